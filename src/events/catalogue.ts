@@ -1,0 +1,117 @@
+/** The catalogue of events: every thing imds-guard has to say, as one typed table. */
+import type { Evidence } from "../errors.js";
+
+/** How much an event matters. `warning` and above reach stderr by default. */
+export type Severity = "info" | "notice" | "warning" | "error" | "critical";
+
+/** What the guard did about what it saw. */
+export type Action = "blocked" | "refused" | "observed" | "accepted";
+
+interface Entry {
+  readonly severity: Severity;
+  readonly action: Action;
+  readonly title: string;
+}
+
+/** Code -> severity, action and title. Codes are stable; titles are for people. */
+export const CATALOGUE = {
+  "imds.refused_not_ec2": { severity: "notice", action: "refused", title: "IMDS not asked: this host is not EC2" },
+  "imds.refused_unknown_host": { severity: "notice", action: "refused", title: "IMDS not asked: this host could not be identified" },
+  "imds.refused_disabled": { severity: "info", action: "refused", title: "IMDS not asked: it is disabled by a setting" },
+  "imds.endpoint_override_refused": { severity: "warning", action: "refused", title: "IMDS endpoint override refused" },
+  "imds.endpoint_override_accepted": { severity: "notice", action: "accepted", title: "IMDS endpoint override on loopback accepted" },
+  "imds.unattested_allowed": { severity: "warning", action: "accepted", title: "IMDS allowed off EC2 without expected accounts" },
+  "imds.impersonation_detected": { severity: "critical", action: "observed", title: "Somebody answers as IMDS on a host that is not EC2" },
+  "imds.v1_only_responder": { severity: "error", action: "blocked", title: "Responder offers IMDSv1 only" },
+  "imds.redirect_refused": { severity: "error", action: "blocked", title: "Responder redirects" },
+  "imds.malformed_answer": { severity: "error", action: "blocked", title: "Malformed answer refused" },
+  "imds.oversized_answer": { severity: "error", action: "blocked", title: "Oversized answer refused" },
+  "imds.peer_mismatch": { severity: "critical", action: "blocked", title: "Connected peer is not the pinned address" },
+  "imds.unavailable": { severity: "notice", action: "observed", title: "IMDS could not be used" },
+  "imds.token_timeout": { severity: "warning", action: "observed", title: "No answer to the token request" },
+  "imds.forbidden": { severity: "warning", action: "observed", title: "IMDS is disabled on this instance" },
+  "imds.no_role": { severity: "info", action: "observed", title: "No role is attached to this instance" },
+  "imds.credentials_obtained": { severity: "info", action: "accepted", title: "Credentials obtained" },
+  "imds.static_stability": { severity: "warning", action: "accepted", title: "IMDS outage: earlier credentials extended" },
+  "imds.attested": { severity: "info", action: "accepted", title: "AWS identity document verified" },
+  "imds.attestation_unavailable": { severity: "warning", action: "accepted", title: "Identity could not be verified, going on because the host is EC2" },
+  "imds.attestation_failed": { severity: "critical", action: "blocked", title: "Identity document does not prove AWS" },
+  "imds.instance_mismatch": { severity: "critical", action: "blocked", title: "Identity document belongs to another instance" },
+  "imds.account_mismatch": { severity: "critical", action: "blocked", title: "Access key belongs to another account than the instance" },
+  "imds.identity_changed": { severity: "critical", action: "blocked", title: "Account or instance changed during the life of the process" },
+  "imds.role_changed": { severity: "notice", action: "observed", title: "Role of the instance changed" },
+  "credentials.account_unexpected": { severity: "critical", action: "blocked", title: "Credentials of an account that is not expected" },
+  "credentials.account_unknown": { severity: "error", action: "blocked", title: "Account of the credentials cannot be told" },
+  "credentials.role_unexpected": { severity: "critical", action: "blocked", title: "Role or region that is not expected" },
+  "credentials.sts_mismatch": { severity: "critical", action: "blocked", title: "STS names another identity than the one attested" },
+  "settings.file_unusable": { severity: "warning", action: "refused", title: "Shared config file cannot be used" },
+  "settings.invalid": { severity: "error", action: "refused", title: "Setting cannot be honoured" },
+} as const satisfies Record<string, Entry>;
+
+/** Every event code. */
+export type EventCode = keyof typeof CATALOGUE;
+
+/** An address and port that was, or would have been, asked. */
+export interface EventEndpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What a responder claimed to be. Never a fact, always a claim. */
+export interface Claimed {
+  readonly accountId?: string | undefined;
+  readonly roleName?: string | undefined;
+  readonly region?: string | undefined;
+  readonly instanceId?: string | undefined;
+  /** The access key id with all but its first and last four characters masked. */
+  readonly accessKeyId?: string | undefined;
+}
+
+/** What the system knows of whoever answers at an address. */
+export interface Responder {
+  readonly mac?: string | undefined;
+  readonly interface?: string | undefined;
+  readonly gateway?: string | undefined;
+  readonly route?: string | undefined;
+  readonly localAddress?: string | undefined;
+}
+
+/** What the place that reports an event supplies. */
+export interface EventDetails {
+  readonly message?: string | undefined;
+  readonly endpoint?: EventEndpoint | undefined;
+  readonly evidence?: readonly Evidence[] | undefined;
+  readonly claimed?: Claimed | undefined;
+  readonly responder?: Responder | undefined;
+  readonly advice?: string | undefined;
+}
+
+/** One event as every sink receives it. Contains no secret: no secret key, session token or IMDS token. */
+export interface GuardEvent {
+  /** UUID, random. */
+  readonly id: string;
+  /** ISO 8601, UTC. */
+  readonly time: string;
+  readonly code: EventCode;
+  readonly severity: Severity;
+  readonly action: Action;
+  /** One sentence for a person. */
+  readonly message: string;
+  readonly endpoint?: EventEndpoint;
+  readonly evidence: readonly Evidence[];
+  readonly claimed?: Claimed;
+  readonly responder?: Responder;
+  readonly caller: { readonly pid: number; readonly argv0: string };
+  readonly advice: string;
+  readonly refs: readonly string[];
+}
+
+/** AWS security bulletin on IMDS impersonation. */
+export const BULLETIN = "https://aws.amazon.com/security/security-bulletins/AWS-2025-021/";
+
+const RANK: Readonly<Record<Severity, number>> = { info: 0, notice: 1, warning: 2, error: 3, critical: 4 };
+
+/** Whether `severity` is at least `threshold`. */
+export function atLeast(severity: Severity, threshold: Severity): boolean {
+  return RANK[severity] >= RANK[threshold];
+}

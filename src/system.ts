@@ -1,0 +1,93 @@
+/** The outside world as one object, so that every room can be shown a machine of a test's own making. */
+import { execFile } from "node:child_process";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+
+/** What reading a file came to. Absent, unreadable and empty are three different answers. */
+export type FileRead =
+  | { readonly kind: "content"; readonly bytes: Buffer }
+  | { readonly kind: "absent" }
+  /** `code` is the system's (`EACCES`, `EISDIR`, ...); `ENOTREG` stands for a pipe, device or socket. */
+  | { readonly kind: "unreadable"; readonly code: string }
+  | { readonly kind: "too-large"; readonly limit: number };
+
+/** What running a command came to. */
+export type CommandResult =
+  | { readonly kind: "output"; readonly stdout: string }
+  | { readonly kind: "failed"; readonly reason: string };
+
+/** Everything the package asks of its surroundings. */
+export interface System {
+  readonly platform: NodeJS.Platform;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly pid: number;
+  readonly argv0: string;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Milliseconds on a clock that never jumps. */
+  readonly monotonic: () => number;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Reads at most `limit` bytes of a regular file; never waits on a pipe and never throws. */
+  readonly readFile: (path: string, limit: number) => FileRead;
+  /** Runs a program without a shell; output capped at 64 KiB. */
+  readonly run: (command: string, args: readonly string[], timeoutMs: number) => Promise<CommandResult>;
+}
+
+/** The machine this process runs on. */
+export const realSystem: System = {
+  platform: process.platform,
+  get env() {
+    return process.env;
+  },
+  pid: process.pid,
+  argv0: process.argv[1] ?? process.argv0,
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  random: () => Math.random(),
+  readFile: readRegularFile,
+  run: runCommand,
+};
+
+function readRegularFile(path: string, limit: number): FileRead {
+  let fd: number;
+  try {
+    // O_NONBLOCK: opening a named pipe must not wait for its writer.
+    fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  } catch (error) {
+    return failedRead(error);
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (stat.isDirectory()) return { kind: "unreadable", code: "EISDIR" };
+    if (!stat.isFile()) return { kind: "unreadable", code: "ENOTREG" };
+    // Files of sysfs and procfs state a size of 4096 or 0, so the cap is enforced on what is read.
+    const buffer = Buffer.allocUnsafe(Math.min(limit, Math.max(stat.size, 4096)) + 1);
+    const chunks: Buffer[] = [];
+    let total = 0;
+    for (;;) {
+      const read = readSync(fd, buffer, 0, buffer.length, null);
+      if (read === 0) return { kind: "content", bytes: Buffer.concat(chunks, total) };
+      total += read;
+      if (total > limit) return { kind: "too-large", limit };
+      chunks.push(Buffer.from(buffer.subarray(0, read)));
+    }
+  } catch (error) {
+    return failedRead(error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function failedRead(error: unknown): FileRead {
+  const code = (error as NodeJS.ErrnoException).code ?? "EUNKNOWN";
+  return code === "ENOENT" || code === "ENOTDIR" ? { kind: "absent" } : { kind: "unreadable", code };
+}
+
+function runCommand(command: string, args: readonly string[], timeoutMs: number): Promise<CommandResult> {
+  return new Promise((resolve) => {
+    const options = { timeout: timeoutMs, maxBuffer: 64 * 1024, windowsHide: true, encoding: "utf8" as const };
+    execFile(command, [...args], options, (error, stdout) => {
+      resolve(error ? { kind: "failed", reason: String(error.code ?? error.message) } : { kind: "output", stdout });
+    });
+  });
+}

@@ -1,0 +1,15 @@
+import { defineConfig } from "vitest/config";
+
+/** The suites, quickest first; `npm test` runs the first two, `.ci/run` all of them. */
+export default defineConfig({
+  test: {
+    // Nothing in a test may probe the real link-local address in the background.
+    env: { IMDS_GUARD_PROBE: "off", AWS_EC2_METADATA_DISABLED: undefined as unknown as string },
+    projects: [
+      { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/{conformance,e2e,package,cli}/**"] } },
+      { extends: true, test: { name: "package", include: ["test/package/**/*.test.ts"], testTimeout: 120_000 } },
+      { extends: true, test: { name: "conformance", include: ["test/conformance/**/*.test.ts"], testTimeout: 120_000 } },
+      { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 120_000, fileParallelism: false } },
+    ],
+  },
+});
