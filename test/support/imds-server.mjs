@@ -112,7 +112,9 @@ export async function startImdsServer(options = {}) {
     else answer();
   };
 
+  /** @type {import("node:http").Server[]} */
   const servers = [];
+  /** @type {{ host: string, port: number }[]} */
   const endpoints = [];
   for (const { host, port = 0 } of listen) {
     const server = createServer({ keepAlive: false }, handle);
