@@ -44,6 +44,7 @@ export const CATALOGUE = {
   "credentials.account_unknown": { severity: "error", action: "blocked", title: "Account of the credentials cannot be told" },
   "credentials.role_unexpected": { severity: "critical", action: "blocked", title: "Role or region that is not expected" },
   "credentials.sts_mismatch": { severity: "critical", action: "blocked", title: "STS names another identity than the one attested" },
+  "firewall.connection_blocked": { severity: "warning", action: "blocked", title: "Connection to IMDS blocked" },
   "settings.file_unusable": { severity: "warning", action: "refused", title: "Shared config file cannot be used" },
   "settings.invalid": { severity: "error", action: "refused", title: "Setting cannot be honoured" },
 } as const satisfies Record<string, Entry>;
@@ -114,4 +115,13 @@ const RANK: Readonly<Record<Severity, number>> = { info: 0, notice: 1, warning: 
 /** Whether `severity` is at least `threshold`. */
 export function atLeast(severity: Severity, threshold: Severity): boolean {
   return RANK[severity] >= RANK[threshold];
+}
+
+/**
+ * Whether a code is a verdict on whoever answered (impersonation, failed proof, an answer no genuine service gives), as
+ * opposed to a decision or a state of the guard itself. Findings carry the bulletin and become alerts in a SIEM.
+ */
+export function isFinding(code: EventCode): boolean {
+  // A setting that cannot be honoured is an error of the configuration and accuses nobody.
+  return atLeast(CATALOGUE[code].severity, "error") && !code.startsWith("settings.");
 }

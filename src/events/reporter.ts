@@ -1,0 +1,148 @@
+/** Turns what a room has to say into one complete, bounded and frozen event, and hands it to every sink. */
+import { randomUUID } from "node:crypto";
+import type { Evidence } from "../errors.js";
+import type { System } from "../system.js";
+import { boundText } from "./bounded-text.js";
+import { BULLETIN, CATALOGUE, isFinding } from "./catalogue.js";
+import type { Claimed, EventCode, EventDetails, EventEndpoint, GuardEvent, Responder } from "./catalogue.js";
+import { quietly } from "./quietly.js";
+import type { Sink } from "./sinks.js";
+
+/** Characters of a message or an advice. */
+export const MAX_MESSAGE = 500;
+/** Characters of any other text. */
+export const MAX_VALUE = 200;
+/** Items of evidence. */
+export const MAX_EVIDENCE = 32;
+/** Milliseconds that {@link Reporter.close} waits for all sinks together. */
+export const CLOSE_DEADLINE_MS = 2_000;
+
+const FINDING_ADVICE = "Find out who answers at this address, and treat credentials and data that passed through it as exposed.";
+
+/** What a reporter is made of. */
+export interface ReporterOptions {
+  /** Supplies the time, the pid and the name of the program. */
+  readonly system: System;
+  /** Every one gets every event, in this order. */
+  readonly sinks: readonly Sink[];
+}
+
+/** The one way by which rooms say something. */
+export interface Reporter {
+  /** Builds the event, gives it to the sinks and returns it. Never throws because of a sink. */
+  report(code: EventCode, details?: EventDetails): GuardEvent;
+  /** Flushes the sinks, for at most {@link CLOSE_DEADLINE_MS}. Events reported later are built, but delivered nowhere. */
+  close(): Promise<void>;
+}
+
+/** A reporter over `sinks`. Severity and action of an event are the catalogue's; details cannot change them. */
+export function createReporter(options: ReporterOptions): Reporter {
+  const { system } = options;
+  const sinks = [...options.sinks];
+  const writing = new Set<Sink>();
+  let closing: Promise<void> | undefined;
+
+  function deliver(event: GuardEvent): void {
+    for (const sink of sinks) {
+      // A sink whose own write makes the guard report again would otherwise call itself without end.
+      if (writing.has(sink)) continue;
+      writing.add(sink);
+      void quietly(() => sink.write(event));
+      writing.delete(sink);
+    }
+  }
+
+  return {
+    report(code, details = {}) {
+      const event = buildEvent(system, code, details);
+      if (closing === undefined) deliver(event);
+      return event;
+    },
+    close() {
+      closing ??= closeAll(sinks);
+      return closing;
+    },
+  };
+}
+
+async function closeAll(sinks: readonly Sink[]): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, CLOSE_DEADLINE_MS);
+    timer.unref();
+  });
+  await Promise.race([Promise.all(sinks.map((sink) => quietly(() => sink.close?.()))), deadline]);
+  clearTimeout(timer);
+}
+
+function buildEvent(system: System, code: EventCode, details: EventDetails): GuardEvent {
+  const { severity, action, title } = CATALOGUE[code];
+  const finding = isFinding(code);
+  const claimed = boundClaimed(details.claimed);
+  const responder = boundResponder(details.responder);
+  return Object.freeze({
+    id: randomUUID(),
+    time: new Date(system.now()).toISOString(),
+    code,
+    severity,
+    action,
+    message: boundText(details.message || title, MAX_MESSAGE),
+    ...(details.endpoint && { endpoint: boundEndpoint(details.endpoint) }),
+    evidence: boundEvidence(details.evidence ?? []),
+    ...(claimed && { claimed }),
+    ...(responder && { responder }),
+    caller: Object.freeze({ pid: system.pid, argv0: boundText(system.argv0, MAX_VALUE) }),
+    advice: boundText(details.advice || (finding ? FINDING_ADVICE : ""), MAX_MESSAGE),
+    refs: Object.freeze(finding ? [BULLETIN] : []),
+  });
+}
+
+function boundEndpoint({ address, port }: EventEndpoint): EventEndpoint {
+  return Object.freeze({ address: boundText(address, MAX_VALUE), port });
+}
+
+function boundEvidence(evidence: readonly Evidence[]): readonly Evidence[] {
+  const kept = evidence.slice(0, evidence.length > MAX_EVIDENCE ? MAX_EVIDENCE - 1 : MAX_EVIDENCE).map(boundItem);
+  if (kept.length < evidence.length) {
+    kept.push(Object.freeze({ source: "imds-guard", says: `${evidence.length - kept.length} more left out` }));
+  }
+  return Object.freeze(kept);
+}
+
+function boundItem({ source, value, says }: Evidence): Evidence {
+  return Object.freeze({
+    source: boundText(source, MAX_VALUE),
+    ...(value !== undefined && { value: boundText(value, MAX_VALUE) }),
+    says: boundText(says, MAX_VALUE),
+  });
+}
+
+function boundClaimed(claimed: Claimed | undefined): Claimed | undefined {
+  if (claimed === undefined) return undefined;
+  const accessKeyId = claimed.accessKeyId === undefined ? undefined : maskAccessKeyId(claimed.accessKeyId);
+  return present({ ...claimed, accessKeyId }, ["accountId", "roleName", "region", "instanceId", "accessKeyId"]);
+}
+
+function boundResponder(responder: Responder | undefined): Responder | undefined {
+  return responder && present(responder, ["mac", "interface", "gateway", "route", "localAddress"]);
+}
+
+/** The named fields that have a value, bounded; nothing when none has. */
+function present<Key extends string>(
+  from: Readonly<Partial<Record<Key, string | undefined>>>,
+  keys: readonly Key[],
+): Readonly<Partial<Record<Key, string>>> | undefined {
+  const kept: Partial<Record<Key, string>> = {};
+  for (const key of keys) {
+    const value = from[key];
+    if (value !== undefined) kept[key] = boundText(value, MAX_VALUE);
+  }
+  return Object.keys(kept).length === 0 ? undefined : Object.freeze(kept);
+}
+
+/** All but the first and last four characters as `*`. Masking what is masked already changes nothing. */
+export function maskAccessKeyId(accessKeyId: string): string {
+  if (accessKeyId.length < 12) return "*".repeat(accessKeyId.length);
+  const hidden = Math.min(accessKeyId.length, MAX_VALUE) - 8;
+  return `${accessKeyId.slice(0, 4)}${"*".repeat(hidden)}${accessKeyId.slice(-4)}`;
+}
