@@ -1,0 +1,140 @@
+/** IP addresses as bytes: strict reading of literals, comparison, and the many spellings of the two IMDS addresses. */
+
+/** Where IMDS answers on every EC2 instance. */
+export const IMDS_IPV4 = "169.254.169.254";
+
+/** Where IMDS answers on Nitro instances whose IPv6 endpoint is enabled. */
+export const IMDS_IPV6 = "fd00:ec2::254";
+
+/** An address in network byte order: 4 bytes or 16. */
+export interface IpAddress {
+  readonly family: 4 | 6;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Reads an address literal: a dotted quad of four decimal numbers without leading zeros, or any IPv6 form of RFC 4291
+ * section 2.2, embedded IPv4 included. Zone identifiers, brackets, short, octal and hexadecimal IPv4 forms are no literals.
+ */
+export function parseIp(text: string): IpAddress | undefined {
+  if (text.includes(":")) {
+    const bytes = parseIpv6(text);
+    return bytes && { family: 6, bytes };
+  }
+  const bytes = parseIpv4(text);
+  return bytes && { family: 4, bytes };
+}
+
+/**
+ * Whether two literals name the same address, whatever their spelling. An IPv4-mapped IPv6 address (`::ffff:a.b.c.d`)
+ * is the same as its IPv4 address, because a dual-stack socket reports its peer so. `false` if either is no literal.
+ */
+export function sameAddress(a: string, b: string): boolean {
+  const left = parseIp(a);
+  const right = parseIp(b);
+  return left !== undefined && right !== undefined && equal(unmapped(left.bytes), unmapped(right.bytes));
+}
+
+/** Whether a literal is a loopback address: 127.0.0.0/8, `::1`, or the former in IPv4-mapped form. */
+export function isLoopback(text: string): boolean {
+  const ip = parseIp(text);
+  if (ip === undefined) return false;
+  const bytes = unmapped(ip.bytes);
+  return bytes.length === 4 ? bytes[0] === 127 : equal(bytes, LOOPBACK6);
+}
+
+/**
+ * Whether a packet sent to this literal may end at IMDS: one of its two addresses, or an IPv6 address that carries the
+ * IPv4 one for a translator or tunnel (mapped, compatible, translated, NAT64, 6to4, Teredo, ISATAP). A zone identifier or
+ * anything behind a NUL is looked past, as the operating system does. The NAT64 prefix of one network's own choice
+ * (RFC 6052 section 2.2) cannot be recognised.
+ */
+export function isImdsAddress(text: string): boolean {
+  const ip = parseIp(text.replace(/[%\0].*$/s, ""));
+  if (ip === undefined) return false;
+  if (ip.family === 4) return equal(ip.bytes, IMDS4);
+  return equal(ip.bytes, IMDS6) || carriedIpv4(ip.bytes).some((bytes) => equal(bytes, IMDS4));
+}
+
+const LOOPBACK6 = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+const IMDS4 = Uint8Array.of(169, 254, 169, 254);
+const IMDS6 = Uint8Array.of(0xfd, 0x00, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54);
+
+const QUAD = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+
+function parseIpv4(text: string): Uint8Array | undefined {
+  return QUAD.test(text) ? Uint8Array.from(text.split("."), Number) : undefined;
+}
+
+// The longest form is eight groups of four with an embedded quad: 45 characters.
+const LONGEST = 45;
+
+function parseIpv6(text: string): Uint8Array | undefined {
+  if (text.length > LONGEST) return undefined;
+  const halves = text.split("::");
+  if (halves.length > 2) return undefined;
+  const head = parseGroups(halves[0]!, halves.length === 1);
+  const tail = halves.length === 1 ? [] : parseGroups(halves[1]!, true);
+  if (head === undefined || tail === undefined) return undefined;
+  const gap = 16 - head.length - tail.length;
+  // "::" stands for at least one group of zeros.
+  if (halves.length === 1 ? gap !== 0 : gap < 2) return undefined;
+  return Uint8Array.from([...head, ...new Array<number>(gap).fill(0), ...tail]);
+}
+
+function parseGroups(text: string, quadAllowed: boolean): number[] | undefined {
+  if (text === "") return [];
+  const groups = text.split(":");
+  const bytes: number[] = [];
+  for (const [index, group] of groups.entries()) {
+    if (/^[0-9a-f]{1,4}$/i.test(group)) {
+      const value = Number.parseInt(group, 16);
+      bytes.push(value >> 8, value & 0xff);
+      continue;
+    }
+    const quad = quadAllowed && index === groups.length - 1 ? parseIpv4(group) : undefined;
+    if (quad === undefined) return undefined;
+    bytes.push(...quad);
+  }
+  return bytes;
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
+
+function startsWith(bytes: Uint8Array, ...prefix: number[]): boolean {
+  return prefix.every((byte, index) => bytes[index] === byte);
+}
+
+function unmapped(bytes: Uint8Array): Uint8Array {
+  return startsWith(bytes, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff) && bytes.length === 16 ? bytes.subarray(12) : bytes;
+}
+
+/** Every IPv4 address that a 16-byte address may be carrying, by the layouts in which the IPv4 Internet is reached. */
+function carriedIpv4(bytes: Uint8Array): Uint8Array[] {
+  const pick = (...at: number[]): Uint8Array => Uint8Array.from(at, (index) => bytes[index]!);
+  const last = bytes.subarray(12);
+  // RFC 4291 2.5.5 (compatible, mapped), RFC 2765 2.1 (translated)
+  if (startsWith(bytes, 0, 0, 0, 0, 0, 0, 0, 0)) {
+    const middle = bytes[8]! * 0x1000000 + bytes[9]! * 0x10000 + bytes[10]! * 0x100 + bytes[11]!;
+    return middle === 0 || middle === 0xffff || middle === 0xffff0000 ? [last] : isatap(bytes);
+  }
+  // RFC 6052 2.1: the well-known prefix of NAT64
+  if (startsWith(bytes, 0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0)) return [last];
+  // RFC 8215: a network's own NAT64 prefix of any length from /48, in the layouts of RFC 6052 2.2 (byte 8 stays empty)
+  if (startsWith(bytes, 0x00, 0x64, 0xff, 0x9b, 0, 1)) {
+    return [last, pick(6, 7, 9, 10), pick(7, 9, 10, 11), pick(9, 10, 11, 12)];
+  }
+  // RFC 3056: 6to4
+  if (startsWith(bytes, 0x20, 0x02)) return [pick(2, 3, 4, 5)];
+  // RFC 4380: Teredo, the client's address with every bit inverted
+  if (startsWith(bytes, 0x20, 0x01, 0, 0)) return [last.map((byte) => byte ^ 0xff)];
+  return isatap(bytes);
+}
+
+/** RFC 5214 6.1: the interface identifier names the IPv4 address, under any prefix. */
+function isatap(bytes: Uint8Array): Uint8Array[] {
+  const marked = (bytes[8]! & 0xfd) === 0 && bytes[9] === 0 && bytes[10] === 0x5e && bytes[11] === 0xfe;
+  return marked ? [bytes.subarray(12)] : [];
+}
