@@ -22,6 +22,7 @@ export const CATALOGUE = {
   "imds.endpoint_override_accepted": { severity: "notice", action: "accepted", title: "IMDS endpoint override on loopback accepted" },
   "imds.unattested_allowed": { severity: "warning", action: "accepted", title: "IMDS allowed off EC2 without expected accounts" },
   "imds.impersonation_detected": { severity: "critical", action: "observed", title: "Somebody answers as IMDS on a host that is not EC2" },
+  "imds.unverified_responder": { severity: "warning", action: "observed", title: "Somebody answers as IMDS on a host that could not be identified" },
   "imds.v1_only_responder": { severity: "error", action: "blocked", title: "Responder offers IMDSv1 only" },
   "imds.redirect_refused": { severity: "error", action: "blocked", title: "Responder redirects" },
   "imds.malformed_answer": { severity: "error", action: "blocked", title: "Malformed answer refused" },

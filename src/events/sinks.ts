@@ -1,10 +1,11 @@
 /** Where events go while the process runs: stderr, the application's logger, a callback, a diagnostics channel. */
 import { channel } from "node:diagnostics_channel";
 import { writeSync } from "node:fs";
+import { hostAndPort } from "./address.js";
 import { atLeast } from "./catalogue.js";
 import type { GuardEvent, Severity } from "./catalogue.js";
 import { quietly } from "./quietly.js";
-import { hostAndPort, toText } from "./text.js";
+import { toText } from "./text.js";
 
 /** Receives every event. What `write` throws is swallowed by the reporter; `close` flushes. */
 export interface Sink {

@@ -1,6 +1,7 @@
 /** One event as one line for a person: printable ASCII only, so that neither a terminal nor a log can be spoofed. */
+import { hostAndPort } from "./address.js";
 import { boundAscii } from "./bounded-text.js";
-import type { EventEndpoint, GuardEvent } from "./catalogue.js";
+import type { GuardEvent } from "./catalogue.js";
 
 /**
  * Characters of a line. With its newline it stays below 4096 bytes (PIPE_BUF on Linux), up to which a pipe takes a
@@ -55,11 +56,6 @@ function* facts({ endpoint, claimed, responder, evidence }: GuardEvent): Generat
   for (const { source, value, says } of evidence.slice(0, EVIDENCE_SHOWN)) {
     yield ["evidence", value === undefined ? `${source}: ${says}` : `${source} = ${value}: ${says}`];
   }
-}
-
-/** `address:port`, an IPv6 address in brackets. */
-export function hostAndPort({ address, port }: EventEndpoint): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function quoted(value: string): string {

@@ -4,6 +4,9 @@ import { BULLETIN, CATALOGUE, isFinding } from "../../src/events/catalogue.js";
 import type { EventDetails, GuardEvent } from "../../src/events/catalogue.js";
 import { CLOSE_DEADLINE_MS, MAX_EVIDENCE, MAX_MESSAGE, MAX_VALUE, createReporter, maskAccessKeyId } from "../../src/events/reporter.js";
 import type { Reporter } from "../../src/events/reporter.js";
+import { toEcs } from "../../src/events/ecs.js";
+import { toOcsf } from "../../src/events/ocsf.js";
+import { toText } from "../../src/events/text.js";
 import type { Sink } from "../../src/events/sinks.js";
 import { CODES, IMPERSONATION, anyCode, anyDetails, eventOf, systemAt } from "./samples.js";
 
@@ -46,6 +49,15 @@ describe("the event", () => {
     expect(event).toMatchObject({ code, severity, action, caller: { pid: 4711 }, refs: isFinding(code) ? [BULLETIN] : [] });
     expect(event.id).not.toBe("1");
     if (isFinding(code)) expect(event.advice).not.toBe("");
+  });
+
+  test("takes no field it does not know, so that a whole credential given by mistake stays out", () => {
+    const secrets = { secretAccessKey: "s3cret", sessionToken: "s3cret", token: "s3cret" };
+    const details = { ...secrets, claimed: { accountId: "1", ...secrets }, responder: { mac: "m", ...secrets }, endpoint: { address: "a", port: 1, ...secrets } };
+    const event = eventOf("imds.account_mismatch", { ...details, evidence: [{ source: "a", says: "b", ...secrets }] });
+    for (const shown of [JSON.stringify(event), toText(event), JSON.stringify(toEcs(event, "1")), JSON.stringify(toOcsf(event, "1"))]) {
+      expect(shown).not.toContain("s3cret");
+    }
   });
 
   test("names how much evidence was left out", () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { MAX_LINE, hostAndPort, toText } from "../../src/events/text.js";
+import { MAX_LINE, toText } from "../../src/events/text.js";
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import { IMPERSONATION, anyCode, anyDetails, eventOf } from "./samples.js";
 
@@ -63,14 +63,6 @@ describe("toText", () => {
       { numRuns: 60 },
     );
   });
-});
-
-test.each([
-  ["169.254.169.254", "169.254.169.254:80"],
-  ["fd00:ec2::254", "[fd00:ec2::254]:80"],
-  ["localhost", "localhost:80"],
-])("hostAndPort of %s is %s", (address, expected) => {
-  expect(hostAndPort({ address, port: 80 })).toBe(expected);
 });
 
 function escapeRegExp(text: string): string {
