@@ -1,0 +1,146 @@
+/** The verdict as a pure function over facts: which rule decides, and why. */
+import { type Claim, type Contradiction, claimOf, contradictionsOf, guestUuid, namedVendors, versionFacts } from "./contradictions.js";
+import { AMAZON_VENDOR, beginsEc2, isAmazonXenExtra, isInstanceId, namesBoard, XEN_VENDOR } from "./ec2-marks.js";
+import { describeFacts, shown } from "./evidence.js";
+import type { Fact, HostFacts, SmbiosFacts } from "./facts.js";
+import type { HostReport, HostRule, HostVirtualization, Verdict } from "./report.js";
+
+interface Ruling {
+  readonly verdict: Verdict;
+  readonly rule: HostRule;
+  readonly reason: string;
+  readonly virtualization?: HostVirtualization;
+}
+
+/** Operating systems whose facts the rules are made for. */
+const JUDGED: ReadonlySet<NodeJS.Platform> = new Set(["linux", "win32", "freebsd", "openbsd"]);
+
+/** Judges facts. Every report carries all of them, each with its weight. */
+export function judge(facts: HostFacts): HostReport {
+  const claim = claimOf(facts.smbios);
+  const contradictions = claim === undefined ? [] : contradictionsOf(claim, facts);
+  const ruling = rule(facts, claim, contradictions);
+  const evidence = describeFacts(facts, ruling.verdict, contradictions);
+  const tag = facts.smbios.boardAssetTag;
+  return {
+    verdict: ruling.verdict,
+    rule: ruling.rule,
+    reason: ruling.reason,
+    evidence,
+    vetoes: evidence.filter((item) => item.weight === "veto"),
+    ...(ruling.virtualization === "nitro" && tag?.status === "present" && isInstanceId(tag.value) && { instanceId: tag.value }),
+    ...(ruling.virtualization !== undefined && { virtualization: ruling.virtualization }),
+    ...(facts.container.name !== undefined && { container: facts.container.name }),
+  };
+}
+
+function rule(facts: HostFacts, claim: Claim | undefined, contradictions: readonly Contradiction[]): Ruling {
+  if (!JUDGED.has(facts.platform)) return unjudged(facts.platform);
+  const [first] = contradictions;
+  if (first !== undefined) {
+    const { fact, says } = first;
+    const value = fact.status === "present" ? shown(fact) : fact.status;
+    return { verdict: "not-ec2", rule: first.rule, reason: `The host claims to be EC2, but ${fact.source} is ${value}: ${says}.` };
+  }
+  if (claim !== undefined) return upheld(claim, facts.smbios);
+  return foreign(facts) ?? paravirtual(facts) ?? undecided(facts);
+}
+
+function unjudged(platform: NodeJS.Platform): Ruling {
+  const reason =
+    platform === "darwin"
+      ? "An EC2 Mac instance looks like any other Mac, so nothing on macOS tells EC2 apart."
+      : `No local evidence of EC2 is known on the platform ${platform}.`;
+  return { verdict: "unknown", rule: `platform-${platform}`, reason };
+}
+
+/** A claim that nothing contradicts. It counts only when the system vendor itself makes it. */
+function upheld(claim: Claim, smbios: SmbiosFacts): Ruling {
+  const { sysVendor } = smbios;
+  const vendor = claim === "nitro" ? AMAZON_VENDOR : XEN_VENDOR;
+  if (sysVendor?.status !== "present" || sysVendor.value !== vendor) {
+    const where = sysVendor === undefined ? "the system vendor" : `${sysVendor.source} is ${sysVendor.status}`;
+    return { verdict: "unknown", rule: "inconclusive-dmi", reason: `Some strings are those of EC2, but ${where}, and it has to be "${vendor}".` };
+  }
+  if (claim === "nitro") {
+    const reason = `The system vendor is "${AMAZON_VENDOR}" and nothing readable contradicts it.`;
+    return { verdict: "ec2", rule: "nitro-dmi", reason, virtualization: "nitro" };
+  }
+  const reason = "The host runs on Amazon's build of Xen and nothing readable contradicts it.";
+  return { verdict: "ec2", rule: "xen-hvm-dmi", reason, virtualization: "xen-hvm" };
+}
+
+/** Facts of another host, on one that does not claim to be EC2. */
+function foreign(facts: HostFacts): Ruling | undefined {
+  const { smbios, deviceTree } = facts;
+  const vendors = namedVendors(smbios);
+  const vendor = vendors.find((fact) => fact.value !== XEN_VENDOR);
+  if (vendor !== undefined) {
+    return { verdict: "not-ec2", rule: "foreign-dmi", reason: `The vendor in ${vendor.source} is ${shown(vendor)}, not "${AMAZON_VENDOR}".` };
+  }
+  const version = versionFacts(smbios).find((fact) => fact.status === "present");
+  if (vendors.length > 0 && version !== undefined) {
+    const reason = `The host runs on Xen, but ${version.source} is ${shown(version)}, not a build of Amazon's.`;
+    return { verdict: "not-ec2", rule: "foreign-dmi", reason };
+  }
+  const uuid = smbios.productUuid;
+  if (uuid?.status === "present" && !beginsEc2(uuid.value)) {
+    return { verdict: "not-ec2", rule: "foreign-uuid", reason: `The UUID in ${uuid.source} is ${shown(uuid)}; on EC2 it begins with ec2 in one byte order.` };
+  }
+  const xen = foreignXen(facts);
+  if (xen !== undefined) {
+    return { verdict: "not-ec2", rule: "foreign-hypervisor", reason: `This is a guest of a Xen that is not Amazon's: ${xen.source} is ${shown(xen)}.` };
+  }
+  if (deviceTree?.status === "present" && namesBoard(deviceTree.value)) {
+    const reason = `The device tree names the board ${shown(deviceTree)}; EC2 has DMI and names none.`;
+    return { verdict: "not-ec2", rule: "foreign-device-tree", reason };
+  }
+  return undefined;
+}
+
+function foreignXen({ hypervisor }: HostFacts): Fact | undefined {
+  const uuid = guestUuid(hypervisor);
+  if (uuid === undefined || hypervisor === undefined) return undefined;
+  if (!beginsEc2(uuid.value)) return uuid;
+  const extra = hypervisor.versionExtra;
+  return extra.status === "present" && !isAmazonXenExtra(extra.value) ? extra : undefined;
+}
+
+/**
+ * Paravirtual guests of EC2's Xen have no DMI. World-readable fields that are there but cannot be read are another
+ * matter; `product_uuid`, which most processes may not read, is no witness either way.
+ */
+function paravirtual({ smbios, hypervisor }: HostFacts): Ruling | undefined {
+  const { productUuid, ...worldReadable } = smbios;
+  if (hypervisor === undefined || productUuid?.status === "present") return undefined;
+  if (Object.values(worldReadable).some((fact) => fact.status !== "absent")) return undefined;
+  const uuid = guestUuid(hypervisor);
+  const extra = hypervisor.versionExtra;
+  if (uuid === undefined || !beginsEc2(uuid.value)) return undefined;
+  if (extra.status !== "present" || !isAmazonXenExtra(extra.value)) return undefined;
+  const reason = "A paravirtual guest without DMI on Amazon's build of Xen, with a UUID of EC2.";
+  return { verdict: "ec2", rule: "xen-pv-hypervisor", reason, virtualization: "xen-pv" };
+}
+
+function undecided({ smbios, kernel }: HostFacts): Ruling {
+  const fields = Object.values(smbios);
+  if (fields.some((fact) => fact.status === "present" || fact.status === "empty")) {
+    const reason =
+      smbios.productUuid?.status === "present"
+        ? "A UUID that begins with ec2 is the only sign of EC2, and chance or a lookalike makes one."
+        : "Some DMI strings can be read, but none that tells whose host this is.";
+    return { verdict: "unknown", rule: "inconclusive-dmi", reason };
+  }
+  const unreadable = fields.find((fact) => fact.status === "unreadable");
+  const reason =
+    unreadable?.status === "unreadable"
+      ? `The DMI strings cannot be read (${unreadable.source}: ${unreadable.why}).`
+      : isWsl(kernel)
+        ? "Windows Subsystem for Linux shows no DMI, and the Windows host below may or may not be EC2."
+        : "The host shows no DMI strings at all.";
+  return { verdict: "unknown", rule: "nothing-readable", reason };
+}
+
+function isWsl(kernel: Fact | undefined): boolean {
+  return kernel?.status === "present" && /microsoft/i.test(kernel.value);
+}

@@ -1,0 +1,54 @@
+/** SMBIOS strings as Windows keeps them in the registry, where every user may read them. */
+import type { System } from "../system.js";
+import { listedFact, type Listing, listing, runListing, type SmbiosFacts } from "./facts.js";
+
+const KEY = "HKLM\\HARDWARE\\DESCRIPTION\\System\\BIOS";
+const FULL_KEY = "hkey_local_machine\\hardware\\description\\system\\bios";
+
+/** SMBIOS field -> registry value. The key holds no UUID, chassis or asset tag. */
+const VALUES = {
+  sysVendor: "SystemManufacturer",
+  biosVendor: "BIOSVendor",
+  boardVendor: "BaseBoardManufacturer",
+  biosVersion: "BIOSVersion",
+  productVersion: "SystemVersion",
+  productName: "SystemProductName",
+} as const;
+
+/** Reads the key with one `reg query`, started by its full path so that PATH has no say. */
+export async function readWindowsRegistry(system: System): Promise<SmbiosFacts> {
+  const result = await runListing(system, regPath(system.env["SystemRoot"]), ["query", KEY]);
+  const values = result.kind === "output" ? parseRegQuery(result.stdout) : undefined;
+  const facts: { -readonly [K in keyof SmbiosFacts]: SmbiosFacts[K] } = {};
+  for (const [field, name] of Object.entries(VALUES) as [keyof typeof VALUES, string][]) {
+    const source = `${KEY}\\${name}`;
+    facts[field] =
+      result.kind === "failed"
+        ? { kind: "registry", source, status: "unreadable", why: `reg query: ${result.reason}` }
+        : listedFact("registry", source, values?.get(name.toLowerCase()));
+  }
+  return facts;
+}
+
+/**
+ * The string values that `reg query` printed for the BIOS key, by lower-cased name (registry names ignore case).
+ * A line is four spaces, name, four spaces, type, four spaces, data.
+ */
+export function parseRegQuery(stdout: string): Listing {
+  const pairs: [string, string][] = [];
+  let inKey = false;
+  for (const line of stdout.split(/\r\n|\r|\n/)) {
+    if (/^HKEY_/i.test(line)) {
+      inKey = line.trimEnd().toLowerCase() === FULL_KEY;
+      continue;
+    }
+    const match = inKey ? /^ {4}(\S.*?) {4}REG_(?:EXPAND_)?SZ(?: {4}(.*))?$/.exec(line) : null;
+    if (match?.[1] !== undefined) pairs.push([match[1].toLowerCase(), match[2] ?? ""]);
+  }
+  return listing(pairs);
+}
+
+function regPath(systemRoot: string | undefined): string {
+  const root = systemRoot !== undefined && /^[a-z]:\\[^"<>|*?\0]+$/i.test(systemRoot) ? systemRoot : "C:\\Windows";
+  return `${root}\\System32\\reg.exe`;
+}
