@@ -76,12 +76,12 @@ type Outcome = Exclude<DnsAnswer, { kind: "unrelated" | "truncated" }> | { reado
 
 /** Letters, digits and hyphens in dotted labels (RFC 1123 2.1); lower case, without trailing dot. */
 function hostName(name: string): string | undefined {
-  const host = name.toLowerCase().replace(/\.$/, "");
-  if (host.length > 253 || !host.split(".").every((label) => /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(label))) {
-    return undefined;
-  }
+  const host = name.replace(/\.$/, "");
+  // Tested before the case is folded: the Kelvin sign would turn into a plain k.
+  const valid = host.split(".").every((label) => /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(label));
+  if (host.length > 253 || !valid) return undefined;
   // `127.1` or `0x7f000001`: programs that read numbers as addresses would go elsewhere than DNS says.
-  return /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/.test(host) ? undefined : host;
+  return /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/i.test(host) ? undefined : host.toLowerCase();
 }
 
 function parseServer(text: string): DnsServer | undefined {

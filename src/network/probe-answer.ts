@@ -34,7 +34,9 @@ export function readProbeAnswer(received: string, ended: boolean): ProbeAnswer |
   if (body === undefined) return undefined;
   const token = body.trimEnd();
   if (!looksLikeToken(token, head.headers.has(TTL_HEADER))) return other;
-  return { kind: "imdsv2", status: 200, tokenLength: token.length, ...(server && { server }) };
+  // The name is the responder's choice, and it may choose to repeat the token there.
+  const named = server !== undefined && !server.includes(token) ? { server } : {};
+  return { kind: "imdsv2", status: 200, tokenLength: token.length, ...named };
 }
 
 const TTL_HEADER = "x-aws-ec2-metadata-token-ttl-seconds";

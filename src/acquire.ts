@@ -1,0 +1,245 @@
+/** One acquisition: proof and credentials over one session, bound to each other before anything is handed out. */
+import { accountOfAccessKey } from "./attest/access-key.js";
+import type { BindingReport } from "./attest/bind.js";
+import { bindIdentity } from "./attest/bind.js";
+import { readSignedIdentity } from "./attest/cms.js";
+import type { IdentityDocument } from "./attest/identity-document.js";
+import { attestDocument, parseIdentityDocument } from "./attest/identity-document.js";
+import type { KeyRing } from "./attest/user-keys.js";
+import type { Proof } from "./decide.js";
+import { ImdsImpersonationError, ImdsUnavailableError, ImdsUntrustedError } from "./errors.js";
+import type { Reporter } from "./events/reporter.js";
+import type { HostReport } from "./host/report.js";
+import type { RoleCredentials } from "./imds/responses.js";
+import { parseCredentials, parseObject } from "./imds/responses.js";
+import type { ImdsSession } from "./imds/session.js";
+import type { Deadline } from "./imds/transport.js";
+import { startDeadline } from "./imds/transport.js";
+import type { Settings } from "./settings/options.js";
+import type { System } from "./system.js";
+
+/** What was proved about the responder, and what could not be. */
+export interface AttestationReport extends Omit<BindingReport, "failure"> {
+  /** The signed document, where one was verified. */
+  readonly document?: IdentityDocument;
+}
+
+/** Credentials with the role they belong to and the proof they rest on. */
+export interface Acquired extends RoleCredentials {
+  readonly roleName: string;
+  readonly attestation: AttestationReport;
+}
+
+/** What an acquirer works with. */
+export interface AcquireOptions {
+  readonly openSession: () => ImdsSession;
+  readonly proof: Proof;
+  readonly host: HostReport;
+  readonly settings: Settings;
+  readonly keyRing: KeyRing;
+  readonly reporter: Reporter;
+  readonly system: System;
+}
+
+/** Obtains credentials, again and again, from what has to stay the same responder. */
+export interface Acquirer {
+  acquire(): Promise<Acquired>;
+}
+
+/** What the responder proved, or, for a region without a known key, merely claimed. */
+interface Identity {
+  readonly document: IdentityDocument | undefined;
+  readonly claim: IdentityDocument | undefined;
+  readonly instanceProfileArn: string | undefined;
+  readonly instanceProfileId: string | undefined;
+}
+
+const NO_IDENTITY: Identity = { document: undefined, claim: undefined, instanceProfileArn: undefined, instanceProfileId: undefined };
+const IAM_INFO_PATH = "/latest/meta-data/iam/info";
+const MAX_IAM_INFO = 4_096;
+
+/** Makes an acquirer. It remembers the role name and the verified identity; a finding makes it forget both. */
+export function createAcquirer(options: AcquireOptions): Acquirer {
+  const { proof, settings, host, reporter, system } = options;
+  let session = options.openSession();
+  let identity: Identity | undefined = proof === "none" ? NO_IDENTITY : undefined;
+  let roleName = settings.roleName;
+  /** Who it has been since the first success; never forgotten, because an instance keeps both for life. */
+  let established: { accountId?: string | undefined; instanceId?: string | undefined } = {};
+
+  async function acquire(): Promise<Acquired> {
+    const deadline = startDeadline(settings.timeout, system.monotonic);
+    try {
+      const [role, proved] = await both(nameRole(deadline), identity ? Promise.resolve(identity) : proveIdentity(deadline));
+      return await finish(role, proved, deadline, settings.roleName === undefined && roleName !== undefined);
+    } catch (error) {
+      if (error instanceof ImdsImpersonationError || error instanceof ImdsUntrustedError) forget();
+      throw error;
+    }
+  }
+
+  function forget(): void {
+    session = options.openSession();
+    identity = proof === "none" ? NO_IDENTITY : undefined;
+    roleName = settings.roleName;
+  }
+
+  function nameRole(deadline: Deadline): Promise<string> {
+    return roleName === undefined ? session.roleName(deadline) : Promise.resolve(roleName);
+  }
+
+  async function finish(role: string, proved: Identity, deadline: Deadline, remembered: boolean): Promise<Acquired> {
+    let body: Buffer;
+    try {
+      body = await session.roleCredentials(role, deadline);
+    } catch (error) {
+      if (!(error instanceof ImdsUnavailableError) || error.code !== "ERR_IMDS_NOT_FOUND") throw error;
+      if (settings.roleName !== undefined) throw noSuchRole(role, error);
+      if (!remembered) throw error;
+      return changeRole(role, deadline);
+    }
+    const credentials = parseCredentials(body, system.now());
+    const attestation = bind(role, proved, credentials);
+    if (identity !== proved || roleName !== role) reportIdentity(attestation);
+    identity = proved;
+    roleName = role;
+    reporter.report("imds.credentials_obtained", {
+      endpoint: session.pin,
+      claimed: { roleName: role, accessKeyId: credentials.accessKeyId, accountId: attestation.document?.accountId },
+    });
+    return { ...credentials, roleName: role, attestation };
+  }
+
+  /** The remembered role is gone: whoever names another one has to prove itself again. */
+  async function changeRole(gone: string, deadline: Deadline): Promise<Acquired> {
+    roleName = undefined;
+    const [role, proved] = await both(session.roleName(deadline), proof === "none" ? Promise.resolve(NO_IDENTITY) : proveIdentity(deadline));
+    if (role !== gone) {
+      reporter.report("imds.role_changed", {
+        endpoint: session.pin,
+        claimed: { roleName: role },
+        evidence: [{ source: "role listing", value: `${gone} -> ${role}`, says: "another role is attached now" }],
+      });
+    }
+    return finish(role, proved, deadline, false);
+  }
+
+  async function proveIdentity(deadline: Deadline): Promise<Identity> {
+    const [body, info] = await both(signedIdentity(deadline), iamInfo(deadline));
+    try {
+      return { document: attestDocument(body, options.keyRing).document, claim: undefined, ...info };
+    } catch (error) {
+      const unknownRegion = error instanceof ImdsImpersonationError && error.code === "ERR_IMDS_ATTESTATION_REGION";
+      if (!unknownRegion || proof !== "unless-unknown-region") throw error;
+      reporter.report("imds.attestation_unavailable", { endpoint: session.pin, message: error.message, evidence: error.evidence, advice: error.advice });
+      return { document: undefined, claim: parseIdentityDocument(readSignedIdentity(body).content), ...info };
+    }
+  }
+
+  async function signedIdentity(deadline: Deadline): Promise<Buffer> {
+    try {
+      return await session.signedIdentity(deadline);
+    } catch (error) {
+      // Every genuine service has one; without it this is a downgrade and not an outage.
+      const withheld = error instanceof ImdsUnavailableError && ["ERR_IMDS_NOT_FOUND", "ERR_IMDS_FORBIDDEN"].includes(error.code);
+      throw withheld ? attestationMissing(error) : error;
+    }
+  }
+
+  async function iamInfo(deadline: Deadline): Promise<Pick<Identity, "instanceProfileArn" | "instanceProfileId">> {
+    try {
+      const fields = parseObject(await session.get(IAM_INFO_PATH, MAX_IAM_INFO, deadline), `GET ${IAM_INFO_PATH}`);
+      return { instanceProfileArn: asText(fields["InstanceProfileArn"]), instanceProfileId: asText(fields["InstanceProfileId"]) };
+    } catch (error) {
+      // Only a cross-check: its absence proves nothing, a contradiction or garbage does.
+      if (error instanceof ImdsUnavailableError) return { instanceProfileArn: undefined, instanceProfileId: undefined };
+      throw error;
+    }
+  }
+
+  function bind(role: string, proved: Identity, credentials: RoleCredentials): AttestationReport {
+    const key = accountOfAccessKey(credentials.accessKeyId);
+    const accountId = key.kind === "known" ? key.accountId : undefined;
+    refuseChange("accountId", accountId);
+    refuseChange("accountId", proved.document?.accountId);
+    refuseChange("instanceId", proved.document?.instanceId);
+
+    const input = {
+      document: proved.document,
+      hostInstanceId: host.instanceId,
+      hostInstanceIdMissing: host.virtualization === "nitro" || host.virtualization === undefined ? undefined : "Xen instances have no board asset tag",
+      accessKeyId: credentials.accessKeyId,
+      accountIdField: credentials.accountId,
+      instanceProfileArn: proved.instanceProfileArn,
+      instanceProfileId: proved.instanceProfileId,
+      roleName: role,
+      requestedRole: settings.roleName,
+      expectedAccounts: settings.expectedAccounts,
+      expectedRoles: settings.expectedRoles,
+      expectedRegions: proof === "none" ? [] : settings.expectedRegions,
+      onUnknownAccount: settings.onUnknownAccount,
+    };
+    const report = bindIdentity(input);
+    // An unverified document proves nothing, but one that contradicts this host or key gives its author away.
+    const failure = report.failure ?? (proved.claim && bindIdentity({ ...input, document: proved.claim }).failure);
+    if (failure) throw failure;
+    established = {
+      accountId: established.accountId ?? proved.document?.accountId ?? accountId,
+      instanceId: established.instanceId ?? proved.document?.instanceId,
+    };
+    const { level, bound, unbound } = report;
+    return { level, bound, unbound, ...(proved.document && { document: proved.document }) };
+  }
+
+  function refuseChange(what: "accountId" | "instanceId", now: string | undefined): void {
+    const before = established[what];
+    if (before === undefined || now === undefined || before === now) return;
+    throw new ImdsImpersonationError("ERR_IMDS_IDENTITY_CHANGED", `The ${what} behind IMDS changed from ${before} to ${now} during the life of this process`, {
+      evidence: [{ source: "IMDS", value: now, says: `earlier answers were of ${what} ${before}` }],
+      advice: "An instance keeps both for life. Somebody else answers now: do not use what it gave, and find out who it is.",
+    });
+  }
+
+  function reportIdentity(attestation: AttestationReport): void {
+    const { document } = attestation;
+    if (!document) return;
+    reporter.report("imds.attested", {
+      endpoint: session.pin,
+      claimed: { accountId: document.accountId, instanceId: document.instanceId, region: document.region },
+      evidence: attestation.unbound.map(({ what, why }) => ({ source: what, says: why })),
+    });
+  }
+
+  return { acquire };
+}
+
+/** Waits for both and, if both fail, throws the graver error: a finding before an outage. */
+async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  const [a, b] = await Promise.allSettled([first, second]);
+  if (a.status === "fulfilled" && b.status === "fulfilled") return [a.value, b.value];
+  const reasons = [a, b].flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : []));
+  throw reasons.find((reason) => !(reason instanceof ImdsUnavailableError)) ?? reasons[0];
+}
+
+function asText(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function attestationMissing(cause: ImdsUnavailableError): ImdsImpersonationError {
+  return new ImdsImpersonationError("ERR_IMDS_ATTESTATION_MISSING", "The responder has no signed identity document; every EC2 instance has one", {
+    evidence: cause.evidence,
+    advice:
+      "Whoever answered is not the instance metadata service, or something filters the path. An emulator that you trust needs attestation off " +
+      "and should be pinned with expectedAccounts.",
+    cause,
+  });
+}
+
+function noSuchRole(role: string, cause: ImdsUnavailableError): ImdsUnavailableError {
+  return new ImdsUnavailableError("ERR_IMDS_NOT_FOUND", `IMDS has no credentials for the configured role ${role}`, {
+    evidence: cause.evidence,
+    advice: "Correct AWS_EC2_INSTANCE_PROFILE_NAME (or its profile key or option), or remove it so that the attached role is used.",
+    cause,
+  });
+}
+

@@ -1,0 +1,58 @@
+/** Reads the account id that AWS encodes in access key ids and in the unique ids of IAM principals. */
+
+/** Why an id does not tell its account. */
+export type UnknownAccountReason =
+  /** Made before about 2019: such an id has no structure that is known, and decoding it gives a wrong account. */
+  | "old-format"
+  /** Looks like a new-format id, but its characters or its number stand for no account. */
+  | "not-decodable"
+  | "not-an-access-key"
+  | "not-a-principal-id";
+
+/** The account of an id, or why it cannot be told. Unknown is never a mismatch. */
+export type AccountOfKey =
+  | { readonly kind: "known"; /** 12 digits. */ readonly accountId: string }
+  | { readonly kind: "unknown"; readonly reason: UnknownAccountReason };
+
+const ACCESS_KEY = /^[A-Z0-9]{20}$/;
+/** Roles, users and instance profiles: the principals whose ids are known to encode their account. */
+const PRINCIPAL = /^A(?:ROA|IDA|IPA)[A-Z0-9]{17}$/;
+const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+const HIGHEST_ACCOUNT = 999_999_999_999;
+
+/**
+ * The account of an access key id (`AKIA...`, `ASIA...`; 20 characters). AWS does not document the encoding as a
+ * contract, so an id that does not fit is unknown.
+ */
+export function accountOfAccessKey(id: string): AccountOfKey {
+  return ACCESS_KEY.test(id) ? decode(id.slice(4)) : { kind: "unknown", reason: "not-an-access-key" };
+}
+
+/** The account of a unique id of a role (`AROA`), user (`AIDA`) or instance profile (`AIPA`); 21 characters. */
+export function accountOfPrincipalId(id: string): AccountOfKey {
+  return PRINCIPAL.test(id) ? decode(id.slice(4, 20)) : { kind: "unknown", reason: "not-a-principal-id" };
+}
+
+/** An id as it may be shown: its first and last four characters, or nothing of one too short to hide the rest. */
+export function maskAccessKeyId(id: string): string {
+  if (id.length < 16) return "****";
+  return `${id.slice(0, 4)}${"*".repeat(Math.min(id.length, 32) - 8)}${id.slice(-4)}`.replace(/[^A-Za-z0-9*]/g, "?");
+}
+
+/**
+ * `letters` is base32 of 80 bits: one bit that is 1 in the new format, 40 bits of account number, 39 bits without
+ * relation to the account.
+ */
+function decode(letters: string): AccountOfKey {
+  const values = Array.from(letters, (letter) => BASE32.indexOf(letter));
+  const first = values[0] ?? -1;
+  // A to P: the top bit is 0. Checked before the alphabet, for old-format ids need not be base32.
+  if (first >= 0 && first < 16) return { kind: "unknown", reason: "old-format" };
+  if (values.includes(-1)) return { kind: "unknown", reason: "not-decodable" };
+  // Bits 1 to 40 are the last 4 bits of the first letter, seven whole letters, and the first bit of the ninth. Plain
+  // arithmetic, because 40 bits do not fit the 32 of the bitwise operators.
+  const upper = values.slice(1, 8).reduce((number, value) => number * 32 + value, first - 16);
+  const account = upper * 2 + ((values[8] ?? 0) >> 4);
+  if (account > HIGHEST_ACCOUNT) return { kind: "unknown", reason: "not-decodable" };
+  return { kind: "known", accountId: String(account).padStart(12, "0") };
+}

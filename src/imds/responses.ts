@@ -1,0 +1,121 @@
+/** Reads what IMDS answers, strictly: nothing is passed on that a genuine service would not say. */
+import type { UnavailableCode } from "../errors.js";
+import { ImdsUnavailableError, ImdsUntrustedError, printable } from "../errors.js";
+
+/** Credentials of an instance role as IMDS gave them. */
+export interface RoleCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+  readonly expiration: Date;
+  /** Only where IMDS itself stated it. */
+  readonly accountId?: string;
+}
+
+/** Largest bodies, in bytes. Genuine ones are 56, about 30, and about 1,300. */
+export const MAX_TOKEN = 1_024;
+export const MAX_ROLE_LIST = 4_096;
+export const MAX_CREDENTIALS = 64 * 1_024;
+/** Farthest `Expiration` that is believed: role sessions last 12 hours at most, and clocks differ. */
+export const MAX_LIFETIME_MS = 24 * 60 * 60 * 1000;
+
+const ADVICE = "The responder is not the instance metadata service, or something changes its answers. Find out who answers at that address.";
+
+function malformed(source: string, says: string, value?: string): ImdsUntrustedError {
+  return new ImdsUntrustedError("ERR_IMDS_MALFORMED", `The answer to ${source} is not one that IMDS gives: ${says}`, {
+    evidence: [{ source, says, ...(value === undefined ? {} : { value }) }],
+    advice: ADVICE,
+  });
+}
+
+/** A session token of IMDSv2: opaque, URL-safe or standard base64, 56 characters today. Never shown. */
+export function parseToken(body: Buffer): string {
+  const token = body.toString("latin1");
+  if (!/^[A-Za-z0-9_=+/-]{1,256}$/.test(token)) throw malformed("PUT /latest/api/token", "a token of other characters or length than IMDS gives");
+  return token;
+}
+
+/** Seconds that a token lives, from the answer's header. Absent: what was asked for. */
+export function parseTokenTtl(header: string | string[] | undefined, asked: number): number {
+  if (header === undefined) return asked;
+  const text = String(header);
+  if (!/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > 21_600) {
+    throw malformed("PUT /latest/api/token", "a token lifetime outside 1 to 21600 seconds", printable(text));
+  }
+  return Math.min(Number(text), asked);
+}
+
+/** The name of the one role of an instance: IAM API `[\w+=,.@-]+`, at most 64 characters, never a path step. */
+export function parseRoleName(body: Buffer): string {
+  const source = "GET /latest/meta-data/iam/security-credentials/";
+  const name = body.toString("latin1").replace(/\r?\n$/, "");
+  if (!/^[A-Za-z0-9_+=,.@-]{1,64}$/.test(name) || name === "." || name === "..") {
+    throw malformed(source, "not the name of one IAM role", printable(name, 64));
+  }
+  return name;
+}
+
+/** ISO 8601 in UTC to the second or finer, as IMDS writes it. */
+const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z$/;
+
+/**
+ * Credentials out of the JSON of `/latest/meta-data/iam/security-credentials/<role>`.
+ * Errors come with HTTP 200 and a `Code` other than `Success` (EC2 user guide, "Troubleshoot IAM roles for EC2").
+ *
+ * @throws ImdsUnavailableError `ERR_IMDS_CREDENTIALS_UNAVAILABLE` for such a `Code`; `ERR_IMDS_CREDENTIALS_EXPIRED`
+ * @throws ImdsUntrustedError `ERR_IMDS_MALFORMED`
+ */
+export function parseCredentials(body: Buffer, now: number): RoleCredentials {
+  const source = "role credentials";
+  const fields = parseObject(body, source);
+  if (fields["Code"] !== "Success") throw unsuccessful(fields, source);
+  if (fields["Type"] !== undefined && fields["Type"] !== "AWS-HMAC") throw malformed(source, "a Type other than AWS-HMAC");
+
+  const accessKeyId = text(fields, "AccessKeyId", /^[A-Z0-9]{16,128}$/, source);
+  const secretAccessKey = text(fields, "SecretAccessKey", /^[\x21-\x7e]{1,256}$/, source);
+  const sessionToken = text(fields, "Token", /^[\x21-\x7e]{1,16384}$/, source);
+  const accountId = fields["AccountId"] === undefined ? undefined : text(fields, "AccountId", /^\d{12}$/, source);
+  const expiration = new Date(text(fields, "Expiration", TIMESTAMP, source));
+  const time = expiration.getTime();
+  if (!Number.isFinite(time)) throw malformed(source, "an Expiration that is no date");
+  if (time > now + MAX_LIFETIME_MS) throw malformed(source, "an Expiration more than 24 hours ahead");
+  if (time <= now) throw expired(expiration, source);
+  return { accessKeyId, secretAccessKey, sessionToken, expiration, ...(accountId === undefined ? {} : { accountId }) };
+}
+
+/** A JSON object in UTF-8, with no prototype, so that `__proto__` is a key like any other. */
+export function parseObject(body: Buffer, source: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body));
+  } catch {
+    throw malformed(source, "not JSON in UTF-8");
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed(source, "not a JSON object");
+  return Object.assign(Object.create(null), value) as Record<string, unknown>;
+}
+
+function text(fields: Readonly<Record<string, unknown>>, name: string, form: RegExp, source: string): string {
+  const value = fields[name];
+  // The value itself is never shown: it may be a secret.
+  if (typeof value !== "string") throw malformed(source, `${name} is ${value === undefined ? "missing" : "no string"}`);
+  if (!form.test(value)) throw malformed(source, `${name} has another form than IMDS gives`);
+  return value;
+}
+
+function unsuccessful(fields: Readonly<Record<string, unknown>>, source: string): ImdsUnavailableError | ImdsUntrustedError {
+  const code = fields["Code"];
+  if (typeof code !== "string" || !/^[A-Za-z0-9.]{1,64}$/.test(code)) return malformed(source, "no Code that IMDS knows");
+  return new ImdsUnavailableError("ERR_IMDS_CREDENTIALS_UNAVAILABLE", `IMDS has no credentials for the role of this instance (${code})`, {
+    evidence: [{ source, value: code, says: "the service states that it could not obtain credentials" }],
+    advice: "Check that the role exists and that its trust policy lets ec2.amazonaws.com assume it.",
+  });
+}
+
+function expired(expiration: Date, source: string): ImdsUnavailableError {
+  const code: UnavailableCode = "ERR_IMDS_CREDENTIALS_EXPIRED";
+  return new ImdsUnavailableError(code, `IMDS gave credentials that expired at ${expiration.toISOString()}`, {
+    evidence: [{ source, value: expiration.toISOString(), says: "expired when received" }],
+    advice: "Either IMDS cannot renew at this moment, or the clock of this host is wrong.",
+  });
+}

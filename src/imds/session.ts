@@ -1,0 +1,194 @@
+/** A conversation with one pinned IMDS: a token that is reused, and a GET that knows which failures may be repeated. */
+import { ImdsUnavailableError, ImdsUntrustedError } from "../errors.js";
+import type { System } from "../system.js";
+import { MAX_CREDENTIALS, MAX_ROLE_LIST, MAX_TOKEN, parseRoleName, parseToken, parseTokenTtl } from "./responses.js";
+import type { Deadline, ImdsRequest, ImdsResponse, Peer, Pin } from "./transport.js";
+import { exchange, wasReset, wasUnreachable } from "./transport.js";
+
+const TOKEN_PATH = "/latest/api/token";
+const CREDENTIALS_PATH = "/latest/meta-data/iam/security-credentials/";
+const IDENTITY_PATH = "/latest/dynamic/instance-identity/rsa2048";
+const TOKEN_TTL_SECONDS = 21_600;
+const MAX_IDENTITY = 16 * 1024;
+const FIRST_BACKOFF_MS = 50;
+
+/** How a session behaves. */
+export interface SessionOptions {
+  readonly pin: Pin;
+  readonly system: System;
+  /** Tries after the first, for answers that may be repeated. */
+  readonly maxRetries: number;
+}
+
+/** IMDSv2 at one address. There is no path to IMDSv1: without a token nothing is asked. */
+export interface ImdsSession {
+  /** The peer that is talked to. */
+  readonly pin: Peer;
+  /** Name of the instance's role. `ERR_IMDS_NO_ROLE` where none is attached. */
+  roleName(deadline: Deadline): Promise<string>;
+  /** The body of the role's credentials, unparsed. Contains secrets. `ERR_IMDS_NOT_FOUND` where the role is gone. */
+  roleCredentials(roleName: string, deadline: Deadline): Promise<Buffer>;
+  /** The signed instance identity document, base64. `ERR_IMDS_NOT_FOUND` where it is not offered. */
+  signedIdentity(deadline: Deadline): Promise<Buffer>;
+  /** GET of any other path below `/latest/`. */
+  get(path: string, maxBody: number, deadline: Deadline): Promise<Buffer>;
+}
+
+/** Opens a session. No packet is sent before the first call. */
+export function createSession(options: SessionOptions): ImdsSession {
+  const { pin, system, maxRetries } = options;
+  let token: { value: string; expires: number } | undefined;
+  let fetching: Promise<string> | undefined;
+  let current = 0;
+  const peer = (): Peer => ({ address: pin.addresses[current] as string, port: pin.port });
+
+  async function fetchToken(deadline: Deadline): Promise<string> {
+    const request: ImdsRequest = {
+      method: "PUT",
+      path: TOKEN_PATH,
+      headers: { "x-aws-ec2-metadata-token-ttl-seconds": String(TOKEN_TTL_SECONDS) },
+      maxBody: MAX_TOKEN,
+    };
+    const response = await persist(request, deadline).catch((error: unknown) => {
+      throw asTokenTimeout(error);
+    });
+    if (response.status !== 200) throw tokenRefused(response);
+    const value = parseToken(response.body);
+    const ttl = parseTokenTtl(response.headers["x-aws-ec2-metadata-token-ttl-seconds"], TOKEN_TTL_SECONDS);
+    // A tenth of its life is left unused, so that no request races the end of its token.
+    token = { value, expires: system.monotonic() + ttl * 900 };
+    return value;
+  }
+
+  function currentToken(deadline: Deadline): Promise<string> {
+    if (token && token.expires > system.monotonic()) return Promise.resolve(token.value);
+    fetching ??= fetchToken(deadline).finally(() => {
+      fetching = undefined;
+    });
+    return fetching;
+  }
+
+  /** Repeats what may be repeated: 429, 5xx, a reset, an empty 200. Backs off with full jitter, within the deadline. */
+  async function persist(request: ImdsRequest, deadline: Deadline): Promise<ImdsResponse> {
+    for (let attempt = 0; ; attempt++) {
+      const last = attempt >= maxRetries;
+      try {
+        const response = await exchange(peer(), request, deadline);
+        if (last || !mayPass(response)) return response;
+      } catch (error) {
+        if (wasUnreachable(error) && !wasReset(error) && token === undefined && current + 1 < pin.addresses.length) {
+          current++;
+          continue;
+        }
+        if (last || !wasReset(error)) throw error;
+      }
+      const pause = FIRST_BACKOFF_MS * 2 ** attempt * (0.5 + system.random() / 2);
+      await new Promise((resolve) => setTimeout(resolve, Math.min(pause, deadline.remaining())));
+    }
+  }
+
+  async function get(path: string, maxBody: number, deadline: Deadline): Promise<Buffer> {
+    for (let renewed = false; ; renewed = true) {
+      const used = await currentToken(deadline);
+      const request: ImdsRequest = { method: "GET", path, headers: { "x-aws-ec2-metadata-token": used }, maxBody };
+      const response = await persist(request, deadline);
+      if (response.status === 401 && !renewed) {
+        // Another request of this session may have renewed it meanwhile.
+        if (token?.value === used) token = undefined;
+        continue;
+      }
+      if (response.status !== 200) throw refused(path, response);
+      if (response.body.length === 0) throw emptyBody(path);
+      return response.body;
+    }
+  }
+
+  return {
+    get pin() {
+      return peer();
+    },
+    get,
+    async roleName(deadline) {
+      try {
+        return parseRoleName(await get(CREDENTIALS_PATH, MAX_ROLE_LIST, deadline));
+      } catch (error) {
+        if (error instanceof ImdsUnavailableError && error.code === "ERR_IMDS_NOT_FOUND") throw noRole(error);
+        throw error;
+      }
+    },
+    roleCredentials: (roleName, deadline) => get(CREDENTIALS_PATH + roleName, MAX_CREDENTIALS, deadline),
+    signedIdentity: (deadline) => get(IDENTITY_PATH, MAX_IDENTITY, deadline),
+  };
+}
+
+function mayPass(response: ImdsResponse): boolean {
+  return response.status === 429 || response.status >= 500 || (response.status === 200 && response.body.length === 0);
+}
+
+function asTokenTimeout(error: unknown): unknown {
+  if (!(error instanceof ImdsUnavailableError) || error.code !== "ERR_IMDS_TIMEOUT") return error;
+  return new ImdsUnavailableError("ERR_IMDS_TOKEN_TIMEOUT", "IMDS did not answer the request for an IMDSv2 token in time", {
+    evidence: error.evidence,
+    advice:
+      "In a container on EC2 this is what the default hop limit of 1 looks like: raise it with `aws ec2 modify-instance-metadata-options " +
+      "--instance-id <id> --http-put-response-hop-limit 2`. Otherwise check firewall and routes to the metadata address.",
+    cause: error,
+  });
+}
+
+/** What a status other than 200 to the token request means (EC2 user guide, "Use the Instance Metadata Service"). */
+function tokenRefused(response: ImdsResponse): ImdsUnavailableError | ImdsUntrustedError {
+  const { status } = response;
+  if (status === 404 || status === 405) {
+    return new ImdsUntrustedError("ERR_IMDS_V1_ONLY", `The responder has no IMDSv2 (HTTP ${status} to the token request)`, {
+      evidence: [{ source: `PUT ${TOKEN_PATH}`, value: String(status), says: "no IMDSv2 token to be had; IMDSv1 is never used" }],
+      advice: "Every EC2 instance offers IMDSv2. Whatever answers here is an old emulator, another cloud or an impersonator.",
+    });
+  }
+  return refused(TOKEN_PATH, response, "PUT");
+}
+
+function refused(path: string, response: ImdsResponse, method = "GET"): ImdsUnavailableError | ImdsUntrustedError {
+  const { status } = response;
+  const evidence = [{ source: `${method} ${path}`, value: String(status), says: "status of the answer" }];
+  if (status >= 300 && status < 400) {
+    return new ImdsUntrustedError("ERR_IMDS_REDIRECT", `The responder redirects ${method} ${path} (HTTP ${status}); IMDS never does`, {
+      evidence,
+      advice: "A captive portal, a proxy or an impersonator answers at the metadata address. It was not followed.",
+    });
+  }
+  if (status === 403) {
+    return new ImdsUnavailableError("ERR_IMDS_FORBIDDEN", "IMDS is disabled on this instance (HTTP 403)", {
+      evidence,
+      advice: "Enable it with `aws ec2 modify-instance-metadata-options --instance-id <id> --http-endpoint enabled`, or look for a policy that blocks it.",
+    });
+  }
+  if (status === 401) {
+    return new ImdsUnavailableError("ERR_IMDS_UNAUTHORIZED", "IMDS refused two fresh tokens in a row (HTTP 401)", {
+      evidence,
+      advice: "Something between this process and IMDS drops or changes the token header.",
+    });
+  }
+  if (status === 404) {
+    return new ImdsUnavailableError("ERR_IMDS_NOT_FOUND", `IMDS has nothing at ${path}`, { evidence, advice: "See the evidence for the path that was asked." });
+  }
+  return new ImdsUnavailableError("ERR_IMDS_STATUS", `IMDS answered ${method} ${path} with HTTP ${status}`, {
+    evidence,
+    advice: status === 429 || status >= 500 ? "The service is overloaded or throttles this instance; try again later." : "IMDS does not answer so; find out who does.",
+  });
+}
+
+function emptyBody(path: string): ImdsUntrustedError {
+  return new ImdsUntrustedError("ERR_IMDS_MALFORMED", `The answer to GET ${path} is empty`, {
+    evidence: [{ source: `GET ${path}`, says: "HTTP 200 without a body" }],
+    advice: "IMDS never answers so; find out who does.",
+  });
+}
+
+function noRole(cause: ImdsUnavailableError): ImdsUnavailableError {
+  return new ImdsUnavailableError("ERR_IMDS_NO_ROLE", "No IAM role is attached to this instance", {
+    evidence: cause.evidence,
+    advice: "Attach an instance profile with a role, or provide credentials in another way.",
+    cause,
+  });
+}

@@ -1,0 +1,213 @@
+/** One HTTP exchange with a pinned address: no proxy, no redirect, no name, no second connection, and a cap on everything. */
+import type { Agent, IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import type { ImdsGuardError } from "../errors.js";
+import { ImdsUnavailableError, ImdsUntrustedError } from "../errors.js";
+import { sameAddress } from "../network/addresses.js";
+
+/** The addresses and the port that may be talked to. */
+export interface Pin {
+  /** Literal IPv4 or IPv6 addresses: one, or all that a host name resolved to. The next is tried when one cannot be reached. */
+  readonly addresses: readonly string[];
+  readonly port: number;
+}
+
+/** The address and port of one connection. */
+export interface Peer {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What is asked. */
+export interface ImdsRequest {
+  readonly method: "GET" | "PUT";
+  /** Absolute path; built by this package only, never from what a responder said without a check. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The most bytes of body that are read. */
+  readonly maxBody: number;
+}
+
+/** What was answered; any status. */
+export interface ImdsResponse {
+  readonly status: number;
+  readonly headers: IncomingMessage["headers"];
+  readonly body: Buffer;
+}
+
+/** When an exchange must be over. */
+export interface Deadline {
+  /** Milliseconds that are left, at least 0. */
+  remaining(): number;
+}
+
+const MAX_HEADER_BYTES = 8_192;
+const MAX_INFORMATIONAL = 2;
+
+/** Starts a deadline on a clock that never jumps. */
+export function startDeadline(timeoutMs: number, monotonic: () => number): Deadline {
+  const end = monotonic() + timeoutMs;
+  return { remaining: () => Math.max(0, end - monotonic()) };
+}
+
+/**
+ * Sends one request over a connection of its own and reads the whole answer.
+ *
+ * `node:http` with an agent of our own is used and not `fetch`: it sends no headers besides ours, never follows a
+ * redirect, and an own agent is never routed through `HTTP_PROXY` (`NODE_USE_ENV_PROXY`, Node 22 and later).
+ *
+ * @throws ImdsUnavailableError `ERR_IMDS_UNREACHABLE`, `ERR_IMDS_TIMEOUT`
+ * @throws ImdsUntrustedError `ERR_IMDS_PEER_MISMATCH`, `ERR_IMDS_TOO_LARGE`, `ERR_IMDS_MALFORMED`
+ */
+export async function exchange(peer: Peer, request: ImdsRequest, deadline: Deadline): Promise<ImdsResponse> {
+  const [net, http] = await Promise.all([import("node:net"), import("node:http")]);
+  const what = `${request.method} ${request.path}`;
+  return new Promise<ImdsResponse>((resolve, reject) => {
+    // autoSelectFamily would try other addresses; there is one, and it is literal.
+    const socket = net.connect({ host: peer.address, port: peer.port, autoSelectFamily: false, noDelay: true });
+    let settled = false;
+    const finish = (outcome: () => void): void => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      socket.destroy();
+      outcome();
+    };
+    const fail = (error: ImdsGuardError): void => finish(() => reject(error));
+    const timer = setTimeout(() => fail(timedOut(peer, what)), deadline.remaining());
+
+    socket.on("error", (error: NodeJS.ErrnoException) => fail(unreachable(peer, what, error)));
+    socket.once("connect", () => {
+      if (!sameAddress(socket.remoteAddress ?? "", peer.address) || socket.remotePort !== peer.port) {
+        return fail(peerMismatch(peer, socket));
+      }
+      // One turn of the event loop, so that bytes which a peer sent before it was asked are seen for what they are.
+      setImmediate(() => {
+        if (settled) return;
+        if (socket.bytesRead > 0) return fail(malformed(what, "the peer sent data before it was asked"));
+        send(http, socket, peer, request, { finish, fail, resolve });
+      });
+    });
+  });
+}
+
+interface Outcome {
+  readonly finish: (outcome: () => void) => void;
+  readonly fail: (error: ImdsGuardError) => void;
+  readonly resolve: (response: ImdsResponse) => void;
+}
+
+function send(http: typeof import("node:http"), socket: Socket, peer: Peer, request: ImdsRequest, outcome: Outcome): void {
+  const what = `${request.method} ${request.path}`;
+  let informational = 0;
+  const message = http.request({
+    method: request.method,
+    host: peer.address,
+    port: peer.port,
+    path: request.path,
+    headers: { ...request.headers, ...(request.method === "PUT" ? { "content-length": "0" } : {}) },
+    agent: privateAgent(http),
+    createConnection: () => socket,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    insecureHTTPParser: false,
+    setHost: true,
+  });
+  message.on("information", () => {
+    if (++informational > MAX_INFORMATIONAL) outcome.fail(malformed(what, "more than two informational (1xx) answers"));
+  });
+  message.on("upgrade", () => outcome.fail(malformed(what, "an answer that switches protocols")));
+  message.on("error", (error: NodeJS.ErrnoException) => outcome.fail(classify(peer, what, error)));
+  message.on("response", (response) => collect(response, request, outcome));
+  message.end();
+}
+
+function collect(response: IncomingMessage, request: ImdsRequest, outcome: Outcome): void {
+  const what = `${request.method} ${request.path}`;
+  const stated = Number(response.headers["content-length"] ?? 0);
+  if (stated > request.maxBody) return outcome.fail(tooLarge(what, `states a body of ${stated} bytes`));
+  const chunks: Buffer[] = [];
+  let total = 0;
+  response.on("data", (chunk: Buffer) => {
+    total += chunk.length;
+    if (total > request.maxBody) return outcome.fail(tooLarge(what, `sends more than ${request.maxBody} bytes`));
+    chunks.push(chunk);
+  });
+  // "aborted" bodies end in an error; only a complete message counts as an answer.
+  response.on("error", () => outcome.fail(cutShort(what)));
+  response.on("end", () => {
+    if (!response.complete) return outcome.fail(cutShort(what));
+    outcome.finish(() => outcome.resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks, total) }));
+  });
+}
+
+let agent: Agent | undefined;
+
+/** An agent of our own; `proxyEnv` is stated because Node may one day let agents inherit the proxy of the environment. */
+function privateAgent(http: typeof import("node:http")): Agent {
+  agent ??= new http.Agent({ keepAlive: false, proxyEnv: undefined } as ConstructorParameters<typeof Agent>[0]);
+  return agent;
+}
+
+function classify(peer: Peer, what: string, error: NodeJS.ErrnoException): ImdsGuardError {
+  const code = error.code ?? "";
+  if (code === "HPE_HEADER_OVERFLOW") return tooLarge(what, `sends more than ${MAX_HEADER_BYTES} bytes of headers`);
+  if (code.startsWith("HPE_")) return malformed(what, `no valid HTTP (${code})`);
+  return unreachable(peer, what, error);
+}
+
+/** Codes of a connection that broke on the way: the same request may be sent again. */
+const RESET_CODES = ["ECONNRESET", "EPIPE", "ECONNABORTED"];
+
+function unreachable(peer: Peer, what: string, error: NodeJS.ErrnoException): ImdsUnavailableError {
+  const code = error.code ?? "EUNKNOWN";
+  return new ImdsUnavailableError("ERR_IMDS_UNREACHABLE", `IMDS at ${peer.address} port ${peer.port} cannot be reached (${code})`, {
+    evidence: [{ source: what, value: code, says: RESET_CODES.includes(code) ? "the connection was reset" : "no connection" }],
+    advice: "If this is an EC2 instance, check that IMDS is enabled and that no firewall or route of the host blocks it.",
+    cause: error,
+  });
+}
+
+function cutShort(what: string): ImdsUnavailableError {
+  return new ImdsUnavailableError("ERR_IMDS_UNREACHABLE", "IMDS closed the connection in the middle of its answer", {
+    evidence: [{ source: what, value: "ECONNRESET", says: "the answer was cut short" }],
+    advice: "Usually passing; if it stays, look at what stands between this process and IMDS.",
+  });
+}
+
+function timedOut(peer: Peer, what: string): ImdsUnavailableError {
+  return new ImdsUnavailableError("ERR_IMDS_TIMEOUT", `IMDS at ${peer.address} port ${peer.port} did not answer in time`, {
+    evidence: [{ source: what, says: "no complete answer before the deadline" }],
+    advice: "If this is an EC2 instance, check that IMDS is enabled and not throttled; the `timeout` setting gives it longer.",
+  });
+}
+
+function peerMismatch(peer: Peer, socket: Socket): ImdsUntrustedError {
+  return new ImdsUntrustedError("ERR_IMDS_PEER_MISMATCH", `The connected peer is not ${peer.address} port ${peer.port}`, {
+    evidence: [{ source: "connected socket", value: `${socket.remoteAddress} port ${socket.remotePort}`, says: "not the pinned address" }],
+    advice: "Something in this process or host redirects connections. Find it before any credential is used.",
+  });
+}
+
+function tooLarge(what: string, says: string): ImdsUntrustedError {
+  return new ImdsUntrustedError("ERR_IMDS_TOO_LARGE", `The answer to ${what} is larger than IMDS ever sends`, {
+    evidence: [{ source: what, says }],
+    advice: "The responder is not the instance metadata service. Find out who answers at that address.",
+  });
+}
+
+function malformed(what: string, says: string): ImdsUntrustedError {
+  return new ImdsUntrustedError("ERR_IMDS_MALFORMED", `The answer to ${what} is not one that IMDS gives: ${says}`, {
+    evidence: [{ source: what, says }],
+    advice: "The responder is not the instance metadata service. Find out who answers at that address.",
+  });
+}
+
+/** Whether an exchange failed in a way that may pass: the connection was reset in the middle of it. */
+export function wasReset(error: unknown): boolean {
+  return wasUnreachable(error) && RESET_CODES.includes((error as ImdsUnavailableError).evidence[0]?.value ?? "");
+}
+
+/** Whether there was no connection, or it broke. */
+export function wasUnreachable(error: unknown): boolean {
+  return error instanceof ImdsUnavailableError && error.code === "ERR_IMDS_UNREACHABLE";
+}

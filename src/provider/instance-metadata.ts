@@ -1,0 +1,32 @@
+/** `fromInstanceMetadata`: the SDK's provider of that name, through a guard. */
+import type { fromInstanceMetadata as stock } from "@aws-sdk/credential-providers";
+import type { AwsCredentialIdentity, AwsCredentialIdentityProvider } from "@smithy/types";
+import type { GuardKey } from "./guard-option.js";
+import { guardOf } from "./guard-option.js";
+import type { ProviderCall } from "./memoize.js";
+
+/** Options of {@link fromInstanceMetadata}: the SDK's own, and `guard`. */
+export type FromInstanceMetadataInit = NonNullable<Parameters<typeof stock>[0]> & GuardKey;
+
+/**
+ * Credentials of the instance role, only where this host is EC2 and only from AWS's own metadata service.
+ *
+ * Same name, options and result as in `@aws-sdk/credential-providers`. `timeout` and `maxRetries` of the SDK are not
+ * used; the guard has its own. `ec2MetadataV1Disabled` has no effect, because IMDSv1 is never used.
+ *
+ * @throws CredentialsProviderError that is also an {@link ImdsGuardError}, with `code`, `evidence` and `advice`
+ */
+export const fromInstanceMetadata = (init: FromInstanceMetadataInit = {}): AwsCredentialIdentityProvider => {
+  const guard = guardOf(init);
+  const provider = async (call?: ProviderCall): Promise<AwsCredentialIdentity> => {
+    init.logger?.debug?.("imds-guard", "fromInstanceMetadata");
+    try {
+      const credentials = await guard.credentials({ forceRefresh: call?.forceRefresh });
+      return Object.assign(credentials, { $source: { CREDENTIALS_IMDS: "0" } });
+    } catch (error) {
+      const { toProviderError } = await import("./provider-error.js");
+      throw toProviderError(error, init.logger);
+    }
+  };
+  return provider;
+};

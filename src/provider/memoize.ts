@@ -1,0 +1,55 @@
+/** Remembers what a chain resolved, as the SDK's own chain does, but lets go of it after a finding. */
+import { isImdsGuardError } from "../errors.js";
+
+/** What a caller may ask for. */
+export interface ProviderCall {
+  readonly forceRefresh?: boolean;
+}
+
+interface Expiring {
+  readonly expiration?: Date;
+}
+
+/** Credentials with less than this left are renewed in the background. The SDK's figure. */
+const RENEW_AHEAD_MS = 5 * 60_000;
+
+/**
+ * Callers share one resolution; credentials near their end are served while one renewal runs; expired ones are not
+ * served. A renewal that ends in a finding (not in an outage) drops the credentials, so that the next call faces it.
+ */
+export function memoize<C extends Expiring, Call extends ProviderCall>(resolve: (call?: Call) => Promise<C>): (call?: Call) => Promise<C> {
+  let held: C | undefined;
+  let active: Promise<C> | undefined;
+  let passive: Promise<unknown> | undefined;
+  let forced: Promise<C> | undefined;
+
+  const keep = (credentials: C): C => (held = credentials);
+
+  return async (call) => {
+    if (call?.forceRefresh === true) {
+      forced ??= resolve(call)
+        .then(keep)
+        .finally(() => (forced = undefined));
+      return forced;
+    }
+    if (held?.expiration === undefined) {
+      if (held !== undefined) return held;
+    } else {
+      const left = held.expiration.getTime() - Date.now();
+      if (left >= RENEW_AHEAD_MS) return held;
+      if (left > 0) {
+        passive ??= resolve(call)
+          .then(keep, (error: unknown) => {
+            if (isImdsGuardError(error) && error.kind !== "unavailable") held = undefined;
+          })
+          .finally(() => (passive = undefined));
+        return held;
+      }
+      held = undefined;
+    }
+    active ??= resolve(call)
+      .then(keep)
+      .finally(() => (active = undefined));
+    return active;
+  };
+}

@@ -1,0 +1,103 @@
+/** What the user may ask of the guard, and what it comes to once every source has been read. */
+import type { GuardEvent, Severity } from "../events/catalogue.js";
+import type { Logger } from "../events/sinks.js";
+import type { Endpoint } from "./endpoint.js";
+
+/**
+ * When IMDS may be asked at all.
+ * - `ec2-only` (default): only where the host proves to be EC2.
+ * - `allow`: also elsewhere. Explicit, and a warning event at each start unless `expectedAccounts` is set.
+ * - `deny`: never.
+ */
+export type Mode = "ec2-only" | "allow" | "deny";
+
+/**
+ * Whether AWS's signature on the instance identity document has to be verified.
+ * - `auto` (default): always tried; only a region without a known public key passes unverified, with a warning event.
+ * - `required`: no credentials without a valid signature.
+ * - `off`: not asked for.
+ */
+export type AttestationMode = "auto" | "required" | "off";
+
+/** What to do with credentials whose account cannot be told while `expectedAccounts` is set. */
+export type OnUnknownAccount = "refuse" | "allow";
+
+/** Options of {@link createGuard} and of the `guard` key of every provider. Each is also an environment variable and a profile key. */
+export interface GuardOptions {
+  /** `IMDS_GUARD_MODE`, `imds_guard_mode`. Default `ec2-only`. `deny` wins from whichever source it comes. */
+  readonly mode?: Mode | undefined;
+  /** `IMDS_GUARD_ATTESTATION`, `imds_guard_attestation`. Default `auto`. `required` wins from whichever source it comes. */
+  readonly attestation?: AttestationMode | undefined;
+  /** AWS account ids, 12 digits. Credentials of any other account are refused, from every link of the chain. Default: none expected. */
+  readonly expectedAccounts?: readonly string[] | undefined;
+  /** Names of instance roles that may be used. Default: any. */
+  readonly expectedRoles?: readonly string[] | undefined;
+  /** Regions this host may be in, as its signed document says. Default: any. */
+  readonly expectedRegions?: readonly string[] | undefined;
+  /** Default `refuse`. Matters only with `expectedAccounts`. */
+  readonly onUnknownAccount?: OnUnknownAccount | undefined;
+  /** Ask STS GetCallerIdentity, over TLS, once for each new key. Default `off`. */
+  readonly verifyWithSts?: "on" | "off" | undefined;
+  /** Region -> PEM certificate or public key, for regions this package has no key of. Environment and profile: `region=path,...`. */
+  readonly certificates?: Readonly<Record<string, string>> | undefined;
+  /** Own endpoint, `http://<literal address or host name>[:port]`. Honoured with `mode: "allow"`, or on loopback. */
+  readonly endpoint?: string | undefined;
+  /** One background probe, off EC2, that asks whether anybody answers as IMDS. Default `on`. */
+  readonly probe?: "on" | "off" | undefined;
+  /** Deadline for one whole exchange with IMDS, in milliseconds, 50 to 60000. Default 3000. */
+  readonly timeout?: number | undefined;
+  /** Tries after the first for an answer that may be repeated (429, 5xx, reset), 0 to 2. Default 2. */
+  readonly maxRetries?: number | undefined;
+  /** Name of the shared config profile to read. Default: `AWS_PROFILE`, else `default`. */
+  readonly profile?: string | undefined;
+  /** Name of the role to ask for, instead of the one that IMDS lists. AWS: `AWS_EC2_INSTANCE_PROFILE_NAME`. */
+  readonly ec2InstanceProfileName?: string | undefined;
+  /** Least severity of events that are printed on stderr. Default `warning`. */
+  readonly log?: Severity | "off" | undefined;
+  /** File that receives every event as a JSON line. Default: none. */
+  readonly eventsFile?: string | undefined;
+  /** Receives every event. */
+  readonly onEvent?: ((event: GuardEvent) => void) | undefined;
+  /** Receives every event as a line and an object, at the level of its severity. */
+  readonly logger?: Logger | undefined;
+}
+
+/** Where the value of a setting came from, for errors and for people. */
+export type SettingSource = "option" | "environment" | "profile" | "default";
+
+/** An endpoint somebody asked for, and through which setting. */
+export interface EndpointOverride {
+  readonly endpoint: Endpoint;
+  /** `guard`: the package's own setting. `aws`: `AWS_EC2_METADATA_SERVICE_ENDPOINT` or its profile key. */
+  readonly owner: "guard" | "aws";
+  /** The name of the setting as the user wrote it. */
+  readonly setting: string;
+}
+
+/** Every setting, resolved. */
+export interface Settings {
+  readonly mode: Mode;
+  readonly attestation: AttestationMode;
+  readonly expectedAccounts: readonly string[];
+  readonly expectedRoles: readonly string[];
+  readonly expectedRegions: readonly string[];
+  readonly onUnknownAccount: OnUnknownAccount;
+  readonly verifyWithSts: "on" | "off";
+  /** Region -> PEM text. */
+  readonly certificates: ReadonlyMap<string, string>;
+  readonly override: EndpointOverride | undefined;
+  readonly endpointMode: "IPv4" | "IPv6";
+  /** The setting that disables IMDS, such as `AWS_EC2_METADATA_DISABLED`, or undefined. */
+  readonly disabledBy: string | undefined;
+  readonly roleName: string | undefined;
+  readonly probe: "on" | "off";
+  readonly timeout: number;
+  readonly maxRetries: number;
+  /** Setting -> where it came from; only those that are not at their default. */
+  readonly sources: Readonly<Record<string, SettingSource>>;
+}
+
+/** Default of {@link GuardOptions.timeout}, in milliseconds. */
+export const DEFAULT_TIMEOUT = 3_000;
+/** Default of {@link GuardOptions.maxRetries}. */
+export const DEFAULT_MAX_RETRIES = 2;

@@ -1,0 +1,222 @@
+/** Brings the settings together: options, then environment, then shared config profile, then defaults. */
+import { ImdsGuardSettingsError, invalidArgument } from "../errors.js";
+import type { System } from "../system.js";
+import type { ConfigFileLocations, Profile, ProfileRead } from "./config-files.js";
+import { readProfile } from "./config-files.js";
+import type { Endpoint } from "./endpoint.js";
+import { ENDPOINT_FORM, parseEndpoint } from "./endpoint.js";
+import { nearest } from "./nearest.js";
+import type { EndpointOverride, GuardOptions, SettingSource, Settings } from "./options.js";
+import { DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT } from "./options.js";
+import type { SettingName, SettingSpec } from "./table.js";
+import { complaint, parseSetting, ROLE_NAME, SETTINGS } from "./table.js";
+
+/** The settings and where events go. */
+export interface Resolved {
+  readonly settings: Settings;
+  readonly log: NonNullable<GuardOptions["log"]>;
+  readonly eventsFile: string | undefined;
+  /** A shared config file that could not be used: IMDS is refused, other links of a chain are not affected. */
+  readonly fileProblem: ImdsGuardSettingsError | undefined;
+}
+
+const MAX_PEM_FILE = 64 * 1024;
+
+/** The words that tighten: they win from whichever source they come, and nothing nearer to the code can loosen them. */
+const STRICTEST: Partial<Record<SettingName, string>> = {
+  mode: "deny",
+  attestation: "required",
+  onUnknownAccount: "refuse",
+  verifyWithSts: "on",
+};
+const INTERSECTED: readonly SettingName[] = ["expectedAccounts", "expectedRoles", "expectedRegions"];
+
+const OTHER_OPTIONS = ["profile", "onEvent", "logger"];
+
+/**
+ * Checks options given in code.
+ * @throws TypeError with code `ERR_INVALID_ARG_VALUE` for an unknown key or a value that is not allowed.
+ */
+export function checkOptions(options: GuardOptions): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) throw invalidArgument("guard", options, "an object of options");
+  const names = [...SETTINGS.map((setting) => setting.name), ...OTHER_OPTIONS];
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    const setting = SETTINGS.find((candidate) => candidate.name === name);
+    if (setting) {
+      const parsed = parseSetting(setting, value);
+      if ("allowed" in parsed) throw invalidArgument(`guard.${name}`, value, parsed.allowed);
+    } else if (!names.includes(name)) {
+      const near = nearest(name, names);
+      throw invalidArgument("guard", name, `${near === undefined ? "" : `did you mean ${near}? `}${names.join(", ")}`);
+    }
+  }
+  if (options.profile !== undefined && typeof options.profile !== "string") throw invalidArgument("guard.profile", options.profile, "a profile name");
+  if (options.onEvent !== undefined && typeof options.onEvent !== "function") throw invalidArgument("guard.onEvent", options.onEvent, "a function");
+  if (options.logger !== undefined && typeof options.logger !== "object") throw invalidArgument("guard.logger", options.logger, "an object with debug, info, warn and error");
+}
+
+/**
+ * Resolves every setting.
+ * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_SETTING` naming setting, value and allowed words; and
+ * `ERR_IMDS_GUARD_CONFIG_FILE` when an unusable file mentions settings of this package.
+ */
+export async function resolveSettings(options: GuardOptions, system: System, locations: ConfigFileLocations = {}): Promise<Resolved> {
+  const name = options.profile ?? system.env["AWS_PROFILE"] ?? "default";
+  const read = await readProfile(name === "" ? "default" : name, locations, system);
+  if (read.problem && read.mentionsGuard === true) throw read.problem;
+  rejectUnknownNames(system.env, read);
+
+  const sources: Record<string, SettingSource> = {};
+  const pick = <T>(setting: SettingName, fallback: T): T => {
+    const found = candidates(setting, options, system.env, read.profile);
+    if (found.length === 0) return fallback;
+    const chosen = choose(setting, found);
+    sources[setting] = chosen.source;
+    return chosen.value as T;
+  };
+  const settings: Settings = {
+    mode: pick("mode", "ec2-only"),
+    attestation: pick("attestation", "auto"),
+    expectedAccounts: pick("expectedAccounts", []),
+    expectedRoles: pick("expectedRoles", []),
+    expectedRegions: pick("expectedRegions", []),
+    onUnknownAccount: pick("onUnknownAccount", "refuse"),
+    verifyWithSts: pick("verifyWithSts", "off"),
+    certificates: readCertificates(pick("certificates", {}), sources["certificates"], system),
+    override: endpointOverride(pick("endpoint", undefined), sources["endpoint"], system.env, read.profile),
+    endpointMode: endpointMode(system.env, read.profile),
+    disabledBy: disabledBy(system.env, read.profile),
+    roleName: pick("ec2InstanceProfileName", awsRoleName(system.env, read.profile)),
+    probe: pick("probe", "on"),
+    timeout: pick("timeout", DEFAULT_TIMEOUT),
+    maxRetries: pick("maxRetries", DEFAULT_MAX_RETRIES),
+    sources,
+  };
+  return { settings, log: pick("log", "warning"), eventsFile: pick("eventsFile", undefined), fileProblem: read.problem };
+}
+
+interface Candidate {
+  readonly source: SettingSource;
+  /** The name as the user wrote it. */
+  readonly written: string;
+  readonly value: unknown;
+}
+
+function candidates(name: SettingName, options: GuardOptions, env: System["env"], profile: Profile): Candidate[] {
+  const setting = SETTINGS.find((candidate) => candidate.name === name) as SettingSpec;
+  const found: Candidate[] = [];
+  if (options[name] !== undefined) found.push({ source: "option", written: `guard.${name}`, value: options[name] });
+  for (const [source, written, text] of [["environment", setting.env, env[setting.env]], ["profile", setting.key, profile[setting.key]]] as const) {
+    if (text === undefined || text === "") continue;
+    const parsed = parseSetting(setting, setting.read(text));
+    if ("allowed" in parsed) throw wrong(written, text, parsed.allowed);
+    found.push({ source, written, value: parsed.value });
+  }
+  return found;
+}
+
+function choose(name: SettingName, found: readonly Candidate[]): Candidate {
+  const first = found[0] as Candidate;
+  const strictest = STRICTEST[name];
+  if (strictest !== undefined) return found.find((candidate) => candidate.value === strictest) ?? first;
+  if (!INTERSECTED.includes(name)) return first;
+  const common = found.slice(1).reduce((left, { value }) => left.filter((item) => (value as string[]).includes(item)), first.value as string[]);
+  if (common.length === 0) {
+    const lists = found.map((candidate) => `${candidate.written} = ${(candidate.value as string[]).join(",")}`).join("; ");
+    throw new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", `Nothing is left of ${name}: its sources have no entry in common (${lists})`, {
+      advice: "Each source of an expected list can only narrow the others. Make them agree on at least one entry.",
+    });
+  }
+  return { ...first, value: common };
+}
+
+function rejectUnknownNames(env: System["env"], read: ProfileRead): void {
+  const variables = Object.keys(env).filter((name) => name.startsWith("IMDS_GUARD_"));
+  const keys = Object.keys(read.profile).filter((name) => name.startsWith("imds_guard_"));
+  reject(variables, SETTINGS.map((setting) => setting.env), "environment variable");
+  reject(keys, SETTINGS.map((setting) => setting.key), `key of profile ${read.name}`);
+}
+
+function reject(given: readonly string[], known: readonly string[], what: string): void {
+  const unknown = given.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const near = nearest(unknown, known);
+  throw new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", `${unknown} is no known ${what}${near === undefined ? "" : `; did you mean ${near}?`}`, {
+    evidence: [{ source: unknown, says: "not a setting of imds-guard" }],
+    advice: `Remove or correct it. Known: ${known.join(", ")}.`,
+  });
+}
+
+function wrong(written: string, text: string, allowed: string, cause?: unknown): ImdsGuardSettingsError {
+  return new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", complaint(written, text, allowed), {
+    evidence: [{ source: written, says: `not one of: ${allowed}` }],
+    advice: `Set ${written} to one of: ${allowed}; or remove it.`,
+    cause,
+  });
+}
+
+/** AWS's settings: environment variable and profile key of each. */
+const AWS = {
+  endpoint: ["AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint"],
+  mode: ["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode"],
+  disabled: ["AWS_EC2_METADATA_DISABLED", "disable_ec2_metadata"],
+  roleName: ["AWS_EC2_INSTANCE_PROFILE_NAME", "ec2_instance_profile_name"],
+} as const;
+
+function awsSetting(which: keyof typeof AWS, env: System["env"], profile: Profile): { written: string; text: string } | undefined {
+  const [variable, key] = AWS[which];
+  const fromEnv = env[variable];
+  if (fromEnv !== undefined && fromEnv !== "") return { written: variable, text: fromEnv };
+  const fromProfile = profile[key];
+  return fromProfile === undefined || fromProfile === "" ? undefined : { written: key, text: fromProfile };
+}
+
+function endpointOverride(own: string | undefined, source: SettingSource | undefined, env: System["env"], profile: Profile): EndpointOverride | undefined {
+  if (own !== undefined) {
+    const written = source === "option" ? "guard.endpoint" : source === "environment" ? "IMDS_GUARD_ENDPOINT" : "imds_guard_endpoint";
+    return { endpoint: parseEndpoint(own) as Endpoint, owner: "guard", setting: written };
+  }
+  const aws = awsSetting("endpoint", env, profile);
+  if (!aws) return undefined;
+  const endpoint = parseEndpoint(aws.text.trim());
+  if ("problem" in endpoint) throw wrong(aws.written, aws.text, `${ENDPOINT_FORM} (${endpoint.problem})`);
+  return { endpoint, owner: "aws", setting: aws.written };
+}
+
+function endpointMode(env: System["env"], profile: Profile): "IPv4" | "IPv6" {
+  const aws = awsSetting("mode", env, profile);
+  if (!aws) return "IPv4";
+  const mode = aws.text.trim().toLowerCase();
+  if (mode !== "ipv4" && mode !== "ipv6") throw wrong(aws.written, aws.text, "IPv4, IPv6");
+  return mode === "ipv4" ? "IPv4" : "IPv6";
+}
+
+/** Anything but `false` disables, as in the JavaScript SDK: a value nobody understands must not open the door. */
+function disabledBy(env: System["env"], profile: Profile): string | undefined {
+  const [variable, key] = AWS.disabled;
+  // Either source disables: `false` in the environment does not re-open what the profile has shut.
+  const shuts = (text: string | undefined) => text !== undefined && text !== "" && text.trim().toLowerCase() !== "false";
+  if (shuts(env[variable])) return variable;
+  return shuts(profile[key]) ? key : undefined;
+}
+
+function awsRoleName(env: System["env"], profile: Profile): string | undefined {
+  const aws = awsSetting("roleName", env, profile);
+  if (!aws) return undefined;
+  const name = aws.text.trim();
+  if (!ROLE_NAME.test(name)) throw wrong(aws.written, aws.text, "an instance profile or role name");
+  return name;
+}
+
+function readCertificates(given: Readonly<Record<string, string>>, source: SettingSource | undefined, system: System): ReadonlyMap<string, string> {
+  if (source === undefined || source === "option") return new Map(Object.entries(given));
+  const written = source === "environment" ? "IMDS_GUARD_CERTIFICATES" : "imds_guard_certificates";
+  return new Map(
+    Object.entries(given).map(([region, path]) => {
+      const read = system.readFile(path, MAX_PEM_FILE);
+      if (read.kind !== "content") throw wrong(written, path, `readable PEM files of at most 64 KiB (${region}: ${read.kind})`);
+      return [region, read.bytes.toString("latin1")];
+    }),
+  );
+}

@@ -1,0 +1,120 @@
+/** The table of settings: for each its three names, how its text is read, and which words are allowed. */
+import { printable } from "../errors.js";
+import { parseEndpoint, ENDPOINT_FORM } from "./endpoint.js";
+import type { GuardOptions } from "./options.js";
+
+/** The settings that can be written as text, by the name of their option. */
+export type SettingName = Exclude<keyof GuardOptions, "profile" | "onEvent" | "logger">;
+
+/** A value that was understood, or the words that would have been. */
+export type Parsed = { readonly value: unknown } | { readonly allowed: string };
+
+/** How one setting is written and read. */
+export interface SettingSpec {
+  readonly name: SettingName;
+  /** `IMDS_GUARD_...` */
+  readonly env: string;
+  /** `imds_guard_...` */
+  readonly key: string;
+  /** The allowed form in words, for messages and documentation. */
+  readonly allowed: string;
+  /** Reads text from the environment or a profile. */
+  readonly read: (text: string) => unknown;
+  /** Accepts a value that `read` gave or that code passed; undefined where it is not allowed. */
+  readonly check: (value: unknown) => unknown;
+}
+
+const INVALID = undefined;
+
+function words(allowed: readonly string[]): Pick<SettingSpec, "allowed" | "read" | "check"> {
+  return {
+    allowed: allowed.join(", "),
+    read: (text) => text.trim(),
+    check: (value) => (typeof value === "string" && allowed.includes(value) ? value : INVALID),
+  };
+}
+
+function integer(min: number, max: number, unit: string): Pick<SettingSpec, "allowed" | "read" | "check"> {
+  return {
+    allowed: `a whole number from ${min} to ${max}${unit}`,
+    read: (text) => (/^\s*\d{1,9}\s*$/.test(text) ? Number(text) : text),
+    check: (value) => (Number.isInteger(value) && (value as number) >= min && (value as number) <= max ? value : INVALID),
+  };
+}
+
+function list(form: string, item: RegExp): Pick<SettingSpec, "allowed" | "read" | "check"> {
+  return {
+    allowed: `${form}, at least one and at most 256, separated by commas`,
+    read: (text) => text.split(",").map((part) => part.trim()),
+    check: (value) => {
+      if (!Array.isArray(value) || value.length === 0 || value.length > 256) return INVALID;
+      return value.every((entry) => typeof entry === "string" && item.test(entry)) ? [...new Set(value as string[])] : INVALID;
+    },
+  };
+}
+
+function text(allowed: string, form: RegExp): Pick<SettingSpec, "allowed" | "read" | "check"> {
+  return { allowed, read: (value) => value.trim(), check: (value) => (typeof value === "string" && form.test(value) ? value : INVALID) };
+}
+
+/** Role and instance profile names: IAM API, `[\w+=,.@-]+`, at most 64 and 128 characters; never a path step. */
+export const ROLE_NAME = /^(?!\.{1,2}$)[A-Za-z0-9_+=,.@-]{1,128}$/;
+/** The shape of every AWS region name. */
+export const REGION_NAME = /^(?=.{1,40}$)[a-z]{2,}(-[a-z]+)+-\d{1,2}$/;
+
+const ENDPOINT: Pick<SettingSpec, "allowed" | "read" | "check"> = {
+  allowed: ENDPOINT_FORM,
+  read: (value) => value.trim(),
+  check: (value) => (typeof value === "string" && "host" in parseEndpoint(value) ? value : INVALID),
+};
+
+/** Code passes region -> PEM text; environment and profiles pass `region=path` pairs, read by the resolver. */
+const CERTIFICATES: Pick<SettingSpec, "allowed" | "read" | "check"> = {
+  allowed: "region=path pairs separated by commas (in code: an object of region: PEM text)",
+  read: (value) => {
+    const pairs = value.split(",").map((pair) => /^\s*([^=\s]+)\s*=\s*(.*\S)\s*$/.exec(pair));
+    return pairs.every((pair) => pair !== null) ? Object.fromEntries(pairs.map((pair) => [pair[1], pair[2]])) : value;
+  },
+  check: (value) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return INVALID;
+    const entries = Object.entries(value);
+    return entries.every(([region, pem]) => REGION_NAME.test(region) && typeof pem === "string" && pem !== "") ? value : INVALID;
+  },
+};
+
+const SWITCH = ["on", "off"];
+
+/** Every setting, in the order of the documentation. */
+export const SETTINGS: readonly SettingSpec[] = [
+  spec("mode", words(["ec2-only", "allow", "deny"])),
+  spec("attestation", words(["auto", "required", "off"])),
+  spec("expectedAccounts", list("12-digit AWS account ids", /^\d{12}$/)),
+  spec("expectedRoles", list("role names", ROLE_NAME)),
+  spec("expectedRegions", list("region names", REGION_NAME)),
+  spec("onUnknownAccount", words(["refuse", "allow"])),
+  spec("verifyWithSts", words(SWITCH)),
+  spec("certificates", CERTIFICATES),
+  spec("endpoint", ENDPOINT),
+  spec("probe", words(SWITCH)),
+  spec("timeout", integer(50, 60_000, " (milliseconds)")),
+  spec("maxRetries", integer(0, 2, "")),
+  spec("ec2InstanceProfileName", text("an instance profile or role name", ROLE_NAME)),
+  spec("log", words(["info", "notice", "warning", "error", "critical", "off"])),
+  spec("eventsFile", text("a file path", /^[^\0]{1,4096}$/)),
+];
+
+function spec(name: SettingName, how: Pick<SettingSpec, "allowed" | "read" | "check">): SettingSpec {
+  const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return { name, env: `IMDS_GUARD_${snake.toUpperCase()}`, key: `imds_guard_${snake}`, ...how };
+}
+
+/** Applies a spec to a value: the value as understood, or the words that would have been allowed. */
+export function parseSetting(setting: SettingSpec, value: unknown): Parsed {
+  const checked = setting.check(value);
+  return checked === INVALID ? { allowed: setting.allowed } : { value: checked };
+}
+
+/** "IMDS_GUARD_MODE is "alow"; allowed: ec2-only, allow, deny". */
+export function complaint(name: string, value: string, allowed: string): string {
+  return `${name} is ${printable(value)}; allowed: ${allowed}`;
+}
