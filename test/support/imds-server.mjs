@@ -301,8 +301,8 @@ function credentialsDocument({ accessKeyId, secretAccessKey, sessionToken, expir
   return pretty(fields);
 }
 
-/** @param {ImdsIdentity} identity @param {string} roleName */
-function profileInfo({ account }, roleName) {
+/** The body of `iam/info`. @param {{ account: string }} identity @param {string} roleName */
+export function profileInfo({ account }, roleName) {
   const profileId = accessKeyIdFor(account, "profile").replace(/^ASIA/, "AIPA");
   return pretty({
     Code: "Success", LastUpdated: stamp(Date.now() - 60_000),

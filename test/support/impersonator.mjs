@@ -2,7 +2,7 @@
 /** Whoever answers at the metadata address without being it: a raw socket server that plays one behaviour at a time. */
 import { createServer } from "node:net";
 import { accessKeyIdFor } from "./access-keys.mjs";
-import { identityDocument } from "./imds-server.mjs";
+import { identityDocument, profileInfo } from "./imds-server.mjs";
 
 /** @typedef {"token" | "list" | "credentials" | "identity" | "region" | "other"} Step What a request is after. */
 
@@ -107,7 +107,9 @@ function flawlessBody(step, persona, path) {
     case "credentials": return JSON.stringify(credentialFields(persona), null, 2);
     case "identity": return path.endsWith("/document") ? identityDocument(persona) : persona.rsa2048;
     case "region": return persona.region;
-    default: return path.endsWith("/instance-id") ? persona.instanceId : "";
+    default:
+      if (path.endsWith("/iam/info")) return profileInfo(persona, persona.roleName);
+      return path.endsWith("/instance-id") ? persona.instanceId : "";
   }
 }
 

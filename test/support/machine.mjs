@@ -27,8 +27,7 @@ export { HOST_KINDS, hostKindOf } from "./host-kinds.mjs";
 /**
  * @typedef {{ kind: "behaviour", name: string, persona?: Partial<import("./impersonator.mjs").Persona> }} ServeBehaviour
  * @typedef {{ kind: "genuine", identity?: Partial<import("./imds-server.mjs").ImdsIdentity>,
- *   signer?: { module: string, call: string, args?: readonly unknown[] } }} ServeGenuine a signer is named by the module
- *   that makes it, because functions do not cross processes: `(await import(module))[call](...args)` gives `(document) => string`
+ *   privateKeyPem?: string }} ServeGenuine the key signs the identity document; without it there is no signed one
  * @typedef {ServeBehaviour | ServeGenuine | { kind: "nobody" }} Serve
  */
 

@@ -1,6 +1,7 @@
 // @ts-check
 /** Whoever answers at the metadata address of a machine: an impersonator, the genuine service, or nobody. */
 import { execFileSync } from "node:child_process";
+import { createSigner } from "./identity-signer.mjs";
 import { behaviourOf } from "./behaviours.mjs";
 import { startImdsServer } from "./imds-server.mjs";
 import { startImpersonator } from "./impersonator.mjs";
@@ -38,8 +39,8 @@ async function play(serve) {
     const behaviour = behaviourOf(serve.name);
     impersonator.play({ ...behaviour, persona: { ...behaviour.persona, ...serve.persona } });
   } else if (serve.kind === "genuine") {
-    const { signer, identity = {} } = serve;
-    const signDocument = signer === undefined ? undefined : await (await import(signer.module))[signer.call](...(signer.args ?? []));
+    const { privateKeyPem, identity = {} } = serve;
+    const signDocument = privateKeyPem === undefined ? undefined : createSigner({ privateKeyPem }).sign;
     genuine = await onAddresses((listen) => startImdsServer({ ...identity, signDocument, listen }));
   }
 }
