@@ -11,7 +11,7 @@ import type { DnsAnswer, DnsCodec, DnsQuery } from "./dns-message.js";
 
 /** How {@link resolveHost} asks. */
 export interface ResolveOptions {
-  /** `ip`, `ip:port` or `[ip]:port`, asked in this order. Default: the servers of the operating system. */
+  /** `ip`, `ip:port` or `[ip]:port`, the first 8 asked in this order. Default: those of the operating system. */
   readonly servers?: readonly string[] | undefined;
   /** Milliseconds for the whole resolution, all servers and retries together. */
   readonly timeoutMs: number;
