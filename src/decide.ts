@@ -1,5 +1,5 @@
 /** May IMDS be asked, where, and what must be proved? A pure function over settings and host report. */
-import { IMDS_IPV4, IMDS_IPV6, sameAddress } from "./network/addresses.js";
+import { IMDS_IPV4, IMDS_IPV6, sameAddress } from "./addresses.js";
 import type { Evidence, RefusalCode } from "./errors.js";
 import type { EventCode } from "./events/catalogue.js";
 import type { HostReport } from "./host/report.js";

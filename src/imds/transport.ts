@@ -3,7 +3,7 @@ import type { Agent, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { ImdsGuardError } from "../errors.js";
 import { ImdsUnavailableError, ImdsUntrustedError } from "../errors.js";
-import { sameAddress } from "../network/addresses.js";
+import { sameAddress } from "../addresses.js";
 
 /** The addresses and the port that may be talked to. */
 export interface Pin {

@@ -5,7 +5,7 @@ import { randomInt } from "node:crypto";
 import { Socket } from "node:net";
 import { ImdsUnavailableError, invalidArgument, printable } from "../errors.js";
 import type { Evidence } from "../errors.js";
-import { parseIp } from "./addresses.js";
+import { parseIp } from "../addresses.js";
 import { createQuery, MAX_ADDRESSES, readAnswer } from "./dns-message.js";
 import type { DnsAnswer, DnsCodec, DnsQuery } from "./dns-message.js";
 

@@ -1,7 +1,7 @@
 /** One secret-free question to an address: does anybody answer there as IMDSv2? */
 import { Socket } from "node:net";
 import { invalidArgument } from "../errors.js";
-import { parseIp } from "./addresses.js";
+import { parseIp } from "../addresses.js";
 import { MAX_ANSWER_BYTES, readProbeAnswer } from "./probe-answer.js";
 import type { ProbeAnswer } from "./probe-answer.js";
 

@@ -3,7 +3,7 @@ import { createSocket } from "node:dgram";
 import { endianness, networkInterfaces } from "node:os";
 import type { Responder } from "../events/catalogue.js";
 import type { System } from "../system.js";
-import { isLoopback, parseIp, sameAddress } from "./addresses.js";
+import { isLoopback, parseIp, sameAddress } from "../addresses.js";
 import { describeRoute, parseArp, parseRoutes, routeFor } from "./routes.js";
 import type { Route } from "./routes.js";
 

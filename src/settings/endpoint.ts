@@ -1,5 +1,5 @@
 /** Reads an IMDS endpoint as a user writes it; anything that could mean two things is refused. */
-import { isLoopback, parseIp } from "../network/addresses.js";
+import { isLoopback, parseIp } from "../addresses.js";
 import { printable } from "../errors.js";
 
 /** A literal address, or a host name that has yet to be resolved and pinned. */

@@ -1,7 +1,7 @@
 import * as dnsPacket from "dns-packet";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseIp } from "../../src/network/addresses.js";
+import { parseIp } from "../../src/addresses.js";
 import { createQuery, MAX_ADDRESSES, readAnswer } from "../../src/network/dns-message.js";
 import type { DnsAnswer } from "../../src/network/dns-message.js";
 import { reply } from "./dns-server.js";
