@@ -1,6 +1,7 @@
 /** `fromIni`: the SDK's profile provider, except that a `credential_source = Ec2InstanceMetadata` leaf goes through a guard. */
 import type { fromIni as stock } from "@aws-sdk/credential-providers";
 import type { AwsCredentialIdentity } from "@smithy/types";
+import type { Guard } from "../guard.js";
 import type { GuardKey } from "./guard-option.js";
 import { guardOf } from "./guard-option.js";
 
@@ -15,7 +16,10 @@ export type FromIniInit = StockInit & GuardKey;
 /**
  * Credentials of a shared config profile. Every kind of profile is the SDK's own business but one: where the profile,
  * or the one its `source_profile` chain ends in, takes its source credentials from IMDS, they come from the guard and
- * the roles on the way are assumed with them.
+ * the roles on the way are assumed with them. With `expectedAccounts`, credentials of every kind of profile are held
+ * against it.
+ *
+ * @throws CredentialsProviderError; where the guard refused, one that is also an {@link ImdsGuardError}
  */
 export const fromIni = (init: FromIniInit = {}): StockProvider => {
   const { guard: _, ...own } = init;
@@ -26,18 +30,34 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
     const profiles = (await parseKnownFiles(own)) as Profiles;
     const name = getProfileName({ profile: own.profile ?? profileOfCaller(call) });
     const route = routeToImds(profiles, name);
-    if (route === undefined) return sdk.fromIni(own)(call);
-
-    let credentials: AwsCredentialIdentity = await guard.credentials();
-    mark(credentials, "CREDENTIALS_PROFILE_NAMED_PROVIDER", "p");
-    for (const step of route.toReversed()) {
-      const profile = profiles[step] ?? {};
-      if (profile["role_arn"]) credentials = await assume(sdk, own, call, step, profile, credentials);
-      mark(credentials, "CREDENTIALS_PROFILE_SOURCE_PROFILE", "o");
+    try {
+      const credentials = route === undefined ? await sdk.fromIni(own)(call) : await alongRoute(sdk, own, call, profiles, route, guard);
+      return await guard.verify(credentials, "profile");
+    } catch (error) {
+      const { toProviderError } = await import("./provider-error.js");
+      throw toProviderError(error, own.logger);
     }
-    return credentials;
   };
 };
+
+/** Credentials of the instance, and with them each role on the way back from `route`'s end. */
+async function alongRoute(
+  sdk: typeof import("@aws-sdk/credential-providers"),
+  init: StockInit,
+  call: Call,
+  profiles: Profiles,
+  route: readonly string[],
+  guard: Guard,
+): Promise<AwsCredentialIdentity> {
+  let credentials: AwsCredentialIdentity = await guard.credentials();
+  mark(credentials, "CREDENTIALS_PROFILE_NAMED_PROVIDER", "p");
+  for (const step of route.toReversed()) {
+    const profile = profiles[step] ?? {};
+    if (profile["role_arn"]) credentials = await assume(sdk, init, call, step, profile, credentials);
+    mark(credentials, "CREDENTIALS_PROFILE_SOURCE_PROFILE", "o");
+  }
+  return credentials;
+}
 
 function profileOfCaller(call: Call): string | undefined {
   return (call as { callerClientConfig?: { profile?: string } } | undefined)?.callerClientConfig?.profile;
