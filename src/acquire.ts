@@ -131,8 +131,10 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     } catch (error) {
       const unknownRegion = error instanceof ImdsImpersonationError && error.code === "ERR_IMDS_ATTESTATION_REGION";
       if (!unknownRegion || proof !== "unless-unknown-region") throw error;
+      const claim = parseIdentityDocument(readSignedIdentity(body).content);
+      if (!isVouchedFor(claim.region, settings)) throw error;
       reporter.report("imds.attestation_unavailable", { endpoint: session.pin, message: error.message, evidence: error.evidence, advice: error.advice });
-      return { document: undefined, claim: parseIdentityDocument(readSignedIdentity(body).content), ...info };
+      return { document: undefined, claim, ...info };
     }
   }
 
@@ -219,6 +221,14 @@ async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]
   if (a.status === "fulfilled" && b.status === "fulfilled") return [a.value, b.value];
   const reasons = [a, b].flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : []));
   throw reasons.find((reason) => !(reason instanceof ImdsUnavailableError)) ?? reasons[0];
+}
+
+/**
+ * Anybody can name a region that has no key. Without something that the responder does not choose, that would be a way
+ * round the whole proof.
+ */
+function isVouchedFor(region: string, settings: Settings): boolean {
+  return settings.expectedAccounts.length > 0 || settings.expectedRegions.includes(region) || settings.configuredRegion === region;
 }
 
 function asText(value: unknown): string | undefined {

@@ -30,7 +30,8 @@ export type UnavailableCode =
   | "ERR_IMDS_STATUS"
   | "ERR_IMDS_NO_ROLE"
   | "ERR_IMDS_CREDENTIALS_UNAVAILABLE"
-  | "ERR_IMDS_CREDENTIALS_EXPIRED";
+  | "ERR_IMDS_CREDENTIALS_EXPIRED"
+  | "ERR_IMDS_STS_UNAVAILABLE";
 
 /** Codes of answers that no genuine instance metadata service gives. */
 export type UntrustedCode =
@@ -53,8 +54,7 @@ export type ImpersonationCode =
   | "ERR_IMDS_ROLE_UNEXPECTED"
   | "ERR_IMDS_REGION_UNEXPECTED"
   | "ERR_IMDS_IDENTITY_CHANGED"
-  | "ERR_IMDS_STS_MISMATCH"
-  | "ERR_IMDS_STS_UNAVAILABLE";
+  | "ERR_IMDS_STS_MISMATCH";
 
 /** Codes of settings that cannot be honoured as written. */
 export type SettingsCode = "ERR_IMDS_GUARD_SETTING" | "ERR_IMDS_GUARD_CONFIG_FILE";

@@ -1,5 +1,5 @@
 /** Wires the rooms together: settings, host, decision, session, proof, life and events of one guard. */
-import type { AccountBearer } from "./account-gate.js";
+import type { Verifiable } from "./account-gate.js";
 import { checkAccount } from "./account-gate.js";
 import type { Acquired, AttestationReport } from "./acquire.js";
 import type { KeyRing } from "./attest/user-keys.js";
@@ -7,7 +7,7 @@ import { createKeyRing, parseTrustedKeys } from "./attest/user-keys.js";
 import type { Contact, Decision, Refusal, Target } from "./decide.js";
 import { decide } from "./decide.js";
 import type { ImdsGuardErrorCode } from "./errors.js";
-import { ImdsGuardError, ImdsRefusedError } from "./errors.js";
+import { ImdsGuardError, ImdsRefusedError, printable } from "./errors.js";
 import type { EventCode } from "./events/catalogue.js";
 import type { Reporter } from "./events/reporter.js";
 import { createReporter } from "./events/reporter.js";
@@ -20,6 +20,8 @@ import type { ConfigFileLocations } from "./settings/config-files.js";
 import type { GuardOptions } from "./settings/options.js";
 import type { Resolved } from "./settings/resolve.js";
 import { checkOptions, resolveSettings } from "./settings/resolve.js";
+import type { StsGate, StsGateOptions } from "./sts-gate.js";
+import { createStsGate } from "./sts-gate.js";
 import type { System } from "./system.js";
 import { realSystem } from "./system.js";
 
@@ -47,8 +49,11 @@ export interface Guard {
    * @throws ImdsGuardError of any kind; see `code`
    */
   credentials(options?: { readonly forceRefresh?: boolean | undefined }): Promise<GuardedCredentials>;
-  /** Holds credentials from elsewhere against `expectedAccounts`. `link` names their source in the error. Returns them unchanged. */
-  verify<C extends AccountBearer>(credentials: C, link: string): Promise<C>;
+  /**
+   * Holds credentials from elsewhere against `expectedAccounts` and, with `verifyWithSts`, against what STS says of them.
+   * `link` names their source in the error. Returns them unchanged.
+   */
+  verify<C extends Verifiable>(credentials: C, link: string): Promise<C>;
   /** The verdict on this host with all its evidence, and whether IMDS may be asked. Sends nothing. */
   whereAmI(): Promise<Whereabouts>;
   /** What the last credentials rest on, or undefined before any were obtained. */
@@ -61,11 +66,13 @@ export interface Guard {
 export interface Surroundings {
   readonly system?: System;
   readonly locations?: ConfigFileLocations;
+  readonly sts?: StsGateOptions["sts"];
 }
 
 interface Opened extends Resolved {
   readonly reporter: Reporter;
   readonly keyRing: KeyRing;
+  readonly askSts: StsGate;
 }
 
 interface Place extends Whereabouts, Opened {}
@@ -77,7 +84,7 @@ interface Place extends Whereabouts, Opened {}
 export function createGuard(options: GuardOptions = {}, surroundings: Surroundings = {}): Guard {
   checkOptions(options);
   keyRingOf(Object.entries(options.certificates ?? {}));
-  const { system = realSystem, locations = {} } = surroundings;
+  const { system = realSystem, locations = {}, sts } = surroundings;
   let opening: Promise<Opened> | undefined;
   let placing: Promise<Place> | undefined;
   let living: Promise<Lifetime<Acquired>> | undefined;
@@ -97,7 +104,8 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
     try {
       const resolved = await resolveSettings(options, system, locations);
       const keyRing = keyRingOf(resolved.settings.certificates);
-      return { ...resolved, keyRing, reporter: createReporter({ system, sinks: await sinksFor(options, resolved) }) };
+      const askSts = createStsGate({ settings: resolved.settings, keyRing, sts });
+      return { ...resolved, keyRing, askSts, reporter: await openReporter(options, resolved, system) };
     } catch (error) {
       const fallback = createReporter({ system, sinks: plainSinks(options, options.log ?? "warning") });
       if (error instanceof ImdsGuardError) fallback.report("settings.invalid", { message: error.message, evidence: error.evidence, advice: error.advice });
@@ -139,7 +147,11 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
       system,
       async acquire() {
         try {
-          return (last = await acquirer.acquire());
+          const acquired = await acquirer.acquire();
+          const document = acquired.attestation.document;
+          const instanceId = document?.instanceId ?? here.host.instanceId;
+          await here.askSts(acquired, { account: document?.accountId, instanceId, region: document?.region });
+          return (last = acquired);
         } catch (error) {
           if (error instanceof ImdsGuardError) reportFailure(reporter, error, decision.target);
           throw error;
@@ -175,14 +187,15 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
       return { accessKeyId, secretAccessKey, sessionToken, expiration, ...(accountId !== undefined && { accountId }) };
     },
     async verify(credentials, link) {
-      const { settings, reporter } = await open();
-      const failure = await checkAccount(credentials, link, settings);
-      if (failure) {
-        const code = failure.code === "ERR_IMDS_ACCOUNT_UNKNOWN" ? "credentials.account_unknown" : "credentials.account_unexpected";
-        reporter.report(code, { message: failure.message, evidence: failure.evidence, advice: failure.advice });
-        throw failure;
+      const { settings, reporter, askSts } = await open();
+      try {
+        checkAccount(credentials, link, settings);
+        await askSts(credentials, {});
+        return credentials;
+      } catch (error) {
+        if (error instanceof ImdsGuardError) reportFailure(reporter, error);
+        throw error;
       }
-      return credentials;
     },
     async whereAmI() {
       const { host, decision } = await place();
@@ -229,10 +242,20 @@ function plainSinks(options: GuardOptions, log: Resolved["log"]): Sink[] {
   return sinks;
 }
 
-async function sinksFor(options: GuardOptions, { log, eventsFile }: Resolved): Promise<Sink[]> {
+async function openReporter(options: GuardOptions, { log, eventsFile: file }: Resolved, system: System): Promise<Reporter> {
   const sinks = plainSinks(options, log);
-  if (eventsFile !== undefined) sinks.push((await import("./events/file-sink.js")).fileSink(eventsFile));
-  return sinks;
+  if (file !== undefined) {
+    const { fileSink } = await import("./events/file-sink.js");
+    const onFailure = (code: string): void => {
+      reporter.report("events.file_failing", {
+        message: `Events cannot be written to ${printable(file, 200)} (${code}); up to 256 wait for it`,
+        advice: "Name a regular file in an existing directory that this process may write.",
+      });
+    };
+    sinks.push(fileSink(file, { onFailure }));
+  }
+  const reporter = createReporter({ system, sinks });
+  return reporter;
 }
 
 function endpointOf(target: Target): { address: string; port: number } {
@@ -269,10 +292,10 @@ const EVENT_OF: Partial<Record<ImdsGuardErrorCode, EventCode>> = {
   ERR_IMDS_ROLE_UNEXPECTED: "credentials.role_unexpected",
   ERR_IMDS_REGION_UNEXPECTED: "credentials.role_unexpected",
   ERR_IMDS_STS_MISMATCH: "credentials.sts_mismatch",
-  ERR_IMDS_STS_UNAVAILABLE: "credentials.sts_mismatch",
+  ERR_IMDS_STS_UNAVAILABLE: "credentials.sts_unavailable",
 };
 
-function reportFailure(reporter: Reporter, error: ImdsGuardError, target: Target): void {
+function reportFailure(reporter: Reporter, error: ImdsGuardError, target?: Target): void {
   const { message, evidence, advice } = error;
-  reporter.report(EVENT_OF[error.code] ?? "imds.unavailable", { message, evidence, advice, endpoint: endpointOf(target) });
+  reporter.report(EVENT_OF[error.code] ?? "imds.unavailable", { message, evidence, advice, ...(target && { endpoint: endpointOf(target) }) });
 }

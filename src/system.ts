@@ -86,8 +86,13 @@ function failedRead(error: unknown): FileRead {
 function runCommand(command: string, args: readonly string[], timeoutMs: number): Promise<CommandResult> {
   return new Promise((resolve) => {
     const options = { timeout: timeoutMs, maxBuffer: 64 * 1024, windowsHide: true, encoding: "utf8" as const };
-    execFile(command, [...args], options, (error, stdout) => {
-      resolve(error ? { kind: "failed", reason: String(error.code ?? error.message) } : { kind: "output", stdout });
-    });
+    try {
+      execFile(command, [...args], options, (error, stdout) => {
+        resolve(error ? { kind: "failed", reason: String(error.code ?? error.name) } : { kind: "output", stdout });
+      });
+    } catch (error) {
+      // Under the permission model of Node the call itself throws (ERR_ACCESS_DENIED).
+      resolve({ kind: "failed", reason: String((error as NodeJS.ErrnoException).code) });
+    }
   });
 }

@@ -3,7 +3,7 @@ import { ImdsImpersonationError } from "../errors.js";
 import { IDENTITY_PATH, attestationInvalid } from "./attestation-error.js";
 import type { AttestationRule } from "./attestation-error.js";
 import { matchesDigest, readSignedIdentity, verifySignedIdentity } from "./cms.js";
-import { isRegionName } from "./region.js";
+import { isRegionName } from "../region.js";
 import type { KeyRing } from "./user-keys.js";
 import { isUtcTime } from "./utc-time.js";
 
@@ -132,6 +132,6 @@ function unknownRegion(region: string): ImdsImpersonationError {
     evidence: [{ source: `GET ${IDENTITY_PATH}`, value: region, says: "the document names a region without a known key, so its signature cannot be verified" }],
     advice:
       "If this instance is in that region, add the region's RSA-2048 certificate from the AWS documentation to the trusted " +
-      "certificates, or update imds-guard. If it is not, whoever answered is not the instance metadata service.",
+      "certificates, or set expectedAccounts or AWS_REGION, or update imds-guard. If it is not, whoever answered is not the instance metadata service.",
   });
 }

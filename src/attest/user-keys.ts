@@ -3,7 +3,7 @@ import { X509Certificate, createPublicKey } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { ImdsGuardSettingsError } from "../errors.js";
 import { AWS_PUBLIC_KEYS } from "./aws-public-keys.js";
-import { isRegionName } from "./region.js";
+import { isRegionName } from "../region.js";
 
 /** Longest PEM text that is read, in bytes. */
 export const MAX_PEM_BYTES = 64 * 1024;

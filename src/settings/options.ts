@@ -13,7 +13,8 @@ export type Mode = "ec2-only" | "allow" | "deny";
 
 /**
  * Whether AWS's signature on the instance identity document has to be verified.
- * - `auto` (default): always tried; only a region without a known public key passes unverified, with a warning event.
+ * - `auto` (default): verified, except that on EC2 a region without a known public key passes with a warning event if
+ *   something else vouches for it: `expectedAccounts`, `expectedRegions`, or the region this host is configured for.
  * - `required`: no credentials without a valid signature.
  * - `off`: not asked for.
  */
@@ -90,6 +91,8 @@ export interface Settings {
   /** The setting that disables IMDS, such as `AWS_EC2_METADATA_DISABLED`, or undefined. */
   readonly disabledBy: string | undefined;
   readonly roleName: string | undefined;
+  /** Region that the environment or the profile states, as it stands there. */
+  readonly configuredRegion: string | undefined;
   readonly probe: "on" | "off";
   readonly timeout: number;
   readonly maxRetries: number;

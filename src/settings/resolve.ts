@@ -88,6 +88,7 @@ export async function resolveSettings(options: GuardOptions, system: System, loc
     endpointMode: endpointMode(system.env, read.profile),
     disabledBy: disabledBy(system.env, read.profile),
     roleName: pick("ec2InstanceProfileName", awsRoleName(system.env, read.profile)),
+    configuredRegion: system.env["AWS_REGION"] || system.env["AWS_DEFAULT_REGION"] || read.profile["region"] || undefined,
     probe: pick("probe", "on"),
     timeout: pick("timeout", DEFAULT_TIMEOUT),
     maxRetries: pick("maxRetries", DEFAULT_MAX_RETRIES),

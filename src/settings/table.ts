@@ -1,5 +1,6 @@
 /** The table of settings: for each its three names, how its text is read, and which words are allowed. */
 import { printable } from "../errors.js";
+import { isRegionName } from "../region.js";
 import { parseEndpoint, ENDPOINT_FORM } from "./endpoint.js";
 import type { GuardOptions } from "./options.js";
 
@@ -42,13 +43,13 @@ function integer(min: number, max: number, unit: string): Pick<SettingSpec, "all
   };
 }
 
-function list(form: string, item: RegExp): Pick<SettingSpec, "allowed" | "read" | "check"> {
+function list(form: string, isItem: (text: string) => boolean): Pick<SettingSpec, "allowed" | "read" | "check"> {
   return {
     allowed: `${form}, at least one and at most 256, separated by commas`,
     read: (text) => text.split(",").map((part) => part.trim()),
     check: (value) => {
       if (!Array.isArray(value) || value.length === 0 || value.length > 256) return INVALID;
-      return value.every((entry) => typeof entry === "string" && item.test(entry)) ? [...new Set(value as string[])] : INVALID;
+      return value.every((entry) => typeof entry === "string" && isItem(entry)) ? [...new Set(value as string[])] : INVALID;
     },
   };
 }
@@ -59,8 +60,6 @@ function text(allowed: string, form: RegExp): Pick<SettingSpec, "allowed" | "rea
 
 /** Role and instance profile names: IAM API, `[\w+=,.@-]+`, at most 64 and 128 characters; never a path step. */
 export const ROLE_NAME = /^(?!\.{1,2}$)[A-Za-z0-9_+=,.@-]{1,128}$/;
-/** The shape of every AWS region name. */
-export const REGION_NAME = /^(?=.{1,40}$)[a-z]{2,}(-[a-z]+)+-\d{1,2}$/;
 
 const ENDPOINT: Pick<SettingSpec, "allowed" | "read" | "check"> = {
   allowed: ENDPOINT_FORM,
@@ -78,7 +77,7 @@ const CERTIFICATES: Pick<SettingSpec, "allowed" | "read" | "check"> = {
   check: (value) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) return INVALID;
     const entries = Object.entries(value);
-    return entries.every(([region, pem]) => REGION_NAME.test(region) && typeof pem === "string" && pem !== "") ? value : INVALID;
+    return entries.every(([region, pem]) => isRegionName(region) && typeof pem === "string" && pem !== "") ? value : INVALID;
   },
 };
 
@@ -88,9 +87,9 @@ const SWITCH = ["on", "off"];
 export const SETTINGS: readonly SettingSpec[] = [
   spec("mode", words(["ec2-only", "allow", "deny"])),
   spec("attestation", words(["auto", "required", "off"])),
-  spec("expectedAccounts", list("12-digit AWS account ids", /^\d{12}$/)),
-  spec("expectedRoles", list("role names", ROLE_NAME)),
-  spec("expectedRegions", list("region names", REGION_NAME)),
+  spec("expectedAccounts", list("12-digit AWS account ids", (text) => /^\d{12}$/.test(text))),
+  spec("expectedRoles", list("role names", (text) => ROLE_NAME.test(text))),
+  spec("expectedRegions", list("region names", isRegionName)),
   spec("onUnknownAccount", words(["refuse", "allow"])),
   spec("verifyWithSts", words(SWITCH)),
   spec("certificates", CERTIFICATES),

@@ -1,6 +1,6 @@
 /**
  * Mutated messages: whatever is done to a signed message, it is refused by a rule or still says what was signed.
- * `IMDS_GUARD_MUTATIONS` sets how many are tried (default 100,000), `IMDS_GUARD_MUTATIONS_SEED` repeats a run.
+ * `MUTATIONS` sets how many are tried (default 100,000), `MUTATIONS_SEED` repeats a run.
  */
 import { createPublicKey } from "node:crypto";
 import * as fc from "fast-check";
@@ -10,8 +10,8 @@ import { createKeyRing } from "../../src/attest/user-keys.js";
 import { ImdsImpersonationError } from "../../src/errors.js";
 import { algorithm, buildMessage, createSigner, documentText, OID } from "../support/identity-signer.mjs";
 
-const runs = Number(process.env["IMDS_GUARD_MUTATIONS"] ?? 100_000);
-const seed = process.env["IMDS_GUARD_MUTATIONS_SEED"];
+const runs = Number(process.env["MUTATIONS"] ?? 100_000);
+const seed = process.env["MUTATIONS_SEED"];
 
 const signer = createSigner();
 const ring = createKeyRing(new Map([["us-west-2", [createPublicKey(signer.publicKeyPem)]]]));
