@@ -1,5 +1,5 @@
 /** One HTTP exchange with a pinned address: no proxy, no redirect, no name, no second connection, and a cap on everything. */
-import type { Agent, IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { ImdsGuardError } from "../errors.js";
 import { ImdsUnavailableError, ImdsUntrustedError } from "../errors.js";
@@ -53,8 +53,8 @@ export function startDeadline(timeoutMs: number, monotonic: () => number): Deadl
 /**
  * Sends one request over a connection of its own and reads the whole answer.
  *
- * `node:http` with an agent of our own is used and not `fetch`: it sends no headers besides ours, never follows a
- * redirect, and an own agent is never routed through `HTTP_PROXY` (`NODE_USE_ENV_PROXY`, Node 22 and later).
+ * `node:http` without an agent is used and not `fetch`: it sends no headers besides ours, never follows a redirect, and
+ * `HTTP_PROXY` (`NODE_USE_ENV_PROXY`, Node 22 and later) is a matter of agents only.
  *
  * @throws ImdsUnavailableError `ERR_IMDS_UNREACHABLE`, `ERR_IMDS_TIMEOUT`
  * @throws ImdsUntrustedError `ERR_IMDS_PEER_MISMATCH`, `ERR_IMDS_TOO_LARGE`, `ERR_IMDS_MALFORMED`
@@ -106,7 +106,7 @@ function send(http: typeof import("node:http"), socket: Socket, peer: Peer, requ
     port: peer.port,
     path: request.path,
     headers: { ...request.headers, ...(request.method === "PUT" ? { "content-length": "0" } : {}) },
-    agent: privateAgent(http),
+    // With an agent, its own connection would be used and not this one, whose peer was compared with the pin.
     createConnection: () => socket,
     maxHeaderSize: MAX_HEADER_BYTES,
     insecureHTTPParser: false,
@@ -138,14 +138,6 @@ function collect(response: IncomingMessage, request: ImdsRequest, outcome: Outco
     if (!response.complete) return outcome.fail(cutShort(what));
     outcome.finish(() => outcome.resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks, total) }));
   });
-}
-
-let agent: Agent | undefined;
-
-/** An agent of our own; `proxyEnv` is stated because Node may one day let agents inherit the proxy of the environment. */
-function privateAgent(http: typeof import("node:http")): Agent {
-  agent ??= new http.Agent({ keepAlive: false, proxyEnv: undefined } as ConstructorParameters<typeof Agent>[0]);
-  return agent;
 }
 
 function classify(peer: Peer, what: string, error: NodeJS.ErrnoException): ImdsGuardError {
