@@ -3,8 +3,10 @@ import { defineConfig } from "vitest/config";
 /** The suites, quickest first; `npm test` runs the first two, `.ci/run` all of them. */
 export default defineConfig({
   test: {
+    // .ci/run keeps the figures of every run.
+    ...(process.env["VITEST_REPORT"] && { reporters: ["default", ["json", { outputFile: process.env["VITEST_REPORT"] }]] }),
     // Nothing in a test may probe the real link-local address in the background.
-    env: { IMDS_GUARD_PROBE: "off", AWS_EC2_METADATA_DISABLED: undefined as unknown as string },
+    env: { IMDS_GUARD_PROBE: "off" },
     projects: [
       { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/{conformance,e2e,package,cli}/**"] } },
       { extends: true, test: { name: "package", include: ["test/package/**/*.test.ts"], testTimeout: 120_000 } },
