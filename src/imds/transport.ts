@@ -62,6 +62,7 @@ export function startDeadline(timeoutMs: number, monotonic: () => number): Deadl
 export async function exchange(peer: Peer, request: ImdsRequest, deadline: Deadline): Promise<ImdsResponse> {
   const [net, http] = await Promise.all([import("node:net"), import("node:http")]);
   const what = `${request.method} ${request.path}`;
+  if (deadline.remaining() <= 0) throw timedOut(peer, what);
   return new Promise<ImdsResponse>((resolve, reject) => {
     // autoSelectFamily would try other addresses; there is one, and it is literal.
     const socket = net.connect({ host: peer.address, port: peer.port, autoSelectFamily: false, noDelay: true });
@@ -81,12 +82,13 @@ export async function exchange(peer: Peer, request: ImdsRequest, deadline: Deadl
       if (!sameAddress(socket.remoteAddress ?? "", peer.address) || socket.remotePort !== peer.port) {
         return fail(peerMismatch(peer, socket));
       }
-      // One turn of the event loop, so that bytes which a peer sent before it was asked are seen for what they are.
-      setImmediate(() => {
+      // Bytes that a peer sent before it was asked are seen for what they are: reading begins in the next turn of the
+      // event loop, so what has arrived by now is counted after two.
+      setImmediate(() => setImmediate(() => {
         if (settled) return;
         if (socket.bytesRead > 0) return fail(malformed(what, "the peer sent data before it was asked"));
         send(http, socket, peer, request, { finish, fail, resolve });
-      });
+      }));
     });
   });
 }
@@ -123,6 +125,8 @@ function send(http: typeof import("node:http"), socket: Socket, peer: Peer, requ
 
 function collect(response: IncomingMessage, request: ImdsRequest, outcome: Outcome): void {
   const what = `${request.method} ${request.path}`;
+  const status = response.statusCode ?? 0;
+  if (status < 200) return outcome.fail(malformed(what, `status ${status} as the whole answer`));
   const stated = Number(response.headers["content-length"] ?? 0);
   if (stated > request.maxBody) return outcome.fail(tooLarge(what, `states a body of ${stated} bytes`));
   const chunks: Buffer[] = [];
@@ -136,7 +140,7 @@ function collect(response: IncomingMessage, request: ImdsRequest, outcome: Outco
   response.on("error", () => outcome.fail(cutShort(what)));
   response.on("end", () => {
     if (!response.complete) return outcome.fail(cutShort(what));
-    outcome.finish(() => outcome.resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks, total) }));
+    outcome.finish(() => outcome.resolve({ status, headers: response.headers, body: Buffer.concat(chunks, total) }));
   });
 }
 
