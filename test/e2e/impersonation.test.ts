@@ -161,6 +161,19 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
       expect(failures).toEqual([]);
     });
 
+    it("holds its default deadline through every door", async () => {
+      const lasting = ["flood-100-credentials", "drip-token", "hang-list", "endless-creds", "status-503-storm", "cut-hang", "accept-hang"];
+      await inLanes(lasting, 4, (name) => withMachine({}, async (machine) => {
+        await machine.serve({ kind: "behaviour", name });
+        const client = await openClient(machine);
+        const { outcomes } = await give(client, { apis: ["chain", "instance", "guard"], guard: { ...QUIET, attestation: "off" }, deadlineMs: PATIENCE_MS });
+        for (const outcome of outcomes) {
+          expect(outcome, name).toMatchObject({ keys: [], hung: false });
+          expect(outcome.code, `${name} through ${outcome.api}`).toMatch(/^ERR_IMDS_/);
+        }
+      }));
+    });
+
     it.each(EC2)("$name: takes the genuine service, by IMDSv2 only", async ({ name: host }) => {
       await withMachine({ host, network: host === "ec2-nitro" ? "neighbour" : "self" }, async (machine) => {
         for (const attestation of ["off", "auto", "required"] as const) {
@@ -171,11 +184,13 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
           for (const outcome of outcomes) {
             tally.genuineCases += 1;
             if (outcome.keys.length === 0) tally.falseRefusals += 1;
-            expect(outcome, `${host} ${attestation}`).toMatchObject({ keys: [accessKeyIdFor(VICTIM, "genuine")], code: undefined });
+            expect(outcome, `${host} ${attestation}: ${outcome.message}`).toMatchObject({ keys: [accessKeyIdFor(VICTIM, "genuine")] });
           }
-          const { withoutToken } = await machine.seen();
+          const { withoutToken, connections, total } = await machine.seen();
           tally.v1Requests += withoutToken;
           expect(withoutToken).toBe(0);
+          // One connection a request, and that the one whose peer was checked.
+          expect(connections).toBe(total);
           await client.close();
         }
       });
@@ -206,6 +221,19 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
         expect(outcome).toMatchObject({ keys: [], code });
         expect(outcome.events).toContain(event);
       }));
+    });
+
+    it("takes the word of a region without a known key only where the user named that region, and says so", async () => {
+      await withMachine({ host: "ec2-xen-hvm" }, async (machine) => {
+        const region = "zz-nowhere-1";
+        const document = identityDocument({ account: ATTACKER_ACCOUNT, instanceId: "i-0bad0bad0bad0bad0", region });
+        await machine.serve({ kind: "behaviour", name: "flawless", persona: { rsa2048: createSigner().sign(document) } });
+        const asked = async (guard: object) => (await once(machine, { apis: ["chain"], guard: { ...QUIET, ...guard } })).outcome;
+        expect(await asked({})).toMatchObject({ keys: [], code: "ERR_IMDS_ATTESTATION_REGION" });
+        expect(await asked({ attestation: "required", expectedRegions: [region] })).toMatchObject({ keys: [], code: "ERR_IMDS_ATTESTATION_REGION" });
+        expect(await asked({ expectedAccounts: [VICTIM] })).toMatchObject({ keys: [], code: "ERR_IMDS_ACCOUNT_UNEXPECTED" });
+        expect((await asked({ expectedRegions: [region] })).events).toContain("imds.attestation_unavailable");
+      });
     });
 
     it("refuses an account that is not expected, whatever is proved", async () => {

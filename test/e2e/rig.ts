@@ -7,7 +7,7 @@ import { createMachine } from "../support/machine.mjs";
 export const CLIENT = fileURLToPath(new URL("./chain-client.mjs", import.meta.url));
 export const STOCK = "@aws-sdk/credential-providers";
 /** Our package as an application sees it, by self-reference to the build; another build may be named. */
-export const OURS = process.env["IMDS_GUARD_E2E_MODULE"] ?? "imds-guard";
+export const OURS = process.env["RIG_OURS"] ?? "imds-guard";
 
 export type Api = "chain" | "instance" | "guard" | "sts";
 export type Machine = Awaited<ReturnType<typeof createMachine>>;

@@ -277,7 +277,8 @@ const TIMING = [
   { name: "accept-fin", sentence: "closes every connection at once", connect: (socket) => { socket.end(); return true; } },
   { name: "banner", sentence: "greets like an SSH server", connect: (socket) => { socket.write("SSH-2.0-OpenSSH_9.9\r\n"); return true; } },
   { name: "early-token", sentence: "sends the token before it is asked", connect: (socket) => { socket.end(answerBytes(200, ATTACKER_TOKEN)); return true; } },
-  { name: "early-everything", sentence: "sends the right answer before each request", connect: (socket, play) => { socket.end(earlyAnswer(play)); return true; } },
+  // The handshake is the kernel's, so the client has usually asked by then: on the wire this is an answer, only a quick one.
+  { name: "early-everything", sentence: "sends the right answer as soon as it is connected", connect: (socket, play) => { socket.end(earlyAnswer(play)); return true; }, genuineLike: true },
   ...CHAIN_STEPS.flatMap((step) => [
     { name: `hang-${step}`, sentence: `never answers the ${step} request`, on: { [step]: hang } },
     { name: `reset-${step}`, sentence: `resets the ${step} request`, on: { [step]: reset } },
