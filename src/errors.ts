@@ -16,7 +16,9 @@ export type RefusalCode =
   | "ERR_IMDS_HOST_UNKNOWN"
   | "ERR_IMDS_DISABLED"
   | "ERR_IMDS_ENDPOINT_OVERRIDE"
-  | "ERR_IMDS_GUARD_CLOSED";
+  | "ERR_IMDS_GUARD_CLOSED"
+  | "ERR_IMDS_CONNECTION_BLOCKED"
+  | "ERR_IMDS_URL_REFUSED";
 
 /** Codes of an instance metadata service that could not be used. */
 export type UnavailableCode =
@@ -29,6 +31,7 @@ export type UnavailableCode =
   | "ERR_IMDS_NOT_FOUND"
   | "ERR_IMDS_STATUS"
   | "ERR_IMDS_NO_ROLE"
+  | "ERR_IMDS_NO_REGION"
   | "ERR_IMDS_CREDENTIALS_UNAVAILABLE"
   | "ERR_IMDS_CREDENTIALS_EXPIRED"
   | "ERR_IMDS_STS_UNAVAILABLE";

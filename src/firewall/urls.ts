@@ -1,0 +1,172 @@
+/** For code that fetches what users name: refuses URLs that lead, or could be made to lead, to a metadata service. */
+import { ImdsRefusedError, invalidArgument, printable } from "../errors.js";
+import { serviceOf } from "./classify.js";
+
+/** Looks up every address of a host name, as `dns.promises.resolve4` or `(await dns.promises.lookup(name, { all: true })).map(...)` do. */
+export type Resolve = (hostname: string) => Promise<readonly string[]> | readonly string[];
+
+/** Options of {@link assertNotMetadataUrl}. */
+export interface MetadataUrlOptions {
+  /** Looks up the host where it is a name; every address it gives is checked. */
+  readonly resolve?: Resolve | undefined;
+}
+
+/** The longest URL that is looked at; a longer one is refused. */
+export const MAX_URL = 16_384;
+
+/** How often percent-encoding is undone to look behind it. */
+const MAX_LAYERS = 5;
+
+/** The most addresses of one name that are looked at; a name with more is refused. */
+const MAX_ANSWERS = 256;
+
+/** Names under which metadata services are known, whatever DNS says of them. */
+const METADATA_NAMES = ["instance-data", "instance-data.ec2.internal", "metadata.google.internal"];
+
+/**
+ * Whether an address is one of a link-local metadata service: IMDS, and Amazon's DNS, time and container services, in
+ * every spelling: any IPv6 form that carries the IPv4 address, brackets, a zone identifier, and the decimal, octal,
+ * hexadecimal and short forms that URL parsers and resolvers understand. `false` for what is no address.
+ */
+export function isMetadataAddress(ip: string): boolean {
+  if (typeof ip !== "string") throw invalidArgument("ip", ip, "an address as a string");
+  return namesMetadata(ip) !== undefined;
+}
+
+/**
+ * Throws unless `url` can be fetched without reaching a link-local metadata service. Looks at the host in every form that
+ * the WHATWG parser or a resolver takes for an address, at user info, at names of metadata services, and at addresses and
+ * URLs within path, query and fragment, behind up to five layers of percent-encoding, with `-` or `_` in place of the `%` too:
+ * a server that unwraps such a part would go there.
+ *
+ * Without `resolve`, names are not looked up. With it, fetch from one of the addresses that are returned and not by name:
+ * a second lookup may give another answer.
+ *
+ * @returns the URL as parsed; with `resolve`, a promise of the addresses that were checked
+ * @throws ImdsRefusedError `ERR_IMDS_URL_REFUSED`, with what was found where as evidence
+ * @example
+ * ```ts
+ * import { assertNotMetadataUrl } from "imds-guard/firewall";
+ * assertNotMetadataUrl("https://images.example/cat.png");
+ * ```
+ */
+export function assertNotMetadataUrl(url: string | URL): URL;
+export function assertNotMetadataUrl(url: string | URL, options: { readonly resolve: Resolve }): Promise<readonly string[]>;
+export function assertNotMetadataUrl(url: string | URL, options: MetadataUrlOptions = {}): URL | Promise<readonly string[]> {
+  const { resolve } = options;
+  if (resolve === undefined) return checkText(url);
+  return (async () => checkAnswers(checkText(url), resolve))();
+}
+
+function checkText(url: string | URL): URL {
+  const text = typeof url === "string" ? url : String(url);
+  if (text.length > MAX_URL) throw refused(text, "length", `it is longer than ${MAX_URL} characters`);
+  const parsed = parse(text);
+  if (parsed === undefined) throw refused(text, "syntax", "it is not an absolute URL");
+  const host = namesMetadata(parsed.hostname);
+  if (host !== undefined) throw refused(text, "host", host);
+  for (const part of [parsed.username, parsed.password]) {
+    const found = part === "" ? undefined : (namesMetadata(undone(part)) ?? embedded(part));
+    if (found !== undefined) throw refused(text, "user info", found);
+  }
+  const found = embedded(text);
+  if (found !== undefined) throw refused(text, "text", found);
+  return parsed;
+}
+
+async function checkAnswers(url: URL, resolve: Resolve): Promise<readonly string[]> {
+  const host = bare(url.hostname);
+  if (isLiteral(host)) return [host];
+  const answers: unknown = await resolve(host);
+  if (!Array.isArray(answers) || answers.length === 0) throw refused(url.href, "DNS", "its host name has no address");
+  if (answers.length > MAX_ANSWERS) throw refused(url.href, "DNS", `its host name has more than ${MAX_ANSWERS} addresses`);
+  for (const answer of answers as readonly unknown[]) {
+    const found = typeof answer === "string" ? namesMetadata(answer) : "an answer that is no address";
+    if (found !== undefined) throw refused(url.href, "DNS", `its host name leads to ${found}`);
+  }
+  return answers as readonly string[];
+}
+
+function parse(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined;
+}
+
+function isLiteral(host: string): boolean {
+  return host.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/** Without brackets and without the dots of a fully qualified name. */
+function bare(host: string): string {
+  return host.replace(/^\[(.*)\]$/s, "$1").replace(/\.+$/, "");
+}
+
+/** What metadata service a host is, in words; undefined where it is none. */
+function namesMetadata(given: string): string | undefined {
+  const host = bare(given.trim()).toLowerCase();
+  if (host === "" || host.length > 512) return undefined;
+  if (METADATA_NAMES.includes(host)) return `the metadata name ${host}`;
+  const literal = serviceOf(host) === undefined ? canonical(host) : host;
+  const service = literal === undefined ? undefined : serviceOf(literal);
+  if (service !== undefined && literal !== undefined) return literal === host ? `${literal} (${service})` : `${printable(given)}, which is ${literal} (${service})`;
+  return carriedByName(host);
+}
+
+/** The host as the WHATWG parser reads it in `http:`; other schemes leave numbers and full-width digits as they are. */
+function canonical(host: string): string | undefined {
+  const url = parse(`http://${host.includes(":") ? `[${host.replace(/%.*$/s, "")}]` : host}/`);
+  return url === undefined ? undefined : bare(url.hostname);
+}
+
+/** Wildcard DNS services answer with the address that is written in the name: `169.254.169.254.nip.io`, `a9fea9fe.nip.io`. */
+function carriedByName(host: string): string | undefined {
+  const written = /(?:^|[.-])(169[.-]254[.-]\d{1,3}[.-]\d{1,3})(?=[.-]|$)/.exec(host)?.[1];
+  const quad = written?.replaceAll("-", ".");
+  if (quad !== undefined && serviceOf(quad) !== undefined) return `a name that carries ${quad}`;
+  const hex = /(?:^|[.-])(?:0x)?(a9fea[9a][0-9a-f]{2})(?=[.-]|$)/.exec(host)?.[1];
+  if (hex === undefined) return undefined;
+  const dotted = [0, 2, 4, 6].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)).join(".");
+  return serviceOf(dotted) === undefined ? undefined : `a name that carries ${dotted}`;
+}
+
+/** An address or URL of a metadata service anywhere in a text, encoded or not. */
+function embedded(text: string): string | undefined {
+  let layer = text;
+  for (let depth = 0; depth <= MAX_LAYERS; depth++) {
+    // `-3A` and `_3A` are `%3A` to some image and log services.
+    for (const view of [layer, undone(layer.replace(/[-_=](?=2[56ef]|3[0-9adf]|40|5[bd])/gi, "%"))]) {
+      const found = inView(view);
+      if (found !== undefined) return found;
+    }
+    const next = undone(layer);
+    if (next === layer) return undefined;
+    layer = next;
+  }
+  return "more layers of percent-encoding than anybody needs";
+}
+
+function inView(view: string): string | undefined {
+  for (const [, authority = ""] of view.matchAll(/[/\\]{2}([^/\\?#\s"'<>]{1,512})/g)) {
+    const host = authority.slice(authority.lastIndexOf("@") + 1).replace(/(?<!:):\d{0,5}$/, "");
+    const found = namesMetadata(host) ?? namesMetadata(authority.slice(0, Math.max(0, authority.lastIndexOf("@"))));
+    if (found !== undefined) return found;
+  }
+  for (const [literal] of view.matchAll(/(?<![\d.])169\.254\.1(?:69|70)\.\d{1,3}(?!\d|\.\d)/g)) {
+    if (serviceOf(literal) !== undefined) return literal;
+  }
+  for (const [literal] of view.matchAll(/(?<![0-9a-f:.])[0-9a-f:.]{2,45}(?![0-9a-f:.])/gi)) {
+    if (literal.includes(":") && serviceOf(literal) !== undefined) return literal;
+  }
+  return undefined;
+}
+
+/** One layer of percent-encoding undone; what is no valid sequence stays. */
+function undone(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (run) => Buffer.from(run.replaceAll("%", ""), "hex").toString("utf8"));
+}
+
+function refused(url: string, where: string, what: string): ImdsRefusedError {
+  return new ImdsRefusedError("ERR_IMDS_URL_REFUSED", `The URL was refused: ${what}`, {
+    evidence: [{ source: where, value: printable(url, 120), says: what }],
+    advice: "Do not fetch it. If users may name URLs, this one is an attempt to read instance metadata: log who sent it.",
+  });
+}

@@ -1,0 +1,140 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { isImdsAddress } from "../../src/addresses.js";
+import { createClassifier, serviceOf, serviceOfV6 } from "../../src/firewall/classify.js";
+import { carriers, compressed, groups, IMDS_QUAD } from "./forms.js";
+
+describe("serviceOf", () => {
+  it.each([
+    ["169.254.169.254", "imds"],
+    ["169.254.169.253", "dns"],
+    ["169.254.169.123", "ntp"],
+    ["169.254.170.2", "ecs"],
+    ["169.254.170.23", "eks"],
+    ["169.254.169.254\0x", "imds"],
+    ["169.254.169.254\0.1.1", "imds"],
+    ["fd00:ec2::254", "imds"],
+    ["FD00:0EC2:0:0:0:0:0:254", "imds"],
+    ["fd00:ec2::0254%lo", "imds"],
+    ["fd00:ec2::254\0zz", "imds"],
+    ["fd00:ec2::253", "dns"],
+    ["fd00:ec2::123", "ntp"],
+    ["fd00:ec2::23", "eks"],
+    ["fd00:ec2::240", "reserved"],
+    ["fd00:ec2:1::254", "reserved"],
+    ["fd00:0ec2:ffff:ffff:ffff:ffff:ffff:ffff", "reserved"],
+    ["fe80::a9fe:a9fe%2", "openstack"],
+    ["::ffff:169.254.169.254", "imds"],
+    ["::ffff:169.254.170.2", "ecs"],
+    ["::169.254.169.254", "imds"],
+    ["::ffff:a9fe:a9fe%1", "imds"],
+    ["0:0:0:0:0:ffff:169.254.169.254", "imds"],
+    ["64:ff9b::169.254.169.254", "imds"],
+    // libuv reads 39 characters in front of a zone and drops the rest.
+    ["fd00:0ec2:0000:0000:0000:0000:0000:0254zzz%lo", "imds"],
+    ["0000:0000:0000:0000:0000:ffff:a9fe:a9fe1111%1", "imds"],
+  ])("%j is %s", (literal, service) => {
+    expect(serviceOf(literal)).toBe(service);
+  });
+
+  it.each([
+    "", ":", "::", ":::", "::1", "127.0.0.1", "10.0.0.1", "169.254.1.1", "169.254.169.25", "169.254.169.255", "169.254.169.2540", "169.254.169", "169.254.169.254.1",
+    "169.254.169.254 ", " 169.254.169.254", "0169.254.169.254", "1169.254.169.254", "2001:db8::1", "fd00:ec3::254", "fd00:ec2", "fe80::1", "fe80::a9fe:a9fd",
+    "::fffe:169.254.169.254", "169.254.169.254::", "1:2:3:4:5:6:7:8:9", "fd00:ec2::254::", "12345::", "g::", "fd00:ec2::2g4", "::1.2.3", "64:ff9b:2::a9fe:a9fe",
+  ])("%j is none", (literal) => {
+    expect(serviceOf(literal)).toBeUndefined();
+  });
+
+  it.each(Object.entries(carriers(IMDS_QUAD)))("sees the IPv4 address in the %s form, in every spelling", (_, bytes) => {
+    const long = groups(bytes);
+    for (const spelling of [long, compressed(long), long.toUpperCase(), `${compressed(long)}%eth0`, `${long}\0junk`]) expect(serviceOf(spelling), spelling).toBe("imds");
+  });
+
+  it("agrees with the slow reader on every IPv6 literal, near the known layouts and far from them", () => {
+    const anywhere = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => [...bytes]);
+    const near = fc
+      .tuple(fc.constantFrom(...Object.values(carriers(IMDS_QUAD))), fc.array(fc.tuple(fc.nat(15), fc.nat(255)), { maxLength: 2 }))
+      .map(([bytes, changes]) => changes.reduce<number[]>((all, [at, value]) => all.with(at, value), [...bytes]));
+    fc.assert(
+      fc.property(fc.oneof(anywhere, near), fc.boolean(), (bytes, short) => {
+        const text = short ? compressed(groups(bytes)) : groups(bytes);
+        if (text.startsWith("fd00:ec2:")) return;
+        expect(serviceOf(text) === "imds", text).toBe(isImdsAddress(text));
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("agrees with the slow reader on any text", () => {
+    const character = fc.constantFrom(..."0123456789abcdef:.%z\0");
+    fc.assert(
+      fc.property(fc.string({ unit: character, maxLength: 50 }), (text) => {
+        const cut = /^[^%\0]*/.exec(text)?.[0] ?? "";
+        if (serviceOf(cut) === "imds") expect(isImdsAddress(cut), cut).toBe(true);
+        if (isImdsAddress(text)) expect(serviceOf(text)).toBe("imds");
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+});
+
+describe("createClassifier", () => {
+  const V4 = { imds: "169.254.169.254", dns: "169.254.169.253", ntp: "169.254.169.123", ecs: "169.254.170.2", eks: "169.254.170.23" };
+
+  it.each([
+    [[], []],
+    [["gcp"], ["imds"]],
+    [["azure"], ["imds"]],
+    [["openstack"], ["imds"]],
+    [["ecs"], ["ecs"]],
+    [["eks"], ["eks"]],
+    [["dns"], ["dns"]],
+    [["ntp"], ["ntp"]],
+    [["dns", "ntp", "ecs", "eks"], ["dns", "ntp", "ecs", "eks"]],
+  ] as const)("allow %j opens %j and nothing else", (allow, open) => {
+    const { v4, v6 } = createClassifier(allow);
+    for (const [service, literal] of Object.entries(V4)) {
+      const expected = (open as readonly string[]).includes(service) ? undefined : service;
+      expect(v4(literal)).toBe(expected);
+      expect(v6(`::ffff:${literal}`)).toBe(expected);
+    }
+  });
+
+  it("never opens Amazon's own IPv6 address for another cloud", () => {
+    const { v6 } = createClassifier(["gcp", "azure", "openstack"]);
+    expect(v6("fd00:ec2::254")).toBe("imds");
+    expect(v6("fe80::a9fe:a9fe")).toBeUndefined();
+    expect(createClassifier(["gcp"]).v6("fe80::a9fe:a9fe%1")).toBe("openstack");
+  });
+
+  it("asks whether a container address is named, for such an address only", () => {
+    const asked: string[] = [];
+    const { v4, v6 } = createClassifier([], (service) => {
+      asked.push(service);
+      return service === "ecs";
+    });
+    expect([v4(V4.ecs), v4(V4.eks), v4(V4.imds), v4("10.0.0.1"), v6("::1"), v6("fd00:ec2::23")]).toEqual([undefined, "eks", "imds", undefined, undefined, "eks"]);
+    expect(asked).toEqual(["ecs", "eks", "eks"]);
+  });
+
+  it("keeps its answers when the built-ins are replaced", () => {
+    const literals = ["169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254", "64:ff9b::a9fe:a9fe"];
+    const { charCodeAt } = String.prototype;
+    const { call, apply } = Function.prototype;
+    try {
+      String.prototype.charCodeAt = () => 0;
+      Function.prototype.call = () => undefined;
+      Function.prototype.apply = () => undefined;
+      const results: unknown[] = [];
+      for (let index = 0; index < literals.length; index++) results[index] = index === 0 ? serviceOf(literals[index] as string) : serviceOfV6(literals[index] as string);
+      String.prototype.charCodeAt = charCodeAt;
+      Function.prototype.call = call;
+      Function.prototype.apply = apply;
+      expect(results).toEqual(["imds", "imds", "imds", "imds"]);
+    } finally {
+      String.prototype.charCodeAt = charCodeAt;
+      Function.prototype.call = call;
+      Function.prototype.apply = apply;
+    }
+  });
+});

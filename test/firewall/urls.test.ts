@@ -1,0 +1,162 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ImdsRefusedError } from "../../src/errors.js";
+import { assertNotMetadataUrl, isMetadataAddress, MAX_URL } from "../../src/firewall/urls.js";
+import { carriers, compressed, groups, IMDS_QUAD } from "./forms.js";
+
+function refusal(url: string): unknown {
+  try {
+    assertNotMetadataUrl(url);
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+describe("isMetadataAddress", () => {
+  const carried = Object.values(carriers(IMDS_QUAD)).flatMap((bytes) => [groups(bytes), compressed(groups(bytes)), `[${compressed(groups(bytes))}]`]);
+  it.each([
+    "169.254.169.254", "169.254.169.253", "169.254.169.123", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "[fd00:ec2::254]", "fd00:ec2::254%eth0", "fd00:ec2::23",
+    "2852039166", "0xa9fea9fe", "0xA9.0xFE.0xA9.0xFE", "025177524776", "0251.0376.0251.0376", "169.16689662", "169.254.43518", "169.254.169.254.", " 169.254.169.254 ",
+    "\uff11\uff16\uff19.254.169.254", "169\u3002254\u3002169\u3002254", ...carried,
+  ])("%s", (text) => {
+    expect(isMetadataAddress(text)).toBe(true);
+  });
+
+  it.each(["169.254.1.1", "127.0.0.1", "10.0.0.1", "8.8.8.8", "::1", "2001:db8::1", "fe80::1", "2852039167", "example.com", "", "instance", "...", "[", "]", "%", ":"])("not %j", (text) => {
+    expect(isMetadataAddress(text)).toBe(false);
+  });
+
+  it("takes nothing but text", () => {
+    expect(() => isMetadataAddress(2852039166 as unknown as string)).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" }));
+  });
+});
+
+describe("assertNotMetadataUrl", () => {
+  it.each([
+    ["http://169.254.169.254/latest/meta-data/", "host"],
+    ["https://169.254.169.254", "host"],
+    ["http://169.254.169.254:8080/", "host"],
+    ["http://169.254.169.254./", "host"],
+    ["http://2852039166/", "host"],
+    ["http://0xa9fea9fe/", "host"],
+    ["http://0251.0376.0251.0376/", "host"],
+    ["http://169.16689662/", "host"],
+    ["http://[::ffff:169.254.169.254]/", "host"],
+    ["http://[::ffff:a9fe:a9fe]/", "host"],
+    ["http://[64:ff9b::a9fe:a9fe]/", "host"],
+    ["http://[2002:a9fe:a9fe::1]/", "host"],
+    ["http://[fd00:ec2::254]/", "host"],
+    ["http://169.254.170.2/v2/credentials/x", "host"],
+    ["http://user:pass@169.254.169.254/", "host"],
+    ["http://example.com@169.254.169.254/", "host"],
+    ["http:\\\\169.254.169.254\\latest", "host"],
+    ["http:169.254.169.254/", "host"],
+    ["http:///169.254.169.254/", "host"],
+    [" \thttp://169.254\n.169.254/", "host"],
+    ["http://%31%36%39.254.169.254/", "host"],
+    ["http://\uff11\uff16\uff19\u3002254\u3002169\u3002254/", "host"],
+    ["gopher://0xa9fea9fe:80/_GET", "host"],
+    ["ftp://169.254.169.254/", "host"],
+    ["http://instance-data/latest/meta-data/", "host"],
+    ["http://instance-data.ec2.internal./latest", "host"],
+    ["http://metadata.google.internal/", "host"],
+    ["http://169.254.169.254.nip.io/", "host"],
+    ["http://a.169-254-169-254.sslip.io/", "host"],
+    ["http://a9fea9fe.nip.io/", "host"],
+    ["http://169.254.169.254@example.com/", "user info"],
+    ["http://169.254.169.254%2f@example.com/", "user info"],
+    ["http://2852039166:x@example.com/", "user info"],
+    ["https://example.com/fetch?url=http://169.254.169.254/latest", "text"],
+    ["https://example.com/fetch?url=http%3A%2F%2F169.254.169.254%2Flatest", "text"],
+    ["https://example.com/fetch?url=http%253A%252F%252F169.254.169.254%252Flatest", "text"],
+    ["https://example.com/fetch?url=http%25253A%25252F%25252F0xa9fea9fe%25252Flatest", "text"],
+    ["https://example.com/request-url-http-3A-2F-2F169.254.169.254-2Flatest-2Fmeta-data", "text"],
+    ["https://example.com/request_url_http_3A_2F_2F2852039166_2Flatest", "text"],
+    ["https://example.com/fetch?url=%68%74%74%70%3a%2f%2f%31%36%39%2e%32%35%34%2e%31%36%39%2e%32%35%34", "text"],
+    ["https://example.com/fetch?url=//0xa9fea9fe/", "text"],
+    ["https://example.com/fetch?url=http://[::ffff:a9fe:a9fe]/", "text"],
+    ["https://example.com/fetch?host=::ffff:a9fe:a9fe", "text"],
+    ["https://example.com/169.254.169.254/latest", "text"],
+    ["https://example.com/#http://instance-data/latest", "text"],
+    ["https://example.com/?u=http://user@2852039166/", "text"],
+    ["https://example.com/?u=http:%5c%5c169.254.169.254", "text"],
+    ["https://example.com/%2525252525252525252541", "text"],
+    ["not a url", "syntax"],
+    ["/latest/meta-data", "syntax"],
+    ["", "syntax"],
+    ["http://[fd00:ec2::254%25eth0]/", "syntax"],
+  ])("refuses %s", (url, where) => {
+    const error = refusal(url);
+    expect(error).toBeInstanceOf(ImdsRefusedError);
+    expect(error).toMatchObject({ code: "ERR_IMDS_URL_REFUSED", evidence: [{ source: where }] });
+  });
+
+  it.each([
+    "https://example.com/", "http://127.0.0.1:8080/x", "http://10.0.0.1/", "http://169.254.1.1/", "https://example.com/?t=12:34:56", "https://example.com/a%20b?c=%E2%82%AC&d=100%25",
+    "https://example.com/169.254.169.25/", "https://example.com/v1.169.254.169.254.2", "http://[2001:db8::1]/", "https://user:pw@example.com/p-3a-b", "data:text/plain,hello",
+    "https://example.com/?u=https%3A%2F%2Fexample.org%2Fcat.png", "https://instance-data.example.com/", "https://example.com/=3D=3D", "https://host-169-254-1-1.example/",
+  ])("lets %s pass", (url) => {
+    expect(refusal(url)).toBeUndefined();
+    expect(assertNotMetadataUrl(url).href).toBe(new URL(url).href);
+  });
+
+  it("refuses what is longer than anybody needs", () => {
+    expect(refusal(`http://example.com/${"a".repeat(MAX_URL)}`)).toMatchObject({ code: "ERR_IMDS_URL_REFUSED", evidence: [{ source: "length" }] });
+  });
+
+  it("sees the address however often it is encoded, up to its limit, and refuses beyond", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 9 }), fc.constantFrom("169.254.169.254", "0xa9fea9fe", "2852039166", "[::ffff:a9fe:a9fe]"), (times, host) => {
+        let inner = `http://${host}/latest`;
+        for (let count = 0; count < times; count++) inner = [...inner].map((char) => (char === "%" || Math.abs(char.charCodeAt(0) % 3) === count % 3 ? `%${char.charCodeAt(0).toString(16)}` : char)).join("");
+        expect(refusal(`https://example.com/?u=${inner}`)).toMatchObject({ code: "ERR_IMDS_URL_REFUSED" });
+      }),
+    );
+  });
+
+  it("never throws anything but its refusal, and ends, on any text", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.webUrl({ withQueryParameters: true, withFragments: true })), (text) => {
+        const error = refusal(text);
+        if (error !== undefined) expect(error).toMatchObject({ code: "ERR_IMDS_URL_REFUSED" });
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  describe("with resolve", () => {
+    it("checks every answer and returns them", async () => {
+      const asked: string[] = [];
+      const resolve = (name: string) => {
+        asked.push(name);
+        return Promise.resolve(["192.0.2.1", "2001:db8::1"]);
+      };
+      await expect(assertNotMetadataUrl("https://Example.com./x", { resolve })).resolves.toEqual(["192.0.2.1", "2001:db8::1"]);
+      await expect(assertNotMetadataUrl("http://192.0.2.7/", { resolve })).resolves.toEqual(["192.0.2.7"]);
+      await expect(assertNotMetadataUrl("http://[2001:db8::7]/", { resolve })).resolves.toEqual(["2001:db8::7"]);
+      expect(asked).toEqual(["example.com"]);
+    });
+
+    it.each([
+      [["192.0.2.1", "169.254.169.254"]],
+      [["::ffff:169.254.169.254"]],
+      [["2852039166"]],
+      [[]],
+      [[undefined as unknown as string]],
+    ])("refuses the answers %j", async (answers) => {
+      await expect(assertNotMetadataUrl("https://rebind.example/", { resolve: () => answers })).rejects.toMatchObject({ code: "ERR_IMDS_URL_REFUSED", evidence: [{ source: "DNS" }] });
+    });
+
+    it("refuses more answers than it wants to look at", async () => {
+      const resolve = () => new Array<string>(300).fill("192.0.2.1");
+      await expect(assertNotMetadataUrl("https://many.example/", { resolve })).rejects.toMatchObject({ code: "ERR_IMDS_URL_REFUSED" });
+    });
+
+    it("refuses before it asks, and passes on what the resolver throws", async () => {
+      await expect(assertNotMetadataUrl("http://0xa9fea9fe/", { resolve: () => ["192.0.2.1"] })).rejects.toMatchObject({ code: "ERR_IMDS_URL_REFUSED" });
+      const failing = () => Promise.reject(Object.assign(new Error("no such name"), { code: "ENOTFOUND" }));
+      await expect(assertNotMetadataUrl("http://nowhere.example/", { resolve: failing })).rejects.toMatchObject({ code: "ENOTFOUND" });
+    });
+  });
+});
