@@ -24,11 +24,18 @@ export function memoize<C extends Expiring, Call extends ProviderCall>(resolve: 
   let forced: Promise<C> | undefined;
 
   const keep = (credentials: C): C => (held = credentials);
+  const dropAfterFinding = (error: unknown): void => {
+    // An outage, or IMDS not being asked at the end of a chain whose other links failed, says nothing of what is held.
+    if (isImdsGuardError(error) && error.kind !== "unavailable" && error.kind !== "refused") held = undefined;
+  };
 
   return async (call) => {
     if (call?.forceRefresh === true) {
       forced ??= resolve(call)
-        .then(keep)
+        .then(keep, (error: unknown) => {
+          dropAfterFinding(error);
+          throw error;
+        })
         .finally(() => (forced = undefined));
       return forced;
     }
@@ -39,9 +46,7 @@ export function memoize<C extends Expiring, Call extends ProviderCall>(resolve: 
       if (left >= RENEW_AHEAD_MS) return held;
       if (left > 0) {
         passive ??= resolve(call)
-          .then(keep, (error: unknown) => {
-            if (isImdsGuardError(error) && error.kind !== "unavailable") held = undefined;
-          })
+          .then(keep, dropAfterFinding)
           .finally(() => (passive = undefined));
         return held;
       }
