@@ -41,9 +41,15 @@ export interface AcquireOptions {
   readonly system: System;
 }
 
-/** Obtains credentials, again and again, from what has to stay the same responder. */
+/** Obtains credentials and metadata, again and again, from what has to stay the same responder. */
 export interface Acquirer {
   acquire(): Promise<Acquired>;
+  /** Proves the responder without credentials; bound to this host, but to no access key. */
+  identify(): Promise<AttestationReport>;
+  /** GET of a path below `/latest/` from the proved responder. At most 64 KiB. */
+  fetch(path: string): Promise<Buffer>;
+  /** A session token of the proved responder, for programs that speak IMDSv2 themselves. A secret. */
+  token(): Promise<string>;
 }
 
 /** What the responder proved, or, for a region without a known key, merely claimed. */
@@ -57,6 +63,7 @@ interface Identity {
 const NO_IDENTITY: Identity = { document: undefined, claim: undefined, instanceProfileArn: undefined, instanceProfileId: undefined };
 const IAM_INFO_PATH = "/latest/meta-data/iam/info";
 const MAX_IAM_INFO = 4_096;
+const MAX_METADATA = 64 * 1024;
 
 /** Makes an acquirer. It remembers the role name and the verified identity; a finding makes it forget both. */
 export function createAcquirer(options: AcquireOptions): Acquirer {
@@ -72,6 +79,21 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     try {
       const [role, proved] = await both(nameRole(deadline), identity ? Promise.resolve(identity) : proveIdentity(deadline));
       return await finish(role, proved, deadline, settings.roleName === undefined && roleName !== undefined);
+    } catch (error) {
+      if (error instanceof ImdsImpersonationError || error instanceof ImdsUntrustedError) forget();
+      throw error;
+    }
+  }
+
+  /** Runs `ask` against the responder once that has proved itself; a finding makes it prove itself again. */
+  async function afterProof<T>(ask: (deadline: Deadline, attestation: AttestationReport) => Promise<T>): Promise<T> {
+    const deadline = startDeadline(settings.timeout, system.monotonic);
+    try {
+      const known = identity ?? (await proveIdentity(deadline));
+      const attestation = bind(undefined, known, undefined);
+      if (identity !== known) reportIdentity(attestation);
+      identity = known;
+      return await ask(deadline, attestation);
     } catch (error) {
       if (error instanceof ImdsImpersonationError || error instanceof ImdsUntrustedError) forget();
       throw error;
@@ -159,9 +181,10 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     }
   }
 
-  function bind(role: string, proved: Identity, credentials: RoleCredentials): AttestationReport {
-    const key = accountOfAccessKey(credentials.accessKeyId);
-    const accountId = key.kind === "known" ? key.accountId : undefined;
+  /** Without `credentials` only the document is held against the host and the expectations. */
+  function bind(role: string | undefined, proved: Identity, credentials: RoleCredentials | undefined): AttestationReport {
+    const key = credentials && accountOfAccessKey(credentials.accessKeyId);
+    const accountId = key?.kind === "known" ? key.accountId : undefined;
     refuseChange("accountId", accountId);
     refuseChange("accountId", proved.document?.accountId);
     refuseChange("instanceId", proved.document?.instanceId);
@@ -170,14 +193,14 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
       document: proved.document,
       hostInstanceId: host.instanceId,
       hostInstanceIdMissing: host.virtualization === "nitro" || host.virtualization === undefined ? undefined : "Xen instances have no board asset tag",
-      accessKeyId: credentials.accessKeyId,
-      accountIdField: credentials.accountId,
+      accessKeyId: credentials?.accessKeyId,
+      accountIdField: credentials?.accountId,
       instanceProfileArn: proved.instanceProfileArn,
       instanceProfileId: proved.instanceProfileId,
       roleName: role,
-      requestedRole: settings.roleName,
+      requestedRole: credentials && settings.roleName,
       expectedAccounts: settings.expectedAccounts,
-      expectedRoles: settings.expectedRoles,
+      expectedRoles: credentials && settings.expectedRoles,
       expectedRegions: proof === "none" ? [] : settings.expectedRegions,
       onUnknownAccount: settings.onUnknownAccount,
     };
@@ -212,7 +235,12 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     });
   }
 
-  return { acquire };
+  return {
+    acquire,
+    identify: () => afterProof((_, attestation) => Promise.resolve(attestation)),
+    fetch: (path) => afterProof((deadline) => session.get(path, MAX_METADATA, deadline)),
+    token: () => afterProof((deadline) => session.token(deadline)),
+  };
 }
 
 /** Waits for both and, if both fail, throws the graver error: a finding before an outage. */

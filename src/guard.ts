@@ -1,25 +1,28 @@
 /** Wires the rooms together: settings, host, decision, session, proof, life and events of one guard. */
 import type { Verifiable } from "./account-gate.js";
 import { checkAccount } from "./account-gate.js";
-import type { Acquired, AttestationReport } from "./acquire.js";
+import type { Acquired, Acquirer, AttestationReport } from "./acquire.js";
+import type { IdentityDocument } from "./attest/identity-document.js";
 import type { KeyRing } from "./attest/user-keys.js";
 import { createKeyRing, parseTrustedKeys } from "./attest/user-keys.js";
 import type { Contact, Decision, Refusal, Target } from "./decide.js";
 import { decide } from "./decide.js";
-import type { ImdsGuardErrorCode } from "./errors.js";
-import { ImdsGuardError, ImdsRefusedError, printable } from "./errors.js";
-import type { EventCode } from "./events/catalogue.js";
+import { ImdsGuardError, ImdsGuardSettingsError, ImdsRefusedError, ImdsUnavailableError, printable } from "./errors.js";
 import type { Reporter } from "./events/reporter.js";
 import { createReporter } from "./events/reporter.js";
 import type { Sink } from "./events/sinks.js";
 import { callbackSink, diagnosticsChannelSink, loggerSink, stderrSink } from "./events/sinks.js";
+import { reportFailure } from "./failure-events.js";
 import type { HostReport } from "./host/report.js";
 import type { Lifetime } from "./lifetime.js";
 import { createLifetime } from "./lifetime.js";
+import { checkMetadataPath } from "./metadata-path.js";
+import { isRegionName } from "./region.js";
 import type { ConfigFileLocations } from "./settings/config-files.js";
 import type { GuardOptions } from "./settings/options.js";
 import type { Resolved } from "./settings/resolve.js";
 import { checkOptions, resolveSettings } from "./settings/resolve.js";
+import { complaint } from "./settings/table.js";
 import type { StsGate, StsGateOptions } from "./sts-gate.js";
 import { createStsGate } from "./sts-gate.js";
 import type { System } from "./system.js";
@@ -56,6 +59,21 @@ export interface Guard {
   verify<C extends Verifiable>(credentials: C, link: string): Promise<C>;
   /** The verdict on this host with all its evidence, and whether IMDS may be asked. Sends nothing. */
   whereAmI(): Promise<Whereabouts>;
+  /**
+   * The region: as configured (`AWS_REGION`, profile), else that of the signed identity document. Never one that a
+   * responder merely states.
+   * @throws ImdsGuardError; `ERR_IMDS_NO_REGION` where nothing vouches for one
+   */
+  region(): Promise<string>;
+  /** The signed identity document, verified and bound to this host. Undefined where attestation is off or not possible. */
+  identity(): Promise<IdentityDocument | undefined>;
+  /**
+   * GET of a metadata path, `/latest/...`, from the proved responder: decided, pinned, IMDSv2, at most 64 KiB. Paths that
+   * hold credentials are refused: {@link Guard.credentials} checks what it hands out.
+   */
+  metadata(path: string): Promise<string>;
+  /** An IMDSv2 session token of the proved responder, for programs that speak to it themselves. A secret. */
+  metadataToken(): Promise<string>;
   /** What the last credentials rest on, or undefined before any were obtained. */
   attestation(): AttestationReport | undefined;
   /** Flushes events and ends the guard: later calls are refused with `ERR_IMDS_GUARD_CLOSED`. */
@@ -77,6 +95,11 @@ interface Opened extends Resolved {
 
 interface Place extends Whereabouts, Opened {}
 
+interface Line {
+  readonly acquirer: Acquirer;
+  readonly lifetime: Lifetime<Acquired>;
+}
+
 /**
  * Creates a guard. Nothing is read or sent before the first call.
  * @throws TypeError `ERR_INVALID_ARG_VALUE` for an option that is unknown or not allowed
@@ -87,7 +110,7 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
   const { system = realSystem, locations = {}, sts } = surroundings;
   let opening: Promise<Opened> | undefined;
   let placing: Promise<Place> | undefined;
-  let living: Promise<Lifetime<Acquired>> | undefined;
+  let living: Promise<Line> | undefined;
   let last: Acquired | undefined;
   let closed = false;
 
@@ -139,11 +162,11 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
     return { ...opened, host, decision };
   }
 
-  async function live(here: Place & { decision: Contact }): Promise<Lifetime<Acquired>> {
+  async function live(here: Place & { decision: Contact }): Promise<Line> {
     const { decision, reporter } = here;
     const { openLine } = await import("./line.js");
     const acquirer = await openLine({ ...here, system });
-    return createLifetime<Acquired>({
+    const lifetime = createLifetime<Acquired>({
       system,
       async acquire() {
         try {
@@ -153,7 +176,7 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
           await here.askSts(acquired, { account: document?.accountId, instanceId, region: document?.region });
           return (last = acquired);
         } catch (error) {
-          if (error instanceof ImdsGuardError) reportFailure(reporter, error, decision.target);
+          if (error instanceof ImdsGuardError) reportFailure(reporter, error, endpointOf(decision.target));
           throw error;
         }
       },
@@ -166,26 +189,61 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
         });
       },
     });
+    return { acquirer, lifetime };
   }
+
+  /** The open line to IMDS, or the refusal. */
+  async function line(): Promise<Line> {
+    if (closed) throw closedError();
+    const here = await place();
+    const { decision } = here;
+    if (decision.kind === "refuse") {
+      watch(here, decision);
+      throw refusalError(decision);
+    }
+    living ??= live({ ...here, decision }).catch((error: unknown) => {
+      living = undefined;
+      if (error instanceof ImdsGuardError) reportFailure(here.reporter, error, endpointOf(decision.target));
+      throw error;
+    });
+    return living;
+  }
+
+  async function ask<T>(question: (acquirer: Acquirer) => Promise<T>): Promise<T> {
+    const { acquirer, lifetime } = await line();
+    try {
+      return await question(acquirer);
+    } catch (error) {
+      if (error instanceof ImdsGuardError) {
+        const { reporter, decision } = await place();
+        reportFailure(reporter, error, endpointOf(decision.target));
+        if (!(error instanceof ImdsUnavailableError)) lifetime.drop();
+      }
+      throw error;
+    }
+  }
+
+  const identify = async (): Promise<IdentityDocument | undefined> => (await ask((acquirer) => acquirer.identify())).document;
 
   return {
     async credentials({ forceRefresh } = {}) {
-      if (closed) throw closedError();
-      const here = await place();
-      const { decision } = here;
-      if (decision.kind === "refuse") {
-        watch(here, decision);
-        throw refusalError(decision);
-      }
-      living ??= live({ ...here, decision }).catch((error: unknown) => {
-        living = undefined;
-        if (error instanceof ImdsGuardError) reportFailure(here.reporter, error, decision.target);
-        throw error;
-      });
-      const acquired = await (await living).get({ forceRefresh });
-      const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = acquired;
+      const { lifetime } = await line();
+      const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = await lifetime.get({ forceRefresh });
       return { accessKeyId, secretAccessKey, sessionToken, expiration, ...(accountId !== undefined && { accountId }) };
     },
+    async region() {
+      const { settings } = await open();
+      if (settings.configuredRegion !== undefined) return checkedRegion(settings.configuredRegion);
+      const region = (await identify())?.region;
+      if (region === undefined) throw noRegion();
+      return region;
+    },
+    identity: identify,
+    async metadata(path) {
+      checkMetadataPath(path);
+      return (await ask((acquirer) => acquirer.fetch(path))).toString("utf8");
+    },
+    metadataToken: () => ask((acquirer) => acquirer.token()),
     async verify(credentials, link) {
       const { settings, reporter, askSts } = await open();
       try {
@@ -204,7 +262,7 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
     attestation: () => last?.attestation,
     async close() {
       closed = true;
-      (await living?.catch(() => undefined))?.drop();
+      (await living?.catch(() => undefined))?.lifetime.drop();
       last = undefined;
       const opened = await opening?.catch(() => undefined);
       await opened?.reporter.close();
@@ -266,36 +324,20 @@ function refusalError({ code, reason, evidence, advice }: Refusal): ImdsRefusedE
   return new ImdsRefusedError(code, `IMDS was not asked: ${reason}`, { evidence, advice });
 }
 
-function closedError(): ImdsRefusedError {
-  return new ImdsRefusedError("ERR_IMDS_GUARD_CLOSED", "IMDS was not asked: this guard is closed", { advice: "Create another guard." });
+/** A region from a setting goes into host names, so it has to look like one. */
+function checkedRegion(region: string): string {
+  if (isRegionName(region)) return region;
+  throw new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", complaint("The configured region (AWS_REGION, AWS_DEFAULT_REGION or profile key region)", region, "a region name such as eu-central-1"), {
+    advice: "Correct it where it is set.",
+  });
 }
 
-/** The event for each error code; codes that are not listed are plain unavailability. */
-const EVENT_OF: Partial<Record<ImdsGuardErrorCode, EventCode>> = {
-  ERR_IMDS_TOKEN_TIMEOUT: "imds.token_timeout",
-  ERR_IMDS_FORBIDDEN: "imds.forbidden",
-  ERR_IMDS_NO_ROLE: "imds.no_role",
-  ERR_IMDS_PEER_MISMATCH: "imds.peer_mismatch",
-  ERR_IMDS_REDIRECT: "imds.redirect_refused",
-  ERR_IMDS_V1_ONLY: "imds.v1_only_responder",
-  ERR_IMDS_TOO_LARGE: "imds.oversized_answer",
-  ERR_IMDS_MALFORMED: "imds.malformed_answer",
-  ERR_IMDS_ATTESTATION_MISSING: "imds.attestation_failed",
-  ERR_IMDS_ATTESTATION_INVALID: "imds.attestation_failed",
-  ERR_IMDS_ATTESTATION_REGION: "imds.attestation_failed",
-  ERR_IMDS_INSTANCE_MISMATCH: "imds.instance_mismatch",
-  ERR_IMDS_ACCOUNT_MISMATCH: "imds.account_mismatch",
-  ERR_IMDS_ROLE_MISMATCH: "imds.account_mismatch",
-  ERR_IMDS_IDENTITY_CHANGED: "imds.identity_changed",
-  ERR_IMDS_ACCOUNT_UNEXPECTED: "credentials.account_unexpected",
-  ERR_IMDS_ACCOUNT_UNKNOWN: "credentials.account_unknown",
-  ERR_IMDS_ROLE_UNEXPECTED: "credentials.role_unexpected",
-  ERR_IMDS_REGION_UNEXPECTED: "credentials.role_unexpected",
-  ERR_IMDS_STS_MISMATCH: "credentials.sts_mismatch",
-  ERR_IMDS_STS_UNAVAILABLE: "credentials.sts_unavailable",
-};
+function noRegion(): ImdsUnavailableError {
+  return new ImdsUnavailableError("ERR_IMDS_NO_REGION", "No region is configured, and no signed document tells one", {
+    advice: "Set AWS_REGION or the profile key region; or leave attestation on, so that the signed identity document can tell it.",
+  });
+}
 
-function reportFailure(reporter: Reporter, error: ImdsGuardError, target?: Target): void {
-  const { message, evidence, advice } = error;
-  reporter.report(EVENT_OF[error.code] ?? "imds.unavailable", { message, evidence, advice, ...(target && { endpoint: endpointOf(target) }) });
+function closedError(): ImdsRefusedError {
+  return new ImdsRefusedError("ERR_IMDS_GUARD_CLOSED", "IMDS was not asked: this guard is closed", { advice: "Create another guard." });
 }

@@ -30,6 +30,8 @@ export interface ImdsSession {
   roleCredentials(roleName: string, deadline: Deadline): Promise<Buffer>;
   /** The signed instance identity document, base64. `ERR_IMDS_NOT_FOUND` where it is not offered. */
   signedIdentity(deadline: Deadline): Promise<Buffer>;
+  /** The session token: the current one, or a fresh one. A secret. */
+  token(deadline: Deadline): Promise<string>;
   /** GET of any other path below `/latest/`. */
   get(path: string, maxBody: number, deadline: Deadline): Promise<Buffer>;
 }
@@ -70,17 +72,21 @@ export function createSession(options: SessionOptions): ImdsSession {
 
   /** Repeats what may be repeated: 429, 5xx, a reset, an empty 200. Backs off with full jitter, within the deadline. */
   async function persist(request: ImdsRequest, deadline: Deadline): Promise<ImdsResponse> {
+    let others = pin.addresses.length - 1;
     for (let attempt = 0; ; attempt++) {
-      const last = attempt >= maxRetries;
+      const asked = current;
       try {
         const response = await exchange(peer(), request, deadline);
-        if (last || !mayPass(response)) return response;
+        if (attempt >= maxRetries || !mayPass(response)) return response;
       } catch (error) {
-        if (wasUnreachable(error) && !wasReset(error) && token === undefined && current + 1 < pin.addresses.length) {
-          current++;
+        // Without a token nothing binds this session to one address yet. Another address is no retry.
+        if (token === undefined && others > 0 && wasUnreachable(error) && !wasReset(error)) {
+          if (asked === current) current = (current + 1) % pin.addresses.length;
+          others--;
+          attempt--;
           continue;
         }
-        if (last || !wasReset(error)) throw error;
+        if (attempt >= maxRetries || !wasReset(error)) throw error;
       }
       const pause = FIRST_BACKOFF_MS * 2 ** attempt * (0.5 + system.random() / 2);
       await new Promise((resolve) => setTimeout(resolve, Math.min(pause, deadline.remaining())));
@@ -92,10 +98,10 @@ export function createSession(options: SessionOptions): ImdsSession {
       const used = await currentToken(deadline);
       const request: ImdsRequest = { method: "GET", path, headers: { "x-aws-ec2-metadata-token": used }, maxBody };
       const response = await persist(request, deadline);
-      if (response.status === 401 && !renewed) {
+      if (response.status === 401) {
         // Another request of this session may have renewed it meanwhile.
         if (token?.value === used) token = undefined;
-        continue;
+        if (!renewed) continue;
       }
       if (response.status !== 200) throw refused(path, response);
       if (response.body.length === 0) throw emptyBody(path);
@@ -108,6 +114,7 @@ export function createSession(options: SessionOptions): ImdsSession {
       return peer();
     },
     get,
+    token: currentToken,
     async roleName(deadline) {
       try {
         return parseRoleName(await get(CREDENTIALS_PATH, MAX_ROLE_LIST, deadline));
