@@ -40,7 +40,7 @@ export function parseTokenTtl(header: string | string[] | undefined, asked: numb
   if (header === undefined) return asked;
   const text = String(header);
   if (!/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > 21_600) {
-    throw malformed("PUT /latest/api/token", "a token lifetime outside 1 to 21600 seconds", printable(text));
+    throw malformed("PUT /latest/api/token", "a token lifetime outside 1 to 21600 seconds", printable(text, 12));
   }
   return Math.min(Number(text), asked);
 }
@@ -50,7 +50,8 @@ export function parseRoleName(body: Buffer): string {
   const source = "GET /latest/meta-data/iam/security-credentials/";
   const name = body.toString("latin1").replace(/\r?\n$/, "");
   if (!/^[A-Za-z0-9_+=,.@-]{1,64}$/.test(name) || name === "." || name === "..") {
-    throw malformed(source, "not the name of one IAM role", printable(name, 64));
+    // Not shown: whoever answers credentials or an echo of the token here must not find them in a log.
+    throw malformed(source, `not the name of one IAM role, but ${body.length} bytes of something else`);
   }
   return name;
 }
