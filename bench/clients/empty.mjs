@@ -1,0 +1,2 @@
+/** Nothing: what loading a module costs whatever is in it. */
+export {};

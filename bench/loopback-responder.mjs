@@ -1,0 +1,33 @@
+// @ts-check
+/** The responder of a bench without namespaces: the genuine stand-in or an impersonator, on a port of loopback. */
+import { behaviourOf } from "../test/support/behaviours.mjs";
+import { createSigner } from "../test/support/identity-signer.mjs";
+import { startImdsServer } from "../test/support/imds-server.mjs";
+import { startImpersonator } from "../test/support/impersonator.mjs";
+
+/** @typedef {import("../test/support/machine.mjs").Serve} Serve */
+
+/** @type {{ url: string, seen: () => unknown, close: () => Promise<void> } | undefined} */
+let current;
+
+/** @param {Serve} serve */
+async function start(serve) {
+  if (serve.kind === "nobody") return undefined;
+  if (serve.kind === "behaviour") {
+    const impersonator = await startImpersonator();
+    impersonator.play(behaviourOf(serve.name));
+    const { host, port } = /** @type {{ host: string, port: number }} */ (impersonator.endpoints[0]);
+    return { url: `http://${host}:${port}`, seen: impersonator.seen, close: impersonator.close };
+  }
+  const signDocument = serve.privateKeyPem === undefined ? undefined : createSigner({ privateKeyPem: serve.privateKeyPem }).sign;
+  const genuine = await startImdsServer({ ...serve.identity, signDocument });
+  return { url: genuine.url, seen: () => genuine.counters, close: genuine.close };
+}
+
+process.on("message", async (/** @type {{ serve?: Serve }} */ { serve }) => {
+  if (serve === undefined) return process.send?.({ seen: current?.seen() });
+  await current?.close();
+  current = await start(serve);
+  return process.send?.({ url: current?.url });
+});
+process.on("disconnect", () => { process.exit(0); });

@@ -1,0 +1,52 @@
+// @ts-check
+/**
+ * The bench: imds-guard beside the stock SDK, in one run on one machine. Compare the ratios; milliseconds are this machine's.
+ *
+ *   npm run bench                      tables
+ *   npm run --silent bench -- --json   the same as JSON
+ *   npm run bench -- refusal ec2       only these
+ */
+import { availableParallelism, cpus } from "node:os";
+import { parseArgs } from "node:util";
+import { evaluate, table } from "./figures.mjs";
+import { canUnshare } from "./place.mjs";
+import { ec2 } from "./scenarios/ec2.mjs";
+import { hostile } from "./scenarios/hostile.mjs";
+import { loading } from "./scenarios/loading.mjs";
+import { memoised } from "./scenarios/memoised.mjs";
+import { refusal } from "./scenarios/refusal.mjs";
+import { verification } from "./scenarios/verification.mjs";
+
+/** @type {Record<string, () => Promise<import("./figures.mjs").Section | import("./figures.mjs").Section[]>>} */
+const SCENARIOS = { loading, refusal, ec2, memoised, hostile, verification };
+
+const { values, positionals } = parseArgs({ options: { json: { type: "boolean", default: false } }, allowPositionals: true });
+const wanted = positionals.length === 0 ? Object.keys(SCENARIOS) : positionals;
+const strange = wanted.find((name) => !Object.hasOwn(SCENARIOS, name));
+if (strange !== undefined) {
+  process.stderr.write(`No scenario is called ${strange}; there are: ${Object.keys(SCENARIOS).join(", ")}\n`);
+  process.exit(2);
+}
+
+const able = canUnshare();
+const machine = { node: process.version, platform: `${process.platform} ${process.arch}`, cpu: cpus()[0]?.model.trim() ?? "unknown", cores: availableParallelism() };
+const print = (/** @type {string} */ text) => { if (!values.json) process.stdout.write(`${text}\n`); };
+print(`Node.js ${machine.node}, ${machine.platform}, ${machine.cores} x ${machine.cpu}. Medians, with least and most.`);
+if (!able.ok) print(`No namespaces here (${able.reason}): the responder stands on loopback, and refusal is not compared.`);
+print("");
+
+const began = performance.now();
+const sections = [];
+for (const name of wanted) {
+  process.stderr.write(`measuring: ${name}\n`);
+  const measured = await SCENARIOS[name]?.();
+  for (const { title, rows } of [measured ?? []].flat()) {
+    const evaluated = rows.map(evaluate);
+    sections.push({ title, rows: evaluated });
+    print(table(title, evaluated));
+  }
+}
+const goals = sections.flatMap(({ title, rows }) => rows.flatMap((row) => row.goals.map((goal) => ({ title, what: row.what, ...goal }))));
+const count = (/** @type {boolean | undefined} */ met) => goals.filter((goal) => goal.met === met).length;
+print(`${count(true)} goals met, ${count(false)} missed, ${count(undefined)} not measured, in ${Math.round((performance.now() - began) / 1000)} s.`);
+if (values.json) process.stdout.write(`${JSON.stringify({ machine, namespaces: able.ok, sections }, null, 2)}\n`);
