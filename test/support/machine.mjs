@@ -4,7 +4,7 @@
  * what the host is, the real metadata addresses on its network, and kernel counters of what left it.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readlinkSync, rmSync } from "node:fs";
+import { mkdirSync, readlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -81,7 +81,14 @@ export const IMDS_V6 = "fd00:ec2::254";
 const AGENT = fileURLToPath(new URL("./machine-agent.mjs", import.meta.url));
 // --kill-child and the process namespace: when this process goes, everything in there goes, whatever it was doing.
 const UNSHARE = ["--user", "--map-root-user", "--mount", "--net", "--pid", "--fork", "--kill-child"];
-const SETUP = 'mount -t tmpfs none /sys && ip link set lo up && exec "$@"';
+const SETUP = 'mount -t tmpfs none /sys && mount -t tmpfs none "$HOME" && ip link set lo up && exec "$@"';
+
+/** An empty directory that every machine covers with a file system of its own, so that nothing is left behind. */
+function emptyHome() {
+  const home = join(tmpdir(), `imds-guard-home-${process.getuid?.() ?? 0}`);
+  mkdirSync(home, { recursive: true });
+  return home;
+}
 
 /** @type {{ ok: true } | { ok: false, reason: string } | undefined} */
 let known;
@@ -95,7 +102,9 @@ export function canUnshare() {
 /** @returns {{ ok: true } | { ok: false, reason: string }} */
 function tryUnshare() {
   if (process.platform !== "linux") return { ok: false, reason: `namespaces are a thing of Linux, this is ${process.platform}` };
-  const tried = spawnSync("unshare", [...UNSHARE, "sh", "-c", SETUP, "sh", "ip", "address", "add", `${IMDS_V4}/32`, "dev", "lo"], { timeout: 10_000, encoding: "utf8" });
+  const tried = spawnSync("unshare", [...UNSHARE, "sh", "-c", SETUP, "sh", "ip", "address", "add", `${IMDS_V4}/32`, "dev", "lo"], {
+    timeout: 10_000, encoding: "utf8", env: { PATH: process.env["PATH"], HOME: emptyHome() },
+  });
   if (tried.error !== undefined) return { ok: false, reason: `unshare: ${tried.error.message}` };
   if (tried.status !== 0) return { ok: false, reason: tried.stderr.trim().split("\n").at(-1) || `unshare ended with ${tried.status ?? tried.signal}` };
   return { ok: true };
@@ -110,10 +119,9 @@ function tryUnshare() {
 export async function createMachine({ host = "ec2-nitro", network = "self", lifetimeMs = 300_000 } = {}) {
   const able = canUnshare();
   if (!able.ok) throw new Error(`no namespaces here: ${able.reason}`);
-  const home = mkdtempSync(join(tmpdir(), "imds-guard-home-"));
   const agent = spawn("unshare", [...UNSHARE, "sh", "-c", SETUP, "sh", process.execPath, AGENT], {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
-    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: home, RIG_OUTER_NET: readlinkSync("/proc/self/ns/net"), RIG_LIFETIME_MS: String(lifetimeMs) },
+    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: emptyHome(), RIG_OUTER_NET: readlinkSync("/proc/self/ns/net"), RIG_LIFETIME_MS: String(lifetimeMs) },
   });
   let said = "";
   for (const stream of [agent.stdout, agent.stderr]) stream?.on("data", (chunk) => { said = (said + chunk).slice(-4_000); });
@@ -132,7 +140,6 @@ export async function createMachine({ host = "ec2-nitro", network = "self", life
     agent.once("exit", (code, signal) => {
       for (const { reject } of waiting.values()) reject(new Error(`the machine ended (${code ?? signal}): ${said}`));
       waiting.clear();
-      rmSync(home, { recursive: true, force: true });
       resolve();
     });
   });
