@@ -9,6 +9,15 @@ export { fromInstanceMetadata } from "./provider/instance-metadata.js";
 export type { FromInstanceMetadataInit } from "./provider/instance-metadata.js";
 export { fromIni } from "./provider/ini.js";
 export type { FromIniInit } from "./provider/ini.js";
+export { fromTemporaryCredentials } from "./provider/temporary-credentials.js";
+export type { FromTemporaryCredentialsOptions } from "./provider/temporary-credentials.js";
+export { fromGuardedRegion } from "./provider/region.js";
+export type { FromGuardedRegionInit } from "./provider/region.js";
+export { MetadataService } from "./provider/metadata-service.js";
+export type { MetadataRequestOptions, MetadataServiceInit } from "./provider/metadata-service.js";
+export { createGuard } from "./provider/application-guard.js";
+export type { ApplicationGuard } from "./provider/application-guard.js";
+export type { ClientConfig, ClientConfigInit, ResolvedDefaultsMode } from "./provider/client-config.js";
 export type { GuardKey } from "./provider/guard-option.js";
 
 export type { Guard, GuardedCredentials, Whereabouts } from "./guard.js";
@@ -42,25 +51,3 @@ export { EVENT_CHANNEL } from "./events/sinks.js";
 export type { Logger } from "./events/sinks.js";
 export { BULLETIN, CATALOGUE } from "./events/catalogue.js";
 export type { Action, Claimed, EventCode, EventEndpoint, GuardEvent, Responder, Severity } from "./events/catalogue.js";
-
-import type { Guard } from "./guard.js";
-import { createGuard as create } from "./guard.js";
-import type { GuardOptions } from "./settings/options.js";
-
-/**
- * Creates a guard: for agents that live long, and to be shared by several providers through their `guard` key.
- * Nothing is read or sent before the first call.
- *
- * @example
- * ```ts
- * import { createGuard } from "imds-guard";
- * const guard = createGuard({ expectedAccounts: ["111122223333"] });
- * const { host, decision } = await guard.whereAmI();
- * console.log(host.verdict, host.reason, decision.kind);
- * await guard.close();
- * ```
- * @throws TypeError `ERR_INVALID_ARG_VALUE` for an option that is unknown or not allowed
- */
-export function createGuard(options: GuardOptions = {}): Guard {
-  return create(options);
-}

@@ -1,0 +1,33 @@
+/** `fromTemporaryCredentials`: the SDK's provider of that name, starting from the guarded chain. */
+import type { fromTemporaryCredentials as stock } from "@aws-sdk/credential-providers";
+import type { GuardKey } from "./guard-option.js";
+import { guardOf } from "./guard-option.js";
+import { fromNodeProviderChain } from "./node-chain.js";
+
+type StockOptions = Parameters<typeof stock>[0];
+type StockProvider = ReturnType<typeof stock>;
+
+/** Options of {@link fromTemporaryCredentials}: the SDK's own, and `guard`. */
+export type FromTemporaryCredentialsOptions = StockOptions & GuardKey;
+
+/**
+ * Credentials of a role assumed with STS. Without `masterCredentials` (and without `clientConfig.credentials`) the SDK
+ * would start from its own default chain; here it starts from the guarded one.
+ */
+export const fromTemporaryCredentials = (options: FromTemporaryCredentialsOptions): StockProvider => {
+  const { guard: _, ...own } = options;
+  const profile = own.clientConfig?.profile;
+  const guard = guardOf({ guard: options.guard, ...(profile !== undefined && { profile }) });
+  const given = own.masterCredentials ?? own.clientConfig?.credentials;
+  const masterCredentials = given ?? fromNodeProviderChain({ guard, ...(profile !== undefined && { profile }) });
+  let provider: StockProvider | undefined;
+  return async (call) => {
+    provider ??= (await import("@aws-sdk/credential-providers")).fromTemporaryCredentials({ ...own, masterCredentials });
+    try {
+      return await guard.verify(await provider(call), "temporary credentials");
+    } catch (error) {
+      const { toProviderError } = await import("./provider-error.js");
+      throw toProviderError(error, own.logger);
+    }
+  };
+};
