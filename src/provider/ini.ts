@@ -1,5 +1,5 @@
 /** `fromIni`: the SDK's profile provider, except that a `credential_source = Ec2InstanceMetadata` leaf goes through a guard. */
-import type { fromIni as stock } from "@aws-sdk/credential-providers";
+import type { fromIni as stock, fromTemporaryCredentials } from "@aws-sdk/credential-providers";
 import type { AwsCredentialIdentity } from "@smithy/types";
 import type { Guard } from "../guard.js";
 import type { GuardKey } from "./guard-option.js";
@@ -8,7 +8,11 @@ import { guardOf } from "./guard-option.js";
 type StockInit = NonNullable<Parameters<typeof stock>[0]>;
 type StockProvider = ReturnType<typeof stock>;
 type Call = Parameters<StockProvider>[0];
-type Profiles = Readonly<Record<string, Readonly<Record<string, string | undefined>> | undefined>>;
+type Profile = Readonly<Record<string, string | undefined>>;
+type Profiles = Readonly<Record<string, Profile | undefined>>;
+type RoleAssumer = NonNullable<StockInit["roleAssumer"]>;
+type Role = Parameters<RoleAssumer>[1];
+type TemporaryInit = Parameters<typeof fromTemporaryCredentials>[0];
 
 /** Options of {@link fromIni}: the SDK's own, and `guard`. */
 export type FromIniInit = StockInit & GuardKey;
@@ -31,7 +35,8 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
     const name = getProfileName({ profile: own.profile ?? profileOfCaller(call) });
     const route = routeToImds(profiles, name);
     try {
-      const credentials = route === undefined ? await sdk.fromIni(own)(call) : await alongRoute(sdk, own, call, profiles, route, guard);
+      // Not read again: the SDK shall judge the very files that were judged here.
+      const credentials = route === undefined ? await sdk.fromIni({ ...own, ignoreCache: false })(call) : await alongRoute(sdk, own, call, profiles, route, guard);
       return await guard.verify(credentials, "profile");
     } catch (error) {
       const { toProviderError } = await import("./provider-error.js");
@@ -49,11 +54,13 @@ async function alongRoute(
   route: readonly string[],
   guard: Guard,
 ): Promise<AwsCredentialIdentity> {
+  await requireMfaCallback(init, profiles, route);
+  const roleAssumer = init.roleAssumer ?? stsRoleAssumer(sdk, init, call, profiles[route[0] ?? ""]?.["region"]);
   let credentials: AwsCredentialIdentity = await guard.credentials();
   mark(credentials, "CREDENTIALS_PROFILE_NAMED_PROVIDER", "p");
   for (const step of route.toReversed()) {
     const profile = profiles[step] ?? {};
-    if (profile["role_arn"]) credentials = await assume(sdk, init, call, step, profile, credentials);
+    if (profile["role_arn"]) credentials = await roleAssumer(credentials, await roleOf(profile, init));
     mark(credentials, "CREDENTIALS_PROFILE_SOURCE_PROFILE", "o");
   }
   return credentials;
@@ -76,55 +83,61 @@ export function routeToImds(profiles: Profiles, name: string): readonly string[]
     const { role_arn: role, source_profile: source, credential_source: origin } = profile;
     const nested = route.length > 0;
     if (nested && profile["aws_access_key_id"] && profile["aws_secret_access_key"]) return undefined;
-    // Exactly one of the two makes a profile assume a role; without a role only a nested named source counts.
-    if ((source === undefined) === (origin === undefined)) return undefined;
-    if (!role && !(nested && origin !== undefined)) return undefined;
+    // A source profile with a credential_source and no role hands its own source through, and source_profile wins there.
+    const handsThrough = nested && !role && origin !== undefined;
+    // Everywhere else a role with exactly one of the two is what it takes.
+    if (!handsThrough && (!role || (source === undefined) === (origin === undefined))) return undefined;
     route.push(current);
-    if (origin !== undefined) return origin === "Ec2InstanceMetadata" ? route : undefined;
-    current = source as string;
+    if (source === undefined) return origin === "Ec2InstanceMetadata" ? route : undefined;
+    current = source;
   }
 }
 
-async function assume(
-  sdk: typeof import("@aws-sdk/credential-providers"),
-  init: StockInit,
-  call: Call,
-  name: string,
-  profile: Readonly<Record<string, string | undefined>>,
-  source: AwsCredentialIdentity,
-): Promise<AwsCredentialIdentity> {
-  const params = {
+/** Asked for before anything is sent, the outermost role first, as in the SDK. */
+async function requireMfaCallback(init: StockInit, profiles: Profiles, route: readonly string[]): Promise<void> {
+  if (init.mfaCodeProvider) return;
+  const name = route.find((step) => profiles[step]?.["role_arn"] && profiles[step]["mfa_serial"]);
+  if (name === undefined) return;
+  const { CredentialsProviderError } = await import("@smithy/core/config");
+  throw new CredentialsProviderError(`Profile ${name} requires multi-factor authentication, but no MFA code callback was provided.`, {
+    tryNextLink: false,
+    logger: init.logger,
+  });
+}
+
+async function roleOf(profile: Profile, init: StockInit): Promise<Role> {
+  const serial = profile["mfa_serial"];
+  return {
     RoleArn: profile["role_arn"] as string,
     RoleSessionName: profile["role_session_name"] || `aws-sdk-js-${Date.now()}`,
     ExternalId: profile["external_id"],
     DurationSeconds: Number.parseInt(profile["duration_seconds"] || "3600", 10),
-    ...(profile["mfa_serial"] && { SerialNumber: profile["mfa_serial"], TokenCode: await mfaCode(init, name, profile["mfa_serial"]) }),
+    ...(serial && { SerialNumber: serial, TokenCode: await init.mfaCodeProvider?.(serial) }),
   };
-  if (init.roleAssumer) return init.roleAssumer(source, params);
-  const { clientConfig, clientPlugins, logger, parentClientConfig } = init;
-  const region = profile["region"] ?? parentClientConfig?.region ?? regionOfCaller(call) ?? process.env["AWS_REGION"] ?? "us-east-1";
-  return sdk.fromTemporaryCredentials({
-    masterCredentials: source,
-    // The code was asked for above; the SDK would ask for it a second time.
-    params,
-    ...(params.TokenCode !== undefined && { mfaCodeProvider: () => Promise.resolve(params.TokenCode as string) }),
-    clientConfig: { region, ...clientConfig } as NonNullable<Parameters<typeof sdk.fromTemporaryCredentials>[0]["clientConfig"]>,
-    ...(clientPlugins && { clientPlugins }),
-    ...(logger && { logger }),
-  })(call);
 }
 
-function regionOfCaller(call: Call): unknown {
-  return (call as { callerClientConfig?: { region?: unknown } } | undefined)?.callerClientConfig?.region;
-}
-
-async function mfaCode(init: StockInit, name: string, serial: string): Promise<string> {
-  if (init.mfaCodeProvider) return init.mfaCodeProvider(serial);
-  const { CredentialsProviderError } = await import("@smithy/core/config");
-  throw new CredentialsProviderError(`Profile ${name} requires multi-factor authentication, but no MFA code callback was provided.`, {
-    tryNextLink: false,
-    ...(init.logger && { logger: init.logger }),
-  });
+/** What the SDK does where no `roleAssumer` is given: AssumeRole with the client options of `init`. */
+function stsRoleAssumer(sdk: typeof import("@aws-sdk/credential-providers"), init: StockInit, call: Call, profileRegion: string | undefined): RoleAssumer {
+  const { clientPlugins, logger, parentClientConfig: parent } = init;
+  const clientConfig = init.clientConfig as object | undefined;
+  const region = profileRegion ?? parent?.region;
+  return async (source, { TokenCode: code, ...role }) => {
+    const { credentialScope, ...credentials } = await sdk.fromTemporaryCredentials({
+      masterCredentials: source,
+      params: role as TemporaryInit["params"],
+      ...(code !== undefined && { mfaCodeProvider: () => Promise.resolve(code) }),
+      clientConfig: {
+        ...(region !== undefined && { region }),
+        ...(parent?.requestHandler !== undefined && { requestHandler: parent.requestHandler as object }),
+        ...clientConfig,
+      } as NonNullable<TemporaryInit["clientConfig"]>,
+      ...(clientPlugins && { clientPlugins }),
+      ...(logger && { logger }),
+    })(call);
+    const accountId = role.RoleArn?.split(":")[4];
+    mark(credentials, "CREDENTIALS_STS_ASSUME_ROLE", "i");
+    return { ...credentials, ...(credentialScope && { credentialScope }), ...(accountId && { accountId }) };
+  };
 }
 
 /** The SDK's record of where credentials came from, which ends up in the user agent. */
