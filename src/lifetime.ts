@@ -28,7 +28,7 @@ export interface Lifetime<C extends Expiring> {
 const MINUTE = 60_000;
 /** Renewal begins this long before the end, plus up to as much again. IMDS offers new credentials at least 5 minutes ahead. */
 export const RENEW_AHEAD_MS = 5 * MINUTE;
-/** Least time between two attempts while the held credentials still serve, plus up to as much again. */
+/** Least time between two attempts while what is held still serves, plus up to as much again. */
 export const ATTEMPT_INTERVAL_MS = 30_000;
 /** An outage extends credentials by this much at a time, plus up to half as much again. */
 export const EXTENSION_MS = 10 * MINUTE;
@@ -52,10 +52,16 @@ const OUTAGE: readonly string[] = [
 interface Held<C> {
   /** As acquired, with its own end. */
   readonly original: C;
-  /** As served: during an outage with a later end. */
-  readonly served: C;
-  readonly renewFrom: number;
-  nextAttempt: number;
+  /** As served during an outage, with a later end. */
+  readonly extended?: C;
+  /** Milliseconds past its own end that it is served during an outage. */
+  readonly extension: number;
+  /** Its own end on the clock that never jumps. */
+  readonly end: number;
+  /** Renewal begins when this much is left. */
+  readonly ahead: number;
+  /** On the clock that never jumps. */
+  readonly nextAttempt: number;
 }
 
 /** Makes a {@link Lifetime}. It owns no timer: time is looked at when somebody asks. */
@@ -66,10 +72,12 @@ export function createLifetime<C extends Expiring>(options: LifetimeOptions<C>):
   let generation = 0;
 
   function renew(): Promise<C> {
-    flight ??= renewOnce().finally(() => {
-      flight = undefined;
+    if (flight) return flight;
+    const mine = renewOnce().finally(() => {
+      if (flight === mine) flight = undefined;
     });
-    return flight;
+    flight = mine;
+    return mine;
   }
 
   async function renewOnce(): Promise<C> {
@@ -83,50 +91,63 @@ export function createLifetime<C extends Expiring>(options: LifetimeOptions<C>):
         held = undefined;
         throw error;
       }
+      if (started !== generation) throw error;
       return carryOn(error);
     }
   }
 
   function hold(fresh: C): Held<C> {
-    const now = system.now();
-    const end = fresh.expiration.getTime();
+    const life = fresh.expiration.getTime() - system.now();
     // Short-lived credentials are renewed at half their life instead of at once.
-    const ahead = Math.min(RENEW_AHEAD_MS * (1 + system.random()), (end - now) / 2);
-    return { original: fresh, served: fresh, renewFrom: end - ahead, nextAttempt: 0 };
+    const ahead = Math.min(RENEW_AHEAD_MS * (1 + system.random()), life / 2);
+    return { original: fresh, extension: 0, end: system.monotonic() + life, ahead, nextAttempt: 0 };
+  }
+
+  /**
+   * Milliseconds to the end of what was acquired, by the clock that says less: the clock of the day may be set back, and
+   * the one that never jumps stands still while a machine sleeps.
+   */
+  function left({ original, end }: Held<C>): number {
+    return Math.min(original.expiration.getTime() - system.now(), end - system.monotonic());
   }
 
   /** Serves what is held while it lives, and past its end for a capped time if nothing but an outage stands in the way. */
   function carryOn(error: ImdsUnavailableError): C {
-    const now = system.now();
     if (!held) throw error;
-    held.nextAttempt = now + ATTEMPT_INTERVAL_MS * (1 + system.random());
-    const end = held.original.expiration.getTime();
-    if (end > now) return held.original;
-    if (!OUTAGE.includes(error.code) || now - end > MAX_EXTENSION_MS) {
+    const past = -left(held);
+    const nextAttempt = system.monotonic() + ATTEMPT_INTERVAL_MS * (1 + system.random());
+    if (past < 0) {
+      held = { ...held, nextAttempt };
+      return held.original;
+    }
+    if (!OUTAGE.includes(error.code) || past >= MAX_EXTENSION_MS) {
       held = undefined;
       throw error;
     }
-    const until = new Date(Math.min(now + EXTENSION_MS * (1 + system.random() / 2), end + MAX_EXTENSION_MS + EXTENSION_MS));
-    const served = { ...held.original, expiration: until };
-    held = { ...held, served, nextAttempt: until.getTime() - RENEW_AHEAD_MS };
+    const extension = Math.min(past + EXTENSION_MS * (1 + system.random() / 2), MAX_EXTENSION_MS);
+    const more = extension - past;
+    const until = new Date(system.now() + more);
+    const extended = { ...held.original, expiration: until };
+    held = { ...held, extended, extension, nextAttempt: Math.max(nextAttempt, system.monotonic() + more - RENEW_AHEAD_MS) };
     options.onExtended(held.original, until, error);
-    return served;
+    return extended;
   }
 
   return {
     async get({ forceRefresh = false } = {}) {
       if (!held || forceRefresh) return renew();
-      const now = system.now();
-      // A clock that jumped back must not keep credentials from ever being renewed.
-      const due = now >= held.renewFrom || held.original.expiration.getTime() - now > 36 * 60 * MINUTE;
-      if (!due || now < held.nextAttempt) return now < held.served.expiration.getTime() ? held.served : renew();
-      if (held.served.expiration.getTime() - now < URGENT_MS) return renew();
-      const serving = held.served;
+      const remaining = left(held);
+      const serving = remaining > 0 ? held.original : held.extended;
+      const servable = remaining + held.extension;
+      if (!serving || servable <= 0) return renew();
+      if (remaining > held.ahead || system.monotonic() < held.nextAttempt) return serving;
+      if (servable < URGENT_MS) return renew();
       renew().catch((error: unknown) => options.onDropped?.(error));
       return serving;
     },
     drop() {
       held = undefined;
+      flight = undefined;
       generation++;
     },
   };
