@@ -57,11 +57,11 @@ export function decide(settings: DecisionSettings, host: Pick<HostReport, "verdi
   const { override } = settings;
   if (override && !isPinned(override)) {
     if (override.endpoint.loopback) return loopback(settings, override, target);
-    if (override.owner === "guard" && settings.mode === "allow") return allowed(settings, target);
+    if (override.owner === "guard" && settings.mode === "allow") return allowed(settings, target, "it is not the metadata address of EC2");
     return overrideRefused(override, target);
   }
   if (host.verdict === "ec2") return contact(target, PROOF_ON_EC2[settings.attestation]);
-  if (settings.mode === "allow") return allowed(settings, target);
+  if (settings.mode === "allow") return allowed(settings, target, "this host does not prove to be EC2");
   if (host.verdict === "not-ec2") return notEc2(host, target);
   const provable = settings.attestation !== "off" && settings.expectedAccounts.length > 0;
   return provable ? contact(target, "required") : unknownHost(settings, host, target);
@@ -100,7 +100,7 @@ function loopback(settings: DecisionSettings, override: EndpointOverride, target
 }
 
 /** Off EC2 nothing local vouches for the responder, so an unknown region is no excuse there. */
-function allowed(settings: DecisionSettings, target: Target): Contact {
+function allowed(settings: DecisionSettings, target: Target, although: string): Contact {
   const unpinned = settings.expectedAccounts.length === 0;
   return contact(
     target,
@@ -109,7 +109,7 @@ function allowed(settings: DecisionSettings, target: Target): Contact {
       ? [
           {
             code: "imds.unattested_allowed",
-            message: `mode allow: ${target.host} is asked although this host does not prove to be EC2, and no account is expected`,
+            message: `mode allow: ${target.host} is asked although ${although}, and no account is expected`,
             advice: "Set expectedAccounts to the ids of your accounts, so that credentials of a stranger's account are refused.",
           },
         ]
@@ -146,7 +146,10 @@ function notEc2(host: Pick<HostReport, "reason" | "evidence">, target: Target): 
 }
 
 function unknownHost(settings: DecisionSettings, host: Pick<HostReport, "reason" | "evidence">, target: Target): Refusal {
-  const missing = settings.expectedAccounts.length === 0 ? "expectedAccounts is not set" : "attestation is off";
+  const missing = [
+    ...(settings.expectedAccounts.length === 0 ? ["expectedAccounts is not set"] : []),
+    ...(settings.attestation === "off" ? ["attestation is off"] : []),
+  ].join(" and ");
   return refuse(
     "ERR_IMDS_HOST_UNKNOWN",
     "imds.refused_unknown_host",
