@@ -17,9 +17,11 @@ const EC2 = HOST_KINDS.filter(({ ec2 }) => ec2);
 const VICTIM = "111122223333";
 const REGION = "eu-central-1";
 /** Room above the guard's own deadline for a busy machine; a hang has none. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 30_000;
 const SHORT = { timeout: 500, maxRetries: 1 };
 const QUIET = { probe: "off", log: "off" };
+/** Where an answer is wanted, a busy machine must not look like a false refusal. */
+const PATIENT = { ...QUIET, timeout: 20_000 };
 const MAX_GROWTH = 192 * 1024 * 1024;
 /** A real one has a key per region; this one stands in for the region's. */
 const AWS = createSigner();
@@ -129,10 +131,10 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
   describe("on EC2", () => {
     const cases = EC2.flatMap(({ name: host }) => (["off", "auto"] as const).map((attestation) => ({ host, attestation })));
 
-    it("gives no hostile answer to the application, ends in time and says why", { timeout: 280_000 }, async () => {
+    it("gives no hostile answer to the application, ends in time and says why", { timeout: 600_000 }, async () => {
       const failures: string[] = [];
-      await inLanes(cases, cases.length, async ({ host, attestation }) => {
-        await withMachine({ host }, async (machine) => {
+      await inLanes(cases, 6, async ({ host, attestation }) => {
+        await withMachine({ host, lifetimeMs: 600_000 }, async (machine) => {
           const client = await openClient(machine);
           const { outcomes: [idle] } = await give(client, { apis: ["chain"], guard: { ...QUIET, mode: "deny" } });
           for (const { name, refreshes, genuineLike } of BEHAVIOURS) {
@@ -178,7 +180,7 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
       await withMachine({ host, network: host === "ec2-nitro" ? "neighbour" : "self" }, async (machine) => {
         for (const attestation of ["off", "auto", "required"] as const) {
           await machine.serve(genuine);
-          const guard = { ...QUIET, attestation, certificates, expectedAccounts: [VICTIM] };
+          const guard = { ...PATIENT, attestation, certificates, expectedAccounts: [VICTIM] };
           const client = await openClient(machine);
           const { outcomes } = await give(client, { apis: ["chain", "instance", "guard", "sts"], guard });
           for (const outcome of outcomes) {
@@ -199,7 +201,7 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
     it("takes an optional-token service by IMDSv2 all the same, and over IPv6", async () => {
       await withMachine({}, async (machine) => {
         await machine.serve({ ...genuine, identity: { ...genuine.identity, httpTokens: "optional" } });
-        const { outcome } = await once(machine, { apis: ["chain"], guard: { ...QUIET, certificates } }, { env: { AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: "IPv6" } });
+        const { outcome } = await once(machine, { apis: ["chain"], guard: { ...PATIENT, certificates } }, { env: { AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: "IPv6" } });
         expect(outcome.keys).toEqual([accessKeyIdFor(VICTIM, "genuine")]);
         expect(await machine.seen()).toMatchObject({ withoutToken: 0 });
       });
@@ -250,7 +252,7 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
     it("mode allow asks off EC2, and still wants proof unless told otherwise", async () => {
       await withMachine({ host: "laptop" }, async (machine) => {
         await machine.serve(genuine);
-        const taken = await once(machine, { apis: ["chain"], guard: { ...QUIET, mode: "allow", certificates, expectedAccounts: [VICTIM] } });
+        const taken = await once(machine, { apis: ["chain"], guard: { ...PATIENT, mode: "allow", certificates, expectedAccounts: [VICTIM] } });
         expect(taken.outcome.keys).toEqual([accessKeyIdFor(VICTIM, "genuine")]);
         await machine.serve({ kind: "behaviour", name: "flawless" });
         const refused = await once(machine, { apis: ["chain"], guard: { ...QUIET, mode: "allow", certificates } });
@@ -267,7 +269,7 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
         await machine.serve(genuine);
         const refused = await once(machine, { apis: ["chain"], guard: { ...QUIET, certificates } });
         expect(refused).toMatchObject({ outcome: { keys: [], code: "ERR_IMDS_HOST_UNKNOWN" }, sent: { connections: 0, datagrams: 0 } });
-        const taken = await once(machine, { apis: ["chain"], guard: { ...QUIET, certificates, expectedAccounts: [VICTIM] } });
+        const taken = await once(machine, { apis: ["chain"], guard: { ...PATIENT, certificates, expectedAccounts: [VICTIM] } });
         expect(taken.outcome.keys).toEqual([accessKeyIdFor(VICTIM, "genuine")]);
       });
     });
@@ -298,7 +300,7 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
         // Nothing listens on port 9: whoever obeys the proxy fails.
         const proxy = "http://127.0.0.1:9";
         const env = { NODE_USE_ENV_PROXY: "1", HTTP_PROXY: proxy, http_proxy: proxy, HTTPS_PROXY: proxy };
-        const { outcome } = await once(machine, { apis: ["chain"], guard: { ...QUIET, certificates } }, { env });
+        const { outcome } = await once(machine, { apis: ["chain"], guard: { ...PATIENT, certificates } }, { env });
         expect(outcome.keys).toEqual([accessKeyIdFor(VICTIM, "genuine")]);
       });
     });
@@ -308,7 +310,7 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
     it("signs with the instance's key on EC2, and with nobody's elsewhere", async () => {
       await withMachine({}, async (machine) => {
         await machine.serve(genuine);
-        const ours = await once(machine, { apis: ["sts"], guard: { ...QUIET, certificates } });
+        const ours = await once(machine, { apis: ["sts"], guard: { ...PATIENT, certificates } });
         expect(ours.outcome.keys).toEqual([accessKeyIdFor(VICTIM, "genuine")]);
         await machine.setHost("laptop");
         await machine.serve({ kind: "behaviour", name: "flawless" });

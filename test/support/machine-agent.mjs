@@ -146,7 +146,7 @@ async function startResponder(elsewhere) {
 /** @param {object} message */
 function tellResponder(message) {
   if (responder === undefined) throw new Error(`nobody can answer on a network of the kind ${network}`);
-  return exchange(responder, message, 20_000).then(({ reply, timedOut }) => {
+  return exchange(responder, message, 60_000).then(({ reply, timedOut }) => {
     if (timedOut || reply?.error !== undefined) throw new Error(`responder: ${reply?.error ?? "no reply"}`);
     return reply.value;
   });
