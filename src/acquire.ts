@@ -71,6 +71,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   let session = options.openSession();
   let identity: Identity | undefined = proof === "none" ? NO_IDENTITY : undefined;
   let roleName = settings.roleName;
+  let lastRole: string | undefined;
   /** Who it has been since the first success; never forgotten, because an instance keeps both for life. */
   let established: { accountId?: string | undefined; instanceId?: string | undefined } = {};
 
@@ -118,13 +119,15 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
       if (!(error instanceof ImdsUnavailableError) || error.code !== "ERR_IMDS_NOT_FOUND") throw error;
       if (settings.roleName !== undefined) throw noSuchRole(role, error);
       if (!remembered) throw error;
-      return changeRole(role, deadline);
+      return changeRole(deadline);
     }
     const credentials = parseCredentials(body, system.now());
     const attestation = bind(role, proved, credentials);
     if (identity !== proved || roleName !== role) reportIdentity(attestation);
+    if (lastRole !== undefined && lastRole !== role) reportRoleChange(lastRole, role);
     identity = proved;
     roleName = role;
+    lastRole = role;
     reporter.report("imds.credentials_obtained", {
       endpoint: session.pin,
       claimed: { roleName: role, accessKeyId: credentials.accessKeyId, accountId: attestation.document?.accountId },
@@ -132,18 +135,20 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     return { ...credentials, roleName: role, attestation };
   }
 
-  /** The remembered role is gone: whoever names another one has to prove itself again. */
-  async function changeRole(gone: string, deadline: Deadline): Promise<Acquired> {
+  /** The remembered role is gone: whoever names another one has to prove itself again, now or whenever it answers. */
+  async function changeRole(deadline: Deadline): Promise<Acquired> {
     roleName = undefined;
-    const [role, proved] = await both(session.roleName(deadline), proof === "none" ? Promise.resolve(NO_IDENTITY) : proveIdentity(deadline));
-    if (role !== gone) {
-      reporter.report("imds.role_changed", {
-        endpoint: session.pin,
-        claimed: { roleName: role },
-        evidence: [{ source: "role listing", value: `${gone} -> ${role}`, says: "another role is attached now" }],
-      });
-    }
+    identity = proof === "none" ? NO_IDENTITY : undefined;
+    const [role, proved] = await both(session.roleName(deadline), identity ? Promise.resolve(identity) : proveIdentity(deadline));
     return finish(role, proved, deadline, false);
+  }
+
+  function reportRoleChange(before: string, now: string): void {
+    reporter.report("imds.role_changed", {
+      endpoint: session.pin,
+      claimed: { roleName: now },
+      evidence: [{ source: "role listing", value: `${before} -> ${now}`, says: "another role is attached now" }],
+    });
   }
 
   async function proveIdentity(deadline: Deadline): Promise<Identity> {
@@ -161,6 +166,8 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   }
 
   async function signedIdentity(deadline: Deadline): Promise<Buffer> {
+    // A token that is refused says that the whole service is off, and not that this path is withheld.
+    await session.token(deadline);
     try {
       return await session.signedIdentity(deadline);
     } catch (error) {

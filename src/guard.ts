@@ -112,6 +112,7 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
   let placing: Promise<Place> | undefined;
   let living: Promise<Line> | undefined;
   let last: Acquired | undefined;
+  let findings = 0;
   let closed = false;
 
   /** Settings that cannot be honoured are not remembered: the next call reads them again. */
@@ -148,6 +149,7 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
     const opened = await open();
     const { settings, reporter, fileProblem: problem } = opened;
     if (problem) {
+      opening = undefined;
       reporter.report("settings.file_unusable", { message: problem.message, evidence: problem.evidence, advice: problem.advice });
       throw problem;
     }
@@ -177,6 +179,7 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
           return (last = acquired);
         } catch (error) {
           if (error instanceof ImdsGuardError) reportFailure(reporter, error, endpointOf(decision.target));
+          if (!(error instanceof ImdsUnavailableError)) findings += 1;
           throw error;
         }
       },
@@ -194,8 +197,7 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
 
   /** The open line to IMDS, or the refusal. */
   async function line(): Promise<Line> {
-    if (closed) throw closedError();
-    const here = await place();
+    const here = await whileOpen(place);
     const { decision } = here;
     if (decision.kind === "refuse") {
       watch(here, decision);
@@ -217,7 +219,10 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
       if (error instanceof ImdsGuardError) {
         const { reporter, decision } = await place();
         reportFailure(reporter, error, endpointOf(decision.target));
-        if (!(error instanceof ImdsUnavailableError)) lifetime.drop();
+        if (!(error instanceof ImdsUnavailableError)) {
+          findings += 1;
+          lifetime.drop();
+        }
       }
       throw error;
     }
@@ -229,10 +234,13 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
     async credentials({ forceRefresh } = {}) {
       const { lifetime } = await line();
       const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = await lifetime.get({ forceRefresh });
-      return { accessKeyId, secretAccessKey, sessionToken, expiration, ...(accountId !== undefined && { accountId }) };
+      const credentials = { accessKeyId, secretAccessKey, sessionToken, expiration, ...(accountId !== undefined && { accountId }) };
+      const before = findings;
+      withdrawals.set(credentials, () => findings !== before);
+      return credentials;
     },
     async region() {
-      const { settings } = await open();
+      const { settings } = await whileOpen(open);
       if (settings.configuredRegion !== undefined) return checkedRegion(settings.configuredRegion);
       const region = (await identify())?.region;
       if (region === undefined) throw noRegion();
@@ -245,7 +253,7 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
     },
     metadataToken: () => ask((acquirer) => acquirer.token()),
     async verify(credentials, link) {
-      const { settings, reporter, askSts } = await open();
+      const { settings, reporter, askSts } = await whileOpen(open);
       try {
         checkAccount(credentials, link, settings);
         await askSts(credentials, {});
@@ -256,7 +264,7 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
       }
     },
     async whereAmI() {
-      const { host, decision } = await place();
+      const { host, decision } = await whileOpen(place);
       return { host, decision };
     },
     attestation: () => last?.attestation,
@@ -269,12 +277,27 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
     },
   };
 
+  /** A guard that was closed meanwhile asks nothing any more. */
+  async function whileOpen<T>(step: () => Promise<T>): Promise<T> {
+    if (closed) throw closedError();
+    const result = await step();
+    if (closed) throw closedError();
+    return result;
+  }
+
   function watch({ settings, host, reporter }: Place, refusal: Refusal): void {
     const offEc2 = refusal.code === "ERR_IMDS_NOT_EC2" || refusal.code === "ERR_IMDS_HOST_UNKNOWN";
     if (!offEc2 || settings.probe === "off") return;
     const target = { address: refusal.target.host, port: refusal.target.port };
     void import("./off-ec2-watch.js").then(({ watchOffEc2 }) => watchOffEc2(target, host.verdict, reporter, system));
   }
+}
+
+const withdrawals = new WeakMap<object, () => boolean>();
+
+/** Whether credentials that a guard handed out rest on proof that a later finding of the same guard has shaken. */
+export function isWithdrawn(credentials: object): boolean {
+  return withdrawals.get(credentials)?.() ?? false;
 }
 
 const hosts = new WeakMap<System, Promise<HostReport>>();

@@ -15,9 +15,13 @@ const RENEW_AHEAD_MS = 5 * 60_000;
 
 /**
  * Callers share one resolution; credentials near their end are served while one renewal runs; expired ones are not
- * served. A renewal that ends in a finding (not in an outage) drops the credentials, so that the next call faces it.
+ * served. A renewal or a forced refresh that ends in a finding (not in an outage) drops the credentials, so that the next
+ * call faces it; so does `isWithdrawn`, asked before credentials are served again.
  */
-export function memoize<C extends Expiring, Call extends ProviderCall>(resolve: (call?: Call) => Promise<C>): (call?: Call) => Promise<C> {
+export function memoize<C extends Expiring, Call extends ProviderCall>(
+  resolve: (call?: Call) => Promise<C>,
+  isWithdrawn: (credentials: C) => boolean = () => false,
+): (call?: Call) => Promise<C> {
   let held: C | undefined;
   let active: Promise<C> | undefined;
   let passive: Promise<unknown> | undefined;
@@ -39,6 +43,7 @@ export function memoize<C extends Expiring, Call extends ProviderCall>(resolve: 
         .finally(() => (forced = undefined));
       return forced;
     }
+    if (held !== undefined && isWithdrawn(held)) held = undefined;
     if (held?.expiration === undefined) {
       if (held !== undefined) return held;
     } else {

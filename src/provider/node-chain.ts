@@ -2,6 +2,7 @@
 import type { fromNodeProviderChain as stock } from "@aws-sdk/credential-providers";
 import type { AwsCredentialIdentity } from "@smithy/types";
 import type { Guard } from "../guard.js";
+import { isWithdrawn } from "../guard.js";
 import { fromIni } from "./ini.js";
 import type { GuardKey } from "./guard-option.js";
 import { guardOf } from "./guard-option.js";
@@ -29,7 +30,7 @@ export const fromNodeProviderChain = (init: FromNodeProviderChainInit = {}): Sto
   const provider: StockProvider = memoize<AwsCredentialIdentity, NonNullable<Call>>(async (call) => {
     const links = chainLinks(init, guard, await import("@aws-sdk/credential-providers"));
     return firstOf(links, guard, init, call);
-  });
+  }, isWithdrawn);
   // This chain remembers for itself. A client that remembered once more would go on serving what a finding withdrew.
   return Object.assign(provider, { memoized: true });
 };
