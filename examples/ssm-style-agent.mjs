@@ -7,7 +7,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
-import { createGuard, fromNodeProviderChain, isImdsGuardError } from "imds-guard";
+import { createGuard, isImdsGuardError } from "imds-guard";
 
 const intervalMs = Number(process.env["AGENT_INTERVAL_MS"] ?? 60_000);
 const account = process.env["AGENT_ACCOUNT"];
@@ -25,7 +25,7 @@ try {
   const { host, decision } = await guard.whereAmI();
   console.log(`host ${host.verdict} (${host.rule}), IMDS ${decision.kind === "contact" ? "may be asked" : `is not asked: ${decision.reason}`}`);
   // A hybrid node finds its keys in the shared credentials file, an instance in IMDS; the chain looks at both, in this order.
-  const sts = new STSClient({ region: process.env["AWS_REGION"] ?? "eu-central-1", credentials: fromNodeProviderChain({ guard }) });
+  const sts = new STSClient({ ...guard.clientConfig() });
   while (!stop.signal.aborted) {
     await heartbeat(sts);
     await sleep(intervalMs, undefined, { signal: stop.signal }).catch(() => undefined);

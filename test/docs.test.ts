@@ -1,0 +1,80 @@
+/** README and code say the same: the tables of settings, errors and events are held against what they document. */
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ImdsGuardSettingsError, ImdsImpersonationError, ImdsRefusedError, ImdsUnavailableError, ImdsUntrustedError } from "../src/errors.js";
+import { CATALOGUE } from "../src/events/catalogue.js";
+import { resolveSettings } from "../src/settings/resolve.js";
+import { SETTINGS } from "../src/settings/table.js";
+import { realSystem } from "../src/system.js";
+
+const ROOT = resolve(import.meta.dirname, "..");
+const README = readFileSync(join(ROOT, "README.md"), "utf8");
+
+/** The rows of the table that follows the marker comment of that name, backticks removed. */
+function table(marker: string): string[][] {
+  const [, after = ""] = README.split(`<!-- ${marker}: `);
+  const lines = after.split("\n").slice(1);
+  const end = lines.findIndex((line) => !line.startsWith("|"));
+  const rows = lines.slice(2, end).map((line) => line.split("|").slice(1, -1));
+  return rows.map((cells) => cells.map((cell) => cell.trim().replaceAll("`", "")));
+}
+
+/** Error codes by kind, out of the unions in errors.ts: types leave no trace at run time. */
+function errorCodes(): string[][] {
+  const source = readFileSync(join(ROOT, "src/errors.ts"), "utf8");
+  const unions = [...source.matchAll(/export type (Refusal|Unavailable|Untrusted|Impersonation|Settings)Code =([^;]*);/g)];
+  const kinds: Record<string, string> = { Refusal: "refused" };
+  return unions.flatMap(([, name = "", body = ""]) =>
+    [...body.matchAll(/"(\w+)"/g)].map(([, code = ""]) => [code, kinds[name] ?? name.toLowerCase()]),
+  );
+}
+
+describe("README", () => {
+  it("lists every setting with its names and allowed form", () => {
+    const documented = table("settings").map((row) => row.slice(0, 4));
+    expect(documented).toEqual(SETTINGS.map(({ name, env, key, allowed }) => [name, env, key, allowed]));
+  });
+
+  it("states the defaults", async () => {
+    const bare = { ...realSystem, env: {}, readFile: () => ({ kind: "absent" }) as const };
+    const { settings, log, eventsFile } = await resolveSettings({}, bare);
+    const { override, roleName, certificates, ...rest } = settings;
+    const values: Record<string, unknown> = { ...rest, log, eventsFile, endpoint: override, ec2InstanceProfileName: roleName, certificates: [...certificates] };
+    const shown = (name: string): string => {
+      const value = values[name];
+      if (Array.isArray(value) && value.length === 0) return name.startsWith("expected") ? "any" : "none";
+      return value === undefined ? "none" : String(value);
+    };
+    expect(table("settings").map(([name = "", , , , fallback]) => [name, fallback])).toEqual(SETTINGS.map(({ name }) => [name, shown(name)]));
+  });
+
+  it("lists every error code under its kind, and no other", () => {
+    const sorted = (rows: readonly (readonly string[])[]) => rows.map(([code, kind]) => `${kind} ${code}`).toSorted();
+    expect(sorted(table("errors"))).toEqual(sorted(errorCodes()));
+    expect(errorCodes().length).toBeGreaterThan(30);
+  });
+
+  it("lists every event with its severity and action, and no other", () => {
+    const rows = Object.entries(CATALOGUE).map(([code, { severity, action }]) => [code, severity, action]);
+    expect(table("events").toSorted()).toEqual(rows.toSorted());
+  });
+
+  it.each([
+    [new ImdsRefusedError("ERR_IMDS_NOT_EC2", "", { advice: "" })],
+    [new ImdsUnavailableError("ERR_IMDS_TIMEOUT", "", { advice: "" })],
+    [new ImdsUntrustedError("ERR_IMDS_REDIRECT", "", { advice: "" })],
+    [new ImdsImpersonationError("ERR_IMDS_STS_MISMATCH", "", { advice: "" })],
+    [new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", "", { advice: "" })],
+  ])("states class and tryNextLink of %s", (error) => {
+    expect(README).toContain(`| \`${error.kind}\` | \`${error.name}\` | \`${error.tryNextLink}\` |`);
+  });
+});
+
+it.each(["README.md", "SECURITY.md", "CHANGELOG.md"])("%s links to what exists", (file) => {
+  const text = readFileSync(join(ROOT, file), "utf8");
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => `#${heading.toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-")}`);
+  const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target).filter((target) => !target.startsWith("https://"));
+  const broken = targets.filter((target) => (target.startsWith("#") ? !headings.includes(target) : !existsSync(join(ROOT, target))));
+  expect(broken).toEqual([]);
+});
