@@ -35,6 +35,8 @@ export interface CallerIdentity {
 /** What the identity has to be. Fields that are left out are not compared. */
 export interface ExpectedIdentity {
   readonly account?: string | undefined;
+  /** Name of the role whose credentials these are. */
+  readonly roleName?: string | undefined;
   /** Instance roles are assumed in sessions named after the instance. */
   readonly instanceId?: string | undefined;
 }
@@ -63,7 +65,10 @@ export async function verifyWithSts(credentials: SignableCredentials, expected: 
   if (expected.account !== undefined && identity.account !== expected.account) {
     throw mismatch(identity, `account ${identity.account}`, `account ${expected.account}`);
   }
-  const session = /:assumed-role\/[^/]+\/([^/]+)$/.exec(identity.arn)?.[1];
+  const [, role, session] = /:assumed-role\/([^/]+)\/([^/]+)$/.exec(identity.arn) ?? [];
+  if (expected.roleName !== undefined && role !== expected.roleName) {
+    throw mismatch(identity, role === undefined ? "no role" : `role ${printable(role)}`, `role ${printable(expected.roleName)}`);
+  }
   if (expected.instanceId !== undefined && session !== expected.instanceId) {
     throw mismatch(identity, session === undefined ? "no role session" : `session ${printable(session)}`, `instance ${expected.instanceId}`);
   }

@@ -63,6 +63,7 @@ describe("verifyWithSts", () => {
 
   it.each([
     ["another account", xml("999922223333", ARN.replace("111122223333", "999922223333")), "ERR_IMDS_STS_MISMATCH"],
+    ["another role", xml("111122223333", ARN.replace("app-server", "admin")), "ERR_IMDS_STS_MISMATCH"],
     ["another session", xml("111122223333", ARN.replace("60718", "60719")), "ERR_IMDS_STS_MISMATCH"],
     ["a user and no role session", xml("111122223333", "arn:aws:iam::111122223333:user/somebody"), "ERR_IMDS_STS_MISMATCH"],
     ["a refusal", ((_, response) => response.writeHead(403).end("<Error/>")) satisfies RequestListener, "ERR_IMDS_STS_MISMATCH"],
@@ -75,7 +76,7 @@ describe("verifyWithSts", () => {
     ["a redirect", ((_, response) => response.writeHead(302, { location: "https://127.0.0.1:1/" }).end()) satisfies RequestListener, "ERR_IMDS_STS_UNAVAILABLE"],
   ] as const)("refuses on %s", async (_, listener, code) => {
     answer = listener;
-    const error = await failure(ask({ account: "111122223333", instanceId: "i-0a1b2c3d4e5f60718" }));
+    const error = await failure(ask({ account: "111122223333", roleName: "app-server", instanceId: "i-0a1b2c3d4e5f60718" }));
     expect(error.code).toBe(code);
     expect(error.tryNextLink).toBe(false);
     expect(JSON.stringify([error.message, error.evidence, error.advice])).not.toMatch(/never-shows/);
