@@ -1,6 +1,7 @@
 /** Off EC2: asks once, in the background and without a secret, whether anybody answers as IMDS. */
 import type { Evidence } from "./errors.js";
 import { printable } from "./errors.js";
+import { quietly } from "./events/quietly.js";
 import type { Reporter } from "./events/reporter.js";
 import type { Verdict } from "./host/report.js";
 import type { ProbeResult } from "./network/probe.js";
@@ -8,6 +9,12 @@ import type { System } from "./system.js";
 
 /** How long the probe waits, in milliseconds. */
 export const PROBE_TIMEOUT_MS = 200;
+
+/** The address and port that were not asked. */
+interface Target {
+  readonly address: string;
+  readonly port: number;
+}
 
 const PROBED = Symbol.for("imds-guard.probed");
 
@@ -25,16 +32,16 @@ function probedAddresses(system: System): Set<string> {
  * Probes `target` unless this process already did. The result is an event or nothing: only a token for a request that
  * no other cloud understands counts, since every cloud owns this address. Never throws and never holds the process.
  */
-export async function watchOffEc2(
-  target: { readonly address: string; readonly port: number },
-  verdict: Verdict,
-  reporter: Reporter,
-  system: System,
-): Promise<void> {
+export async function watchOffEc2(target: Target, verdict: Verdict, reporter: Reporter, system: System): Promise<void> {
   const probed = probedAddresses(system);
   const key = `${target.address} ${target.port}`;
   if (probed.has(key)) return;
   probed.add(key);
+  // Nobody waits for the outcome, so a probe that cannot be made must not become an unhandled rejection.
+  await quietly(() => probeAndReport(target, verdict, reporter, system));
+}
+
+async function probeAndReport(target: Target, verdict: Verdict, reporter: Reporter, system: System): Promise<void> {
   const [{ probeImds }, { describeResponder }] = await Promise.all([import("./network/probe.js"), import("./network/responder.js")]);
   const result = await probeImds(target, { timeoutMs: PROBE_TIMEOUT_MS });
   if (result.kind !== "imdsv2") return;
