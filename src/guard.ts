@@ -13,6 +13,7 @@ import { createReporter } from "./events/reporter.js";
 import type { Sink } from "./events/sinks.js";
 import { callbackSink, diagnosticsChannelSink, loggerSink, stderrSink } from "./events/sinks.js";
 import { reportFailure } from "./failure-events.js";
+import { detectHost } from "./host/detect.js";
 import type { HostReport } from "./host/report.js";
 import type { Lifetime } from "./lifetime.js";
 import { createLifetime } from "./lifetime.js";
@@ -289,7 +290,8 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
     const offEc2 = refusal.code === "ERR_IMDS_NOT_EC2" || refusal.code === "ERR_IMDS_HOST_UNKNOWN";
     if (!offEc2 || settings.probe === "off") return;
     const target = { address: refusal.target.host, port: refusal.target.port };
-    void import("./off-ec2-watch.js").then(({ watchOffEc2 }) => watchOffEc2(target, host.verdict, reporter, system));
+    // In a later turn, so that loading it does not delay the refusal.
+    setImmediate(() => void import("./off-ec2-watch.js").then(({ watchOffEc2 }) => watchOffEc2(target, host.verdict, reporter, system)));
   }
 }
 
@@ -306,7 +308,7 @@ const hosts = new WeakMap<System, Promise<HostReport>>();
 function hostOf(system: System): Promise<HostReport> {
   let host = hosts.get(system);
   if (!host) {
-    host = import("./host/detect.js").then(({ detectHost }) => detectHost(system));
+    host = detectHost(system);
     hosts.set(system, host);
   }
   return host;

@@ -1,5 +1,4 @@
 /** The outside world as one object, so that every room can be shown a machine of a test's own making. */
-import { execFile } from "node:child_process";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 
 /** What reading a file came to. Absent, unreadable and empty are three different answers. */
@@ -61,15 +60,14 @@ function readRegularFile(path: string, limit: number): FileRead {
     if (stat.isDirectory()) return { kind: "unreadable", code: "EISDIR" };
     if (!stat.isFile()) return { kind: "unreadable", code: "ENOTREG" };
     // Files of sysfs and procfs state a size of 4096 or 0, so the cap is enforced on what is read.
-    const buffer = Buffer.allocUnsafe(Math.min(limit, Math.max(stat.size, 4096)) + 1);
-    const chunks: Buffer[] = [];
+    let bytes = Buffer.allocUnsafe(Math.min(limit, Math.max(stat.size, 4096)) + 1);
     let total = 0;
     for (;;) {
-      const read = readSync(fd, buffer, 0, buffer.length, null);
-      if (read === 0) return { kind: "content", bytes: Buffer.concat(chunks, total) };
+      const read = readSync(fd, bytes, total, bytes.length - total, null);
+      if (read === 0) return { kind: "content", bytes: bytes.subarray(0, total) };
       total += read;
       if (total > limit) return { kind: "too-large", limit };
-      chunks.push(Buffer.from(buffer.subarray(0, read)));
+      if (total === bytes.length) bytes = Buffer.concat([bytes], Math.min(2 * total, limit + 1));
     }
   } catch (error) {
     return failedRead(error);
@@ -83,7 +81,8 @@ function failedRead(error: unknown): FileRead {
   return code === "ENOENT" || code === "ENOTDIR" ? { kind: "absent" } : { kind: "unreadable", code };
 }
 
-function runCommand(command: string, args: readonly string[], timeoutMs: number): Promise<CommandResult> {
+async function runCommand(command: string, args: readonly string[], timeoutMs: number): Promise<CommandResult> {
+  const { execFile } = await import("node:child_process");
   return new Promise((resolve) => {
     const options = { timeout: timeoutMs, maxBuffer: 64 * 1024, windowsHide: true, encoding: "utf8" as const };
     try {

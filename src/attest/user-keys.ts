@@ -1,7 +1,7 @@
 /** The public keys that may sign identity documents: those of AWS, by region, and those the user adds. */
-import { X509Certificate, createPublicKey } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { ImdsGuardSettingsError } from "../errors.js";
+import { nodeCrypto } from "../node-crypto.js";
 import { AWS_PUBLIC_KEYS } from "./aws-public-keys.js";
 import { isRegionName } from "../region.js";
 
@@ -67,6 +67,7 @@ export function parseTrustedKeys(region: string, pem: string): KeyObject[] {
 function readBlock(region: string, block: string, label: string): KeyObject {
   if (label !== "CERTIFICATE" && label !== "PUBLIC KEY") throw unusable(region, "a PEM block that is neither CERTIFICATE nor PUBLIC KEY");
   try {
+    const { X509Certificate, createPublicKey } = nodeCrypto();
     return label === "CERTIFICATE" ? new X509Certificate(block).publicKey : createPublicKey(block);
   } catch (cause) {
     throw unusable(region, `a ${label} block that cannot be read`, cause);
@@ -74,7 +75,7 @@ function readBlock(region: string, block: string, label: string): KeyObject {
 }
 
 function readSpki(base64: string): KeyObject {
-  return createPublicKey({ key: Buffer.from(base64, "base64"), format: "der", type: "spki" });
+  return nodeCrypto().createPublicKey({ key: Buffer.from(base64, "base64"), format: "der", type: "spki" });
 }
 
 function requireStrongRsa(region: string, key: KeyObject): KeyObject {

@@ -1,5 +1,5 @@
 /** How events show the address of an endpoint. */
-import { isIP } from "node:net";
+import { parseIp } from "../addresses.js";
 import type { EventEndpoint } from "./catalogue.js";
 
 /** `address:port`, an IPv6 address in brackets. */
@@ -9,5 +9,5 @@ export function hostAndPort({ address, port }: EventEndpoint): string {
 
 /** 4 or 6, or 0 for what a field of type ip would reject: a name, or an address with a zone (`fe80::1%eth0`). */
 export function ipVersion(address: string): number {
-  return address.includes("%") ? 0 : isIP(address);
+  return parseIp(address)?.family ?? 0;
 }

@@ -1,5 +1,4 @@
 /** Turns what a room has to say into one complete, bounded and frozen event, and hands it to every sink. */
-import { randomUUID } from "node:crypto";
 import type { Evidence } from "../errors.js";
 import type { System } from "../system.js";
 import { boundText } from "./bounded-text.js";
@@ -81,7 +80,7 @@ function buildEvent(system: System, code: EventCode, details: EventDetails): Gua
   const claimed = boundClaimed(details.claimed);
   const responder = boundResponder(details.responder);
   return Object.freeze({
-    id: randomUUID(),
+    id: randomId(system.random),
     time: new Date(system.now()).toISOString(),
     code,
     severity,
@@ -95,6 +94,17 @@ function buildEvent(system: System, code: EventCode, details: EventDetails): Gua
     advice: boundText(details.advice || (finding ? FINDING_ADVICE : ""), MAX_MESSAGE),
     refs: Object.freeze(finding ? [BULLETIN] : []),
   });
+}
+
+/**
+ * A version 4 UUID. It tells events apart and guards nothing, so it does without `node:crypto`, which would be most of
+ * what a refusal costs a process that needs no cryptography.
+ */
+function randomId(random: () => number): string {
+  const digits = Array.from({ length: 32 }, () => Math.floor(random() * 16));
+  digits[12] = 4;
+  digits[16] = 8 | ((digits[16] ?? 0) & 3);
+  return digits.map((digit) => digit.toString(16)).join("").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
 function boundEndpoint({ address, port }: EventEndpoint): EventEndpoint {
