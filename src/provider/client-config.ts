@@ -1,6 +1,8 @@
 /** Everything an SDK client would otherwise ask IMDS for, from the guard. */
 import type { Provider } from "@smithy/types";
+import { ImdsUnavailableError } from "../errors.js";
 import type { Guard } from "../guard.js";
+import { loadIniFiles } from "../sdk.js";
 import type { FromNodeProviderChainInit } from "./node-chain.js";
 import { fromNodeProviderChain } from "./node-chain.js";
 import { fromGuardedRegion } from "./region.js";
@@ -48,7 +50,7 @@ async function resolveDefaultsMode(mode: string | undefined, region: Provider<st
 }
 
 async function profileMode(chain: Omit<ClientConfigInit, "defaultsMode">): Promise<string | undefined> {
-  const { getProfileName, parseKnownFiles } = await import("@smithy/shared-ini-file-loader");
+  const { getProfileName, parseKnownFiles } = await loadIniFiles();
   const profiles = await parseKnownFiles(chain);
   return profiles[getProfileName({ profile: chain.profile })]?.["defaults_mode"];
 }
@@ -62,7 +64,6 @@ async function physicalRegion(guard: Guard): Promise<string | undefined> {
   }
   const { decision } = await guard.whereAmI();
   if (decision.kind === "refuse") return undefined;
-  const { ImdsUnavailableError } = await import("../errors.js");
   try {
     return (await guard.identity())?.region;
   } catch (error) {

@@ -2,8 +2,10 @@
 import type { fromIni as stock, fromTemporaryCredentials } from "@aws-sdk/credential-providers";
 import type { AwsCredentialIdentity } from "@smithy/types";
 import type { Guard } from "../guard.js";
+import { loadIniFiles, loadSdkConfig, loadSdkProviders } from "../sdk.js";
 import type { GuardKey } from "./guard-option.js";
 import { guardOf } from "./guard-option.js";
+import { toProviderError } from "./provider-error.js";
 
 type StockInit = NonNullable<Parameters<typeof stock>[0]>;
 type StockProvider = ReturnType<typeof stock>;
@@ -29,8 +31,8 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
   const { guard: _, ...own } = init;
   const guard = guardOf(init);
   return async (call) => {
-    const sdk = await import("@aws-sdk/credential-providers");
-    const { parseKnownFiles, getProfileName } = await import("@smithy/shared-ini-file-loader");
+    const sdk = await loadSdkProviders();
+    const { parseKnownFiles, getProfileName } = await loadIniFiles();
     const profiles = (await parseKnownFiles(own)) as Profiles;
     const name = getProfileName({ profile: own.profile ?? profileOfCaller(call) });
     const route = routeToImds(profiles, name);
@@ -39,8 +41,7 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
       const credentials = route === undefined ? await sdk.fromIni({ ...own, ignoreCache: false })(call) : await alongRoute(sdk, own, call, profiles, route, guard);
       return await guard.verify(credentials, "profile");
     } catch (error) {
-      const { toProviderError } = await import("./provider-error.js");
-      throw toProviderError(error, own.logger);
+      throw await toProviderError(error, own.logger);
     }
   };
 };
@@ -98,7 +99,7 @@ async function requireMfaCallback(init: StockInit, profiles: Profiles, route: re
   if (init.mfaCodeProvider) return;
   const name = route.find((step) => profiles[step]?.["role_arn"] && profiles[step]["mfa_serial"]);
   if (name === undefined) return;
-  const { CredentialsProviderError } = await import("@smithy/core/config");
+  const { CredentialsProviderError } = await loadSdkConfig();
   throw new CredentialsProviderError(`Profile ${name} requires multi-factor authentication, but no MFA code callback was provided.`, {
     tryNextLink: false,
     logger: init.logger,

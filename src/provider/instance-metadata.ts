@@ -4,6 +4,7 @@ import type { AwsCredentialIdentity, AwsCredentialIdentityProvider } from "@smit
 import type { GuardKey } from "./guard-option.js";
 import { guardOf } from "./guard-option.js";
 import type { ProviderCall } from "./memoize.js";
+import { toProviderError } from "./provider-error.js";
 
 /** Options of {@link fromInstanceMetadata}: the SDK's own, and `guard`. */
 export type FromInstanceMetadataInit = NonNullable<Parameters<typeof stock>[0]> & GuardKey;
@@ -24,8 +25,7 @@ export const fromInstanceMetadata = (init: FromInstanceMetadataInit = {}): AwsCr
       const credentials = await guard.credentials({ forceRefresh: call?.forceRefresh });
       return Object.assign(credentials, { $source: { CREDENTIALS_IMDS: "0" } });
     } catch (error) {
-      const { toProviderError } = await import("./provider-error.js");
-      throw toProviderError(error, init.logger);
+      throw await toProviderError(error, init.logger);
     }
   };
   return provider;

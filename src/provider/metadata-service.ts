@@ -1,5 +1,5 @@
 /** `MetadataService`: the client of `@aws-sdk/ec2-metadata-service` by name and methods, through a guard. */
-import { invalidArgument } from "../errors.js";
+import { ImdsUnavailableError, invalidArgument } from "../errors.js";
 import type { Guard } from "../guard.js";
 import type { GuardKey } from "./guard-option.js";
 import { guardOf } from "./guard-option.js";
@@ -68,7 +68,6 @@ export class MetadataService {
 
   /** Tags of the instance. Empty unless access to tags in instance metadata is enabled for it. */
   async tags(): Promise<Readonly<Record<string, string>>> {
-    const { ImdsUnavailableError } = await import("../errors.js");
     const tags: Record<string, string> = Object.create(null) as Record<string, string>;
     let listing: string;
     try {

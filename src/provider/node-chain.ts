@@ -1,12 +1,15 @@
 /** `fromNodeProviderChain`: the SDK's default chain link by link, with a guard as its last link. */
 import type { fromNodeProviderChain as stock } from "@aws-sdk/credential-providers";
 import type { AwsCredentialIdentity } from "@smithy/types";
+import { brandAs, isImdsGuardError } from "../errors.js";
 import type { Guard } from "../guard.js";
 import { isWithdrawn } from "../guard.js";
+import { loadSdkConfig, loadSdkProviders } from "../sdk.js";
 import { fromIni } from "./ini.js";
 import type { GuardKey } from "./guard-option.js";
 import { guardOf } from "./guard-option.js";
 import { memoize } from "./memoize.js";
+import { toProviderError } from "./provider-error.js";
 
 type StockInit = NonNullable<Parameters<typeof stock>[0]>;
 type StockProvider = ReturnType<typeof stock>;
@@ -28,7 +31,7 @@ export type FromNodeProviderChainInit = StockInit & GuardKey;
 export const fromNodeProviderChain = (init: FromNodeProviderChainInit = {}): StockProvider => {
   const guard = guardOf(init);
   const provider: StockProvider = memoize<AwsCredentialIdentity, NonNullable<Call>>(async (call) => {
-    const links = chainLinks(init, guard, await import("@aws-sdk/credential-providers"));
+    const links = chainLinks(init, guard, await loadSdkProviders());
     return firstOf(links, guard, init, call);
   }, isWithdrawn);
   // This chain remembers for itself. A client that remembered once more would go on serving what a finding withdrew.
@@ -64,7 +67,6 @@ function when<T>(condition: unknown, item: T): T[] {
 }
 
 async function firstOf(links: readonly Link[], guard: Guard, init: FromNodeProviderChainInit, call: Call): Promise<AwsCredentialIdentity> {
-  const { toProviderError } = await import("./provider-error.js");
   let last: unknown;
   for (const [name, provide] of links) {
     init.logger?.debug?.(`imds-guard - fromNodeProviderChain::${name}`);
@@ -72,7 +74,7 @@ async function firstOf(links: readonly Link[], guard: Guard, init: FromNodeProvi
       return await guard.verify(await provide(call), name);
     } catch (error) {
       last = error;
-      if ((error as { tryNextLink?: boolean } | null)?.tryNextLink !== true) throw toProviderError(error, init.logger, false);
+      if ((error as { tryNextLink?: boolean } | null)?.tryNextLink !== true) throw await toProviderError(error, init.logger, false);
     }
   }
   throw await exhausted(last, init);
@@ -80,7 +82,7 @@ async function firstOf(links: readonly Link[], guard: Guard, init: FromNodeProvi
 
 /** The end of the chain: the SDK's sentence, followed by why IMDS, its last link, gave nothing. */
 async function exhausted(last: unknown, init: FromNodeProviderChainInit): Promise<Error> {
-  const [{ CredentialsProviderError }, { brandAs, isImdsGuardError }] = await Promise.all([import("@smithy/core/config"), import("../errors.js")]);
+  const { CredentialsProviderError } = await loadSdkConfig();
   const why = isImdsGuardError(last) ? `. ${last.message}` : "";
   const error = new CredentialsProviderError(`Could not load credentials from any providers${why}`, { logger: init.logger, tryNextLink: false });
   if (!isImdsGuardError(last)) return Object.assign(error, { cause: last });

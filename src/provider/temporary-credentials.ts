@@ -1,8 +1,10 @@
 /** `fromTemporaryCredentials`: the SDK's provider of that name, starting from the guarded chain. */
 import type { fromTemporaryCredentials as stock } from "@aws-sdk/credential-providers";
+import { loadSdkProviders } from "../sdk.js";
 import type { GuardKey } from "./guard-option.js";
 import { guardOf } from "./guard-option.js";
 import { fromNodeProviderChain } from "./node-chain.js";
+import { toProviderError } from "./provider-error.js";
 
 type StockOptions = Parameters<typeof stock>[0];
 type StockProvider = ReturnType<typeof stock>;
@@ -22,12 +24,11 @@ export const fromTemporaryCredentials = (options: FromTemporaryCredentialsOption
   const masterCredentials = given ?? fromNodeProviderChain({ guard, ...(profile !== undefined && { profile }) });
   let provider: StockProvider | undefined;
   return async (call) => {
-    provider ??= (await import("@aws-sdk/credential-providers")).fromTemporaryCredentials({ ...own, masterCredentials });
+    provider ??= (await loadSdkProviders()).fromTemporaryCredentials({ ...own, masterCredentials });
     try {
       return await guard.verify(await provider(call), "temporary credentials");
     } catch (error) {
-      const { toProviderError } = await import("./provider-error.js");
-      throw toProviderError(error, own.logger);
+      throw await toProviderError(error, own.logger);
     }
   };
 };

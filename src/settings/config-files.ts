@@ -2,6 +2,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { ImdsGuardSettingsError, printable } from "../errors.js";
+import { loadIniFiles } from "../sdk.js";
 import type { System } from "../system.js";
 
 /** The largest shared config file that is read, in bytes. */
@@ -48,7 +49,7 @@ export async function readProfile(name: string, locations: ConfigFileLocations, 
   }
   // Loading the SDK's loader costs as much as everything else together; without a file there is nothing to load.
   if (!found) return { name, profile: {} };
-  const { parseKnownFiles } = await import("@smithy/shared-ini-file-loader");
+  const { parseKnownFiles } = await loadIniFiles();
   const profiles = await parseKnownFiles({ filepath, configFilepath, ignoreCache: true });
   return { name, profile: Object.hasOwn(profiles, name) ? (profiles[name] ?? {}) : {} };
 }
