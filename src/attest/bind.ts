@@ -135,7 +135,7 @@ function checkInstanceProfileArn(input: BindingInput): Finding {
   if (arn === undefined) return undefined;
   const accountId = /^arn:aws(?:-[a-z]+)*:iam::(\d{12}):instance-profile\/[\x21-\x7e]+$/.exec(arn)?.[1];
   if (accountId === undefined) return { why: "InstanceProfileArn is not the ARN of an instance profile" };
-  return checkClaim(input, { kind: "known", accountId }, "the instance profile ARN", { source: "GET /latest/meta-data/iam/info", value: printable(arn), says: "claimed instance profile" });
+  return checkClaim(input, { kind: "known", accountId }, "the instance profile ARN", { source: "GET /latest/meta-data/iam/info", value: arn.slice(0, arn.indexOf("/")), says: "claimed instance profile" });
 }
 
 function checkInstanceProfileId(input: BindingInput): Finding {

@@ -117,7 +117,10 @@ export function createSession(options: SessionOptions): ImdsSession {
     token: currentToken,
     async roleName(deadline) {
       try {
-        return parseRoleName(await get(CREDENTIALS_PATH, MAX_ROLE_LIST, deadline));
+        const name = parseRoleName(await get(CREDENTIALS_PATH, MAX_ROLE_LIST, deadline));
+        // A responder that echoes would have the token appear wherever the role is named.
+        if (token && name.includes(token.value)) throw echoedToken();
+        return name;
       } catch (error) {
         if (error instanceof ImdsUnavailableError && error.code === "ERR_IMDS_NOT_FOUND") throw noRole(error);
         throw error;
@@ -189,6 +192,13 @@ function emptyBody(path: string): ImdsUntrustedError {
   return new ImdsUntrustedError("ERR_IMDS_MALFORMED", `The answer to GET ${path} is empty`, {
     evidence: [{ source: `GET ${path}`, says: "HTTP 200 without a body" }],
     advice: "IMDS never answers so; find out who does.",
+  });
+}
+
+function echoedToken(): ImdsUntrustedError {
+  return new ImdsUntrustedError("ERR_IMDS_MALFORMED", `The answer to GET ${CREDENTIALS_PATH} is the session token itself`, {
+    evidence: [{ source: `GET ${CREDENTIALS_PATH}`, says: "the request's own token came back as the name of a role" }],
+    advice: "Something answers every request alike; IMDS does not. Find out who answers at that address.",
   });
 }
 
