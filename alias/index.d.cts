@@ -1,0 +1,1 @@
+export * from "imds-guard/credential-provider-imds";
