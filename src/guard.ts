@@ -148,10 +148,11 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
 
   async function findPlace(): Promise<Place> {
     const opened = await open();
-    const { settings, reporter, fileProblem: problem } = opened;
+    const { settings, reporter, problem } = opened;
     if (problem) {
       opening = undefined;
-      reporter.report("settings.file_unusable", { message: problem.message, evidence: problem.evidence, advice: problem.advice });
+      const event = problem.code === "ERR_IMDS_GUARD_CONFIG_FILE" ? "settings.file_unusable" : "settings.invalid";
+      reporter.report(event, { message: problem.message, evidence: problem.evidence, advice: problem.advice });
       throw problem;
     }
     const host = await hostOf(system);

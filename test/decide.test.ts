@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { Decision, DecisionSettings, Proof } from "../src/decide.js";
 import { decide } from "../src/decide.js";
 import type { RefusalCode } from "../src/errors.js";
@@ -8,6 +8,9 @@ import type { HostReport, Verdict } from "../src/host/report.js";
 import type { Endpoint } from "../src/settings/endpoint.js";
 import { parseEndpoint } from "../src/settings/endpoint.js";
 import type { AttestationMode, EndpointOverride, Mode } from "../src/settings/options.js";
+
+// Properties and processes of their own take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const VERDICTS: readonly Verdict[] = ["ec2", "not-ec2", "unknown"];
 const MODES: readonly Mode[] = ["ec2-only", "allow", "deny"];

@@ -23,7 +23,7 @@ export interface ProfileRead {
   readonly profile: Profile;
   /** Set when a file exists but cannot be used. The profile is then empty. */
   readonly problem?: ImdsGuardSettingsError;
-  /** Whether the unusable file mentions settings of this package, so that ignoring it could loosen them. */
+  /** With a problem: whether a file mentions settings of this package, so that ignoring it could loosen them. */
   readonly mentionsGuard?: boolean;
 }
 
@@ -36,17 +36,18 @@ export async function readProfile(name: string, locations: ConfigFileLocations, 
   const configFilepath = locate(locations.configFilepath, "AWS_CONFIG_FILE", "config", system);
   const filepath = locate(locations.filepath, "AWS_SHARED_CREDENTIALS_FILE", "credentials", system);
 
+  let problem: ImdsGuardSettingsError | undefined;
   let found = false;
-  for (const [path, setting] of [[configFilepath, "AWS_CONFIG_FILE"], [filepath, "AWS_SHARED_CREDENTIALS_FILE"]] as const) {
+  let mentionsGuard = false;
+  for (const [kind, path, setting] of [["config", configFilepath, "AWS_CONFIG_FILE"], ["credentials", filepath, "AWS_SHARED_CREDENTIALS_FILE"]] as const) {
     const read = system.readFile(path, MAX_CONFIG_FILE);
     if (read.kind === "absent") continue;
-    const complaint = read.kind === "content" ? complaintAbout(read.bytes) : unreadable(read);
-    if (complaint !== undefined) {
-      const mentionsGuard = read.kind === "content" && read.bytes.includes("imds_guard_");
-      return { name, profile: {}, problem: unusable(path, setting, complaint), mentionsGuard };
-    }
     found = true;
+    if (read.kind === "content") mentionsGuard ||= /imds_guard_/i.test(read.bytes.toString("latin1"));
+    const complaint = read.kind === "content" ? complaintAbout(read.bytes, kind, name) : unreadable(read);
+    if (complaint !== undefined) problem ??= unusable(path, setting, complaint);
   }
+  if (problem) return { name, profile: {}, problem, mentionsGuard };
   // Loading the SDK's loader costs as much as everything else together; without a file there is nothing to load.
   if (!found) return { name, profile: {} };
   const { parseKnownFiles } = await loadIniFiles();
@@ -74,8 +75,11 @@ function unreadable(read: { kind: "unreadable"; code: string } | { kind: "too-la
   return `it cannot be read (${read.code})`;
 }
 
-/** Says what keeps bytes from being a shared config file, or undefined. The first bad line is named by number. */
-export function complaintAbout(bytes: Buffer): string | undefined {
+/**
+ * Says what keeps bytes from being a shared config file that the SDK's loader reads as it was meant, or undefined. The
+ * first bad line is named by number. A byte order mark at the beginning is let pass, as the loader does.
+ */
+export function complaintAbout(bytes: Buffer, kind: FileKind, profile: string): string | undefined {
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -84,23 +88,57 @@ export function complaintAbout(bytes: Buffer): string | undefined {
   }
   if (text.includes("\0")) return "it contains NUL bytes";
   let inSection = false;
-  let afterProperty = false;
+  let property: "none" | "value" | "block" = "none";
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
     const line = (raw.split(/(^|\s)[;#]/)[0] ?? "").trim();
     if (line === "") continue;
+    const at = `line ${index + 1}`;
     if (line.startsWith("[")) {
-      if (!line.endsWith("]")) return `line ${index + 1} begins a section and does not close it`;
+      if (/\][;#]/.test(line)) return `${at} has a comment right behind a section; a space has to stand between them`;
+      if (!line.endsWith("]")) return `${at} begins a section and does not close it`;
+      const complaint = complaintAboutSection(line.slice(1, -1), kind, profile);
+      if (complaint !== undefined) return `${at} ${complaint}`;
       inSection = true;
-      afterProperty = false;
+      property = "none";
       continue;
     }
-    const indented = /^\s/.test(raw);
-    if (indented && afterProperty) continue;
-    if (line.indexOf("=") <= 0) return `line ${index + 1} is neither a section nor "name = value"`;
-    if (!inSection) return `line ${index + 1} stands before the first section`;
-    afterProperty = true;
+    // What continues a value may be anything, what stands in a block may not.
+    if (/^\s/.test(raw) && property === "value") continue;
+    const equals = line.indexOf("=");
+    if (equals <= 0) return `${at} is neither a section nor "name = value"`;
+    if (!inSection) return `${at} stands before the first section`;
+    if (/^\s/.test(raw) && property === "block") continue;
+    property = equals === line.length - 1 ? "block" : "value";
   }
   return undefined;
+}
+
+/** Which of the two files: in `config` a profile is `[profile name]`, in `credentials` it is `[name]`. */
+export type FileKind = "config" | "credentials";
+
+function complaintAboutSection(section: string, kind: FileKind, profile: string): string | undefined {
+  const read = sectionAsRead(section, kind);
+  // The loader keeps profiles in plain objects: it would write into what every object inherits.
+  if ([section, read].some((name) => name !== undefined && name in Object.prototype)) return `names a profile ${printable(read ?? section)}, which the AWS SDK cannot hold`;
+  if (read === profile || sectionAsMeant(section, kind) !== profile) return undefined;
+  const form = kind === "config" && profile !== "default" ? `[profile ${profile}]` : `[${profile}]`;
+  return `means profile ${printable(profile)} in a form that the AWS SDK for JavaScript passes over; it reads ${printable(form)}`;
+}
+
+/** The profile that the loader makes of a section (parseIni and getConfigData of @smithy/core). */
+function sectionAsRead(section: string, kind: FileKind): string | undefined {
+  const prefixed = /^([\w-]+)\s(["'])?([\w\-@+.%:/]+)\2$/.exec(section);
+  if (kind === "credentials") return prefixed ? undefined : section;
+  if (prefixed) return prefixed[1] === "profile" ? prefixed[3] : undefined;
+  if (section === "default") return section;
+  return section.startsWith("profile.") ? section.slice("profile.".length) : undefined;
+}
+
+/** The profile that a section is by the format all AWS tools share, with any white space and quotes. */
+function sectionAsMeant(section: string, kind: FileKind): string | undefined {
+  const trimmed = section.trim();
+  if (kind === "credentials" || trimmed === "default") return trimmed;
+  return /^profile\s+(["']?)(.*?)\s*\1$/.exec(trimmed)?.[2]?.trim();
 }
 
 function unusable(path: string, setting: string, complaint: string): ImdsGuardSettingsError {

@@ -1,11 +1,11 @@
 /** Finds the word a user probably meant. */
 
-/** The nearest of `words` to `word` within a third of its length in edits, or undefined. */
+/** The nearest of `words` to `word` within a third of its length and six edits, upper and lower case being the same; or undefined. */
 export function nearest(word: string, words: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
+  let bestDistance = Math.min(6, Math.max(2, Math.floor(word.length / 3))) + 1;
   for (const candidate of words) {
-    const distance = editDistance(word, candidate);
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;

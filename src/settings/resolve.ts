@@ -1,5 +1,5 @@
 /** Brings the settings together: options, then environment, then shared config profile, then defaults. */
-import { ImdsGuardSettingsError, invalidArgument } from "../errors.js";
+import { ImdsGuardSettingsError, invalidArgument, printable } from "../errors.js";
 import type { System } from "../system.js";
 import type { ConfigFileLocations, Profile, ProfileRead } from "./config-files.js";
 import { readProfile } from "./config-files.js";
@@ -16,8 +16,8 @@ export interface Resolved {
   readonly settings: Settings;
   readonly log: NonNullable<GuardOptions["log"]>;
   readonly eventsFile: string | undefined;
-  /** A shared config file that could not be used: IMDS is refused, other links of a chain are not affected. */
-  readonly fileProblem: ImdsGuardSettingsError | undefined;
+  /** A shared config file or a setting of AWS's own that cannot be used: IMDS is refused, other links of a chain are not affected. */
+  readonly problem: ImdsGuardSettingsError | undefined;
 }
 
 const MAX_PEM_FILE = 64 * 1024;
@@ -53,7 +53,7 @@ export function checkOptions(options: GuardOptions): void {
   }
   if (options.profile !== undefined && typeof options.profile !== "string") throw invalidArgument("guard.profile", options.profile, "a profile name");
   if (options.onEvent !== undefined && typeof options.onEvent !== "function") throw invalidArgument("guard.onEvent", options.onEvent, "a function");
-  if (options.logger !== undefined && typeof options.logger !== "object") throw invalidArgument("guard.logger", options.logger, "an object with debug, info, warn and error");
+  if (options.logger === null || (options.logger !== undefined && typeof options.logger !== "object")) throw invalidArgument("guard.logger", options.logger, "an object with debug, info, warn and error");
 }
 
 /**
@@ -62,10 +62,10 @@ export function checkOptions(options: GuardOptions): void {
  * `ERR_IMDS_GUARD_CONFIG_FILE` when an unusable file mentions settings of this package.
  */
 export async function resolveSettings(options: GuardOptions, system: System, locations: ConfigFileLocations = {}): Promise<Resolved> {
-  const name = options.profile ?? system.env["AWS_PROFILE"] ?? "default";
-  const read = await readProfile(name === "" ? "default" : name, locations, system);
+  const read = await readProfile(options.profile || system.env["AWS_PROFILE"] || "default", locations, system);
   if (read.problem && read.mentionsGuard === true) throw read.problem;
-  rejectUnknownNames(system.env, read);
+  rejectUnknownNames(system, read);
+  const aws = awsSettings(system.env, read.profile);
 
   const sources: Record<string, SettingSource> = {};
   const pick = <T>(setting: SettingName, fallback: T): T => {
@@ -84,17 +84,26 @@ export async function resolveSettings(options: GuardOptions, system: System, loc
     onUnknownAccount: pick("onUnknownAccount", "refuse"),
     verifyWithSts: pick("verifyWithSts", "off"),
     certificates: readCertificates(pick("certificates", {}), sources["certificates"], system),
-    override: endpointOverride(pick("endpoint", undefined), sources["endpoint"], system.env, read.profile),
-    endpointMode: endpointMode(system.env, read.profile),
+    override: ownEndpoint(pick("endpoint", undefined), sources["endpoint"]) ?? aws.override,
+    endpointMode: aws.endpointMode,
     disabledBy: disabledBy(system.env, read.profile),
-    roleName: pick("ec2InstanceProfileName", awsRoleName(system.env, read.profile)),
+    roleName: pick("ec2InstanceProfileName", aws.roleName),
     configuredRegion: system.env["AWS_REGION"] || system.env["AWS_DEFAULT_REGION"] || read.profile["region"] || undefined,
     probe: pick("probe", "on"),
     timeout: pick("timeout", DEFAULT_TIMEOUT),
     maxRetries: pick("maxRetries", DEFAULT_MAX_RETRIES),
     sources,
   };
-  return { settings, log: pick("log", "warning"), eventsFile: pick("eventsFile", undefined), fileProblem: read.problem };
+  return { settings, log: pick("log", "warning"), eventsFile: pick("eventsFile", undefined), problem: read.problem ?? aws.problem };
+}
+
+/**
+ * One setting out of options, environment and profile.
+ * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_SETTING` for a word that is not allowed
+ */
+export function pickSetting(name: SettingName, options: GuardOptions, env: System["env"], profile: Profile): unknown {
+  const found = candidates(name, options, env, profile);
+  return found.length === 0 ? undefined : choose(name, found).value;
 }
 
 interface Candidate {
@@ -132,10 +141,13 @@ function choose(name: SettingName, found: readonly Candidate[]): Candidate {
   return { ...first, value: common };
 }
 
-function rejectUnknownNames(env: System["env"], read: ProfileRead): void {
-  const variables = Object.keys(env).filter((name) => name.startsWith("IMDS_GUARD_"));
-  const keys = Object.keys(read.profile).filter((name) => name.startsWith("imds_guard_"));
-  reject(variables, SETTINGS.map((setting) => setting.env), "environment variable");
+/** What is written almost like a setting of this package would vanish without a word, and loosen by that. */
+function rejectUnknownNames({ env, platform }: System, read: ProfileRead): void {
+  // Windows does not tell the case of variables apart.
+  const names = Object.keys(env).map((name) => (platform === "win32" ? name.toUpperCase() : name));
+  reject(names.filter((name) => /^imds_guard_/i.test(name)), SETTINGS.map((setting) => setting.env), "environment variable");
+  // "s3.imds_guard_mode" is how the loader names a key in the block of another.
+  const keys = Object.keys(read.profile).filter((name) => /(^|\.)imds[_-]?guard/i.test(name));
   reject(keys, SETTINGS.map((setting) => setting.key), `key of profile ${read.name}`);
 }
 
@@ -143,7 +155,7 @@ function reject(given: readonly string[], known: readonly string[], what: string
   const unknown = given.find((name) => !known.includes(name));
   if (unknown === undefined) return;
   const near = nearest(unknown, known);
-  throw new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", `${unknown} is no known ${what}${near === undefined ? "" : `; did you mean ${near}?`}`, {
+  throw new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", `${printable(unknown)} is no known ${what}${near === undefined ? "" : `; did you mean ${near}?`}`, {
     evidence: [{ source: unknown, says: "not a setting of imds-guard" }],
     advice: `Remove or correct it. Known: ${known.join(", ")}.`,
   });
@@ -173,11 +185,30 @@ function awsSetting(which: keyof typeof AWS, env: System["env"], profile: Profil
   return fromProfile === undefined || fromProfile === "" ? undefined : { written: key, text: fromProfile };
 }
 
-function endpointOverride(own: string | undefined, source: SettingSource | undefined, env: System["env"], profile: Profile): EndpointOverride | undefined {
-  if (own !== undefined) {
-    const written = source === "option" ? "guard.endpoint" : source === "environment" ? "IMDS_GUARD_ENDPOINT" : "imds_guard_endpoint";
-    return { endpoint: parseEndpoint(own) as Endpoint, owner: "guard", setting: written };
+interface AwsSettings {
+  readonly override: EndpointOverride | undefined;
+  readonly endpointMode: "IPv4" | "IPv6";
+  readonly roleName: string | undefined;
+  readonly problem?: ImdsGuardSettingsError;
+}
+
+/** AWS's settings are no business of the other links of a chain: a wrong one shuts IMDS and leaves them alone. */
+function awsSettings(env: System["env"], profile: Profile): AwsSettings {
+  try {
+    return { override: awsEndpoint(env, profile), endpointMode: awsEndpointMode(env, profile), roleName: awsRoleName(env, profile) };
+  } catch (error) {
+    if (!(error instanceof ImdsGuardSettingsError)) throw error;
+    return { override: undefined, endpointMode: "IPv4", roleName: undefined, problem: error };
   }
+}
+
+function ownEndpoint(text: string | undefined, source: SettingSource | undefined): EndpointOverride | undefined {
+  if (text === undefined) return undefined;
+  const setting = source === "option" ? "guard.endpoint" : source === "environment" ? "IMDS_GUARD_ENDPOINT" : "imds_guard_endpoint";
+  return { endpoint: parseEndpoint(text) as Endpoint, owner: "guard", setting };
+}
+
+function awsEndpoint(env: System["env"], profile: Profile): EndpointOverride | undefined {
   const aws = awsSetting("endpoint", env, profile);
   if (!aws) return undefined;
   const endpoint = parseEndpoint(aws.text.trim());
@@ -185,7 +216,7 @@ function endpointOverride(own: string | undefined, source: SettingSource | undef
   return { endpoint, owner: "aws", setting: aws.written };
 }
 
-function endpointMode(env: System["env"], profile: Profile): "IPv4" | "IPv6" {
+function awsEndpointMode(env: System["env"], profile: Profile): "IPv4" | "IPv6" {
   const aws = awsSetting("mode", env, profile);
   if (!aws) return "IPv4";
   const mode = aws.text.trim().toLowerCase();

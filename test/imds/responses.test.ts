@@ -1,8 +1,11 @@
 import { inspect } from "node:util";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { ImdsGuardError } from "../../src/errors.js";
 import { MAX_LIFETIME_MS, parseCredentials, parseObject, parseRoleName, parseToken, parseTokenTtl } from "../../src/imds/responses.js";
+
+// Properties and processes of their own take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const NOW = Date.parse("2026-03-01T12:00:00Z");
 const GENUINE = {

@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { ImdsGuardError } from "../../src/errors.js";
 import type { ImdsSession } from "../../src/imds/session.js";
 import { createSession } from "../../src/imds/session.js";
@@ -8,6 +8,9 @@ import type { System } from "../../src/system.js";
 import { realSystem } from "../../src/system.js";
 import type { RawServer } from "./raw-server.js";
 import { answer, deadlineOf, LONG, readHead, SHORT, startServer } from "./raw-server.js";
+
+// Properties and processes of their own take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const TOKEN = "AQAEAExampleTokenExampleTokenExampleTokenExampleToken0==";
 const PATH = "/latest/meta-data/instance-id";

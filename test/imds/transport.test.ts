@@ -6,13 +6,16 @@ import { createServer } from "node:http";
 import { Worker } from "node:worker_threads";
 import type { AddressInfo } from "node:net";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { ImdsGuardError, ImdsUnavailableError } from "../../src/errors.js";
 import type { ImdsRequest, ImdsResponse } from "../../src/imds/transport.js";
 import { exchange, startDeadline, wasReset, wasUnreachable } from "../../src/imds/transport.js";
 import type { RawServer } from "./raw-server.js";
 import { answer, deadlineOf, drip, flood, LONG, SHORT, startServer } from "./raw-server.js";
 import { compiledTransport } from "./compiled-transport.js";
+
+// Properties and processes of their own take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const GET: ImdsRequest = { method: "GET", path: "/latest/meta-data/x", headers: { "x-aws-ec2-metadata-token": "T" }, maxBody: 1_024 };
 const PUT: ImdsRequest = { method: "PUT", path: "/latest/api/token", headers: { "x-aws-ec2-metadata-token-ttl-seconds": "21600" }, maxBody: 1_024 };

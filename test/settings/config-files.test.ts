@@ -1,0 +1,253 @@
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseKnownFiles } from "@smithy/shared-ini-file-loader";
+import fc from "fast-check";
+import { describe, expect, test, vi } from "vitest";
+import type { FileKind } from "../../src/settings/config-files.js";
+import { complaintAbout, MAX_CONFIG_FILE, readProfile } from "../../src/settings/config-files.js";
+import { makeHome } from "./home.js";
+
+// Properties and processes of their own take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
+
+const complaint = (text: string | Buffer, kind: FileKind = "config", profile = "default"): string | undefined => complaintAbout(Buffer.from(text), kind, profile);
+
+describe("a file that is let pass", () => {
+  test.each<[string, string]>([
+    ["empty", ""],
+    ["white space", " \n\t\r\n\n"],
+    ["comments", "# one\n; two\n  # three\n[default] # four\nregion = eu-west-1 ; five\n"],
+    ["a semicolon and a number sign within values", "[default]\nkey = a;b#c\n"],
+    ["a nested block", "[default]\ns3 =\n  max_concurrent_requests = 20\n  addressing_style = path\nregion = eu-west-1\n"],
+    ["a nested block with tabs, comments and blank lines", "[default]\ns3 =\n\ta = 1\n\n\t# comment\n\tb = 2\n"],
+    ["every kind of section", "[default]\n[profile a]\n[sso-session x]\nsso_region = eu-west-1\n[services y]\ns3 =\n  endpoint_url = http://localhost\n[plugins]\nx = y\n[preview]\ncloudfront = true\n"],
+    ["CRLF", "[default]\r\nregion = eu-west-1\r\ns3 =\r\n  a = b\r\n"],
+    ["a byte order mark", "\ufeff[default]\nregion = eu-west-1\n"],
+    ["a byte order mark before a comment", "\ufeff# written on Windows\n[default]\n"],
+    ["no line end at the end", "[default]\nregion = eu-west-1"],
+    ["equals signs within values", "[default]\ncredential_process = /bin/x --a=b --c = d\n"],
+    ["empty values", "[default]\nregion =\noutput = \n"],
+    ["continued values", "[default]\nname = value\n -continued\n -and continued\n"],
+    ["quoted profile names", '[profile "a"]\n[profile \'b\']\n'],
+    ["names in all letters", "[profile a-b_c@d+e.f%g:h/i]\nk-e_y.1 = v\n"],
+    ["indented lines throughout", "  [default]\n  region = eu-west-1\n  output = json\n"],
+    ["text in other languages", "[default]\n# \u00fcber \u65e5\u672c\nregion = eu-west-1\n"],
+    ["sections twice", "[default]\na = 1\n[default]\na = 2\n"],
+    ["names with a space in them, which are ignored", "[default]\nin valid = value\n"],
+    ["a brace in a value", "[default]\nx = [y\n"],
+    ["sections of other tools", "[profile  other]\n[ spaced ]\nx = y\n"],
+  ])("%s", (_, text) => expect(complaint(text)).toBeUndefined());
+
+  test("credentials of many profiles", () => {
+    expect(complaint("[default]\naws_access_key_id = A\n[other]\naws_access_key_id = B\n[with.dot]\n[a b]\n", "credentials")).toBeUndefined();
+  });
+});
+
+describe("a file that is complained about", () => {
+  test.each<[string, string | Buffer, string]>([
+    ["invalid UTF-8", Buffer.from([0x5b, 0xff, 0x5d]), "it is not UTF-8 text"],
+    ["UTF-16", Buffer.from("\ufeff[default]\n", "utf16le"), "it is not UTF-8 text"],
+    ["NUL", "[default]\n\0", "it contains NUL bytes"],
+    ["UTF-16 without a mark", Buffer.from("[default]\n", "utf16le"), "it contains NUL bytes"],
+    ["prose", "hello world\n", 'line 1 is neither a section nor "name = value"'],
+    ["JSON", '{"profile": "x"}', 'line 1 is neither a section nor "name = value"'],
+    ["YAML", "[default]\nimds_guard_mode: deny\n", 'line 2 is neither a section nor "name = value"'],
+    ["a section that is not closed", "\n[default\n", "line 2 begins a section and does not close it"],
+    ["a section with something behind it", "[default] x\n", "line 1 begins a section and does not close it"],
+    ["a section with a comment right behind it, which the loader passes over", "[profile a]\n[default]; mine\nimds_guard_mode = deny\n", "line 2 has a comment right behind a section"],
+    ["a property before any section", "# x\nimds_guard_mode = deny\n", "line 2 stands before the first section"],
+    ["a property without name", "[default]\n= x\n", 'line 2 is neither a section nor "name = value"'],
+    ["a name without value", "[default]\nregion = x\nimds_guard_mode\n", 'line 3 is neither a section nor "name = value"'],
+    ["an indented line that continues nothing", "[default]\n  nothing\n", 'line 2 is neither a section nor "name = value"'],
+    ["garbage in a nested block", "[default]\ns3 =\n  nothing\n", 'line 3 is neither a section nor "name = value"'],
+    ["carriage returns as line ends", "[default]\rimds_guard_mode = deny\r", "line 1 begins a section and does not close it"],
+    ["a merge conflict", "<<<<<<< HEAD\n[default]\n", 'line 1 is neither a section nor "name = value"'],
+    ["a profile __proto__", "[__proto__]\nx = y\n", 'line 1 names a profile "__proto__"'],
+    ["a profile __proto__ by its long name", "[profile __proto__]\nx = y\n", 'line 1 names a profile "__proto__"'],
+    ["a profile constructor, by which the loader would write into Object", "[default]\n[profile constructor]\nkeys = x\n", 'line 2 names a profile "constructor"'],
+    ["a profile toString in quotes", '[profile "toString"]\nx = y\n', 'line 1 names a profile "toString"'],
+    ["the profile in question with white space in its brackets", "[ default ]\nimds_guard_mode = deny\n", 'line 1 means profile "default" in a form that the AWS SDK for JavaScript passes over; it reads "[default]"'],
+  ])("%s", (_, text, expected) => expect(complaint(text)).toContain(expected));
+
+  test.each(["[profile  prod]", "[ profile prod]", "[profile prod ]", "[profile\t\tprod]", '[profile " prod"]', '[profile  "prod"]'])(
+    "%s where profile prod is asked for",
+    (section) => {
+      expect(complaint(`${section}\nimds_guard_mode = deny\n`, "config", "prod")).toContain('it reads "[profile prod]"');
+      expect(complaint(`${section}\nimds_guard_mode = deny\n`, "config", "other")).toBeUndefined();
+    },
+  );
+
+  test.each([["[ prod]", "prod"], ["[my prod]", "my prod"]])("%s of the credentials file where it is asked for", (section, profile) => {
+    expect(complaint(`${section}\nx = y\n`, "credentials", profile)).toContain("passes over");
+  });
+});
+
+describe("readProfile", () => {
+  test("merges both files, credentials last", async () => {
+    const home = makeHome({ config: "[default]\na = 1\nb = 1\n[profile x]\nc = 3\n", credentials: "[default]\nb = 2\n" });
+    expect(await readProfile("default", {}, home.system())).toEqual({ name: "default", profile: { a: "1", b: "2" } });
+    expect(await readProfile("x", {}, home.system())).toEqual({ name: "x", profile: { c: "3" } });
+  });
+
+  test("a missing profile is an empty one, whatever objects inherit", async () => {
+    const home = makeHome({ config: "[default]\na = 1\n" });
+    for (const name of ["missing", "__proto__", "constructor", "toString"]) {
+      expect(await readProfile(name, {}, home.system())).toEqual({ name, profile: {} });
+    }
+  });
+
+  test("missing files are empty ones", async () => {
+    const home = makeHome();
+    expect(await readProfile("default", {}, home.system())).toEqual({ name: "default", profile: {} });
+    expect(await readProfile("default", { configFilepath: join(home.config, "below") }, home.system())).toEqual({ name: "default", profile: {} });
+  });
+
+  test("a byte order mark does not hide the first section", async () => {
+    const home = makeHome({ config: "\ufeff[default]\nimds_guard_mode = deny\n" });
+    expect((await readProfile("default", {}, home.system())).profile).toEqual({ imds_guard_mode: "deny" });
+  });
+
+  test("files are found by init, environment, and home, in this order", async () => {
+    const home = makeHome({ config: "[default]\nfrom = home\n" });
+    writeFileSync(join(home.directory, "env"), "[default]\nfrom = env\n");
+    writeFileSync(join(home.directory, "init"), "[default]\nfrom = init\n");
+    const from = async (env: Record<string, string>, init?: string) => (await readProfile("default", { configFilepath: init }, home.system(env))).profile["from"];
+    expect(await from({})).toBe("home");
+    expect(await from({ AWS_CONFIG_FILE: "" })).toBe("home");
+    expect(await from({ AWS_CONFIG_FILE: join(home.directory, "env") })).toBe("env");
+    expect(await from({ AWS_CONFIG_FILE: "~/env" })).toBe("env");
+    expect(await from({ AWS_CONFIG_FILE: "~/env" }, join(home.directory, "init"))).toBe("init");
+    expect(await from({ AWS_CONFIG_FILE: "~/env" }, "~/init")).toBe("init");
+    expect(await from({ HOME: "", USERPROFILE: home.directory })).toBe("home");
+    expect(await from({ HOME: "", HOMEDRIVE: "", HOMEPATH: home.directory })).toBe("home");
+  });
+
+  test.each(["config", "credentials"] as const)("an unusable %s file is a problem that names it", async (which) => {
+    const home = makeHome();
+    const path = home[which];
+    const problemOf = async (): Promise<string | undefined> => {
+      const { problem, profile, mentionsGuard } = await readProfile("default", {}, home.system());
+      expect([profile, mentionsGuard, problem?.code, problem?.tryNextLink]).toEqual([{}, false, "ERR_IMDS_GUARD_CONFIG_FILE", false]);
+      expect(problem?.advice).toContain(which === "config" ? "AWS_CONFIG_FILE" : "AWS_SHARED_CREDENTIALS_FILE");
+      return problem?.message;
+    };
+    mkdirSync(path);
+    expect(await problemOf()).toBe(`The shared config file "${path}" cannot be used: it is a directory`);
+    execFileSync("rmdir", [path]);
+    writeFileSync(path, "x".repeat(MAX_CONFIG_FILE + 1));
+    expect(await problemOf()).toContain("it is larger than 1048576 bytes");
+    writeFileSync(path, "[default\n");
+    expect(await problemOf()).toContain("line 1 begins a section");
+  });
+
+  test.skipIf(process.platform === "win32")("a named pipe is a problem and is not waited for", async () => {
+    const home = makeHome();
+    execFileSync("mkfifo", [home.config]);
+    const { problem } = await readProfile("default", {}, home.system());
+    expect(problem?.message).toContain("it cannot be read (ENOTREG)");
+  });
+
+  test("an unreadable file is a problem", async () => {
+    const home = makeHome({ config: "[default]\n" });
+    const { problem } = await readProfile("default", {}, home.system({}, { [home.config]: { kind: "unreadable", code: "EACCES" } }));
+    expect(problem?.message).toContain("it cannot be read (EACCES)");
+  });
+
+  test.skipIf(process.platform === "win32" || process.getuid?.() === 0)("a file without permission is a problem", async () => {
+    const home = makeHome({ config: "[default]\n" });
+    chmodSync(home.config, 0);
+    expect((await readProfile("default", {}, home.system())).problem?.message).toContain("EACCES");
+  });
+
+  test("a file of exactly the largest size is read", async () => {
+    const text = "[default]\na = 1\n";
+    const home = makeHome({ config: text + "#".repeat(MAX_CONFIG_FILE - text.length) });
+    expect((await readProfile("default", {}, home.system())).profile).toEqual({ a: "1" });
+  });
+
+  test.each<[string, { config: string; credentials: string }]>([
+    ["the unusable file itself", { config: "[default\nimds_guard_mode = deny\n", credentials: "" }],
+    ["the unusable file, in other letters", { config: "", credentials: "[default\nImds_Guard_Mode = deny\n" }],
+    ["the other file", { config: "[default]\nimds_guard_expected_accounts = 111122223333\n", credentials: "garbage" }],
+    ["the other file, read later", { config: "garbage", credentials: "[default]\nimds_guard_mode = deny\n" }],
+  ])("settings of the guard are not lost with a file: %s mentions one", async (_, files) => {
+    const { mentionsGuard, problem } = await readProfile("default", {}, makeHome(files).system());
+    expect([mentionsGuard, problem?.code]).toEqual([true, "ERR_IMDS_GUARD_CONFIG_FILE"]);
+  });
+
+  test("no file can reach what all objects inherit", async () => {
+    const names = ["constructor", "__proto__", "toString", "hasOwnProperty", "__defineGetter__"];
+    for (const name of names) {
+      for (const config of [`[${name}]\npolluted = yes\n`, `[profile ${name}]\npolluted = yes\n`, `[default]\n${name} = yes\n`, `[default]\n${name} =\n  polluted = yes\n`]) {
+        await readProfile("default", {}, makeHome({ config, credentials: config.replace("profile ", "") }).system());
+      }
+    }
+    for (const inherited of [Object, Object.prototype, Object.prototype.toString, Object.prototype.hasOwnProperty]) {
+      expect("polluted" in inherited).toBe(false);
+    }
+  });
+});
+
+describe("beside the SDK's loader", () => {
+  const word = fc.constantFrom("default", "prod", "a.b", "my dev", "imds_guard_mode", "region", "s3", "deny", "x");
+  const space = fc.constantFrom("", "", " ", "  ", "\t");
+  const section = fc.tuple(space, fc.constantFrom("", "profile ", "profile  ", "profile\t", "profile.", "sso-session ", "services "), fc.constantFrom("", '"', "'"), word, space).map(([a, prefix, quote, name, b]) => `[${a}${prefix}${quote}${name}${quote}${b}]`);
+  const property = fc.tuple(space, word, space, fc.constant("="), space, fc.oneof(word, fc.constant(""))).map((parts) => parts.join(""));
+  const noise = fc.oneof({ arbitrary: fc.constantFrom("", "# comment", "; comment", "\t"), weight: 9 }, fc.constantFrom("[x]; y", "\ufeff", " -continued", "a : b"), fc.string({ maxLength: 12 }));
+  const part = fc.tuple(section, fc.array(fc.oneof({ arbitrary: property, weight: 6 }, noise), { maxLength: 4 })).map(([header, lines]) => [header, ...lines]);
+  const ini = fc.tuple(fc.array(part, { maxLength: 4 }), fc.constantFrom("\n", "\r\n")).map(([parts, end]) => parts.flat().join(end));
+  const profile = fc.constantFrom("default", "prod", "my dev");
+
+  test("whatever is accepted gives the same profile", async () => {
+    const home = makeHome({ config: "", credentials: "" });
+    let accepted = 0;
+    await fc.assert(
+      fc.asyncProperty(ini, ini, profile, async (config, credentials, name) => {
+        writeFileSync(home.config, config);
+        writeFileSync(home.credentials, credentials);
+        const read = await readProfile(name, {}, home.system());
+        if (read.problem) return;
+        accepted++;
+        const theirs = await parseKnownFiles({ filepath: home.credentials, configFilepath: home.config, ignoreCache: true });
+        expect(read.profile).toEqual((Object.hasOwn(theirs, name) ? theirs[name] : undefined) ?? {});
+      }),
+      { numRuns: 200 },
+    );
+    expect(accepted).toBeGreaterThan(40);
+  });
+
+  test("a setting in the section of the profile is never lost without a complaint", async () => {
+    const home = makeHome();
+    // A reader of the format as all AWS tools share it, without anything the loader does in its own way.
+    const meant = (text: string, name: string): boolean => {
+      let inside = false;
+      for (const raw of text.split(/\r?\n/)) {
+        const header = /^\s*\[\s*(?:profile\s+)?(["']?)(.*?)\s*\1\s*\]/.exec(raw);
+        if (header) inside = header[2]?.trim() === name && (name === "default" || /^\s*\[\s*profile\s/.test(raw));
+        else if (inside && /^imds_guard_mode\s*=\s*deny\s*$/.test(raw)) return true;
+      }
+      return false;
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.oneof(section, fc.constantFrom("imds_guard_mode = deny", "region = x", "s3 =", "  a = b", "# c", "[x]; y")), { maxLength: 10 }), profile, async (lines, name) => {
+        const config = lines.join("\n");
+        if (!meant(config, name)) return;
+        writeFileSync(home.config, config);
+        const read = await readProfile(name, {}, home.system());
+        expect(read.problem !== undefined || read.profile["imds_guard_mode"] === "deny").toBe(true);
+      }),
+      { numRuns: 600 },
+    );
+  });
+
+  test("whatever bytes there are, the answer is a sentence or none", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.uint8Array({ maxLength: 200 }), fc.string({ unit: "binary" }).map(Buffer.from), ini.map(Buffer.from)), (bytes) => {
+        const said = complaintAbout(Buffer.from(bytes), "config", "default");
+        expect(said === undefined || /^(it|line \d+) [\x20-\x7e]+$/.test(said)).toBe(true);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
