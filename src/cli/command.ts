@@ -44,6 +44,8 @@ export interface Command {
   readonly summary: string;
   /** How it is called behind `imds-guard NAME`: `[OPTIONS] FILE...`. */
   readonly usage: string;
+  /** What its first word has to be, where there are few choices; completion offers them. */
+  readonly words?: readonly string[];
   /** Paragraphs for `--help` and the man page. */
   readonly description: readonly string[];
   readonly options: readonly OptionSpec[];

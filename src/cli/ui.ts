@@ -29,3 +29,131 @@ export interface Ui {
   /** Shows how far the work is, on a terminal only and only after a second. Call with undefined when done. */
   progress(text: string | undefined): void;
 }
+
+/** A stream that {@link createUi} writes to: `process.stdout` or `process.stderr`, or a test's own. */
+export interface UiStream {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  readonly write: (text: string) => unknown;
+}
+
+/** What {@link createUi} needs. */
+export interface UiSurroundings {
+  readonly stdout: UiStream;
+  readonly stderr: UiStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Work shorter than this shows no progress, in milliseconds. */
+const QUIET_MS = 1_000;
+const PROGRESS_EVERY_MS = 100;
+
+/** Colours of the palette that every terminal theme keeps legible, light and dark; never yellow, grey or white. */
+const SGR: Readonly<Record<Tone, string>> = { ok: "32", finding: "1;31", unknown: "35", strong: "1", dim: "2" };
+
+/** Writes by the rules above. Control characters that the text holds never reach the terminal: they may come from a log or a responder. */
+export function createUi({ stdout, stderr, env }: UiSurroundings): Ui {
+  const terminal = stdout.isTTY === true;
+  const coloured = wantsColour(terminal, env);
+  const columns = terminal ? Math.max(40, stdout.columns ?? 80) : 80;
+  let begun: number | undefined;
+  let shownAt = 0;
+  let shown = false;
+
+  const clear = (): void => {
+    if (shown) stderr.write("\r\u001b[K");
+    shown = false;
+  };
+  const print = (text: string): void => {
+    clear();
+    stdout.write(`${harmless(text, coloured)}\n`);
+  };
+  const say = (text: string): void => {
+    clear();
+    stderr.write(`imds-guard: ${harmless(text, false)}\n`);
+  };
+  return {
+    terminal,
+    columns,
+    line: (text = "") => print(text),
+    json: (value) => print(JSON.stringify(value, undefined, terminal ? 2 : undefined)),
+    paint: (text, tone) => (coloured && text !== "" ? `\u001b[${SGR[tone]}m${text}\u001b[0m` : text),
+    table: (rows) => {
+      for (const line of layOut(rows, terminal ? columns : undefined)) print(line);
+    },
+    note: say,
+    error: (text, hints = []) => {
+      say(`error: ${text}`);
+      for (const hint of hints) say(`hint: ${hint}`);
+    },
+    progress: (text) => {
+      if (text === undefined) {
+        begun = undefined;
+        return clear();
+      }
+      if (stderr.isTTY !== true) return;
+      const now = performance.now();
+      begun ??= now;
+      if (now - begun < QUIET_MS || now - shownAt < PROGRESS_EVERY_MS) return;
+      shownAt = now;
+      shown = true;
+      stderr.write(`\r\u001b[K${harmless(text, false).replaceAll("\n", " ").slice(0, Math.max(40, stderr.columns ?? 80) - 1)}`);
+    },
+  };
+}
+
+/** NO_COLOR and FORCE_COLOR as no-color.org and Node.js have them: an empty value counts as unset. */
+function wantsColour(terminal: boolean, env: UiSurroundings["env"]): boolean {
+  if (env["NO_COLOR"]) return false;
+  if (env["FORCE_COLOR"]) return env["FORCE_COLOR"] !== "0" && env["FORCE_COLOR"] !== "false";
+  return terminal && env["TERM"] !== "dumb";
+}
+
+/** Text in which nothing but line breaks, tabs and, where there is colour, our own colours steers a terminal. */
+function harmless(text: string, coloured: boolean): string {
+  // eslint-disable-next-line no-control-regex -- these are what is looked for
+  const cleaned = text.replace(/\u001b\[[\d;]{1,8}m|[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, (match) =>
+    match.length > 1 ? (coloured ? match : "") : `\\u${match.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return cleaned;
+}
+
+const GAP = "  ";
+/** A last column narrower than this is not worth wrapping into; the terminal wraps it instead. */
+const NARROWEST = 24;
+
+/** Rows as lines: columns aligned, the last one wrapped to `columns`, or not at all where that is undefined. */
+export function layOut(rows: readonly (readonly string[])[], columns?: number): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [index, cell] of row.slice(0, -1).entries()) widths[index] = Math.max(widths[index] ?? 0, widthOf(cell));
+  }
+  return rows.flatMap((row) => {
+    const last = row.length - 1;
+    const head = row.slice(0, last).map((cell, index) => cell + " ".repeat((widths[index] ?? 0) - widthOf(cell)) + GAP).join("");
+    const indent = widthOf(head);
+    const text = row[last] ?? "";
+    if (columns === undefined || columns - indent < NARROWEST) return [(head + text).trimEnd()];
+    const [first = "", ...more] = wrap(text, columns - indent);
+    return [(head + first).trimEnd(), ...more.map((line) => " ".repeat(indent) + line)];
+  });
+}
+
+/** Breaks text at spaces into lines of at most `width` characters, colours not counted. A longer word stays whole, so that it can be copied. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && widthOf(line) + 1 + widthOf(word) > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  lines.push(line);
+  return lines;
+}
+
+function widthOf(text: string): number {
+  // eslint-disable-next-line no-control-regex -- our own colours take no room
+  return text.replace(/\u001b\[[\d;]*m/g, "").length;
+}

@@ -1,0 +1,37 @@
+/** The commands in the order of the help; each file is loaded only when its command, or the help, is asked for. */
+import { nearest } from "../settings/nearest.js";
+import type { Command } from "./command.js";
+import { UsageError } from "./command.js";
+
+interface Entry {
+  readonly name: string;
+  readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+const ENTRIES: readonly Entry[] = [
+  { name: "detect", load: () => import("./detect.js") },
+  { name: "completion", load: () => import("./completion.js") },
+  { name: "man", load: () => import("./man.js") },
+  { name: "help", load: () => import("./help-command.js") },
+];
+
+/** Names of all commands. */
+export const COMMAND_NAMES: readonly string[] = ENTRIES.map(({ name }) => name);
+
+/**
+ * Loads one command.
+ * @throws UsageError where there is none of that name
+ */
+export async function loadCommand(name: string): Promise<Command> {
+  const entry = ENTRIES.find((candidate) => candidate.name === name);
+  if (entry === undefined) {
+    const near = nearest(name, COMMAND_NAMES);
+    throw new UsageError(`there is no command ${name}`, near === undefined ? `the commands are ${COMMAND_NAMES.join(", ")}` : `did you mean ${near}?`);
+  }
+  return (await entry.load()).command;
+}
+
+/** Loads all of them. */
+export function loadAllCommands(): Promise<readonly Command[]> {
+  return Promise.all(COMMAND_NAMES.map(loadCommand));
+}
