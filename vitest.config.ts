@@ -8,9 +8,11 @@ export default defineConfig({
     // Nothing in a test may probe the real link-local address in the background.
     env: { IMDS_GUARD_PROBE: "off" },
     projects: [
-      { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/{conformance,e2e,package,cli}/**"] } },
+      { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/{cli,conformance,e2e,interop,package}/**"] } },
       { extends: true, test: { name: "package", include: ["test/package/**/*.test.ts"], testTimeout: 120_000 } },
       { extends: true, test: { name: "conformance", include: ["test/conformance/**/*.test.ts"], testTimeout: 120_000 } },
+      // Real peers: installed from their registries into a temporary folder, skipped where that cannot be.
+      { extends: true, test: { name: "interop", include: ["test/interop/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 600_000, fileParallelism: false } },
       { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 120_000, fileParallelism: false } },
     ],
   },
