@@ -1,16 +1,11 @@
 /** Which address literals given to the operating system end at a link-local metadata service, whatever their spelling. */
+import type { AllowWord } from "../settings/options.js";
 
 /**
  * The service behind a link-local address. `imds` is the instance metadata service (every cloud uses 169.254.169.254 for
  * its own), `reserved` whatever else Amazon may answer on in fd00:ec2::/32.
  */
 export type MetadataService = "imds" | "dns" | "ntp" | "ecs" | "eks" | "openstack" | "reserved";
-
-/** Services a process may be allowed to reach: other clouds' metadata and Amazon's other link-local services. */
-export const ALLOW_WORDS = ["gcp", "azure", "openstack", "ecs", "eks", "dns", "ntp"] as const;
-
-/** One of {@link ALLOW_WORDS}. */
-export type AllowWord = (typeof ALLOW_WORDS)[number];
 
 /** Names the service that a literal must not reach, or undefined where it may. */
 export interface Classifier {

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { ImdsGuardError } from "../errors.js";
 import { ImdsUnavailableError, ImdsUntrustedError } from "../errors.js";
 import { sameAddress } from "../addresses.js";
+import { markOwn } from "../own-sockets.js";
 
 /** The addresses and the port that may be talked to. */
 export interface Pin {
@@ -65,7 +66,7 @@ export async function exchange(peer: Peer, request: ImdsRequest, deadline: Deadl
   if (deadline.remaining() <= 0) throw timedOut(peer, what);
   return new Promise<ImdsResponse>((resolve, reject) => {
     // autoSelectFamily would try other addresses; there is one, and it is literal.
-    const socket = net.connect({ host: peer.address, port: peer.port, autoSelectFamily: false, noDelay: true });
+    const socket = markOwn(net.connect({ host: peer.address, port: peer.port, autoSelectFamily: false, noDelay: true }));
     let settled = false;
     const finish = (outcome: () => void): void => {
       if (settled) return;
@@ -120,7 +121,7 @@ function send(http: typeof import("node:http"), socket: Socket, peer: Peer, requ
   message.on("upgrade", () => outcome.fail(malformed(what, "an answer that switches protocols")));
   message.on("error", (error: NodeJS.ErrnoException) => outcome.fail(classify(peer, what, error)));
   message.on("response", (response) => collect(response, request, outcome));
-  message.end();
+  markOwn(message).end();
 }
 
 function collect(response: IncomingMessage, request: ImdsRequest, outcome: Outcome): void {

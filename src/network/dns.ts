@@ -6,6 +6,7 @@ import { Socket } from "node:net";
 import { ImdsUnavailableError, invalidArgument, printable } from "../errors.js";
 import type { Evidence } from "../errors.js";
 import { parseIp } from "../addresses.js";
+import { markOwn } from "../own-sockets.js";
 import { createQuery, MAX_ADDRESSES, readAnswer } from "./dns-message.js";
 import type { DnsAnswer, DnsCodec, DnsQuery } from "./dns-message.js";
 
@@ -106,7 +107,7 @@ async function ask(name: string, type: "A" | "AAAA", server: DnsServer, share: n
 
 function askUdp(query: DnsQuery, server: DnsServer, timeoutMs: number, codec: DnsCodec): Promise<Outcome | { kind: "truncated" }> {
   return new Promise((resolve) => {
-    const socket = createSocket(server.family === 4 ? "udp4" : "udp6");
+    const socket = markOwn(createSocket(server.family === 4 ? "udp4" : "udp6"));
     let settled = false;
     const finish = (outcome: Outcome | { kind: "truncated" }): void => {
       if (settled) return;
@@ -165,7 +166,7 @@ function askTcp(query: DnsQuery, server: DnsServer, timeoutMs: number, codec: Dn
     });
     const length = Buffer.alloc(2);
     length.writeUInt16BE(query.packet.length);
-    socket.connect({ host: server.address, port: server.port, autoSelectFamily: false });
+    markOwn(socket.connect({ host: server.address, port: server.port, autoSelectFamily: false }));
     socket.write(Buffer.concat([length, query.packet]));
   });
 }

@@ -2,6 +2,7 @@
 import { Socket } from "node:net";
 import { invalidArgument } from "../errors.js";
 import { parseIp } from "../addresses.js";
+import { markOwn } from "../own-sockets.js";
 import { MAX_ANSWER_BYTES, readProbeAnswer } from "./probe-answer.js";
 import type { ProbeAnswer } from "./probe-answer.js";
 
@@ -83,7 +84,7 @@ function converse(address: string, family: 4 | 6, port: number, timeoutMs: numbe
       const code = error.code ?? "EUNKNOWN";
       finish(code === "ETIMEDOUT" ? { kind: "silent" } : { kind: "refused", code });
     });
-    socket.connect({ host: address, port, autoSelectFamily: false });
+    markOwn(socket.connect({ host: address, port, autoSelectFamily: false }));
     socket.unref();
     socket.write(tokenRequest(address, family, port));
   });

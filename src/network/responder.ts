@@ -4,6 +4,7 @@ import { endianness, networkInterfaces } from "node:os";
 import type { Responder } from "../events/catalogue.js";
 import type { System } from "../system.js";
 import { isLoopback, parseIp, sameAddress } from "../addresses.js";
+import { markOwn } from "../own-sockets.js";
 import { describeRoute, parseArp, parseRoutes, routeFor } from "./routes.js";
 import type { Route } from "./routes.js";
 
@@ -89,7 +90,7 @@ function readTable(path: string, system: System): string | undefined {
 /** The address this host would send from: a connected datagram socket has one, and has sent nothing. */
 function sourceAddressFor(address: string, family: 4 | 6): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = createSocket(family === 4 ? "udp4" : "udp6").unref();
+    const socket = markOwn(createSocket(family === 4 ? "udp4" : "udp6").unref());
     let settled = false;
     const finish = (found: string | undefined): void => {
       if (settled) return;

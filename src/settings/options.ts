@@ -20,6 +20,12 @@ export type Mode = "ec2-only" | "allow" | "deny";
  */
 export type AttestationMode = "auto" | "required" | "off";
 
+/** What the firewall can be told to let pass: metadata services of other clouds, and Amazon's other link-local services. */
+export const ALLOW_WORDS = ["gcp", "azure", "openstack", "ecs", "eks", "dns", "ntp"] as const;
+
+/** One of {@link ALLOW_WORDS}. */
+export type AllowWord = (typeof ALLOW_WORDS)[number];
+
 /** What to do with credentials whose account cannot be told while `expectedAccounts` is set. */
 export type OnUnknownAccount = "refuse" | "allow";
 
@@ -53,6 +59,13 @@ export interface GuardOptions {
   readonly profile?: string | undefined;
   /** Name of the role to ask for, instead of the one that IMDS lists. AWS: `AWS_EC2_INSTANCE_PROFILE_NAME`. */
   readonly ec2InstanceProfileName?: string | undefined;
+  /**
+   * What the firewall of this process does with other connections to metadata services. Default `block`, which wins from
+   * whichever source it comes. Matters only where the firewall is installed: by the preload, or by code.
+   */
+  readonly firewall?: "block" | "report" | "off" | undefined;
+  /** Link-local services that the firewall lets pass: `gcp`, `azure`, `openstack`, `ecs`, `eks`, `dns`, `ntp`. Default: none. */
+  readonly firewallAllow?: readonly AllowWord[] | undefined;
   /** Least severity of events that are printed on stderr. Default `warning`. */
   readonly log?: Severity | "off" | undefined;
   /** File that receives every event as a JSON line. Default: none. */
@@ -93,6 +106,8 @@ export interface Settings {
   readonly roleName: string | undefined;
   /** Region that the environment or the profile states, as it stands there. */
   readonly configuredRegion: string | undefined;
+  readonly firewall: "block" | "report" | "off";
+  readonly firewallAllow: readonly AllowWord[];
   readonly probe: "on" | "off";
   readonly timeout: number;
   readonly maxRetries: number;

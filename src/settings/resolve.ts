@@ -28,6 +28,7 @@ const STRICTEST: Partial<Record<SettingName, string>> = {
   attestation: "required",
   onUnknownAccount: "refuse",
   verifyWithSts: "on",
+  firewall: "block",
 };
 const INTERSECTED: readonly SettingName[] = ["expectedAccounts", "expectedRoles", "expectedRegions"];
 
@@ -89,6 +90,8 @@ export async function resolveSettings(options: GuardOptions, system: System, loc
     disabledBy: disabledBy(system.env, read.profile),
     roleName: pick("ec2InstanceProfileName", aws.roleName),
     configuredRegion: system.env["AWS_REGION"] || system.env["AWS_DEFAULT_REGION"] || read.profile["region"] || undefined,
+    firewall: pick("firewall", "block"),
+    firewallAllow: pick("firewallAllow", []),
     probe: pick("probe", "on"),
     timeout: pick("timeout", DEFAULT_TIMEOUT),
     maxRetries: pick("maxRetries", DEFAULT_MAX_RETRIES),

@@ -3,6 +3,7 @@ import { printable } from "../errors.js";
 import { isRegionName } from "../region.js";
 import { parseEndpoint, ENDPOINT_FORM } from "./endpoint.js";
 import type { GuardOptions } from "./options.js";
+import { ALLOW_WORDS } from "./options.js";
 
 /** The settings that can be written as text, by the name of their option. */
 export type SettingName = Exclude<keyof GuardOptions, "profile" | "onEvent" | "logger">;
@@ -98,6 +99,8 @@ export const SETTINGS: readonly SettingSpec[] = [
   spec("timeout", integer(50, 60_000, " (milliseconds)")),
   spec("maxRetries", integer(0, 2, "")),
   spec("ec2InstanceProfileName", text("an instance profile or role name", ROLE_NAME)),
+  spec("firewall", words(["block", "report", "off"])),
+  spec("firewallAllow", list(`words out of ${ALLOW_WORDS.join(", ")}`, (word) => (ALLOW_WORDS as readonly string[]).includes(word))),
   spec("log", words(["info", "notice", "warning", "error", "critical", "off"])),
   spec("eventsFile", text("a file path", /^[^\0]{1,4096}$/)),
 ];

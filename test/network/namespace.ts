@@ -9,7 +9,7 @@ import ts from "typescript";
 
 const SOURCES = fileURLToPath(new URL("../../src/", import.meta.url));
 const MODULES = [
-  "errors", "system", "events/catalogue", "network/addresses", "network/routes", "network/responder", "network/probe-answer", "network/probe",
+  "errors", "system", "events/catalogue", "addresses", "own-sockets", "network/routes", "network/responder", "network/probe-answer", "network/probe",
   "network/dns-message", "network/dns",
 ];
 

@@ -1,0 +1,49 @@
+/** Which connections may pass: those that the guard itself marked. The set is reachable from this file only. */
+import type { InstalledFirewall } from "../own-sockets.js";
+import { FIREWALL } from "../own-sockets.js";
+
+// Captured now, so that replacing a method of WeakSet later opens nothing.
+const uncurried = Function.prototype.bind.bind(Function.prototype.call) as (method: unknown) => (...args: unknown[]) => unknown;
+const addTo = uncurried(WeakSet.prototype.add) as (set: WeakSet<object>, value: object) => void;
+const isIn = uncurried(WeakSet.prototype.has) as (set: WeakSet<object>, value: object) => boolean;
+const { getOwnPropertySymbols, defineProperty, freeze } = Object;
+
+const own = new WeakSet();
+
+/** Whether a native handle or a request is the guard's own. */
+export function isOwn(connection: object): boolean {
+  return isIn(own, connection);
+}
+
+/** A connection itself, and the native handle it will dial or send through. */
+function mark(connection: object): void {
+  addTo(own, connection);
+  const handle = handleOf(connection);
+  if (handle !== undefined) addTo(own, handle);
+}
+
+/** The native handle of a stream socket, a resolver, or a datagram socket. */
+export function handleOf(connection: object): object | undefined {
+  const { _handle: direct } = connection as { _handle?: unknown };
+  if (typeof direct === "object" && direct !== null) return direct;
+  const symbols = getOwnPropertySymbols(connection);
+  for (let index = 0; index < symbols.length; index++) {
+    const symbol = symbols[index] as symbol;
+    if (symbol.description !== "state symbol") continue;
+    const { handle } = (connection as Record<symbol, { handle?: unknown }>)[symbol] ?? {};
+    if (typeof handle === "object" && handle !== null) return handle;
+  }
+  return undefined;
+}
+
+/** The firewall of this thread, from whichever copy of the package. */
+export function installed(): InstalledFirewall | undefined {
+  return (globalThis as { [FIREWALL]?: InstalledFirewall })[FIREWALL];
+}
+
+/** Makes this copy the one that keeps the set. The property stays: a firewall is never taken away. */
+export function publish<Extra extends object>(extra: Extra): InstalledFirewall & Extra {
+  const value = freeze({ __proto__: null, own: mark, ...extra }) as InstalledFirewall & Extra;
+  defineProperty(globalThis, FIREWALL, { value, enumerable: false, writable: false, configurable: false });
+  return value;
+}

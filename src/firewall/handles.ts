@@ -1,0 +1,151 @@
+/**
+ * The one place that every connection of JavaScript passes: the prototypes of the native handles. There a destination is
+ * a literal, after names, redirects, proxies of the library and every spelling; and no library has a way around it.
+ */
+import { createSocket } from "node:dgram";
+import { Resolver } from "node:dns";
+import { Socket } from "node:net";
+import { callerOf } from "./callers.js";
+import { handleOf, isOwn } from "./capability.js";
+import type { Classifier, MetadataService } from "./classify.js";
+import type { Attempt } from "./refusal.js";
+import { EACCES, stackHere, withCause } from "./refusal.js";
+
+/** What the hooks ask and tell. */
+export interface HandleRules {
+  readonly classifier: Classifier;
+  /** Hears of every attempt. Says whether it is blocked, and the error that stands behind the refusal. Never throws. */
+  readonly attempted: (attempt: Attempt) => { readonly blocked: boolean; readonly cause: Error | undefined };
+}
+
+// Everything that decides, captured: whoever replaces a built-in later changes nothing.
+const { apply } = Reflect;
+const { defineProperty, getPrototypeOf, getOwnPropertySymbols } = Object;
+const { isArray } = Array;
+const soon = setImmediate;
+const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, index: number) => number;
+
+type Native = (this: object, ...args: unknown[]) => unknown;
+type Prototype = Record<string, Native>;
+
+interface ConnectRequest {
+  oncomplete?: (status: number, handle: object, request: object, readable: boolean, writable: boolean) => void;
+}
+
+/** Installs the hooks for as long as the thread lives; they can be neither replaced nor deleted. */
+export function hookHandles(rules: HandleRules): void {
+  const { tcp, ownerSymbol } = tcpPrototype();
+  hookConnect(tcp, "connect", rules.classifier.v4, rules, ownerSymbol);
+  hookConnect(tcp, "connect6", rules.classifier.v6, rules, ownerSymbol);
+  const udp = udpPrototype();
+  hookDatagrams(udp, "connect", 0, rules.classifier.v4, rules, ownerSymbol);
+  hookDatagrams(udp, "connect6", 0, rules.classifier.v6, rules, ownerSymbol);
+  hookDatagrams(udp, "send", 4, rules.classifier.v4, rules, ownerSymbol);
+  hookDatagrams(udp, "send6", 4, rules.classifier.v6, rules, ownerSymbol);
+  hookServers(resolverPrototype(), rules);
+}
+
+/** The prototype without dialling: `connect` makes the handle at once, and a lookup that never answers keeps it waiting. */
+function tcpPrototype(): { tcp: Prototype; ownerSymbol: symbol | undefined } {
+  const socket = new Socket();
+  socket.connect({ host: "never.invalid", port: 1, lookup: () => undefined });
+  const handle = handleOf(socket) as object;
+  const ownerSymbol = getOwnPropertySymbols(handle).find(({ description }) => description === "owner_symbol");
+  socket.destroy();
+  return { tcp: getPrototypeOf(handle) as Prototype, ownerSymbol };
+}
+
+function udpPrototype(): Prototype {
+  const socket = createSocket("udp4");
+  const prototype = getPrototypeOf(handleOf(socket) as object) as Prototype;
+  socket.close();
+  return prototype;
+}
+
+function resolverPrototype(): Prototype {
+  return getPrototypeOf(handleOf(new Resolver()) as object) as Prototype;
+}
+
+function ownerOf(handle: object, ownerSymbol: symbol | undefined): object | undefined {
+  return ownerSymbol === undefined ? undefined : (handle as Record<symbol, object | undefined>)[ownerSymbol];
+}
+
+function replace(prototype: Prototype, name: string, value: Native): void {
+  defineProperty(value, "name", { value: name, configurable: true });
+  defineProperty(prototype, name, { value, writable: false, configurable: false, enumerable: true });
+}
+
+function hookConnect(prototype: Prototype, name: string, classify: Classifier["v4"], rules: HandleRules, ownerSymbol: symbol | undefined): void {
+  const native = prototype[name] as Native;
+  const hook = function (this: object, request: unknown, address: unknown, port: unknown): unknown {
+    const service = typeof address === "string" ? classify(address) : undefined;
+    if (service === undefined || isOwn(this)) return apply(native, this, arguments as never);
+    const owner = ownerOf(this, ownerSymbol);
+    const stack = callerOf(owner) ?? stackHere(hook as never);
+    const { blocked, cause } = rules.attempted({ literal: address as string, port: portOf(port), service, way: "tcp", stack });
+    if (!blocked) return apply(native, this, arguments as never);
+    // Later, as a real refusal comes: where the address was found without waiting, nobody listens for errors yet.
+    soon(() => {
+      const complete = (request as ConnectRequest).oncomplete;
+      if (typeof complete === "function") withCause(owner, cause, () => apply(complete as Native, request as object, [EACCES, this, request, false, false]));
+    });
+    return 0;
+  };
+  replace(prototype, name, hook);
+}
+
+/** Datagrams fail at once, and Node hands that to the callback or emits it a tick later. */
+function hookDatagrams(prototype: Prototype, name: string, at: number, classify: Classifier["v4"], rules: HandleRules, ownerSymbol: symbol | undefined): void {
+  const native = prototype[name] as Native;
+  const hook = function (this: object, ...args: unknown[]): unknown {
+    const address = args[at];
+    const service = typeof address === "string" ? classify(address) : undefined;
+    if (service === undefined || isOwn(this)) return apply(native, this, args);
+    const stack = callerOf(ownerOf(this, ownerSymbol)) ?? stackHere(hook as never);
+    const port = portOf(at === 0 ? args[1] : args[3]);
+    const { blocked } = rules.attempted({ literal: address as string, port, service, way: "udp", stack });
+    return blocked ? EACCES : apply(native, this, args);
+  };
+  replace(prototype, name, hook);
+}
+
+/** `setServers` of c-ares takes `[family, address, port]` triples. What the system itself configured may be set again. */
+function hookServers(prototype: Prototype, rules: HandleRules): void {
+  const native = prototype["setServers"] as Native;
+  const getServers = prototype["getServers"] as Native;
+  const hook = function (this: object, servers: unknown): unknown {
+    if (!isArray(servers) || isOwn(this)) return apply(native, this, arguments as never);
+    for (let index = 0; index < servers.length; index++) {
+      const entry = (servers as unknown[])[index];
+      if (!isArray(entry) || typeof entry[1] !== "string") continue;
+      const address = entry[1];
+      const service = hasColon(address) ? rules.classifier.v6(address) : rules.classifier.v4(address);
+      if (service === undefined || isConfigured(apply(getServers, this, []), address)) continue;
+      const attempt: Attempt = { literal: address, port: portOf(entry[2]), service: service satisfies MetadataService, way: "dns-server", stack: stackHere(hook as never) };
+      if (rules.attempted(attempt).blocked) return ARES_EREFUSED;
+    }
+    return apply(native, this, arguments as never);
+  };
+  replace(prototype, "setServers", hook);
+}
+
+/** c-ares: "DNS server refused query", the nearest it has; Node throws `ERR_DNS_SET_SERVERS_FAILED` for it. */
+const ARES_EREFUSED = 6;
+
+function isConfigured(present: unknown, address: string): boolean {
+  if (!isArray(present)) return false;
+  for (let index = 0; index < present.length; index++) {
+    const entry = (present as unknown[])[index];
+    if (isArray(entry) && entry[0] === address) return true;
+  }
+  return false;
+}
+
+function hasColon(text: string): boolean {
+  for (let index = 0; index < text.length; index++) if (charCodeAt(text, index) === 58) return true;
+  return false;
+}
+
+function portOf(port: unknown): number | undefined {
+  return typeof port === "number" ? port : undefined;
+}

@@ -1,0 +1,53 @@
+/**
+ * Nothing else in this process reaches a metadata service: the firewall, and checks for URLs that users name.
+ * @module imds-guard/firewall
+ */
+import { invalidArgument } from "../errors.js";
+import { callbackSink } from "../events/sinks.js";
+import type { GuardEvent } from "../events/catalogue.js";
+import type { AllowWord } from "../settings/options.js";
+import { ALLOW_WORDS } from "../settings/options.js";
+import { realSystem } from "../system.js";
+import { earlyReporter } from "./early-reporter.js";
+import type { FirewallReport } from "./install.js";
+import { install } from "./install.js";
+import { readEarlySettings } from "../settings/early.js";
+
+export { assertNotMetadataUrl, isMetadataAddress } from "./urls.js";
+export type { MetadataUrlOptions, Resolve } from "./urls.js";
+export type { FirewallMode, FirewallReport } from "./install.js";
+export { ALLOW_WORDS } from "../settings/options.js";
+export type { AllowWord } from "../settings/options.js";
+
+/** Options of {@link installFirewall}. */
+export interface FirewallOptions {
+  /** `IMDS_GUARD_FIREWALL`, `imds_guard_firewall`. Default `block`, which wins from whichever source it comes. */
+  readonly mode?: "block" | "report" | undefined;
+  /** `IMDS_GUARD_FIREWALL_ALLOW`, `imds_guard_firewall_allow`. Services that may be reached. Default: none. */
+  readonly allow?: readonly AllowWord[] | undefined;
+  /** Receives the events, besides the sinks that the settings name. */
+  readonly onEvent?: ((event: GuardEvent) => void) | undefined;
+}
+
+/**
+ * From now on no connection of this thread, its workers and its Node children reaches a link-local metadata service, but
+ * the guard's own: each fails as a connection does that the system refuses (`EACCES`, with an {@link ImdsRefusedError}
+ * `ERR_IMDS_CONNECTION_BLOCKED` as cause), and is an event. Cannot be undone.
+ *
+ * @returns what it came to, and what it cannot close; `imds-guard/register` as a preload closes the most
+ * @throws TypeError `ERR_INVALID_ARG_VALUE` for an option, ImdsGuardSettingsError for a setting, that is not allowed
+ * @example
+ * ```ts
+ * import { installFirewall } from "imds-guard/firewall";
+ * const { notClosed } = installFirewall();
+ * for (const hole of notClosed) console.log("not covered:", hole);
+ * ```
+ */
+export function installFirewall(options: FirewallOptions = {}): FirewallReport {
+  const { mode, allow, onEvent } = options;
+  if (mode !== undefined && mode !== "block" && mode !== "report") throw invalidArgument("mode", mode, "block, report");
+  if (allow !== undefined && !(Array.isArray(allow) && allow.every((word) => ALLOW_WORDS.includes(word)))) throw invalidArgument("allow", allow, `a list of ${ALLOW_WORDS.join(", ")}`);
+  const settings = readEarlySettings({ firewall: mode, ...(allow !== undefined && allow.length > 0 && { firewallAllow: allow }) }, realSystem);
+  const reporter = earlyReporter(settings, onEvent && callbackSink(onEvent));
+  return install({ mode: settings.firewall, allow: settings.firewallAllow, early: false, report: reporter });
+}
