@@ -12,7 +12,7 @@ import type { ImdsRequest, ImdsResponse } from "../../src/imds/transport.js";
 import { exchange, startDeadline, wasReset, wasUnreachable } from "../../src/imds/transport.js";
 import type { RawServer } from "./raw-server.js";
 import { answer, deadlineOf, drip, flood, LONG, SHORT, startServer } from "./raw-server.js";
-import { compiledTransport } from "./compiled-transport.js";
+import { compileSource } from "./compiled-source.js";
 
 // Properties and processes of their own take their time on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
@@ -310,7 +310,7 @@ async function inChild(port: number, env: Readonly<Record<string, string>>, befo
     const { exchange } = await import(process.argv[1]);
     const { body } = await exchange({ address: "127.0.0.1", port: ${port} }, { method: "GET", path: "/", headers: {}, maxBody: 99 }, { remaining: () => 10000 });
     process.stdout.write(body);`;
-  const { url, remove } = compiledTransport();
+  const { url, remove } = compileSource("imds/transport");
   const child = spawn(process.execPath, ["--input-type=module", "-e", program, url], { env: { PATH: process.env["PATH"], ...env }, stdio: ["ignore", "pipe", "inherit"] });
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));

@@ -1,5 +1,5 @@
-/** The transport as JavaScript on disk, for processes of Node versions that do not read TypeScript. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+/** Modules of this package as JavaScript on disk, for processes of Node versions that do not read TypeScript. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, posix } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -19,9 +19,17 @@ function compile(name: string, directory: string, done = new Set<string>()): voi
   for (const [, imported = ""] of outputText.matchAll(/(?:from|import\()\s*"(\.[^"]*)\.js"/g)) compile(posix.join(posix.dirname(name), imported), directory, done);
 }
 
-export function compiledTransport(): { readonly url: string; readonly remove: () => void } {
-  const directory = mkdtempSync(join(tmpdir(), "imds-guard-transport-"));
+export interface Compiled {
+  readonly url: string;
+  readonly directory: string;
+  readonly remove: () => void;
+}
+
+/** Compiles the module `src/<name>.ts`, with whatever it imports within reach. */
+export function compileSource(name: string): Compiled {
+  const directory = mkdtempSync(join(tmpdir(), "imds-guard-compiled-"));
   writeFileSync(join(directory, "package.json"), '{"type":"module"}');
-  compile("imds/transport", directory);
-  return { url: pathToFileURL(join(directory, "imds/transport.js")).href, remove: () => rmSync(directory, { recursive: true }) };
+  symlinkSync(join(SOURCES, "../node_modules"), join(directory, "node_modules"));
+  compile(name, directory);
+  return { url: pathToFileURL(join(directory, `${name}.js`)).href, directory, remove: () => rmSync(directory, { recursive: true }) };
 }
