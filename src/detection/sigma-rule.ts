@@ -85,6 +85,11 @@ export function isDetectionRule(rule: SigmaRule): rule is DetectionRule {
   return "detection" in rule;
 }
 
+/** Whether a rule judges the matches of others. */
+export function isCorrelationRule(rule: SigmaRule): rule is CorrelationRule {
+  return "correlation" in rule;
+}
+
 /** Whether `level` is at least `threshold`. */
 export function levelAtLeast(level: Level, threshold: Level): boolean {
   return LEVELS.indexOf(level) >= LEVELS.indexOf(threshold);

@@ -458,7 +458,8 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
           "route to fd00:ec2:",
           "adding address fd00:ec2:",
           " via fe80:",
-          "router advertisement",
+          "gw: fe80:",
+          "proto: ra",
           "ndisc"
         ],
         "condition": "keywords_network and keywords_action"

@@ -1,0 +1,91 @@
+/** Opens logs: files and standard input, plain, gzip or Zstandard, told apart by their first bytes. */
+import { createReadStream } from "node:fs";
+import { Readable, pipeline } from "node:stream";
+import type { Transform } from "node:stream";
+import * as zlib from "node:zlib";
+
+/** Why a stream could not be read to its end. */
+export class LogStreamError extends Error {
+  override readonly name = "LogStreamError";
+  /** The system's or zlib's code (`ENOENT`, `Z_DATA_ERROR`, ...), or `ERR_SCAN_ZSTD` where this Node.js cannot decompress. */
+  readonly code: string;
+  /** What to do about it. */
+  readonly advice: string;
+
+  constructor(code: string, message: string, advice: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.advice = advice;
+  }
+}
+
+/** How many bytes are read at a time. More is slower: the bytes leave the processor's cache before they are searched. */
+export const CHUNK_BYTES = 64 * 1024;
+
+/** Reads a file, or standard input for `-`. The file is opened when the iteration begins, and its errors appear there. */
+export function openLog(path: string): AsyncIterable<Uint8Array> {
+  if (path === "-") return process.stdin;
+  return { [Symbol.asyncIterator]: () => createReadStream(path, { highWaterMark: CHUNK_BYTES })[Symbol.asyncIterator]() };
+}
+
+/**
+ * The content of a stream, decompressed if it begins like gzip (RFC 1952) or Zstandard (RFC 8878).
+ *
+ * @throws LogStreamError when reading or decompressing fails; what was read until then has been delivered
+ */
+export async function* decompressed(stream: AsyncIterable<Uint8Array>, onRead?: (bytes: number) => void): AsyncGenerator<Buffer, void, void> {
+  const source = counted(stream, onRead);
+  try {
+    const head: Buffer[] = [];
+    let length = 0;
+    for (let next = await source.next(); !next.done; next = await source.next()) {
+      head.push(next.value);
+      length += next.value.length;
+      if (length >= 4) break;
+    }
+    const start = Buffer.concat(head, length);
+    const decompressor = decompressorFor(start);
+    if (decompressor === undefined) {
+      if (length > 0) yield start;
+      yield* source;
+      return;
+    }
+    // The error arrives through the iteration of the decompressor.
+    pipeline(Readable.from(chain(start, source), { objectMode: false }), decompressor, () => undefined);
+    for await (const chunk of decompressor) yield chunk as Buffer;
+  } catch (error) {
+    throw asStreamError(error);
+  }
+}
+
+async function* counted(stream: AsyncIterable<Uint8Array>, onRead: ((bytes: number) => void) | undefined): AsyncGenerator<Buffer, void, void> {
+  for await (const chunk of stream) {
+    onRead?.(chunk.length);
+    yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+  }
+}
+
+async function* chain(first: Buffer, rest: AsyncGenerator<Buffer, void, void>): AsyncGenerator<Buffer, void, void> {
+  yield first;
+  yield* rest;
+}
+
+function decompressorFor(head: Buffer): Transform | undefined {
+  if (head[0] === 0x1f && head[1] === 0x8b) return zlib.createGunzip({ chunkSize: CHUNK_BYTES });
+  if (head.length < 4 || head.readUInt32LE(0) !== 0xfd2fb528) return undefined;
+  // Node.js has had it since 22.15; the types of the oldest supported version do not know it.
+  const create = (zlib as { createZstdDecompress?: (options: zlib.ZlibOptions) => Transform }).createZstdDecompress;
+  if (create !== undefined) return create({ chunkSize: CHUNK_BYTES });
+  throw new LogStreamError(
+    "ERR_SCAN_ZSTD", `Node.js ${process.versions.node} cannot decompress Zstandard`,
+    "Use Node.js 22.15 or later, or decompress on the way: zstd -dc FILE | imds-guard scan -",
+  );
+}
+
+function asStreamError(error: unknown): LogStreamError {
+  if (error instanceof LogStreamError) return error;
+  const { code = "EUNKNOWN", message } = error as NodeJS.ErrnoException;
+  const damaged = code.startsWith("Z_") || code.startsWith("ZSTD_") || code === "ERR_STREAM_PREMATURE_CLOSE";
+  const advice = damaged ? "The file is cut off or damaged; what could be read of it was scanned" : "Check the path and the permissions";
+  return new LogStreamError(code, message, advice, { cause: error });
+}

@@ -1,0 +1,86 @@
+/** What the scanner reports of one match: which rule, where, and the fields that tell the story, without secrets. */
+import { fieldOf } from "./log-record.js";
+import type { LogRecord } from "./log-record.js";
+import { maskSecrets } from "./mask-secrets.js";
+import type { Correlated } from "./sigma-correlation.js";
+import type { CompiledRule } from "./sigma-evaluator.js";
+import type { Level, SigmaRule } from "./sigma-rule.js";
+
+/** One match. Holds no secret that {@link maskSecrets} recognises. */
+export interface ScanFinding {
+  readonly rule: { readonly id: string; readonly title: string; readonly level: Level };
+  /** Name of the file or stream. */
+  readonly source: string;
+  /** Line on which the record begins, from 1. */
+  readonly line: number;
+  /** ISO 8601, UTC, where the record tells. */
+  readonly time?: string;
+  /** Who asked, and whom: addresses as they were logged. */
+  readonly from?: string;
+  readonly to?: string;
+  /** Field -> value: what the rule looked at, and what an analyst asks next. Texts are cut after 512 characters. */
+  readonly fields: Readonly<Record<string, string | number | boolean | readonly string[]>>;
+  /** For correlations: what the matches share, and how many there were. The other properties are those of the last one. */
+  readonly correlated?: { readonly group: Readonly<Record<string, string>>; readonly count: number };
+}
+
+const FROM = ["src_ip", "id.orig_h", "source.ip", "SourceIp", "c-ip", "sourceIPAddress", "arp.dest_ip"];
+const TO = ["dst_ip", "id.resp_h", "destination.ip", "DestinationIp", "cs-host", "arp.src_ip", "endpoint.address"];
+const CONTEXT = [
+  "src_port", "dst_port", "action", "interface_in", "mac", "id.orig_p", "id.resp_p", "conn_state", "resp_bytes", "vlan", "resp_l2_addr",
+  "source.port", "destination.port", "destination.bytes", "Image", "User", "DestinationPort", "CommandLine", "ParentImage",
+  "method", "host", "uri", "status_code", "user_agent", "cs-method", "c-uri", "cs-uri-stem", "sc-status", "c-useragent", "cs-user-agent",
+  "query", "qtype_name", "answers", "server_name", "arp.src_mac", "arp.dest_mac", "message", "code", "claimed.accountId", "claimed.roleName",
+  "responder.mac", "caller.argv0", "eventName", "userAgent", "userIdentity.arn", "userIdentity.accountId", "recipientAccountId",
+  "userIdentity.sessionContext.ec2RoleDelivery",
+];
+const LONGEST = 512;
+const MOST_ELEMENTS = 16;
+
+/** The finding that a matching record makes. */
+export function findingOf(compiled: CompiledRule, record: LogRecord, source: string, line: number): ScanFinding {
+  const fields: Record<string, string | number | boolean | readonly string[]> = {};
+  for (const name of new Set([...compiled.fields, ...CONTEXT])) {
+    const value = shown(fieldOf(record.fields, name));
+    if (value !== undefined) fields[name] = value;
+  }
+  const from = address(record, FROM);
+  const to = address(record, TO);
+  return {
+    rule: told(compiled.rule), source, line,
+    // Beyond the year 275760 there is no ISO form.
+    ...(record.time !== undefined && Math.abs(record.time) <= 8.64e15 && { time: new Date(record.time).toISOString() }),
+    ...(from !== undefined && { from }), ...(to !== undefined && { to }), fields,
+  };
+}
+
+/** The finding of a correlation that `last` completed. */
+export function correlatedFinding({ rule, group, count }: Correlated, last: ScanFinding): ScanFinding {
+  const masked = Object.fromEntries(Object.entries(group).map(([name, value]) => [name, text(value)]));
+  return { ...last, rule: told(rule), correlated: { group: masked, count } };
+}
+
+function told({ id, title, level }: SigmaRule): ScanFinding["rule"] {
+  return { id, title, level };
+}
+
+function address(record: LogRecord, names: readonly string[]): string | undefined {
+  for (const name of names) {
+    const value = fieldOf(record.fields, name);
+    if (typeof value === "string" && value !== "") return text(value);
+  }
+  return undefined;
+}
+
+function shown(value: unknown): string | number | boolean | readonly string[] | undefined {
+  if (typeof value === "string") return text(value);
+  if (typeof value === "number" || typeof value === "boolean") return value;
+  if (Array.isArray(value)) return value.slice(0, MOST_ELEMENTS).map((element: unknown) => text(typeof element === "string" ? element : JSON.stringify(element) ?? "null"));
+  return undefined;
+}
+
+function text(value: string): string {
+  // Masked before it is cut, or the cut could leave a secret too short to be recognised. What follows is not looked at.
+  const masked = maskSecrets(value.slice(0, 8 * LONGEST));
+  return masked.length > LONGEST ? `${masked.slice(0, LONGEST)}...` : masked;
+}

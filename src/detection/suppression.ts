@@ -1,0 +1,74 @@
+/** Leaves out the networks that do have EC2 instances, whose requests to the metadata service are to be expected. */
+import { IMDS_IPV4, IMDS_IPV6 } from "../addresses.js";
+import { invalidArgument } from "../errors.js";
+import { overlaps, parseNetwork } from "./ip-network.js";
+import type { FieldMap, LogSource, SigmaRule } from "./sigma-rule.js";
+import { isDetectionRule } from "./sigma-rule.js";
+
+/** Networks whose traffic is to be expected. */
+export interface Suppression {
+  /** In CIDR notation, IPv4 or IPv6. */
+  readonly subnets?: readonly string[] | undefined;
+  /** VLAN numbers, 1 to 4094. */
+  readonly vlans?: readonly number[] | undefined;
+}
+
+interface Places {
+  /** Fields that hold the address of a host of the network. */
+  readonly hosts: readonly string[];
+  readonly vlan?: string;
+}
+
+const PLACES: readonly (readonly [source: LogSource, places: Places])[] = [
+  [{ category: "firewall" }, { hosts: ["src_ip", "dst_ip"], vlan: "vlan" }],
+  [{ category: "proxy" }, { hosts: ["src_ip"] }],
+  [{ category: "dns" }, { hosts: ["src_ip"] }],
+  [{ category: "webserver" }, { hosts: ["c-ip"] }],
+  [{ category: "network" }, { hosts: ["source.ip", "destination.ip"], vlan: "network.vlan.id" }],
+  [{ category: "network_connection" }, { hosts: ["SourceIp"] }],
+  [{ product: "zeek" }, { hosts: ["id.orig_h", "id.resp_h"], vlan: "vlan" }],
+  [{ product: "suricata", service: "arp" }, { hosts: ["arp.dest_ip"], vlan: "vlan" }],
+  [{ product: "aws", service: "cloudtrail" }, { hosts: ["sourceIPAddress"] }],
+];
+
+/**
+ * The rule with a filter for hosts in the subnets and on the VLANs, whichever side of the connection they are on. A rule
+ * whose log tells neither (processes, syslog, own events) and a correlation are returned as they are: a correlation
+ * follows the rules that it joins.
+ *
+ * For CloudTrail the subnets are those of the addresses with which instances reach AWS, such as NAT gateways.
+ *
+ * @throws TypeError with code `ERR_INVALID_ARG_VALUE` for what is no network or VLAN, and for a subnet that contains an
+ *   address of the metadata service: it would suppress every match
+ */
+export function withSuppression<R extends SigmaRule>(rule: R, { subnets = [], vlans = [] }: Suppression): R {
+  checkSubnets(subnets);
+  for (const vlan of vlans) if (!Number.isInteger(vlan) || vlan < 1 || vlan > 4094) throw invalidArgument("vlans", vlan, "whole numbers from 1 to 4094");
+  if (!isDetectionRule(rule)) return rule;
+  const places = PLACES.find(([source]) => Object.entries(source).every(([key, value]) => rule.logsource[key as keyof LogSource] === value))?.[1];
+  if (places === undefined) return rule;
+  const filters: Record<string, FieldMap> = {};
+  for (const field of subnets.length > 0 ? places.hosts : []) filters[`filter_main_ec2_${name(field)}`] = { [`${field}|cidr`]: single(subnets) };
+  if (vlans.length > 0 && places.vlan !== undefined) filters["filter_main_ec2_vlan"] = { [places.vlan]: single(vlans) };
+  if (Object.keys(filters).length === 0) return rule;
+  const { condition, ...searches } = rule.detection;
+  const detection = { ...searches, ...filters, condition: `(${condition}) and not 1 of filter_main_ec2_*` };
+  return { ...rule, detection };
+}
+
+function checkSubnets(subnets: readonly string[]): void {
+  for (const subnet of subnets) {
+    const network = parseNetwork(subnet, "subnets");
+    if ([IMDS_IPV4, IMDS_IPV6].some((address) => overlaps(network, parseNetwork(address)))) {
+      throw invalidArgument("subnets", subnet, "networks of hosts, without the addresses of the metadata service");
+    }
+  }
+}
+
+function name(field: string): string {
+  return field.toLowerCase().replace(/[^a-z0-9]+/g, "_");
+}
+
+function single<T>(values: readonly T[]): T | readonly T[] {
+  return values.length === 1 ? values[0]! : values;
+}
