@@ -1,0 +1,65 @@
+/** Copies of the shared config files in which one profile has no credentials, so that a program goes on to those it is served. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import type { FileKind } from "../settings/config-files.js";
+import { MAX_CONFIG_FILE } from "../settings/config-files.js";
+import type { System } from "../system.js";
+import { CREDENTIAL_KEYS } from "./credential-origin.js";
+
+/** Copies on disk, for as long as a program runs. */
+export interface ConfigCopies {
+  readonly config?: string | undefined;
+  readonly credentials?: string | undefined;
+  /** Removes the copies. Never throws. */
+  remove(): void;
+}
+
+/** The text of a shared config file without the credential settings of `profile`; everything else stays as it is. */
+export function withoutCredentials(text: string, kind: FileKind, profile: string): string {
+  let selected = false;
+  let dropping = false;
+  const kept = text.split("\n").filter((line) => {
+    const section = /^\s*\[\s*(.*?)\s*\]/.exec(line);
+    if (section) {
+      selected = profileOf(section[1] as string, kind) === profile;
+      dropping = false;
+      return true;
+    }
+    // What continues a setting goes where the setting went.
+    if (!/^[ \t]+\S/.test(line)) dropping = selected && CREDENTIAL_KEYS.includes(line.slice(0, Math.max(0, line.indexOf("="))).trim().toLowerCase());
+    return !dropping;
+  });
+  return kept.join("\n");
+}
+
+function profileOf(section: string, kind: FileKind): string | undefined {
+  if (kind === "credentials" || section === "default") return section;
+  return /^profile\s+(["']?)(.*?)\1$/.exec(section)?.[2];
+}
+
+/**
+ * Writes copies of those files that give `profile` credentials, in a directory that only this user can enter: below
+ * `XDG_RUNTIME_DIR` where there is one, which is in memory and gone with the session.
+ * @throws the system's error where no directory can be made
+ */
+export function copyWithoutCredentials(profile: string, system: System): ConfigCopies {
+  const home = system.env["HOME"] || system.env["USERPROFILE"] || homedir();
+  const copies: Partial<Record<FileKind, string>> = {};
+  for (const [kind, variable] of [["config", "AWS_CONFIG_FILE"], ["credentials", "AWS_SHARED_CREDENTIALS_FILE"]] as const) {
+    const path = system.env[variable] || join(home, ".aws", kind);
+    const read = system.readFile(path.startsWith("~/") ? join(home, path.slice(2)) : path, MAX_CONFIG_FILE);
+    if (read.kind !== "content") continue;
+    const text = read.bytes.toString("utf8");
+    const without = withoutCredentials(text, kind, profile);
+    if (without !== text) copies[kind] = without;
+  }
+  const entries = Object.entries(copies);
+  if (entries.length === 0) return { remove: () => undefined };
+  const directory = mkdtempSync(join(system.env["XDG_RUNTIME_DIR"] || tmpdir(), "imds-guard-"));
+  for (const [kind, text] of entries) writeFileSync(join(directory, kind), text, { mode: 0o600, flag: "wx" });
+  return {
+    ...Object.fromEntries(entries.map(([kind]) => [kind, join(directory, kind)])),
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}

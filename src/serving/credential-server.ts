@@ -1,0 +1,129 @@
+/** Serves credentials to programs of this host in the format of the container credentials endpoint, which every AWS SDK can read. */
+import { randomBytes } from "node:crypto";
+import { accountOfAccessKey } from "../attest/access-key.js";
+import { isImdsGuardError } from "../errors.js";
+import type { LoopbackServer, Rejection, Reply } from "./loopback-server.js";
+import { startLoopbackServer } from "./loopback-server.js";
+import { sameText } from "./same-text.js";
+
+/** Credentials of any source. */
+export interface ServableCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
+  readonly expiration?: Date | undefined;
+  readonly accountId?: string | undefined;
+}
+
+/** What {@link startCredentialServer} serves, and how. */
+export interface CredentialServerOptions {
+  /** Called for each admitted request; expected to remember and renew by itself. */
+  readonly provide: () => Promise<ServableCredentials>;
+  /** Default 0: one that is free. */
+  readonly port?: number | undefined;
+  /** Path of the endpoint. Default: a random one. */
+  readonly path?: string | undefined;
+  /** Whether the server keeps the process alive. Default false. */
+  readonly holdsProcess?: boolean | undefined;
+  /** Called for every request that was turned away. */
+  readonly onRejected?: ((reason: Rejection) => void) | undefined;
+  /** Milliseconds on a clock that never jumps. Default: the system's. */
+  readonly monotonic?: (() => number) | undefined;
+}
+
+/** A running credential server. */
+export interface CredentialServer extends LoopbackServer {
+  /** What requests have to carry as their `Authorization` header, 256 random bits. A secret. */
+  readonly token: string;
+}
+
+/** Admitted requests a second, on average; a program that asks for every call it signs stays far below. */
+export const REQUESTS_PER_SECOND = 50;
+/** Admitted requests at once, above the average. */
+export const REQUEST_BURST = 200;
+/** Credentials without an end of their own are served with one this far ahead, so that clients come back for newer ones. */
+export const ENDLESS_SERVED_MS = 60 * 60_000;
+
+/**
+ * Starts the endpoint. Clients find it through `AWS_CONTAINER_CREDENTIALS_FULL_URI` and
+ * `AWS_CONTAINER_AUTHORIZATION_TOKEN` (or `..._TOKEN_FILE`).
+ *
+ * Errors of `provide` are answered by code and message alone: 503 where it may pass, 403 where it was refused.
+ * @throws the system's error where the port cannot be had
+ */
+export async function startCredentialServer(options: CredentialServerOptions): Promise<CredentialServer> {
+  const { provide, monotonic = () => performance.now(), path = `/${randomBytes(16).toString("base64url")}`, ...rest } = options;
+  const token = randomBytes(32).toString("base64url");
+  const withinRate = createRateLimit(REQUESTS_PER_SECOND, REQUEST_BURST, monotonic);
+  const server = await startLoopbackServer({
+    ...rest,
+    path,
+    // The rate is counted behind the token: whoever does not have it cannot use it up.
+    admit: ({ headers }) => (sameText(headers.authorization ?? "", token) ? (withinRate() ? undefined : "rate") : "token"),
+    reply: () => answer(provide),
+  });
+  return { ...server, token };
+}
+
+async function answer(provide: () => Promise<ServableCredentials>): Promise<Reply> {
+  try {
+    return { status: 200, body: JSON.stringify(containerFormat(await provide(), Date.now())) };
+  } catch (error) {
+    // Every failure becomes an answer: a client that waits for one must not be left waiting.
+    // Only the guard's own messages are known to be free of secrets.
+    const known = isImdsGuardError(error);
+    const status = known && error.kind !== "unavailable" ? 403 : 503;
+    return { status, body: JSON.stringify({ code: known ? error.code : "Unavailable", message: known ? error.message : "no provider gave credentials" }) };
+  }
+}
+
+/** Credentials as the endpoint states them. `Token` and `Expiration` are always there, because clients require them. */
+export function containerFormat(credentials: ServableCredentials, now: number): Readonly<Record<string, string>> {
+  const { accessKeyId, secretAccessKey, sessionToken = "", expiration } = credentials;
+  const account = accountOf(credentials);
+  return {
+    AccessKeyId: accessKeyId,
+    SecretAccessKey: secretAccessKey,
+    Token: sessionToken,
+    Expiration: wholeSeconds(expiration ?? new Date(now + ENDLESS_SERVED_MS)),
+    ...(account !== undefined && { AccountId: account }),
+  };
+}
+
+/** Credentials as a `credential_process` prints them. */
+export function processFormat(credentials: ServableCredentials): Readonly<Record<string, string | number>> {
+  const { accessKeyId, secretAccessKey, sessionToken, expiration } = credentials;
+  const account = accountOf(credentials);
+  return {
+    Version: 1,
+    AccessKeyId: accessKeyId,
+    SecretAccessKey: secretAccessKey,
+    ...(sessionToken !== undefined && { SessionToken: sessionToken }),
+    ...(expiration !== undefined && { Expiration: wholeSeconds(expiration) }),
+    ...(account !== undefined && { AccountId: account }),
+  };
+}
+
+function accountOf({ accessKeyId, accountId }: ServableCredentials): string | undefined {
+  const key = accountOfAccessKey(accessKeyId);
+  return accountId ?? (key.kind === "known" ? key.accountId : undefined);
+}
+
+/** As the services of AWS write times; some parsers know no fractions. */
+function wholeSeconds(date: Date): string {
+  return date.toISOString().replace(/\.\d{3}Z$/, "Z");
+}
+
+/** A bucket of `burst` requests that fills at `perSecond`. */
+function createRateLimit(perSecond: number, burst: number, monotonic: () => number): () => boolean {
+  let left = burst;
+  let at = monotonic();
+  return () => {
+    const now = monotonic();
+    left = Math.min(burst, left + ((now - at) / 1_000) * perSecond);
+    at = now;
+    if (left < 1) return false;
+    left -= 1;
+    return true;
+  };
+}

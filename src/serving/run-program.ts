@@ -1,0 +1,55 @@
+/** Runs a program in the place of this one: same terminal, signals passed on, its end reported as a shell would. */
+import { spawn } from "node:child_process";
+import { constants } from "node:os";
+
+/** The program exists and cannot be run; as `env` and shells have it. */
+export const CANNOT_RUN = 126;
+/** There is no such program. */
+export const NOT_FOUND = 127;
+
+/** What became of a program. */
+export interface Ran {
+  /** Its exit code; 128 and the number of the signal that ended it; 126 or 127 where it never ran. */
+  readonly exitCode: number;
+  /** The system's code where it never ran. */
+  readonly failure?: string;
+}
+
+/** Sent to this process alone by whoever wants the program to hear them. */
+const PASSED_ON: readonly NodeJS.Signals[] = ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"];
+/** Sent by a terminal to every process of the group that has it: the program has them already. */
+const FROM_TERMINAL: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT"];
+
+/**
+ * Runs `command` with this process's standard streams and in its process group, so that job control works as without us.
+ * Signals that would end this process reach the program instead, which decides.
+ */
+export function runProgram(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ran> {
+  return new Promise((resolve) => {
+    const child = spawn(command, [...args], { env, stdio: "inherit" });
+    const onTerminal = process.stdin.isTTY === true;
+    const handlers = new Map<NodeJS.Signals, () => void>();
+    for (const signal of [...PASSED_ON, ...FROM_TERMINAL]) {
+      const pass = !(onTerminal && FROM_TERMINAL.includes(signal));
+      handlers.set(signal, () => void (pass && child.kill(signal)));
+    }
+    const finish = (ran: Ran): void => {
+      for (const [signal, handler] of handlers) process.off(signal, handler);
+      resolve(ran);
+    };
+    for (const [signal, handler] of handlers) listen(signal, handler);
+    child.once("error", (error: NodeJS.ErrnoException) => {
+      // Also raised for a signal that could not be passed on to a program that runs.
+      if (child.pid !== undefined) return;
+      const code = error.code ?? "EUNKNOWN";
+      finish({ exitCode: code === "ENOENT" ? NOT_FOUND : CANNOT_RUN, failure: code });
+    });
+    child.once("exit", (code, signal) => finish({ exitCode: code ?? 128 + (signal === null ? 0 : constants.signals[signal]) }));
+  });
+}
+
+function listen(signal: NodeJS.Signals, handler: () => void): void {
+  // SIGUSR1 belongs to the debugger of Node until somebody listens; Windows knows few of these.
+  if (process.platform === "win32" && !["SIGINT", "SIGTERM", "SIGHUP"].includes(signal)) return;
+  process.on(signal, handler);
+}
