@@ -39,7 +39,7 @@ const OTHER_OPTIONS = ["profile", "onEvent", "logger"];
  * @throws TypeError with code `ERR_INVALID_ARG_VALUE` for an unknown key or a value that is not allowed.
  */
 export function checkOptions(options: GuardOptions): void {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) throw invalidArgument("guard", options, "an object of options");
+  if (!isRecord(options)) throw invalidArgument("guard", options, "an object of options");
   const names = [...SETTINGS.map((setting) => setting.name), ...OTHER_OPTIONS];
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
@@ -54,7 +54,11 @@ export function checkOptions(options: GuardOptions): void {
   }
   if (options.profile !== undefined && typeof options.profile !== "string") throw invalidArgument("guard.profile", options.profile, "a profile name");
   if (options.onEvent !== undefined && typeof options.onEvent !== "function") throw invalidArgument("guard.onEvent", options.onEvent, "a function");
-  if (options.logger === null || (options.logger !== undefined && typeof options.logger !== "object")) throw invalidArgument("guard.logger", options.logger, "an object with debug, info, warn and error");
+  if (options.logger !== undefined && !isRecord(options.logger)) throw invalidArgument("guard.logger", options.logger, "an object with debug, info, warn and error");
+}
+
+function isRecord(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**

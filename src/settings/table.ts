@@ -73,7 +73,7 @@ const CERTIFICATES: Pick<SettingSpec, "allowed" | "read" | "check"> = {
   allowed: "region=path pairs separated by commas (in code: an object of region: PEM text)",
   read: (value) => {
     const pairs = value.split(",").map((pair) => /^\s*([^=\s]+)\s*=\s*(.*\S)\s*$/.exec(pair));
-    return pairs.every((pair) => pair !== null) ? Object.fromEntries(pairs.map((pair) => [pair[1], pair[2]])) : value;
+    return pairs.every((pair) => pair !== null) ? (Object.fromEntries(pairs.map((pair) => [pair[1], pair[2]] as const)) as unknown) : value;
   },
   check: (value) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) return INVALID;

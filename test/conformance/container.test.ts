@@ -44,8 +44,8 @@ interface UriCase {
 }
 
 const cases: readonly Given[] = [
-  ...readCases<EcsCase>("container", "smithy-rs/ecs-tests.json").map(({ docs, env, result }) => ({ name: docs, env, uri: result.Ok })),
-  ...readCases<UriCase>("container", "container-uri-token-tests.json").map(({ description, env, token_file, expect: { request } }) => ({ name: description, env, token_file, uri: request?.uri })),
+  ...(readCases("container", "smithy-rs/ecs-tests.json") as readonly EcsCase[]).map(({ docs, env, result }) => ({ name: docs, env, uri: result.Ok })),
+  ...(readCases("container", "container-uri-token-tests.json") as readonly UriCase[]).map(({ description, env, token_file, expect: { request } }) => ({ name: description, env, token_file, uri: request?.uri })),
 ];
 
 const namespaces = spawnSync("unshare", ["-Urnm", "ip", "addr", "add", "169.254.170.2/32", "dev", "lo"]).status === 0;

@@ -23,7 +23,7 @@ interface Case {
   readonly outcomes: readonly { readonly result: string; readonly accountId?: string }[];
 }
 
-const cases = readCases<Case>("imds-sep", "imds-sep-tests.json");
+const cases = readCases("imds-sep", "imds-sep-tests.json") as readonly Case[];
 const EXTENDED = "security-credentials-extended";
 const LEGACY = "security-credentials";
 

@@ -10,7 +10,7 @@ interface Case {
   readonly output: { readonly errorContaining?: string };
 }
 
-const cases = readCases<Case>("profile-parser", "smithy-rs/profile-parser-tests.json");
+const cases = readCases("profile-parser", "smithy-rs/profile-parser-tests.json") as readonly Case[];
 
 /** Forms that the specification knows and the SDK's loader for JavaScript passes over: read by it, settings would vanish. */
 const UNREAD = /passes over|comment right behind a section|cannot hold/;

@@ -69,7 +69,7 @@ describe("what is taken for an answer", () => {
     ["HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\nbody", 200, "body"],
     ["chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n", 200, "body"],
     ["an empty body", answer(200), 200, ""],
-    ["two informational answers before it", `HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n${answer(200, "body")}`, 200, "body"],
+    ["two informational answers before it", `HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n${answer(200, "body").toString()}`, 200, "body"],
     ["a redirect, as it is", answer(302, "", { Location: "http://192.0.2.1/" }), 302, ""],
     ["an unauthorized answer", answer(401, "no"), 401, "no"],
     ["a body as large as allowed", answer(200, "x".repeat(1_024)), 200, "x".repeat(1_024)],
@@ -139,9 +139,9 @@ describe("what is refused as malformed", () => {
     Socket.prototype.connect = function (this: Socket, ...args: unknown[]) {
       setImmediate(asleep);
       return connect.apply(this, args);
-    } as typeof Socket.prototype.connect;
+    };
     const error = await failure(exchange({ address: "127.0.0.1", port }, GET, deadlineOf(LONG))).finally(() => {
-      Socket.prototype.connect = connect as typeof Socket.prototype.connect;
+      Socket.prototype.connect = connect;
     });
     await thread.terminate();
     expect([error.code, error.evidence[0]?.says]).toEqual(["ERR_IMDS_MALFORMED", "the peer sent data before it was asked"]);
@@ -263,9 +263,9 @@ describe("the pin", () => {
     const connect = Socket.prototype.connect as (this: Socket, ...args: unknown[]) => Socket;
     Socket.prototype.connect = function (this: Socket) {
       return connect.call(this, { host: "127.0.0.2", port: elsewhere.port });
-    } as typeof Socket.prototype.connect;
+    };
     const error = await failure(exchange({ address: "127.0.0.1", port: elsewhere.port }, GET, deadlineOf(LONG))).finally(() => {
-      Socket.prototype.connect = connect as typeof Socket.prototype.connect;
+      Socket.prototype.connect = connect;
     });
     expect([error.kind, error.code]).toEqual(["untrusted", "ERR_IMDS_PEER_MISMATCH"]);
     expect(error.evidence[0]?.value).toBe(`127.0.0.2 port ${elsewhere.port}`);
