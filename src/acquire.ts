@@ -60,6 +60,12 @@ interface Identity {
   readonly instanceProfileId: string | undefined;
 }
 
+/** Credentials of a role, unparsed. */
+interface Offer {
+  readonly role: string;
+  readonly body: Buffer;
+}
+
 const NO_IDENTITY: Identity = { document: undefined, claim: undefined, instanceProfileArn: undefined, instanceProfileId: undefined };
 const IAM_INFO_PATH = "/latest/meta-data/iam/info";
 const MAX_IAM_INFO = 4_096;
@@ -78,8 +84,8 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   async function acquire(): Promise<Acquired> {
     const deadline = startDeadline(settings.timeout, system.monotonic);
     try {
-      const [role, proved] = await both(nameRole(deadline), identity ? Promise.resolve(identity) : proveIdentity(deadline));
-      return await finish(role, proved, deadline, settings.roleName === undefined && roleName !== undefined);
+      const [offered, proved] = await both(offer(deadline), identity ? Promise.resolve(identity) : proveIdentity(deadline));
+      return offered ? accept(offered, proved) : await changeRole(deadline);
     } catch (error) {
       if (error instanceof ImdsImpersonationError || error instanceof ImdsUntrustedError) forget();
       throw error;
@@ -107,20 +113,28 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     roleName = settings.roleName;
   }
 
-  function nameRole(deadline: Deadline): Promise<string> {
-    return roleName === undefined ? session.roleName(deadline) : Promise.resolve(roleName);
+  /** Credentials are asked for beside the proof, and stay unread until it stands: so verifying takes no time of its own. */
+  function offer(deadline: Deadline): Promise<Offer | undefined> {
+    return roleName === undefined ? offerOfListedRole(deadline) : offerOfKnownRole(roleName, deadline);
   }
 
-  async function finish(role: string, proved: Identity, deadline: Deadline, remembered: boolean): Promise<Acquired> {
-    let body: Buffer;
+  async function offerOfListedRole(deadline: Deadline): Promise<Offer> {
+    const role = await session.roleName(deadline);
+    return { role, body: await session.roleCredentials(role, deadline) };
+  }
+
+  /** Undefined where the remembered role is gone. */
+  async function offerOfKnownRole(role: string, deadline: Deadline): Promise<Offer | undefined> {
     try {
-      body = await session.roleCredentials(role, deadline);
+      return { role, body: await session.roleCredentials(role, deadline) };
     } catch (error) {
       if (!(error instanceof ImdsUnavailableError) || error.code !== "ERR_IMDS_NOT_FOUND") throw error;
       if (settings.roleName !== undefined) throw noSuchRole(role, error);
-      if (!remembered) throw error;
-      return changeRole(deadline);
+      return undefined;
     }
+  }
+
+  function accept({ role, body }: Offer, proved: Identity): Acquired {
     const credentials = parseCredentials(body, system.now());
     const attestation = bind(role, proved, credentials);
     if (identity !== proved || roleName !== role) reportIdentity(attestation);
@@ -139,8 +153,8 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   async function changeRole(deadline: Deadline): Promise<Acquired> {
     roleName = undefined;
     identity = proof === "none" ? NO_IDENTITY : undefined;
-    const [role, proved] = await both(session.roleName(deadline), identity ? Promise.resolve(identity) : proveIdentity(deadline));
-    return finish(role, proved, deadline, false);
+    const [offered, proved] = await both(offerOfListedRole(deadline), identity ? Promise.resolve(identity) : proveIdentity(deadline));
+    return accept(offered, proved);
   }
 
   function reportRoleChange(before: string, now: string): void {
@@ -152,16 +166,21 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   }
 
   async function proveIdentity(deadline: Deadline): Promise<Identity> {
-    const [body, info] = await both(signedIdentity(deadline), iamInfo(deadline));
+    const [named, info] = await both(namedIdentity(deadline), iamInfo(deadline));
+    return { ...named, ...info };
+  }
+
+  async function namedIdentity(deadline: Deadline): Promise<Pick<Identity, "document" | "claim">> {
+    const body = await signedIdentity(deadline);
     try {
-      return { document: attestDocument(body, options.keyRing).document, claim: undefined, ...info };
+      return { document: attestDocument(body, options.keyRing).document, claim: undefined };
     } catch (error) {
       const unknownRegion = error instanceof ImdsImpersonationError && error.code === "ERR_IMDS_ATTESTATION_REGION";
       if (!unknownRegion || proof !== "unless-unknown-region") throw error;
       const claim = parseIdentityDocument(readSignedIdentity(body).content);
       if (!isVouchedFor(claim.region, settings)) throw error;
       reporter.report("imds.attestation_unavailable", { endpoint: session.pin, message: error.message, evidence: error.evidence, advice: error.advice });
-      return { document: undefined, claim, ...info };
+      return { document: undefined, claim };
     }
   }
 
@@ -250,12 +269,17 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   };
 }
 
-/** Waits for both and, if both fail, throws the graver error: a finding before an outage. */
+/** Waits for both. A finding is thrown at once; an outage only once the other has had its chance to end in a finding. */
 async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
-  const [a, b] = await Promise.allSettled([first, second]);
-  if (a.status === "fulfilled" && b.status === "fulfilled") return [a.value, b.value];
-  const reasons = [a, b].flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : []));
-  throw reasons.find((reason) => !(reason instanceof ImdsUnavailableError)) ?? reasons[0];
+  try {
+    return await Promise.all([first, second]);
+  } catch (error) {
+    if (!(error instanceof ImdsUnavailableError)) throw error;
+    for (const outcome of await Promise.allSettled([first, second])) {
+      if (outcome.status === "rejected" && !(outcome.reason instanceof ImdsUnavailableError)) throw outcome.reason;
+    }
+    throw error;
+  }
 }
 
 /**
