@@ -107,7 +107,7 @@ interface Line {
  */
 export function createGuard(options: GuardOptions = {}, surroundings: Surroundings = {}): Guard {
   checkOptions(options);
-  keyRingOf(Object.entries(options.certificates ?? {}));
+  const givenKeys = keyRingOf(Object.entries(options.certificates ?? {}));
   const { system = realSystem, locations = {}, sts } = surroundings;
   let opening: Promise<Opened> | undefined;
   let placing: Promise<Place> | undefined;
@@ -128,7 +128,8 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
   async function openOnce(): Promise<Opened> {
     try {
       const resolved = await resolveSettings(options, system, locations);
-      const keyRing = keyRingOf(resolved.settings.certificates);
+      const { sources, certificates } = resolved.settings;
+      const keyRing = sources["certificates"] === "option" ? givenKeys : keyRingOf(certificates);
       const askSts = createStsGate({ settings: resolved.settings, keyRing, sts });
       return { ...resolved, keyRing, askSts, reporter: await openReporter(options, resolved, system) };
     } catch (error) {

@@ -35,7 +35,7 @@ export function createKeyRing(extra: ReadonlyMap<string, readonly KeyObject[]> =
       const known = cache.get(region);
       if (known !== undefined) return known;
       const published = AWS_PUBLIC_KEYS.get(region);
-      const keys = [...(published === undefined ? [] : [readSpki(published.spki)]), ...(added.get(region) ?? [])];
+      const keys = [...(published === undefined ? [] : [publishedKey(region, published.spki)]), ...(added.get(region) ?? [])];
       // Names without a key are chosen by whoever answers, so they are not remembered.
       if (keys.length > 0) cache.set(region, Object.freeze(keys));
       return keys;
@@ -74,8 +74,15 @@ function readBlock(region: string, block: string, label: string): KeyObject {
   }
 }
 
-function readSpki(base64: string): KeyObject {
-  return nodeCrypto().createPublicKey({ key: Buffer.from(base64, "base64"), format: "der", type: "spki" });
+const publishedKeys = new Map<string, KeyObject>();
+
+/** The published key of a region, read once for all key rings. */
+function publishedKey(region: string, spki: string): KeyObject {
+  const known = publishedKeys.get(region);
+  if (known !== undefined) return known;
+  const key = nodeCrypto().createPublicKey({ key: Buffer.from(spki, "base64"), format: "der", type: "spki" });
+  publishedKeys.set(region, key);
+  return key;
 }
 
 function requireStrongRsa(region: string, key: KeyObject): KeyObject {

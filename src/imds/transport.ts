@@ -1,6 +1,8 @@
 /** One HTTP exchange with a pinned address: no proxy, no redirect, no name, no second connection, and a cap on everything. */
 import type { IncomingMessage } from "node:http";
+import { request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
+import { connect } from "node:net";
 import type { ImdsGuardError } from "../errors.js";
 import { ImdsUnavailableError, ImdsUntrustedError } from "../errors.js";
 import { sameAddress } from "../addresses.js";
@@ -60,13 +62,12 @@ export function startDeadline(timeoutMs: number, monotonic: () => number): Deadl
  * @throws ImdsUnavailableError `ERR_IMDS_UNREACHABLE`, `ERR_IMDS_TIMEOUT`
  * @throws ImdsUntrustedError `ERR_IMDS_PEER_MISMATCH`, `ERR_IMDS_TOO_LARGE`, `ERR_IMDS_MALFORMED`
  */
-export async function exchange(peer: Peer, request: ImdsRequest, deadline: Deadline): Promise<ImdsResponse> {
-  const [net, http] = await Promise.all([import("node:net"), import("node:http")]);
+export function exchange(peer: Peer, request: ImdsRequest, deadline: Deadline): Promise<ImdsResponse> {
   const what = `${request.method} ${request.path}`;
-  if (deadline.remaining() <= 0) throw timedOut(peer, what);
+  if (deadline.remaining() <= 0) return Promise.reject(timedOut(peer, what));
   return new Promise<ImdsResponse>((resolve, reject) => {
     // autoSelectFamily would try other addresses; there is one, and it is literal.
-    const socket = markOwn(net.connect({ host: peer.address, port: peer.port, autoSelectFamily: false, noDelay: true }));
+    const socket = markOwn(connect({ host: peer.address, port: peer.port, autoSelectFamily: false, noDelay: true }));
     let settled = false;
     const finish = (outcome: () => void): void => {
       if (settled) return;
@@ -88,7 +89,7 @@ export async function exchange(peer: Peer, request: ImdsRequest, deadline: Deadl
       setImmediate(() => setImmediate(() => {
         if (settled) return;
         if (socket.bytesRead > 0) return fail(malformed(what, "the peer sent data before it was asked"));
-        send(http, socket, peer, request, { finish, fail, resolve });
+        send(socket, peer, request, { finish, fail, resolve });
       }));
     });
   });
@@ -100,10 +101,10 @@ interface Outcome {
   readonly resolve: (response: ImdsResponse) => void;
 }
 
-function send(http: typeof import("node:http"), socket: Socket, peer: Peer, request: ImdsRequest, outcome: Outcome): void {
+function send(socket: Socket, peer: Peer, request: ImdsRequest, outcome: Outcome): void {
   const what = `${request.method} ${request.path}`;
   let informational = 0;
-  const message = http.request({
+  const message = httpRequest({
     method: request.method,
     host: peer.address,
     port: peer.port,
