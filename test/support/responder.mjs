@@ -26,6 +26,17 @@ async function onAddresses(start) {
   }
 }
 
+/** As the real service, which has its document signed and does not sign it for each request. @param {(document: string) => string} sign */
+function signedOnce(sign) {
+  /** @type {Map<string, string>} */
+  const signed = new Map();
+  return (/** @type {string} */ document) => {
+    const body = signed.get(document) ?? sign(document);
+    signed.set(document, body);
+    return body;
+  };
+}
+
 /** @param {import("./machine.mjs").Serve} serve */
 async function play(serve) {
   await genuine?.close();
@@ -40,7 +51,7 @@ async function play(serve) {
     impersonator.play({ ...behaviour, persona: { ...behaviour.persona, ...serve.persona } });
   } else if (serve.kind === "genuine") {
     const { privateKeyPem, identity = {} } = serve;
-    const signDocument = privateKeyPem === undefined ? undefined : createSigner({ privateKeyPem }).sign;
+    const signDocument = privateKeyPem === undefined ? undefined : signedOnce(createSigner({ privateKeyPem }).sign);
     genuine = await onAddresses((listen) => startImdsServer({ ...identity, signDocument, listen }));
   }
 }
