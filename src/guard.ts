@@ -7,7 +7,7 @@ import type { KeyRing } from "./attest/user-keys.js";
 import { createKeyRing, parseTrustedKeys } from "./attest/user-keys.js";
 import type { Contact, Decision, Refusal, Target } from "./decide.js";
 import { decide } from "./decide.js";
-import { ImdsGuardError, ImdsGuardSettingsError, ImdsRefusedError, ImdsUnavailableError, printable } from "./errors.js";
+import { ImdsGuardError, ImdsGuardSettingsError, ImdsRefusedError, ImdsUnavailableError, invalidArgument, printable } from "./errors.js";
 import type { Reporter } from "./events/reporter.js";
 import { createReporter } from "./events/reporter.js";
 import type { Sink } from "./events/sinks.js";
@@ -178,7 +178,7 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
           const acquired = await acquirer.acquire();
           const document = acquired.attestation.document;
           const instanceId = document?.instanceId ?? here.host.instanceId;
-          await here.askSts(acquired, { account: document?.accountId, instanceId, region: document?.region });
+          await here.askSts(acquired, { account: document?.accountId, roleName: acquired.roleName, instanceId, region: document?.region });
           return (last = acquired);
         } catch (error) {
           if (error instanceof ImdsGuardError) reportFailure(reporter, error, endpointOf(decision.target));
@@ -233,7 +233,7 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
 
   const identify = async (): Promise<IdentityDocument | undefined> => (await ask((acquirer) => acquirer.identify())).document;
 
-  return {
+  const guard: Guard = {
     async credentials({ forceRefresh } = {}) {
       const { lifetime } = await line();
       const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = await lifetime.get({ forceRefresh });
@@ -279,6 +279,8 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
       await opened?.reporter.close();
     },
   };
+  workings.set(guard, () => whileOpen(open));
+  return guard;
 
   /** A guard that was closed meanwhile asks nothing any more. */
   async function whileOpen<T>(step: () => Promise<T>): Promise<T> {
@@ -302,6 +304,15 @@ const withdrawals = new WeakMap<object, () => boolean>();
 /** Whether credentials that a guard handed out rest on proof that a later finding of the same guard has shaken. */
 export function isWithdrawn(credentials: object): boolean {
   return withdrawals.get(credentials)?.() ?? false;
+}
+
+const workings = new WeakMap<Guard, () => Promise<Opened>>();
+
+/** Settings and reporter of a guard, for those parts of this package that work on its behalf. */
+export async function workingsOf(guard: Guard): Promise<Pick<Opened, "settings" | "reporter">> {
+  const open = workings.get(guard);
+  if (open === undefined) throw invalidArgument("guard", guard, "what createGuard returned");
+  return open();
 }
 
 const hosts = new WeakMap<System, Promise<HostReport>>();

@@ -28,6 +28,8 @@ export interface ProbeTarget {
 export interface ProbeOptions {
   /** Milliseconds for connection and answer together. */
   readonly timeoutMs: number;
+  /** Told the local port once connected: a connection leaves its trace in the system's table for a minute. */
+  readonly onConnected?: ((localPort: number) => void) | undefined;
 }
 
 /**
@@ -41,7 +43,7 @@ export interface ProbeOptions {
  */
 export async function probeImds(target: ProbeTarget, options: ProbeOptions): Promise<ProbeResult> {
   const { address, port } = target;
-  const { timeoutMs } = options;
+  const { timeoutMs, onConnected } = options;
   const family = parseIp(address)?.family;
   if (family === undefined) throw invalidArgument("address", address, "an IP address");
   if (!(Number.isInteger(port) && port >= 1 && port <= 65_535)) throw invalidArgument("port", port, "1 to 65535");
@@ -49,7 +51,7 @@ export async function probeImds(target: ProbeTarget, options: ProbeOptions): Pro
     throw invalidArgument("timeoutMs", timeoutMs, `a number above 0 and up to ${MAX_TIMEOUT_MS}`);
   }
   const started = performance.now();
-  const result = await converse(address, family, port, timeoutMs);
+  const result = await converse(address, family, port, timeoutMs, onConnected);
   return result.kind === "imdsv2" ? { ...result, elapsedMs: performance.now() - started } : result;
 }
 
@@ -57,7 +59,7 @@ const MAX_TIMEOUT_MS = 600_000;
 
 type Outcome = ProbeAnswer | Extract<ProbeResult, { kind: "refused" | "silent" }>;
 
-function converse(address: string, family: 4 | 6, port: number, timeoutMs: number): Promise<Outcome> {
+function converse(address: string, family: 4 | 6, port: number, timeoutMs: number, onConnected: ProbeOptions["onConnected"]): Promise<Outcome> {
   return new Promise((resolve) => {
     const socket = new Socket();
     let connected = false;
@@ -73,7 +75,10 @@ function converse(address: string, family: 4 | 6, port: number, timeoutMs: numbe
     };
     const timer = setTimeout(() => (connected ? judge(true) : finish({ kind: "silent" })), timeoutMs).unref();
     socket.setEncoding("latin1");
-    socket.on("connect", () => (connected = true));
+    socket.on("connect", () => {
+      connected = true;
+      if (socket.localPort !== undefined) onConnected?.(socket.localPort);
+    });
     socket.on("data", (chunk: string) => {
       received += chunk.slice(0, MAX_ANSWER_BYTES - received.length);
       judge(false);
