@@ -134,9 +134,9 @@ function sectionAsRead(section: string, kind: FileKind): string | undefined {
   return section.startsWith("profile.") ? section.slice("profile.".length) : undefined;
 }
 
-/** The profile that a section is by the format all AWS tools share, with any white space and quotes. */
+/** The profile that whoever wrote a section had in mind, with any white space and quotes. */
 function sectionAsMeant(section: string, kind: FileKind): string | undefined {
-  const trimmed = section.trim();
+  const trimmed = section.trim().replace(/^(["'])(.*)\1$/, "$2").trim();
   if (kind === "credentials" || trimmed === "default") return trimmed;
   return /^profile\s+(["']?)(.*?)\s*\1$/.exec(trimmed)?.[2]?.trim();
 }

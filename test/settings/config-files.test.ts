@@ -67,6 +67,7 @@ describe("a file that is complained about", () => {
     ["a profile __proto__ by its long name", "[profile __proto__]\nx = y\n", 'line 1 names a profile "__proto__"'],
     ["a profile constructor, by which the loader would write into Object", "[default]\n[profile constructor]\nkeys = x\n", 'line 2 names a profile "constructor"'],
     ["a profile toString in quotes", '[profile "toString"]\nx = y\n', 'line 1 names a profile "toString"'],
+    ["the profile in question in quotes", '["default"]\nimds_guard_mode = deny\n', 'line 1 means profile "default" in a form that the AWS SDK for JavaScript passes over'],
     ["the profile in question with white space in its brackets", "[ default ]\nimds_guard_mode = deny\n", 'line 1 means profile "default" in a form that the AWS SDK for JavaScript passes over; it reads "[default]"'],
   ])("%s", (_, text, expected) => expect(complaint(text)).toContain(expected));
 
