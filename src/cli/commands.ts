@@ -10,6 +10,10 @@ interface Entry {
 
 const ENTRIES: readonly Entry[] = [
   { name: "detect", load: () => import("./detect.js") },
+  { name: "doctor", load: () => import("./doctor.js") },
+  { name: "exec", load: () => import("./exec.js") },
+  { name: "serve", load: () => import("./serve.js") },
+  { name: "credential-process", load: () => import("./credential-process.js") },
   { name: "completion", load: () => import("./completion.js") },
   { name: "man", load: () => import("./man.js") },
   { name: "help", load: () => import("./help-command.js") },

@@ -34,6 +34,8 @@ export function parseWords(command: Pick<Command, "name" | "options" | "words">,
   );
   // The tokens alone are used: the messages of strict mode name no near word and its values keep no order.
   const { tokens } = parseArgs({ args: [...args], options: config, strict: false, tokens: true, allowPositionals: true });
+  // Whoever asks for help is not told what else is wrong.
+  if (tokens.some((token) => token.kind === "option" && token.name === "help")) return { options: {}, words: [], json: false, help: true };
   const found = new Map<string, string | string[] | true>();
   const words: string[] = [];
   for (const token of tokens) {
@@ -47,13 +49,12 @@ export function parseWords(command: Pick<Command, "name" | "options" | "words">,
     else if (before !== undefined && value !== true) throw new UsageError(`--${spec.name} is given twice`);
     else found.set(spec.name, value);
   }
-  const help = found.has("help");
   const [first] = words;
-  if (!help && first !== undefined && command.words !== undefined && !command.words.includes(first)) {
+  if (first !== undefined && command.words !== undefined && !command.words.includes(first)) {
     throw unknownWord(first, `a word of ${command.name}`, command.words);
   }
   const { json = false, ...options } = Object.fromEntries(found);
-  return { options, words, json: json === true, help };
+  return { options, words, json: json === true, help: false };
 }
 
 interface OptionToken {

@@ -50,7 +50,9 @@ async function play(serve) {
     const behaviour = behaviourOf(serve.name);
     impersonator.play({ ...behaviour, persona: { ...behaviour.persona, ...serve.persona } });
   } else if (serve.kind === "genuine") {
-    const { privateKeyPem, identity = {} } = serve;
+    const { privateKeyPem } = serve;
+    // What is undefined does not travel between processes; null does.
+    const identity = Object.fromEntries(Object.entries(serve.identity ?? {}).map(([name, value]) => [name, value ?? undefined]));
     const signDocument = privateKeyPem === undefined ? undefined : signedOnce(createSigner({ privateKeyPem }).sign);
     genuine = await onAddresses((listen) => startImdsServer({ ...identity, signDocument, listen }));
   }

@@ -1,0 +1,105 @@
+/** `imds-guard doctor`: everything about this host and its metadata service on one page. */
+import type { Verdict } from "../host/report.js";
+import type { Command, ExitCode } from "./command.js";
+import { UsageError } from "./command.js";
+import type { Check, Fix, Section, Status } from "./doctor/check.js";
+import type { Tone, Ui } from "./ui.js";
+
+export const command: Command = {
+  name: "doctor",
+  summary: "examine this host: who answers as IMDS, and who here would believe it",
+  usage: "[--no-probe] [--fix-plan]",
+  description: [
+    "Looks at the host's own marks, asks both IMDS addresses and Amazon's DNS addresses without a secret, and reads routes, DHCP leases, names, settings of this user, agents and packet filter rules. Each line is ok, FINDING or unknown. Lines that begin with \"$ \" can be pasted.",
+    "Nothing is changed, and root is not needed: what only root could see is unknown, never absent. --fix-plan prints the changes that would mend the findings, for a person to apply.",
+    "Exit code 1 with any finding, 3 if there is none but the host could not be identified. With --json: version, verdict, rule, summary, checks (section, id, status, subject, says, advice, evidence) and, with --fix-plan, fixPlan (title, file, text).",
+  ],
+  options: [
+    { name: "no-probe", summary: "send nothing: read this host only" },
+    { name: "fix-plan", summary: "print the changes that would mend the findings; none is made" },
+  ],
+  examples: [
+    { command: "sudo imds-guard doctor", does: "see the packet filter and the agents' files, too" },
+    { command: "imds-guard doctor --json | jq '.checks[] | select(.status == \"finding\")'", does: "findings for a program" },
+  ],
+  async run({ options, words, json, ui, system, signal }) {
+    if (words.length > 0) throw new UsageError(`doctor takes no words, and got ${words[0]}`);
+    const { examine } = await import("./doctor/examine.js");
+    const examination = await examine(system, { probe: options["no-probe"] !== true, signal, onPart: (part) => ui.progress(`${part} ...`) });
+    ui.progress(undefined);
+    const { host, checks } = examination;
+    const summary = { ok: count(checks, "ok"), finding: count(checks, "finding"), unknown: count(checks, "unknown") };
+    const plan = options["fix-plan"] === true ? fixPlan(checks) : undefined;
+    if (json) {
+      ui.json({ version: 1, verdict: host.verdict, rule: host.rule, summary, checks: checks.map(asJson), ...(plan && { fixPlan: plan }) });
+    } else if (plan === undefined) printPage(checks, summary, ui);
+    else printPlan(plan, ui);
+    return exitCode(summary, host.verdict);
+  },
+};
+
+type Summary = Readonly<Record<"ok" | "finding" | "unknown", number>>;
+
+/** Without a verdict on the host the rest of the page settles nothing. */
+function exitCode({ finding }: Summary, verdict: Verdict): ExitCode {
+  if (finding > 0) return 1;
+  return verdict === "unknown" ? 3 : 0;
+}
+
+function count(checks: readonly Check[], status: Status): number {
+  return checks.filter((check) => check.status === status).length;
+}
+
+function asJson({ section, id, status, subject, says, advice = [], evidence = [] }: Check): object {
+  return { section, id, status, subject, says, advice, evidence };
+}
+
+/** The changes that the checks name, each once; only those of findings where there is any. */
+function fixPlan(checks: readonly Check[]): Fix[] {
+  const found = checks.filter(({ status }) => status === "finding");
+  const fixes = (found.length > 0 ? found : checks).flatMap((check) => check.fixes ?? []);
+  return [...new Map(fixes.map((fix) => [fix.title, fix])).values()];
+}
+
+const WORDS: Readonly<Record<Status, readonly [word: string, tone: Tone]>> = { ok: ["ok", "ok"], finding: ["FINDING", "finding"], unknown: ["unknown", "unknown"] };
+
+const TITLES: Readonly<Record<Section, string>> = {
+  host: "This host", network: "Network", names: "Names", service: "Metadata service", settings: "Settings of this user", agents: "Agents", rules: "Kernel rules",
+};
+
+function printPage(checks: readonly Check[], summary: Summary, ui: Ui): void {
+  const sections = [...new Set(checks.map(({ section }) => section))];
+  const width = Math.min(MAX_SUBJECT, Math.max(...checks.map(({ subject }) => subject.length)));
+  for (const section of sections) {
+    ui.line(ui.paint(TITLES[section], "strong"));
+    ui.table(checks.filter((check) => check.section === section).flatMap((check) => rowsOf(check, width, ui)));
+    ui.line();
+  }
+  const parts = (["finding", "unknown", "ok"] as const).filter((status) => summary[status] > 0).map((status) => ui.paint(`${summary[status]} ${WORDS[status][0]}`, WORDS[status][1]));
+  ui.line(parts.join(", "));
+  if (summary.finding > 0) ui.note("imds-guard doctor --fix-plan prints what would mend the findings");
+}
+
+/** A longer subject has a line of its own, so that it does not push every other line to the right. */
+const MAX_SUBJECT = 28;
+
+/** The line itself, and its advice below it. */
+function rowsOf({ status, subject, says, advice = [] }: Check, width: number, ui: Ui): string[][] {
+  const [word, tone] = WORDS[status];
+  const label = `  ${ui.paint(word, tone)}${" ".repeat(LONGEST_WORD - word.length)}`;
+  const first = subject.length > width ? [[`${label}  ${subject}`], ["", " ".repeat(width), says]] : [[label, subject.padEnd(width), says]];
+  return [...first, ...advice.map((line) => ["", "", ui.paint(line.startsWith("$ ") ? line : `-> ${line}`, "dim")])];
+}
+
+const LONGEST_WORD = 7;
+
+function printPlan(plan: readonly Fix[], ui: Ui): void {
+  if (plan.length === 0) return ui.line("# nothing to change");
+  ui.line("# Changes that would mend what was found. Nothing was applied: read, adapt and apply what fits.");
+  for (const { title, file, text } of plan) {
+    ui.line();
+    ui.line(ui.paint(`# ${title}`, "strong"));
+    if (file !== undefined) ui.line(`# file: ${file}`);
+    ui.line(text);
+  }
+}

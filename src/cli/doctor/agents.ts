@@ -1,0 +1,28 @@
+/** The agents on this host: which are there, and whether each would believe an impersonator. */
+import { cloudInit } from "./agents/cloud-init.js";
+import { cloudwatch } from "./agents/cloudwatch.js";
+import { codedeploy } from "./agents/codedeploy.js";
+import { ecs } from "./agents/ecs.js";
+import { eksHybrid } from "./agents/eks-hybrid.js";
+import { greengrass } from "./agents/greengrass.js";
+import { ssm } from "./agents/ssm.js";
+import type { Check, Patient } from "./check.js";
+import { anyOf, exists } from "./check.js";
+
+const AGENTS = [ssm, cloudwatch, codedeploy, ecs, eksHybrid, greengrass, cloudInit];
+
+/** Judges every agent that is here. Those that are not share one line; where it cannot be told, that is said. */
+export function checkAgents(patient: Patient): Check[] {
+  const absent: string[] = [];
+  const checks = AGENTS.flatMap((agent): Check[] => {
+    const line = { section: "agents", id: `agent-${agent.id}`, subject: agent.name } as const;
+    const signs = agent.signs(patient);
+    const here = anyOf(signs.map((path) => exists(patient.system, path)));
+    if (here === undefined) return [{ ...line, status: "unknown", says: `whether it is installed cannot be told: ${signs.join(", ")} cannot be looked at` }];
+    if (here) return agent.judge(patient).map((judgement) => ({ ...line, ...judgement }));
+    absent.push(agent.name);
+    return [];
+  });
+  if (absent.length > 0) checks.push({ section: "agents", id: "agents-absent", status: "ok", subject: "not installed", says: absent.join(", ") });
+  return checks;
+}

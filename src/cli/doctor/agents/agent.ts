@@ -1,0 +1,26 @@
+/** What the looks at AWS's agents have in common. */
+import type { Check, Fix, Patient } from "../check.js";
+
+/** One agent: how to see that it is here, and whether it would believe an impersonator. */
+export interface Agent {
+  /** Stable: the `id` of its lines is `agent-` and this. */
+  readonly id: string;
+  readonly name: string;
+  /** Files or directories of which any one means that the agent is installed. */
+  readonly signs: (patient: Patient) => readonly string[];
+  /** Called on an installed agent. */
+  readonly judge: (patient: Patient) => readonly Judgement[];
+}
+
+/** One thing seen of an agent. */
+export interface Judgement extends Pick<Check, "status" | "says" | "advice" | "evidence"> {
+  readonly fixes?: readonly Fix[] | undefined;
+}
+
+/** On an EC2 instance an agent is meant to believe the metadata service. */
+export const ON_EC2: Judgement = { status: "ok", says: "installed; on EC2 it is meant to use the instance role" };
+
+/** A judgement on something that this user may not read. */
+export function unreadable(path: string, why: string, what: string): Judgement {
+  return { status: "unknown", says: `${path} cannot be read (${why}), so ${what} is not known`, advice: ["run doctor as root to see it"] };
+}

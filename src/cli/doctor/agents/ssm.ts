@@ -1,0 +1,96 @@
+/** amazon-ssm-agent: takes the EC2 identity from whoever answers as IMDS, unless its order of identities says otherwise. */
+import type { Patient } from "../check.js";
+import { readText } from "../check.js";
+import type { Agent, Judgement } from "./agent.js";
+import { ON_EC2, unreadable } from "./agent.js";
+
+/** What the agent tries where its configuration names nothing that it knows. */
+export const DEFAULT_ORDER: readonly string[] = ["OnPrem", "EC2", "CustomIdentity"];
+
+/**
+ * The order of identities that the agent makes of its configuration file. Go reads keys in any case; values count as
+ * written, unknown ones are dropped, and if none is left or the file is not JSON the default comes back, EC2 included.
+ */
+export function identityOrder(text: string | undefined): { readonly order: readonly string[]; readonly why: string } {
+  if (text === undefined) return { order: DEFAULT_ORDER, why: "there is no configuration file, so the default order holds" };
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return { order: DEFAULT_ORDER, why: "the configuration file is not JSON, so the default order holds" };
+  }
+  const given = member(member(parsed, "identity"), "consumptionorder");
+  if (!Array.isArray(given) || given.length === 0) return { order: DEFAULT_ORDER, why: "the configuration sets no order, so the default holds" };
+  const known = given.filter((word) => typeof word === "string" && DEFAULT_ORDER.includes(word)) as string[];
+  if (known.length === 0) return { order: DEFAULT_ORDER, why: `the configuration names ${JSON.stringify(given).slice(0, 80)}, which the agent does not know in that case, so the default order holds` };
+  return { order: known, why: `the configuration says ${known.join(", ")}` };
+}
+
+function member(value: unknown, name: string): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  return Object.entries(value).find(([key]) => key.toLowerCase() === name)?.[1];
+}
+
+interface Places {
+  readonly config: string;
+  readonly data: string;
+  readonly program: string;
+  readonly restart: string;
+}
+
+function placesOf({ system: { platform, env } }: Patient): Places {
+  if (platform !== "win32") {
+    return { config: "/etc/amazon/ssm/amazon-ssm-agent.json", data: "/var/lib/amazon/ssm", program: "/usr/bin/amazon-ssm-agent", restart: "systemctl restart amazon-ssm-agent" };
+  }
+  const shared = `${env["ProgramData"] ?? "C:\\ProgramData"}\\Amazon\\SSM`;
+  const programs = `${env["ProgramFiles"] ?? "C:\\Program Files"}\\Amazon\\SSM`;
+  return { config: `${programs}\\amazon-ssm-agent.json`, data: shared, program: `${programs}\\amazon-ssm-agent.exe`, restart: "Restart-Service AmazonSSMAgent" };
+}
+
+export const ssm: Agent = {
+  id: "ssm",
+  name: "SSM Agent",
+  signs: (patient) => {
+    const { config, data, program } = placesOf(patient);
+    return [program, config, data, "/snap/amazon-ssm-agent"];
+  },
+  judge(patient) {
+    if (patient.host.verdict === "ec2") return [ON_EC2];
+    return [judgeOrder(patient), ...judgeRunning(patient)];
+  },
+};
+
+function judgeOrder(patient: Patient): Judgement {
+  const { config, data, restart } = placesOf(patient);
+  const separator = patient.system.platform === "win32" ? "\\" : "/";
+  const read = readText(patient.system, config);
+  if (read.kind === "unknown") return unreadable(config, read.why, "its order of identities");
+  const { order, why } = identityOrder(read.kind === "text" ? read.text : undefined);
+  const evidence = [{ source: config, value: read.kind === "text" ? order.join(", ") : undefined, says: why }];
+  if (!order.includes("EC2")) return { status: "ok", says: `takes no identity from the metadata service: ${why}`, evidence };
+  const registration = readText(patient.system, `${data}${separator}registration`);
+  const registered = registration.kind === "text" && /"ManagedInstanceID"\s*:\s*"mi-[0-9a-f]{8,17}"/i.test(registration.text);
+  const first = registered && order.indexOf("OnPrem") === 0;
+  const when = first ? "if its registration as a hybrid node breaks" : registration.kind === "unknown" ? "unless its registration as a hybrid node (not readable) comes first" : "as soon as somebody answers";
+  return {
+    status: "finding", says: `would believe an impersonator ${when}: ${why}`, evidence,
+    advice: [`set Identity.ConsumptionOrder to ["OnPrem"] in ${config}`, `$ ${restart}`],
+    fixes: [{ title: `SSM Agent: only the identity of a hybrid node (merge into the file; then: ${restart})`, file: config, text: '{ "Identity": { "ConsumptionOrder": ["OnPrem"] } }' }],
+  };
+}
+
+/** What the running agent says it is. The file holds no secret. */
+function judgeRunning(patient: Patient): Judgement[] {
+  const { data } = placesOf(patient);
+  const path = patient.system.platform === "win32" ? `${data}\\runtimeconfig\\identity_config.json` : `${data}/runtimeconfig/identity_config.json`;
+  const read = readText(patient.system, path);
+  if (read.kind === "absent") return [];
+  if (read.kind === "unknown") return [unreadable(path, read.why, "the identity it runs with")];
+  const type = /"IdentityType"\s*:\s*"(\w{1,32})"/i.exec(read.text)?.[1];
+  const instance = /"InstanceId"\s*:\s*"([\w-]{1,64})"/i.exec(read.text)?.[1];
+  const evidence = [{ source: path, value: type, says: "the identity that the agent runs with" }];
+  if (type === "EC2" && patient.host.verdict === "not-ec2") {
+    return [{ status: "finding", says: `runs with an EC2 identity (${instance ?? "no instance id"}) on a host that is not EC2: it believed somebody`, evidence, advice: ["take it for compromised until it is clear who answered: look at its account in that identity's Systems Manager"] }];
+  }
+  return type === undefined ? [] : [{ status: "ok", says: `runs with the identity ${type}${instance === undefined ? "" : ` (${instance})`}`, evidence }];
+}

@@ -1,0 +1,108 @@
+/** The whole examination of a host, part by part. */
+import { readdirSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import type { HostReport } from "../../host/report.js";
+import type { System } from "../../system.js";
+import { checkAgents } from "./agents.js";
+import type { NetworkAnswers } from "./answers.js";
+import { askAround, judgeAnswers } from "./answers.js";
+import type { Check, DoctorSystem, Listing, Patient } from "./check.js";
+import { otherCloudOf, SECTIONS } from "./check.js";
+import { checkLeases } from "./leases.js";
+import { askNames, checkHostsFile, judgeNames } from "./names.js";
+import { findWays, judgeWays } from "./routes.js";
+import { judgeRules, readFilter } from "./rules.js";
+import { checkService, hopLimit, judgeTokens } from "./service.js";
+import { checkGuardSettings, checkProfiles, judgeEnvironment } from "./settings.js";
+
+/** What came of it. */
+export interface Examination {
+  readonly host: HostReport;
+  /** By section, in the order of the page. */
+  readonly checks: readonly Check[];
+}
+
+/** How far to go. */
+export interface ExamineOptions {
+  /** Whether anything may be sent. */
+  readonly probe: boolean;
+  readonly signal: AbortSignal;
+  /** Told before each part. */
+  readonly onPart: (part: string) => void;
+}
+
+/** Examines this host. Sends nothing without `probe`; with it, nothing secret. */
+export async function examine(system: System, { probe, signal, onPart }: ExamineOptions): Promise<Examination> {
+  onPart("reading the host's own marks");
+  const { detectHost } = await import("../../host/detect.js");
+  const host = await detectHost(system);
+  const patient: Patient = { system: withDirectories(system), host, otherCloud: otherCloudOf(host) };
+  const checks: Check[] = [judgeHost(patient)];
+
+  onPart("asking the metadata addresses");
+  const answers = probe ? await askAround(patient) : undefined;
+  signal.throwIfAborted();
+  const responders = new Map(answers?.imds.flatMap(({ address, responder }) => (responder === undefined ? [] : [[address, responder] as const])));
+  const ways = findWays(patient, localAddresses());
+  checks.push(...(answers === undefined ? [notProbed] : judgeAnswers(answers, patient)), ...judgeWays(ways, patient, responders), ...checkLeases(patient));
+
+  onPart("asking for names");
+  checks.push(...(probe ? judgeNames(await askNames(patient), patient) : []), ...checkHostsFile(patient));
+  signal.throwIfAborted();
+
+  onPart("checking the service");
+  if (answers !== undefined) checks.push(...judgeTokens(answers, patient), ...(await examineService(answers, patient)), ...hopLimit(patient));
+  signal.throwIfAborted();
+
+  onPart("reading settings, agents and rules");
+  checks.push(...(await checkGuardSettings(patient)), ...judgeEnvironment(system.env, patient), ...(await checkProfiles(patient)), ...checkAgents(patient));
+  checks.push(judgeRules(await readFilter(patient), ways, answers, patient));
+  const judged = host.verdict === "unknown" ? checks.map(temper) : checks;
+  return { host, checks: judged.sort((a, b) => SECTIONS.indexOf(a.section) - SECTIONS.indexOf(b.section)) };
+}
+
+const notProbed: Check = { section: "network", id: "imds-answer", status: "unknown", subject: "metadata addresses", says: "not asked (--no-probe)" };
+
+function judgeHost({ host, otherCloud }: Patient): Check {
+  const says = `${host.verdict}: ${host.reason}${otherCloud === undefined ? "" : ` (${otherCloud})`}`;
+  const unknown = host.verdict === "unknown";
+  return {
+    section: "host", id: "verdict", status: unknown ? "unknown" : "ok", subject: "verdict", says, evidence: host.evidence.filter(({ weight }) => weight !== "neutral"),
+    ...(unknown && { advice: ["$ imds-guard detect --explain"] }),
+  };
+}
+
+/** On a host that may be EC2 after all, what would be a finding elsewhere is not one yet; settings that do not say what they seem to are wrong anywhere. */
+function temper(check: Check): Check {
+  if (check.status !== "finding" || check.section === "settings" || check.section === "service") return check;
+  return { ...check, status: "unknown", says: `if this is not EC2: ${check.says}` };
+}
+
+/** The events of this guard would say on stderr what its checks say on the page. */
+async function examineService(answers: NetworkAnswers, patient: Patient): Promise<Check[]> {
+  const { createGuard } = await import("../../guard.js");
+  const guard = createGuard({ log: "off", probe: "off" }, { system: patient.system });
+  try {
+    return await checkService(guard, answers, patient);
+  } finally {
+    await guard.close();
+  }
+}
+
+function localAddresses(): ReadonlyMap<string, string> {
+  return new Map(Object.entries(networkInterfaces()).flatMap(([name, entries]) => (entries ?? []).map(({ address }) => [address, name] as const)));
+}
+
+const MAX_NAMES = 1_000;
+
+function withDirectories(system: System): DoctorSystem {
+  const listDirectory = (path: string): Listing => {
+    try {
+      return { kind: "names", names: readdirSync(path).sort().slice(0, MAX_NAMES) };
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? "EUNKNOWN";
+      return code === "ENOENT" || code === "ENOTDIR" ? { kind: "absent" } : { kind: "unreadable", code };
+    }
+  };
+  return { ...system, env: system.env, listDirectory };
+}

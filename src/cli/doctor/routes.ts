@@ -1,0 +1,140 @@
+/** By which way packets to the metadata addresses would leave: routes, interface, next hop, and addresses of this host itself. */
+import { endianness } from "node:os";
+import { IMDS_IPV4, IMDS_IPV6, isImdsAddress, parseIp } from "../../addresses.js";
+import type { Responder } from "../../events/catalogue.js";
+import { parseRoutes, routeFor } from "../../network/routes.js";
+import type { Check, Patient } from "./check.js";
+import { readText } from "./check.js";
+
+/** One route of `/proc/net/ipv6_route`. */
+export interface Ipv6Route {
+  readonly destination: Uint8Array;
+  readonly prefixLength: number;
+  /** All zeros for what is on the link. */
+  readonly nextHop: Uint8Array;
+  readonly metric: number;
+  readonly interface: string;
+  readonly rejects: boolean;
+  /** Learned from a router advertisement. */
+  readonly advertised: boolean;
+}
+
+// linux/ipv6_route.h and linux/route.h
+const RTF_UP = 0x1;
+const RTF_REJECT = 0x200;
+const RTF_ADDRCONF = 0x40000;
+const RTF_ROUTEINFO = 0x800000;
+const RTF_LOCAL = 0x80000000;
+
+/** Reads `/proc/net/ipv6_route`; lines that are not understood are left out. */
+export function parseIpv6Routes(text: string): Ipv6Route[] {
+  return text.split("\n").flatMap((line) => {
+    const [destination, prefix, source, , nextHop, metric, , , flagsText, device] = line.trim().split(/\s+/);
+    if (![destination, source, nextHop].every((hex) => /^[0-9a-f]{32}$/i.test(hex ?? "")) || !/^[0-9a-f]{2}$/i.test(prefix ?? "")) return [];
+    if (!/^[0-9a-f]{8}$/i.test(metric ?? "") || !/^[0-9a-f]{8}$/i.test(flagsText ?? "") || device === undefined) return [];
+    const flags = Number.parseInt(flagsText as string, 16);
+    const prefixLength = Number.parseInt(prefix as string, 16);
+    // Routes that refuse are in force without being "up".
+    if ((flags & (RTF_UP | RTF_REJECT)) === 0 || prefixLength > 128) return [];
+    return [{
+      destination: Buffer.from(destination as string, "hex"), prefixLength, nextHop: Buffer.from(nextHop as string, "hex"), metric: Number.parseInt(metric as string, 16),
+      interface: device, rejects: (flags & RTF_REJECT) !== 0, advertised: (flags & (RTF_ADDRCONF | RTF_ROUTEINFO)) !== 0 && (flags & RTF_LOCAL) === 0,
+    }];
+  });
+}
+
+/** The route that a packet to `address` takes by the main table: longest prefix, then lowest metric. */
+export function ipv6RouteFor(address: string, routes: readonly Ipv6Route[]): Ipv6Route | undefined {
+  const bytes = parseIp(address)?.bytes;
+  if (bytes?.length !== 16) return undefined;
+  return routes
+    .filter(({ destination, prefixLength }) => samePrefix(bytes, destination, prefixLength))
+    .sort((a, b) => b.prefixLength - a.prefixLength || a.metric - b.metric)[0];
+}
+
+function samePrefix(a: Uint8Array, b: Uint8Array, length: number): boolean {
+  for (let bit = 0; bit < length; bit++) {
+    if ((((a[bit >> 3] as number) ^ (b[bit >> 3] as number)) & (0x80 >> (bit & 7))) !== 0) return false;
+  }
+  return true;
+}
+
+/** What the routing tables say about one address. */
+export interface Way {
+  readonly address: string;
+  /** `closed`: this host refuses or drops. `open`: packets leave. `local`: the address is this host's own. */
+  readonly kind: "open" | "closed" | "local" | "no-route" | "unknown";
+  readonly says: string;
+  /** Open by a route for just this network rather than by the default one. */
+  readonly special: boolean;
+  readonly advertised: boolean;
+}
+
+/** An IPv4 route at least this long is meant for link-local services and not for a whole network. */
+const SPECIAL_IPV4 = 17;
+/** fd00:ec2::/32 is Amazon's; a shorter route, such as one for fc00::/7, is a site's own. */
+const SPECIAL_IPV6 = 32;
+
+/** Finds the way to both addresses from the tables of Linux. `local` names those of this host itself. */
+export function findWays({ system }: Patient, local: ReadonlyMap<string, string>): Way[] {
+  return [IMDS_IPV4, IMDS_IPV6].map((address) => {
+    const device = [...local].find(([own]) => isImdsAddress(own) && own.includes(":") === address.includes(":"))?.[1];
+    const plain = { address, special: false, advertised: false };
+    if (device !== undefined) return { ...plain, kind: "local", says: `an address of this host itself, on ${device}` };
+    if (system.platform !== "linux") return { ...plain, kind: "unknown", says: `routes are not read on ${system.platform}` };
+    return address === IMDS_IPV4 ? { ...plain, ...ipv4Way(system) } : { ...plain, ...ipv6Way(system) };
+  });
+}
+
+function ipv4Way(system: Patient["system"]): Omit<Way, "address" | "advertised"> {
+  const table = readText(system, "/proc/net/route", 1024 * 1024);
+  if (table.kind !== "text") return { kind: "unknown", says: "/proc/net/route cannot be read", special: false };
+  const route = routeFor(IMDS_IPV4, parseRoutes(table.text, endianness()));
+  if (route === undefined) return { kind: "no-route", says: "no route leads there", special: false };
+  const network = route.prefixLength === 0 ? "the default route" : `a route for ${route.destination}/${route.prefixLength}`;
+  if (route.effect !== "forward") return { kind: "closed", says: `${network} ${route.effect === "reject" ? "refuses" : "drops"} packets on this host`, special: false };
+  const hop = route.gateway === undefined ? "on the link" : `via ${route.gateway}`;
+  return { kind: "open", says: `packets leave on ${route.interface}, ${hop}, by ${network}`, special: route.prefixLength >= SPECIAL_IPV4 };
+}
+
+function ipv6Way(system: Patient["system"]): Omit<Way, "address"> {
+  const closed = { special: false, advertised: false };
+  const table = readText(system, "/proc/net/ipv6_route", 1024 * 1024);
+  if (table.kind === "absent") return { ...closed, kind: "no-route", says: "this host has no IPv6" };
+  if (table.kind !== "text") return { ...closed, kind: "unknown", says: "/proc/net/ipv6_route cannot be read" };
+  const route = ipv6RouteFor(IMDS_IPV6, parseIpv6Routes(table.text));
+  // The kernel's own last entry: refuses what has no other route.
+  if (route === undefined || (route.rejects && route.prefixLength === 0)) return { ...closed, kind: "no-route", says: "no route leads there" };
+  if (route.rejects) return { ...closed, kind: "closed", says: "a route refuses packets on this host" };
+  const network = route.prefixLength === 0 ? "the default route" : `a route for fd00:ec2::/${route.prefixLength}`;
+  const advertised = route.advertised && route.prefixLength >= SPECIAL_IPV6;
+  return { kind: "open", says: `packets leave on ${route.interface} by ${network}${advertised ? ", learned from a router advertisement" : ""}`, special: route.prefixLength >= SPECIAL_IPV6, advertised };
+}
+
+/** Judges the ways. `responders` are those found by asking, with MAC and gateway. */
+export function judgeWays(ways: readonly Way[], { host, otherCloud }: Patient, responders: ReadonlyMap<string, Responder> = new Map()): Check[] {
+  return ways.map((way) => {
+    const line = { section: "network", id: "route", subject: `way to ${way.address}` } as const;
+    const mac = responders.get(way.address)?.mac;
+    const says = mac === undefined ? way.says : `${way.says}; next hop has MAC ${mac}`;
+    if (way.kind === "unknown") return { ...line, status: "unknown", says };
+    if (host.verdict === "ec2") return { ...line, status: "ok", says };
+    if (way.kind === "local") {
+      return { ...line, status: "finding", says: `${says}: a program here stands in for EC2`, advice: ["a tool such as aws-vault --server or kube2iam does so; anything else should not", `$ ip address show | grep -B3 -F ${way.address}`] };
+    }
+    if (way.special && (otherCloud === undefined || way.advertised)) {
+      const remove = way.address === IMDS_IPV4 ? "$ ip route get 169.254.169.254" : "$ ip -6 route get fd00:ec2::254";
+      return {
+        ...line, status: "finding", says: `${says}: somebody leads this host there`, advice: ["find where the route comes from (DHCP, router advertisement, configuration) and remove it", remove],
+        ...(way.advertised && { fixes: [ignoreRouteInformation] }),
+      };
+    }
+    return { ...line, status: "ok", says };
+  });
+}
+
+const ignoreRouteInformation = {
+  title: "Take no more-specific routes from router advertisements",
+  file: "/etc/sysctl.d/60-no-ra-routes.conf",
+  text: "net.ipv6.conf.all.accept_ra_rt_info_max_plen=0\nnet.ipv6.conf.default.accept_ra_rt_info_max_plen=0",
+};
