@@ -159,7 +159,7 @@ function inOrder(matches: readonly Match[], rules: number, span: number): boolea
   const starts = new Array<number>(rules).fill(-Infinity);
   for (const { time, rule } of matches) {
     starts[rule] = rule === 0 ? time : Math.max(starts[rule]!, starts[rule - 1]!);
-    if (rule === rules - 1 && time - starts[rule]! <= span) return true;
+    if (rule === rules - 1 && time - starts[rule] <= span) return true;
   }
   return false;
 }
