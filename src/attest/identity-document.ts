@@ -72,7 +72,7 @@ export function parseIdentityDocument(content: Buffer): IdentityDocument {
     instanceId: required(fields, "instanceId", isInstanceId, "document-instance"),
     region: required(fields, "region", isRegionName, "document-region"),
     pendingTime: required(fields, "pendingTime", isUtcTime, "document-pending-time"),
-    ...Object.fromEntries(OPTIONAL.map((name) => [name, fields.get(name)]).filter(([, value]) => typeof value === "string" && SANE.test(value))),
+    ...Object.fromEntries(OPTIONAL.map((name) => [name, fields.get(name)] as const).filter(([, value]) => typeof value === "string" && SANE.test(value))),
   };
 }
 

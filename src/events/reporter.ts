@@ -70,7 +70,7 @@ async function closeAll(sinks: readonly Sink[]): Promise<void> {
     timer = setTimeout(resolve, CLOSE_DEADLINE_MS);
     timer.unref();
   });
-  await Promise.race([Promise.all(sinks.map((sink) => quietly(() => sink.close?.()))), deadline]);
+  await Promise.race([Promise.all(sinks.map(async (sink) => quietly(() => sink.close?.()))), deadline]);
   clearTimeout(timer);
 }
 

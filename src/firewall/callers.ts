@@ -50,7 +50,7 @@ function wrap(prototype: object, name: string, pick: (self: object, ...args: unk
   const replacement = {
     [name](this: object, ...args: unknown[]): unknown {
       const socket = pick(this, ...args);
-      const stack = socket === undefined ? undefined : stackHere(replacement as never);
+      const stack = socket === undefined ? undefined : stackHere(replacement);
       // A datagram that had to wait for its socket is sent once more, by Node itself.
       if (socket !== undefined && stack !== undefined && !includes(stack, "clearQueue (node:dgram")) remember(asked, socket, stack);
       return apply(original, this, args);

@@ -46,7 +46,7 @@ export interface FirewallOptions {
 export function installFirewall(options: FirewallOptions = {}): FirewallReport {
   const { mode, allow, onEvent } = options;
   if (mode !== undefined && mode !== "block" && mode !== "report") throw invalidArgument("mode", mode, "block, report");
-  if (allow !== undefined && !(Array.isArray(allow) && allow.every((word) => ALLOW_WORDS.includes(word)))) throw invalidArgument("allow", allow, `a list of ${ALLOW_WORDS.join(", ")}`);
+  if (allow !== undefined && !(Array.isArray(allow) && allow.every((word: unknown) => (ALLOW_WORDS as readonly unknown[]).includes(word)))) throw invalidArgument("allow", allow, `a list of ${ALLOW_WORDS.join(", ")}`);
   const settings = readEarlySettings({ firewall: mode, ...(allow !== undefined && allow.length > 0 && { firewallAllow: allow }) }, realSystem);
   const reporter = earlyReporter(settings, onEvent && callbackSink(onEvent));
   return install({ mode: settings.firewall, allow: settings.firewallAllow, early: false, report: reporter });

@@ -35,7 +35,7 @@ export function keepOffProxies(rules: HandleRules): void {
     const { host, path } = request;
     const target = typeof path === "string" && path !== "" && charCodeAt(path, 0) !== 47 ? authorityOf(path) : undefined;
     const service = (target === undefined ? undefined : serviceOfHost(target, rules.classifier)) ?? (typeof host === "string" ? serviceOfHost(host, rules.classifier) : undefined);
-    if (service === undefined || isOwn(request as object)) return;
+    if (service === undefined || isOwn(request)) return;
     const stated = request.getHeader?.("host");
     const port = portOf(typeof stated === "string" ? stated : "", request.protocol);
     const error = refuse(rules, (typeof host === "string" ? host : target) as string, port, service, check);

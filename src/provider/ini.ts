@@ -1,5 +1,5 @@
 /** `fromIni`: the SDK's profile provider, except that a `credential_source = Ec2InstanceMetadata` leaf goes through a guard. */
-import type { fromIni as stock, fromTemporaryCredentials } from "@aws-sdk/credential-providers";
+import type { fromIni as stock } from "@aws-sdk/credential-providers";
 import type { AwsCredentialIdentity } from "@smithy/types";
 import type { Guard } from "../guard.js";
 import { loadIniFiles, loadSdkConfig, loadSdkProviders } from "../sdk.js";
@@ -14,7 +14,6 @@ type Profile = Readonly<Record<string, string | undefined>>;
 type Profiles = Readonly<Record<string, Profile | undefined>>;
 type RoleAssumer = NonNullable<StockInit["roleAssumer"]>;
 type Role = Parameters<RoleAssumer>[1];
-type TemporaryInit = Parameters<typeof fromTemporaryCredentials>[0];
 
 /** Options of {@link fromIni}: the SDK's own, and `guard`. */
 export type FromIniInit = StockInit & GuardKey;
@@ -125,13 +124,13 @@ function stsRoleAssumer(sdk: typeof import("@aws-sdk/credential-providers"), ini
   return async (source, { TokenCode: code, ...role }) => {
     const { credentialScope, ...credentials } = await sdk.fromTemporaryCredentials({
       masterCredentials: source,
-      params: role as TemporaryInit["params"],
+      params: role,
       ...(code !== undefined && { mfaCodeProvider: () => Promise.resolve(code) }),
       clientConfig: {
         ...(region !== undefined && { region }),
         ...(parent?.requestHandler !== undefined && { requestHandler: parent.requestHandler as object }),
         ...clientConfig,
-      } as NonNullable<TemporaryInit["clientConfig"]>,
+      },
       ...(clientPlugins && { clientPlugins }),
       ...(logger && { logger }),
     })(call);

@@ -49,7 +49,7 @@ function chainLinks(init: FromNodeProviderChainInit, guard: Guard, sdk: Sdk): Li
   const inContainer = process.env["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] || process.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"];
   return [
     ...when<Link>(!named, ["environment", () => sdk.fromEnv(own)()]),
-    ...when<Link>(sso, ["SSO", (call) => sdk.fromSSO(own as Parameters<Sdk["fromSSO"]>[0])(call)]),
+    ...when<Link>(sso, ["SSO", (call) => sdk.fromSSO(own)(call)]),
     ["profile", (call) => fromIni({ ...own, guard })(call)],
     ["credential process", (call) => sdk.fromProcess(own)(call)],
     ["web identity token", (call) => sdk.fromTokenFile(own)(call)],
@@ -98,6 +98,7 @@ function warnOfTwoSources(init: FromNodeProviderChainInit): void {
   if (warned || !process.env["AWS_ACCESS_KEY_ID"] || !process.env["AWS_SECRET_ACCESS_KEY"]) return;
   warned = true;
   const { logger } = init;
+  // eslint-disable-next-line no-console -- where the SDK says it, too
   const warn = logger?.warn && logger.constructor?.name !== "NoOpLogger" ? logger.warn.bind(logger) : console.warn;
   warn(
     "imds-guard - fromNodeProviderChain WARNING: both a profile and the pair AWS_ACCESS_KEY_ID/AWS_SECRET_ACCESS_KEY are set. " +

@@ -1,12 +1,7 @@
 /** Dresses errors of the guard as the SDK's own, so that chains and handlers of applications treat them as they should. */
-import type { CredentialsProviderError } from "@smithy/core/config";
 import type { Logger } from "@smithy/types";
-import type { ImdsGuardError } from "../errors.js";
 import { brandAs, isImdsGuardError } from "../errors.js";
 import { loadSdkConfig } from "../sdk.js";
-
-/** An error that is both: `CredentialsProviderError` of the SDK, and `ImdsGuardError` with code, evidence and advice. */
-export type GuardedProviderError = CredentialsProviderError & Pick<ImdsGuardError, "code" | "kind" | "evidence" | "advice">;
 
 /**
  * The SDK's error for one of ours, with `tryNextLink` as ours has it unless given; anything else is returned as it is.

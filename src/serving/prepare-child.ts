@@ -1,7 +1,8 @@
 /** Everything a program needs to run under a guard: the decision, credentials that are served, region, environment. */
 import { randomBytes } from "node:crypto";
 import type { Guard, Whereabouts } from "../guard.js";
-import { ImdsUnavailableError, isImdsGuardError } from "../errors.js";
+import type { ImdsUnavailableError} from "../errors.js";
+import { isImdsGuardError } from "../errors.js";
 import { fromNodeProviderChain } from "../provider/node-chain.js";
 import type { System } from "../system.js";
 import type { ChildPlan } from "./child-environment.js";

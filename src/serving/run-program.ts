@@ -27,11 +27,13 @@ const FROM_TERMINAL: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT"];
 export function runProgram(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ran> {
   return new Promise((resolve) => {
     const child = spawn(command, [...args], { env, stdio: "inherit" });
-    const onTerminal = process.stdin.isTTY === true;
+    const onTerminal = process.stdin.isTTY;
     const handlers = new Map<NodeJS.Signals, () => void>();
     for (const signal of [...PASSED_ON, ...FROM_TERMINAL]) {
       const pass = !(onTerminal && FROM_TERMINAL.includes(signal));
-      handlers.set(signal, () => void (pass && child.kill(signal)));
+      handlers.set(signal, () => {
+        if (pass) child.kill(signal);
+      });
     }
     const finish = (ran: Ran): void => {
       for (const [signal, handler] of handlers) process.off(signal, handler);

@@ -195,7 +195,7 @@ describe("routeToImds", () => {
       const denied = await inScene(onLoopback({ config }), () => outcomeOf(() => fromIni({ guard: { mode: "deny" }, roleAssumer: recordingSts().roleAssumer })()));
       expect(imds.counters.total).toBe(0);
       const known = Object.fromEntries(Object.entries(profiles).filter(([, fields]) => fields && Object.values(fields).some((value) => value !== undefined)));
-      const route = routeToImds(known as Parameters<typeof routeToImds>[0], "default");
+      const route = routeToImds(known, "default");
       expect(route !== undefined).toBe(stockAsked);
       if (route === undefined) expect(denied).toEqual(stock);
       else expect(reasonOf(denied)).toBe("IMDS was not asked: IMDS is disabled by mode deny");

@@ -172,7 +172,7 @@ describe("fromNodeProviderChain beside the stock one", () => {
     const recorders = { stock: recordingSts(), ours: recordingSts() };
     const options = (who: "stock" | "ours", home: string): Init => {
       const { roleAssumer, roleAssumerWithWebIdentity } = recorders[who];
-      return { logger: SILENT, maxRetries: 0, roleAssumer, roleAssumerWithWebIdentity, ...(typeof init === "function" ? init(home) : init) } as Init;
+      return { logger: SILENT, maxRetries: 0, roleAssumer, roleAssumerWithWebIdentity, ...(typeof init === "function" ? init(home) : init) };
     };
     const outcomes = await sideBySide(
       { ...scene, env },

@@ -1,0 +1,83 @@
+/** Typed rules for TypeScript, the rules of plain JavaScript for scripts. Formatting is nobody's business here. */
+import tseslint from "typescript-eslint";
+
+export default tseslint.config(
+  { linterOptions: { reportUnusedDisableDirectives: "off" } },
+  { ignores: ["dist/", "node_modules/", "coverage/", "reports/", ".stryker-tmp/"] },
+  {
+    files: ["**/*.ts"],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      // Numbers in messages are what they look like.
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
+      // `() => clearTimeout(timer)` says all there is to say.
+      "@typescript-eslint/no-confusing-void-expression": "off",
+      // A Promise is the form of an interface, whether or not this implementation waits.
+      "@typescript-eslint/require-await": "off",
+      // Applications without types, other platforms and other versions of Node do what the types rule out.
+      "@typescript-eslint/no-unnecessary-condition": "off",
+      // Objects here are made of closures and have no `this` to lose.
+      "@typescript-eslint/unbound-method": "off",
+      // The SDK marks options so that it wants to see passed on, and Node the types of objects that it still makes.
+      "@typescript-eslint/no-deprecated": "off",
+      // Takes assertions for unnecessary that the compiler asks for.
+      "@typescript-eslint/no-unnecessary-type-assertion": "off",
+      // Errors are told by a brand that several copies of the package share, and not by the class of one of them.
+      "@typescript-eslint/no-unsafe-class-instance-assignment": "off",
+      "@typescript-eslint/no-base-to-string": "off",
+      // An index that was just checked, and a group that a match always has, are there.
+      "@typescript-eslint/no-non-null-assertion": "off",
+      // `typeof import("...")` is how a module that is loaded on demand is typed.
+      "@typescript-eslint/consistent-type-imports": ["error", { disallowTypeAnnotations: false }],
+      "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
+      eqeqeq: "error",
+      "no-restricted-syntax": [
+        "error",
+        { selector: "ExportAllDeclaration", message: "Export by name." },
+        { selector: "ExportDefaultDeclaration", message: "Export by name." },
+        { selector: "MemberExpression[object.property.name='message'][property.name='includes']", message: "Compare errors by code." },
+      ],
+    },
+  },
+  {
+    // The firewall takes methods off the prototypes of Node's handles and puts others in their place: that is its trade.
+    files: ["src/firewall/**/*.ts"],
+    rules: { "prefer-rest-params": "off", "@typescript-eslint/no-dynamic-delete": "off" },
+  },
+  {
+    // Tests look into JSON and errors of unknown form; what they find is checked by what they expect.
+    files: ["test/**/*.ts"],
+    rules: {
+      "@typescript-eslint/no-unsafe-assignment": "off",
+      "@typescript-eslint/no-unsafe-argument": "off",
+      "@typescript-eslint/no-unsafe-member-access": "off",
+      "@typescript-eslint/no-unsafe-return": "off",
+      "@typescript-eslint/no-misused-spread": "off",
+      "@typescript-eslint/no-dynamic-delete": "off",
+      "@typescript-eslint/no-misused-promises": "off",
+      "@typescript-eslint/restrict-plus-operands": "off",
+      "prefer-const": "off",
+      "@typescript-eslint/use-unknown-in-catch-callback-variable": "off",
+    },
+  },
+  {
+    files: ["*.config.ts"],
+    rules: { "no-restricted-syntax": "off" },
+  },
+  {
+    files: ["src/**/*.ts"],
+    rules: { "no-console": "error" },
+  },
+  {
+    // The shape of Smithy's Logger is Smithy's.
+    files: ["src/events/sinks.ts"],
+    rules: { "@typescript-eslint/no-explicit-any": "off" },
+  },
+  {
+    files: ["**/*.{js,mjs}"],
+    extends: [tseslint.configs.recommended],
+    rules: { "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }] },
+  },
+);
