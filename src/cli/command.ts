@@ -64,3 +64,21 @@ export class UsageError extends Error {
     this.hint = hint;
   }
 }
+
+/**
+ * Runs work on what the user wrote; a value that it refuses as an argument is wrong usage.
+ * @throws UsageError
+ */
+export function fromUser<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === "ERR_INVALID_ARG_VALUE" ? new UsageError((error as Error).message.replace(/ \[ERR_INVALID_ARG_VALUE\]$/, "")) : error;
+  }
+}
+
+/** The values of an option that may be repeated. */
+export function textsOf(options: OptionValues, name: string): readonly string[] {
+  const value = options[name];
+  return Array.isArray(value) ? (value as readonly string[]) : [];
+}

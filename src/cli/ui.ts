@@ -18,6 +18,8 @@ export interface Ui {
   line(text?: string): void;
   /** One JSON document on stdout. */
   json(value: unknown): void;
+  /** One JSON document on one line, for commands that print many. */
+  jsonLine(value: unknown): void;
   /** Text in a tone. */
   paint(text: string, tone: Tone): string;
   /** Rows as aligned columns; the last one wraps. */
@@ -77,6 +79,7 @@ export function createUi({ stdout, stderr, env }: UiSurroundings): Ui {
     columns,
     line: (text = "") => print(text),
     json: (value) => print(JSON.stringify(value, undefined, terminal ? 2 : undefined)),
+    jsonLine: (value) => print(JSON.stringify(value)),
     paint: (text, tone) => (coloured && text !== "" ? `\u001b[${SGR[tone]}m${text}\u001b[0m` : text),
     table: (rows) => {
       for (const line of layOut(rows, terminal ? columns : undefined)) print(line);

@@ -1,0 +1,65 @@
+/** `imds-guard policy`: IAM policies that make stolen instance credentials and IMDSv1 useless, with what each breaks. */
+import type { InstanceCredentialPolicy, PolicyOptions } from "../detection/policies.js";
+import type { Command, OptionValues } from "./command.js";
+import { fromUser, textsOf, UsageError } from "./command.js";
+
+const KINDS = { scp: "service-control-policy", rcp: "resource-control-policy", role: "role-policy" } as const;
+const PARTITIONS = ["aws", "aws-cn", "aws-us-gov"] as const;
+
+export const command: Command = {
+  name: "policy",
+  summary: "print IAM policies against use of instance credentials elsewhere",
+  usage: "[scp|rcp|role]",
+  words: Object.keys(KINDS),
+  description: [
+    "Without a word it prints all three, each below its caveats. With one, standard output carries the JSON of that policy alone, ready for the AWS CLI, and the caveats go to standard error. Nothing is sent to AWS. Read the caveats: these policies deny.",
+    "With --json: policies (kind, title, document, size, limit, caveats).",
+  ],
+  options: [
+    { name: "vpc", value: "ID", multiple: true, summary: "VPC from whose endpoints instance credentials may be used (default: each instance's own)" },
+    { name: "source", value: "CIDR", multiple: true, summary: "public network from which they may be used too; needs --vpc" },
+    { name: "exempt", value: "ARN", multiple: true, summary: "role or user that is left alone; * and ? are wildcards" },
+    { name: "service", value: "NAME", multiple: true, summary: "service that the resource control policy covers" },
+    { name: "no-address", summary: "do not bind credentials to the address of their instance" },
+    { name: "partition", value: "NAME", words: PARTITIONS, summary: "partition of AWS" },
+  ],
+  examples: [
+    { command: "imds-guard policy", does: "read all of them with their caveats" },
+    { command: "imds-guard policy scp --vpc vpc-0123456789abcdef0 > scp.json", does: "a policy for the organisation" },
+  ],
+  async run({ options, words, json, ui }) {
+    if (words.length > 1) throw new UsageError("policy prints one kind or all of them");
+    const kind = words[0] === undefined ? undefined : KINDS[words[0] as keyof typeof KINDS];
+    const { instanceCredentialPolicies } = await import("../detection/policies.js");
+    const policies = fromUser(() => instanceCredentialPolicies(optionsOf(options))).filter((policy) => kind === undefined || policy.kind === kind);
+    if (json) ui.json({ policies: policies.map(asJson) });
+    else if (kind === undefined) {
+      for (const [index, { title, caveats, document, json: compact, limit }] of policies.entries()) {
+        if (index > 0) ui.line();
+        ui.line(ui.paint(`# ${title}`, "strong"));
+        for (const caveat of caveats) ui.table([["#", "-", caveat]]);
+        ui.line(`# ${compact.length} of ${limit} bytes`);
+        ui.line(JSON.stringify(document, undefined, 2));
+      }
+    } else {
+      for (const { document, caveats } of policies) {
+        ui.line(JSON.stringify(document, undefined, 2));
+        for (const caveat of caveats) ui.note(caveat);
+      }
+    }
+    return 0;
+  },
+};
+
+function optionsOf(options: OptionValues): PolicyOptions {
+  const given = (name: string): readonly string[] | undefined => (textsOf(options, name).length > 0 ? textsOf(options, name) : undefined);
+  return {
+    vpcIds: given("vpc"), sourceCidrs: given("source"), exemptPrincipals: given("exempt"), resourceServices: given("service"),
+    ...(options["no-address"] === true && { bindAddress: false }),
+    ...(options["partition"] !== undefined && { partition: options["partition"] as (typeof PARTITIONS)[number] }),
+  };
+}
+
+function asJson({ kind, title, document, json, limit, caveats }: InstanceCredentialPolicy): object {
+  return { kind, title, document, size: json.length, limit, caveats };
+}
