@@ -1,7 +1,7 @@
 import { defineConfig } from "tsup";
 
 /** What programs import, and so has types. */
-const LIBRARY = { index: "src/index.ts", firewall: "src/firewall/index.ts", register: "src/firewall/register.ts", "credential-provider-imds": "src/provider/imds-package.ts" };
+const LIBRARY = { index: "src/index.ts", firewall: "src/firewall/index.ts", register: "src/preload/register.ts", "credential-provider-imds": "src/provider/imds-package.ts" };
 
 export default defineConfig({
   entry: { ...LIBRARY, cli: "src/cli/main.ts" },

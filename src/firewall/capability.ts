@@ -24,16 +24,16 @@ function mark(connection: object): void {
 
 /** The native handle of a stream socket, a resolver, or a datagram socket. */
 export function handleOf(connection: object): object | undefined {
-  const { _handle: direct } = connection as { _handle?: unknown };
-  if (typeof direct === "object" && direct !== null) return direct;
   const symbols = getOwnPropertySymbols(connection);
   for (let index = 0; index < symbols.length; index++) {
     const symbol = symbols[index] as symbol;
     if (symbol.description !== "state symbol") continue;
+    // Of a datagram socket, whose `_handle` is deprecated: reading that prints a warning.
     const { handle } = (connection as Record<symbol, { handle?: unknown }>)[symbol] ?? {};
     if (typeof handle === "object" && handle !== null) return handle;
   }
-  return undefined;
+  const { _handle: handle } = connection as { _handle?: unknown };
+  return typeof handle === "object" && handle !== null ? handle : undefined;
 }
 
 /** The firewall of this thread, from whichever copy of the package. */

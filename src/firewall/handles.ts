@@ -2,12 +2,11 @@
  * The one place that every connection of JavaScript passes: the prototypes of the native handles. There a destination is
  * a literal, after names, redirects, proxies of the library and every spelling; and no library has a way around it.
  */
-import { createSocket } from "node:dgram";
-import { Resolver } from "node:dns";
-import { Socket } from "node:net";
 import { callerOf } from "./callers.js";
-import { handleOf, isOwn } from "./capability.js";
+import { isOwn } from "./capability.js";
 import type { Classifier, MetadataService } from "./classify.js";
+import type { NativePrototypes } from "./native-prototypes.js";
+import { nativePrototypes } from "./native-prototypes.js";
 import type { Attempt } from "./refusal.js";
 import { EACCES, stackHere, withCause } from "./refusal.js";
 
@@ -20,7 +19,7 @@ export interface HandleRules {
 
 // Everything that decides, captured: whoever replaces a built-in later changes nothing.
 const { apply } = Reflect;
-const { defineProperty, getPrototypeOf, getOwnPropertySymbols } = Object;
+const { defineProperty, getOwnPropertySymbols } = Object;
 const { isArray } = Array;
 const soon = setImmediate;
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, index: number) => number;
@@ -34,40 +33,24 @@ interface ConnectRequest {
 
 /** Installs the hooks for as long as the thread lives; they can be neither replaced nor deleted. */
 export function hookHandles(rules: HandleRules): void {
-  const { tcp, ownerSymbol } = tcpPrototype();
-  hookConnect(tcp, "connect", rules.classifier.v4, rules, ownerSymbol);
-  hookConnect(tcp, "connect6", rules.classifier.v6, rules, ownerSymbol);
-  const udp = udpPrototype();
-  hookDatagrams(udp, "connect", 0, rules.classifier.v4, rules, ownerSymbol);
-  hookDatagrams(udp, "connect6", 0, rules.classifier.v6, rules, ownerSymbol);
-  hookDatagrams(udp, "send", 4, rules.classifier.v4, rules, ownerSymbol);
-  hookDatagrams(udp, "send6", 4, rules.classifier.v6, rules, ownerSymbol);
-  hookServers(resolverPrototype(), rules);
+  const { tcp, udp, resolver } = nativePrototypes() as Record<keyof NativePrototypes, Prototype>;
+  hookConnect(tcp, "connect", rules.classifier.v4, rules);
+  hookConnect(tcp, "connect6", rules.classifier.v6, rules);
+  hookDatagrams(udp, "connect", 0, rules.classifier.v4, rules);
+  hookDatagrams(udp, "connect6", 0, rules.classifier.v6, rules);
+  hookDatagrams(udp, "send", 4, rules.classifier.v4, rules);
+  hookDatagrams(udp, "send6", 4, rules.classifier.v6, rules);
+  hookServers(resolver, rules);
 }
 
-/** The prototype without dialling: `connect` makes the handle at once, and a lookup that never answers keeps it waiting. */
-function tcpPrototype(): { tcp: Prototype; ownerSymbol: symbol | undefined } {
-  const socket = new Socket();
-  socket.connect({ host: "never.invalid", port: 1, lookup: () => undefined });
-  const handle = handleOf(socket) as object;
-  const ownerSymbol = getOwnPropertySymbols(handle).find(({ description }) => description === "owner_symbol");
-  socket.destroy();
-  return { tcp: getPrototypeOf(handle) as Prototype, ownerSymbol };
-}
-
-function udpPrototype(): Prototype {
-  const socket = createSocket("udp4");
-  const prototype = getPrototypeOf(handleOf(socket) as object) as Prototype;
-  socket.close();
-  return prototype;
-}
-
-function resolverPrototype(): Prototype {
-  return getPrototypeOf(handleOf(new Resolver()) as object) as Prototype;
-}
-
-function ownerOf(handle: object, ownerSymbol: symbol | undefined): object | undefined {
-  return ownerSymbol === undefined ? undefined : (handle as Record<symbol, object | undefined>)[ownerSymbol];
+/** The socket that a handle belongs to. */
+function ownerOf(handle: object): object | undefined {
+  const symbols = getOwnPropertySymbols(handle);
+  for (let index = 0; index < symbols.length; index++) {
+    const symbol = symbols[index] as symbol;
+    if (symbol.description === "owner_symbol") return (handle as Record<symbol, object | undefined>)[symbol];
+  }
+  return undefined;
 }
 
 function replace(prototype: Prototype, name: string, value: Native): void {
@@ -75,12 +58,12 @@ function replace(prototype: Prototype, name: string, value: Native): void {
   defineProperty(prototype, name, { value, writable: false, configurable: false, enumerable: true });
 }
 
-function hookConnect(prototype: Prototype, name: string, classify: Classifier["v4"], rules: HandleRules, ownerSymbol: symbol | undefined): void {
+function hookConnect(prototype: Prototype, name: string, classify: Classifier["v4"], rules: HandleRules): void {
   const native = prototype[name] as Native;
   const hook = function (this: object, request: unknown, address: unknown, port: unknown): unknown {
     const service = typeof address === "string" ? classify(address) : undefined;
     if (service === undefined || isOwn(this)) return apply(native, this, arguments as never);
-    const owner = ownerOf(this, ownerSymbol);
+    const owner = ownerOf(this);
     const stack = callerOf(owner) ?? stackHere(hook as never);
     const { blocked, cause } = rules.attempted({ literal: address as string, port: portOf(port), service, way: "tcp", stack });
     if (!blocked) return apply(native, this, arguments as never);
@@ -95,13 +78,13 @@ function hookConnect(prototype: Prototype, name: string, classify: Classifier["v
 }
 
 /** Datagrams fail at once, and Node hands that to the callback or emits it a tick later. */
-function hookDatagrams(prototype: Prototype, name: string, at: number, classify: Classifier["v4"], rules: HandleRules, ownerSymbol: symbol | undefined): void {
+function hookDatagrams(prototype: Prototype, name: string, at: number, classify: Classifier["v4"], rules: HandleRules): void {
   const native = prototype[name] as Native;
   const hook = function (this: object, ...args: unknown[]): unknown {
     const address = args[at];
     const service = typeof address === "string" ? classify(address) : undefined;
     if (service === undefined || isOwn(this)) return apply(native, this, args);
-    const stack = callerOf(ownerOf(this, ownerSymbol)) ?? stackHere(hook as never);
+    const stack = callerOf(ownerOf(this)) ?? stackHere(hook as never);
     const port = portOf(at === 0 ? args[1] : args[3]);
     const { blocked } = rules.attempted({ literal: address as string, port, service, way: "udp", stack });
     return blocked ? EACCES : apply(native, this, args);

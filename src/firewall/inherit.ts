@@ -5,6 +5,7 @@ import { syncBuiltinESMExports } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import workerThreads from "node:worker_threads";
+import { withoutDeprecations } from "./without-deprecations.js";
 
 const { apply, construct } = Reflect;
 
@@ -68,11 +69,8 @@ function wrapSpawn(option: string, inherited: Inherited): void {
 
 /** The synchronous calls share no public function; the binding is what all of them call. */
 function wrapSpawnSync(option: string, inherited: Inherited): boolean {
-  const { noDeprecation } = process;
   try {
-    // Only this look is silenced; the application's own uses of process.binding still warn.
-    process.noDeprecation = true;
-    const binding = (process as unknown as { binding(name: string): { spawn: (options: Spawnable) => unknown } }).binding("spawn_sync");
+    const binding = withoutDeprecations(() => (process as unknown as { binding(name: string): { spawn: (options: Spawnable) => unknown } }).binding("spawn_sync"));
     const { spawn: original } = binding;
     binding.spawn = function spawn(this: unknown, options) {
       if (Array.isArray(options?.envPairs)) options.envPairs = withPairs(options.envPairs, option, inherited);
@@ -82,9 +80,6 @@ function wrapSpawnSync(option: string, inherited: Inherited): boolean {
   } catch {
     // `--permission` and embedders take the binding away, each with an error of its own.
     return false;
-  } finally {
-    if (noDeprecation === undefined) delete process.noDeprecation;
-    else process.noDeprecation = noDeprecation;
   }
 }
 
@@ -116,7 +111,8 @@ function wrapWorker(path: string): void {
   const Worker = new Proxy(original, {
     construct(target, args: [unknown, WorkerOptions?], newTarget) {
       const [program, options] = args;
-      const execArgv = [...(Array.isArray(options?.execArgv) ? options.execArgv : process.execArgv), option];
+      const given: readonly string[] = Array.isArray(options?.execArgv) ? (options.execArgv as string[]) : process.execArgv;
+      const execArgv = [...given, option];
       try {
         return construct(target, [program, { ...options, execArgv }], newTarget) as object;
       } catch (error) {

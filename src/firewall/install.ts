@@ -48,7 +48,7 @@ interface State {
 
 /** Installs the firewall in this thread. It stays for as long as the thread lives. */
 export function install({ mode, allow, early, report }: Installation): FirewallReport {
-  const present = installed() as (ReturnType<typeof installed> & Partial<State>) | undefined;
+  const present = installed() as Partial<State> | undefined;
   if (present !== undefined) {
     if (mode === "block") present.tighten?.();
     return { mode: present.mode?.() ?? "block", allow: present.allow ?? [], alreadyInstalled: true, notClosed: present.notClosed ?? [] };

@@ -1,6 +1,7 @@
 /** `createGuard` as applications get it: the guard, and what ties it to SDK clients. */
+import type { FirewallReport } from "../firewall/install.js";
 import type { Guard } from "../guard.js";
-import { createGuard as createCore } from "../guard.js";
+import { createGuard as createCore, workingsOf } from "../guard.js";
 import type { GuardOptions } from "../settings/options.js";
 import type { ClientConfig, ClientConfigInit } from "./client-config.js";
 import { clientConfig } from "./client-config.js";
@@ -19,6 +20,14 @@ export interface ApplicationGuard extends Guard {
    * ```
    */
   clientConfig(init?: ClientConfigInit): ClientConfig;
+  /**
+   * From now on no connection of this thread, its workers and its Node children reaches a metadata service, but those of
+   * guards. What is refused becomes an event of this guard. Mode and exceptions are the settings `firewall` and
+   * `firewallAllow`. Cannot be undone; as a preload (`imds-guard/register`) it closes more.
+   *
+   * @returns what it came to, and what it cannot close
+   */
+  installFirewall(): Promise<FirewallReport>;
 }
 
 /**
@@ -37,5 +46,19 @@ export interface ApplicationGuard extends Guard {
  */
 export function createGuard(options: GuardOptions = {}): ApplicationGuard {
   const core = createCore(options);
-  return { ...core, clientConfig: (init) => clientConfig(core, init) };
+  return {
+    ...core,
+    clientConfig: (init) => clientConfig(core, init),
+    async installFirewall() {
+      const [{ settings, reporter }, { install }] = await Promise.all([workingsOf(core), import("../firewall/install.js")]);
+      return install({
+        mode: settings.firewall,
+        allow: settings.firewallAllow,
+        early: false,
+        report: (code, details) => {
+          reporter.report(code, details);
+        },
+      });
+    },
+  };
 }

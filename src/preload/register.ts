@@ -7,8 +7,9 @@ import { isImdsGuardError } from "../errors.js";
 import { readEarlySettings } from "../settings/early.js";
 import type { EarlySettings } from "../settings/early.js";
 import { realSystem } from "../system.js";
-import { earlyReporter } from "./early-reporter.js";
-import { install } from "./install.js";
+import { earlyReporter } from "../firewall/early-reporter.js";
+import { install } from "../firewall/install.js";
+import { leadSdkThroughGuard } from "./stock-sdk.js";
 
 const STRICT: EarlySettings = { firewall: "block", firewallAllow: [], log: "warning", eventsFile: undefined };
 
@@ -25,3 +26,4 @@ function settings(): EarlySettings {
 
 const { firewall: mode, firewallAllow: allow, ...sinks } = settings();
 install({ mode, allow, early: true, report: earlyReporter(sinks) });
+leadSdkThroughGuard();
