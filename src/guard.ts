@@ -5,25 +5,22 @@ import type { Acquired, Acquirer, AttestationReport } from "./acquire.js";
 import type { IdentityDocument } from "./attest/identity-document.js";
 import type { KeyRing } from "./attest/user-keys.js";
 import { createKeyRing, parseTrustedKeys } from "./attest/user-keys.js";
+import { checkedRegion, noRegion } from "./configured-region.js";
 import type { Contact, Decision, Refusal, Target } from "./decide.js";
 import { decide } from "./decide.js";
-import { ImdsGuardError, ImdsGuardSettingsError, ImdsRefusedError, ImdsUnavailableError, invalidArgument, printable } from "./errors.js";
+import { ImdsGuardError, ImdsRefusedError, ImdsUnavailableError, invalidArgument } from "./errors.js";
 import type { Reporter } from "./events/reporter.js";
-import { createReporter } from "./events/reporter.js";
-import type { Sink } from "./events/sinks.js";
-import { callbackSink, diagnosticsChannelSink, loggerSink, stderrSink } from "./events/sinks.js";
 import { reportFailure } from "./failure-events.js";
+import { openReporter, plainReporter } from "./guard-reporter.js";
 import { detectHost } from "./host/detect.js";
 import type { HostReport } from "./host/report.js";
 import type { Lifetime } from "./lifetime.js";
 import { createLifetime } from "./lifetime.js";
 import { checkMetadataPath } from "./metadata-path.js";
-import { isRegionName } from "./region.js";
 import type { ConfigFileLocations } from "./settings/config-files.js";
 import type { GuardOptions } from "./settings/options.js";
 import type { Resolved } from "./settings/resolve.js";
 import { checkOptions, resolveSettings } from "./settings/resolve.js";
-import { complaint } from "./settings/table.js";
 import type { StsGate, StsGateOptions } from "./sts-gate.js";
 import { createStsGate } from "./sts-gate.js";
 import type { System } from "./system.js";
@@ -133,7 +130,7 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
       const askSts = createStsGate({ settings: resolved.settings, keyRing, sts });
       return { ...resolved, keyRing, askSts, reporter: await openReporter(options, resolved, system) };
     } catch (error) {
-      const fallback = createReporter({ system, sinks: plainSinks(options, options.log ?? "warning") });
+      const fallback = plainReporter(options, system);
       if (error instanceof ImdsGuardError) fallback.report("settings.invalid", { message: error.message, evidence: error.evidence, advice: error.advice });
       throw error;
     }
@@ -331,49 +328,12 @@ function keyRingOf(certificates: Iterable<readonly [string, string]>): KeyRing {
   return createKeyRing(new Map(Array.from(certificates, ([region, pem]) => [region, parseTrustedKeys(region, pem)] as const)));
 }
 
-function plainSinks(options: GuardOptions, log: Resolved["log"]): Sink[] {
-  const sinks = [stderrSink({ threshold: log }), diagnosticsChannelSink()];
-  if (options.onEvent) sinks.push(callbackSink(options.onEvent));
-  if (options.logger) sinks.push(loggerSink(options.logger));
-  return sinks;
-}
-
-async function openReporter(options: GuardOptions, { log, eventsFile: file }: Resolved, system: System): Promise<Reporter> {
-  const sinks = plainSinks(options, log);
-  if (file !== undefined) {
-    const { fileSink } = await import("./events/file-sink.js");
-    const onFailure = (code: string): void => {
-      reporter.report("events.file_failing", {
-        message: `Events cannot be written to ${printable(file, 200)} (${code}); up to 256 wait for it`,
-        advice: "Name a regular file in an existing directory that this process may write.",
-      });
-    };
-    sinks.push(fileSink(file, { onFailure }));
-  }
-  const reporter = createReporter({ system, sinks });
-  return reporter;
-}
-
 function endpointOf(target: Target): { address: string; port: number } {
   return { address: target.host, port: target.port };
 }
 
 function refusalError({ code, reason, evidence, advice }: Refusal): ImdsRefusedError {
   return new ImdsRefusedError(code, `IMDS was not asked: ${reason}`, { evidence, advice });
-}
-
-/** A region from a setting goes into host names, so it has to look like one. */
-function checkedRegion(region: string): string {
-  if (isRegionName(region)) return region;
-  throw new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", complaint("The configured region (AWS_REGION, AWS_DEFAULT_REGION or profile key region)", region, "a region name such as eu-central-1"), {
-    advice: "Correct it where it is set.",
-  });
-}
-
-function noRegion(): ImdsUnavailableError {
-  return new ImdsUnavailableError("ERR_IMDS_NO_REGION", "No region is configured, and no signed document tells one", {
-    advice: "Set AWS_REGION or the profile key region; or leave attestation on, so that the signed identity document can tell it.",
-  });
 }
 
 function closedError(): ImdsRefusedError {

@@ -1,0 +1,38 @@
+/** Where the events of one guard go: the sinks its options and settings name. */
+import { printable } from "./errors.js";
+import type { Reporter } from "./events/reporter.js";
+import { createReporter } from "./events/reporter.js";
+import type { Sink } from "./events/sinks.js";
+import { callbackSink, diagnosticsChannelSink, loggerSink, stderrSink } from "./events/sinks.js";
+import type { GuardOptions } from "./settings/options.js";
+import type { Resolved } from "./settings/resolve.js";
+import type { System } from "./system.js";
+
+/** A reporter for the time when settings could not be resolved: it rests on the options alone. */
+export function plainReporter(options: GuardOptions, system: System): Reporter {
+  return createReporter({ system, sinks: plainSinks(options, options.log ?? "warning") });
+}
+
+/** The reporter that the settings ask for. */
+export async function openReporter(options: GuardOptions, { log, eventsFile: file }: Resolved, system: System): Promise<Reporter> {
+  const sinks = plainSinks(options, log);
+  if (file !== undefined) {
+    const { fileSink } = await import("./events/file-sink.js");
+    const onFailure = (code: string): void => {
+      reporter.report("events.file_failing", {
+        message: `Events cannot be written to ${printable(file, 200)} (${code}); up to 256 wait for it`,
+        advice: "Name a regular file in an existing directory that this process may write.",
+      });
+    };
+    sinks.push(fileSink(file, { onFailure }));
+  }
+  const reporter = createReporter({ system, sinks });
+  return reporter;
+}
+
+function plainSinks(options: GuardOptions, log: Resolved["log"]): Sink[] {
+  const sinks = [stderrSink({ threshold: log }), diagnosticsChannelSink()];
+  if (options.onEvent) sinks.push(callbackSink(options.onEvent));
+  if (options.logger) sinks.push(loggerSink(options.logger));
+  return sinks;
+}
