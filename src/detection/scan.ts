@@ -115,7 +115,7 @@ export async function scan(sources: Iterable<ScanSource> | AsyncIterable<ScanSou
     /** Begins to read as soon as the format is known; what came before is held back until then. */
     function begin(last: boolean): void {
       const content = Buffer.concat(head, headLength);
-      const format = source.format ?? options.format ?? detectFormat(firstLines(content, last));
+      const format = source.format ?? options.format ?? (isRecordsDocument(content) ? "cloudtrail" : detectFormat(firstLines(content, last)));
       if (format !== undefined) {
         reading = createReading(LOG_FORMATS[format], compiled, content, options, (record, candidates, line) => judge(record, candidates, source.name, line));
         reading.splitter.write(content);

@@ -115,6 +115,7 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
       },
       "detection": {
         "selection": {
+          "userIdentity.type": "AssumedRole",
           "userIdentity.sessionContext.ec2RoleDelivery": "1.0"
         },
         "condition": "selection"

@@ -4,7 +4,7 @@ import type { SigmaRule } from "./sigma-rule.js";
 const INDENT = "    ";
 
 // What YAML reads as a string without quotes, whatever its version: starts with a letter and holds nothing with a meaning.
-const PLAIN = /^[A-Za-z][A-Za-z0-9 _.,()\/|*+%=<>~;-]*(?:[:'"&@!?`#](?=[^\s])[A-Za-z0-9 _.,()\/|*+%=<>~;-]*)*$/;
+const PLAIN = /^[A-Za-z][A-Za-z0-9 _.,()\/|*+%=<>~;-]*(?:[:'"&@!?](?=\S)[A-Za-z0-9 _.,()\/|*+%=<>~;-]*)*$/;
 const UUID_OR_DATE = /^(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{4}-\d{2}-\d{2})$/;
 const WORD_WITH_MEANING = /^(?:true|false|yes|no|on|off|null|y|n)$/i;
 

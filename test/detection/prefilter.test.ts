@@ -1,0 +1,118 @@
+/** The quick look at raw bytes never passes over a line that a rule matches. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { createLineSearch } from "../../src/detection/line-search.js";
+import { detectFormat, FORMAT_NAMES, LOG_FORMATS } from "../../src/detection/log-formats.js";
+import type { FormatName } from "../../src/detection/log-formats.js";
+import { createPrefilter } from "../../src/detection/prefilter.js";
+import { compileRule, readsFrom } from "../../src/detection/sigma-evaluator.js";
+import { isDetectionRule } from "../../src/detection/sigma-rule.js";
+import { sampleLines, SIGMA_RULES } from "./samples.js";
+
+const compiled = SIGMA_RULES.flatMap(({ rule }) => (isDetectionRule(rule) ? [compileRule(rule)] : []));
+const rulesOf = (format: FormatName) => compiled.filter(({ rule }) => LOG_FORMATS[format].sources.some((source) => readsFrom(rule.logsource, source)));
+
+describe("the search for several texts", () => {
+  const alphabet = fc.constantFrom(..."abAB12./");
+  const needle = fc.array(alphabet, { minLength: 2, maxLength: 6 }).map((chars) => chars.join("").toLowerCase());
+  const hay = fc.array(alphabet, { maxLength: 60 }).map((chars) => chars.join(""));
+
+  it("finds the first text to end, and only what is there", () => {
+    fc.assert(
+      fc.property(fc.array(needle, { minLength: 1, maxLength: 5 }), hay, fc.nat(20), fc.nat(80), (needles, text, from, length) => {
+        const buffer = Buffer.from(text);
+        const to = Math.min(buffer.length, from + length);
+        const at = createLineSearch(needles).next(buffer, from, to);
+        const part = text.slice(from, to).toLowerCase();
+        expect(at !== -1).toBe(needles.some((wanted) => part.includes(wanted)));
+        if (at === -1) return;
+        // The byte pointed at lies in an occurrence, and no occurrence ends before it.
+        expect(needles.some((wanted) => [...part.matchAll(new RegExp(`(?=${wanted.replace(/[./]/g, "\\$&")})`, "g"))].some(({ index }) => from + index <= at && at < from + index + wanted.length))).toBe(true);
+        expect(needles.every((wanted) => !text.slice(from, at).toLowerCase().includes(wanted))).toBe(true);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("refuses texts that are too short", () => {
+    expect(() => createLineSearch([])).toThrow(RangeError);
+    expect(() => createLineSearch(["a"])).toThrow(RangeError);
+  });
+});
+
+describe("the prefilter", () => {
+  it("is there for every format that rules read", () => {
+    for (const format of FORMAT_NAMES) {
+      expect(rulesOf(format).length, format).toBeGreaterThan(0);
+      expect(createPrefilter(LOG_FORMATS[format], rulesOf(format)), format).toBeDefined();
+    }
+  });
+
+  const samples = SIGMA_RULES.flatMap(({ file }) => [...sampleLines(file, "positive"), ...sampleLines(file, "negative")]).flatMap((line) => {
+    const format = detectFormat([line]);
+    return format === undefined ? [] : [{ line, format }];
+  });
+  // Values as rules look for them, spelled in other ways, put anywhere into real records.
+  const spelled = fc.constantFrom("169.254.169.254", "::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "fd00:ec2::254", "FD00:EC2::254", "fd00:0ec2:0000:0000:0000:0000:0000:0254", "PUT", "/LATEST/api/Token", "x-aws-ec2-metadata-token", "instance-data.corp", "reply", "1.0", "to\u212aen", "/latest/api/to\u212aen", "");
+  const jsonSlots = (value: unknown, path: (string | number)[] = []): (string | number)[][] =>
+    typeof value === "object" && value !== null ? Object.entries(value).flatMap(([key, inner]) => jsonSlots(inner, [...path, key])) : [path];
+
+  /** JSON as other writers write it: slashes and any character may be escaped. */
+  const escapeSome = (json: string, picks: readonly number[]): string =>
+    json.replace(/[a-zA-Z0-9/.:]/g, (char, at: number) => {
+      const pick = picks[at % picks.length]!;
+      if (char === "/" && pick % 3 === 0) return "\\/";
+      return pick % 17 === 1 && /[a-z]/.test(char) ? `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}` : char;
+    });
+
+  function missed(format: FormatName, line: string): string[] {
+    const rules = rulesOf(format);
+    const prefilter = createPrefilter(LOG_FORMATS[format], rules)!;
+    const record = LOG_FORMATS[format].open(() => 0)(line);
+    if (typeof record === "string") return [];
+    const hits = rules.filter(({ rule, matches }) => readsFrom(rule.logsource, record.source) && matches(record));
+    const bytes = Buffer.from(line);
+    return hits.length > 0 && prefilter.next(bytes, 0, bytes.length) === -1 ? hits.map(({ rule }) => rule.title) : [];
+  }
+
+  it("lets every sample through that a rule matches", () => {
+    for (const { format, line } of samples) expect(missed(format, line), line).toEqual([]);
+  });
+
+  it("loses no match, whatever is written where and however it is escaped", () => {
+    let matched = 0;
+    fc.assert(
+      fc.property(fc.constantFrom(...samples), fc.array(fc.tuple(fc.nat(60), spelled), { maxLength: 3 }), fc.array(fc.nat(200), { minLength: 7, maxLength: 31 }), fc.boolean(), ({ format, line }, changes, picks, escape) => {
+        let changed = line;
+        if (line.startsWith("{")) {
+          const value = JSON.parse(line) as Record<string, unknown>;
+          const slots = jsonSlots(value);
+          for (const [slot, text] of changes) {
+            const path = slots[slot % slots.length]!;
+            const holder = path.slice(0, -1).reduce<Record<string | number, unknown>>((inner, key) => inner[key] as Record<string, unknown>, value);
+            if (path.length > 0) holder[path.at(-1)!] = text;
+          }
+          changed = JSON.stringify(value);
+          // Only inside texts may a character be escaped.
+          if (escape) changed = changed.replace(/"(?:[^"\\]|\\.)*"/g, (text) => escapeSome(text, picks));
+          JSON.parse(changed);
+        } else {
+          const words = line.split(" ");
+          for (const [slot, text] of changes) words[slot % words.length] = text;
+          changed = words.join(" ");
+        }
+        expect(missed(format, changed)).toEqual([]);
+        const record = LOG_FORMATS[format].open(() => 0)(changed);
+        if (typeof record === "object" && rulesOf(format).some(({ rule, matches }) => readsFrom(rule.logsource, record.source) && matches(record))) matched++;
+      }),
+      { numRuns: 3000 },
+    );
+    // The property says something only where rules do match.
+    expect(matched).toBeGreaterThan(300);
+  });
+
+  it("passes over lines that have nothing to do with it", () => {
+    const conn = Buffer.from('{"ts":1,"uid":"C","id.orig_h":"10.0.0.1","id.resp_h":"203.0.113.9","conn_state":"SF","note":"a\\"b\\n"}\n'.repeat(50));
+    expect(createPrefilter(LOG_FORMATS["zeek-json"], rulesOf("zeek-json"))!.next(conn, 0, conn.length)).toBe(-1);
+  });
+});
