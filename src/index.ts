@@ -17,6 +17,7 @@ export { MetadataService } from "./provider/metadata-service.js";
 export type { MetadataRequestOptions, MetadataServiceInit } from "./provider/metadata-service.js";
 export { createGuard } from "./provider/application-guard.js";
 export type { ApplicationGuard } from "./provider/application-guard.js";
+export type { Monitor, MonitorOptions, MonitorStatus } from "./monitor/monitor.js";
 export type { ClientConfig, ClientConfigInit, ResolvedDefaultsMode } from "./provider/client-config.js";
 export type { GuardKey } from "./provider/guard-option.js";
 

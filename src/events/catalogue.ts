@@ -57,7 +57,6 @@ export const CATALOGUE = {
   "monitor.neighbour_appeared": { severity: "warning", action: "observed", title: "Somebody on the link has the IMDS address" },
   "monitor.connection_seen": { severity: "warning", action: "observed", title: "Program of this host connects to IMDS where there is none" },
   "monitor.dns_answer": { severity: "warning", action: "observed", title: "DNS leads to the IMDS address on a host that is not EC2" },
-  "events.output_failing": { severity: "warning", action: "observed", title: "Events cannot be delivered" },
   "settings.file_unusable": { severity: "warning", action: "refused", title: "Shared config file cannot be used" },
   "events.file_failing": { severity: "warning", action: "observed", title: "Events file cannot be written" },
   "settings.invalid": { severity: "error", action: "refused", title: "Setting cannot be honoured" },

@@ -18,6 +18,15 @@ export interface FileSinkOptions {
    * when writing begins to fail; again only after it has worked in between.
    */
   readonly onFailure?: ((code: string) => void) | undefined;
+  /** Called for every event that is dropped. */
+  readonly onDropped?: (() => void) | undefined;
+}
+
+/** A sink over a file. */
+export interface FileSink extends Sink {
+  /** Events that wait for the file. */
+  readonly waiting: number;
+  close(): Promise<void>;
 }
 
 interface Pending {
@@ -33,10 +42,10 @@ interface Pending {
  * Writes are synchronous on purpose. Events are rare, a process that exits right after one must not lose it, and nothing
  * pending can hold the process alive. Events of severity `error` and above are also flushed to the device.
  */
-export function fileSink(path: string, options: FileSinkOptions = {}): Sink {
+export function fileSink(path: string, options: FileSinkOptions = {}): FileSink {
   // The working directory may change later.
   const file = resolve(path);
-  const { encode = (event: GuardEvent) => event, onFailure } = options;
+  const { encode = (event: GuardEvent) => event, onFailure, onDropped } = options;
   const pending: Pending[] = [];
   let dropped = 0;
   let torn = false;
@@ -95,7 +104,11 @@ export function fileSink(path: string, options: FileSinkOptions = {}): Sink {
       if (pending.length > MAX_PENDING) {
         pending.pop();
         dropped += 1;
+        void quietly(() => onDropped?.());
       }
+    },
+    get waiting() {
+      return pending.length;
     },
     close() {
       if (pending.length > 0 || dropped > 0) flush();

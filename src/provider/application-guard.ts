@@ -2,9 +2,11 @@
 import type { FirewallReport } from "../firewall/install.js";
 import type { Guard } from "../guard.js";
 import { createGuard as createCore, workingsOf } from "../guard.js";
+import type { Monitor, MonitorOptions } from "../monitor/monitor.js";
 import type { GuardOptions } from "../settings/options.js";
 import type { ClientConfig, ClientConfigInit } from "./client-config.js";
 import { clientConfig } from "./client-config.js";
+import { realSystem } from "../system.js";
 
 /** A guard with the means to configure SDK clients. */
 export interface ApplicationGuard extends Guard {
@@ -28,6 +30,22 @@ export interface ApplicationGuard extends Guard {
    * @returns what it came to, and what it cannot close
    */
   installFirewall(): Promise<FirewallReport>;
+  /**
+   * Starts to watch the metadata addresses: who answers there, by which way, and which programs and names lead there.
+   * What is found is reported where this guard's events go, once and not with every look. Ends with the guard.
+   *
+   * @example
+   * ```ts
+   * import { createGuard } from "imds-guard";
+   * const guard = createGuard({ eventsFile: "/var/log/agent/imds.jsonl" });
+   * const monitor = await guard.monitor({ intervalMs: 60_000 });
+   * console.log(monitor.status().looks);
+   * await guard.close();
+   * ```
+   * @throws TypeError `ERR_INVALID_ARG_VALUE` for an option that is unknown or not allowed
+   * @throws ImdsGuardError for settings that cannot be honoured
+   */
+  monitor(options?: MonitorOptions): Promise<Monitor>;
 }
 
 /**
@@ -46,6 +64,7 @@ export interface ApplicationGuard extends Guard {
  */
 export function createGuard(options: GuardOptions = {}): ApplicationGuard {
   const core = createCore(options);
+  const monitors = new Set<Monitor>();
   return {
     ...core,
     clientConfig: (init) => clientConfig(core, init),
@@ -59,6 +78,22 @@ export function createGuard(options: GuardOptions = {}): ApplicationGuard {
           reporter.report(code, details);
         },
       });
+    },
+    async monitor(wanted = {}) {
+      const [{ createMonitor }, { host }, { settings, reporter }] = await Promise.all([import("../monitor/monitor.js"), core.whereAmI(), workingsOf(core)]);
+      const monitor = createMonitor(wanted, { system: realSystem, reporter, verdict: host.verdict, probe: settings.probe });
+      monitors.add(monitor);
+      return {
+        ...monitor,
+        async close() {
+          monitors.delete(monitor);
+          await monitor.close();
+        },
+      };
+    },
+    async close() {
+      await Promise.all([...monitors].map((monitor) => monitor.close()));
+      await core.close();
     },
   };
 }

@@ -33,6 +33,8 @@ export interface LoopbackServerOptions {
   readonly port?: number | undefined;
   /** Whether the server keeps the process alive. Default false. */
   readonly holdsProcess?: boolean | undefined;
+  /** Takes `localhost` for a Host too: for what is no secret. Default false. */
+  readonly asLocalhost?: boolean | undefined;
   /** Asked once address, path and method are right; undefined lets the request pass. */
   readonly admit?: ((request: IncomingMessage) => Rejection | undefined) | undefined;
   readonly reply: () => Promise<Reply>;
@@ -109,7 +111,8 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
   function judge(request: IncomingMessage): Rejection | undefined {
     if (!isLoopback(request.socket.remoteAddress ?? "")) return "peer";
     const hosts = request.rawHeaders.filter((_, index, raw) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === "host");
-    if (hosts.length !== 1 || hosts[0] !== authority) return "host";
+    const right = hosts[0] === authority || (options.asLocalhost === true && hosts[0] === authority.replace("127.0.0.1", "localhost"));
+    if (hosts.length !== 1 || !right) return "host";
     if (!sameText(request.url ?? "", path)) return "path";
     return request.method === "GET" ? undefined : "method";
   }

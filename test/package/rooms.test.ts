@@ -13,11 +13,13 @@ const MAX_LINES = 350;
 const LEVELS: Readonly<Record<string, number>> = {
   events: 0, settings: 0,
   host: 1, imds: 1, attest: 1, network: 1, detection: 1, firewall: 1,
-  provider: 3, serving: 3,
-  preload: 4, cli: 4,
+  monitor: 2,
+  provider: 3,
+  preload: 4, serving: 4,
+  cli: 5,
 };
 const JOINERS = 2;
-const FACE = 5;
+const FACE = 6;
 
 interface SourceFile {
   readonly path: string;
