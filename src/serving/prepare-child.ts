@@ -62,7 +62,7 @@ export async function prepareChild(options: PrepareOptions): Promise<PreparedChi
 
   const named = profile ?? nameIn(system.env);
   const waiting = serving ? await firstLook(guard, profile) : undefined;
-  const region = serving ? await regionFor(guard, system.env, profiles[named]) : undefined;
+  const region = serving && whereabouts.decision.kind === "contact" ? await regionFor(guard, system.env, profiles[named]) : undefined;
   let server: CredentialServer | undefined;
   let copies: ConfigCopies | undefined;
   const close = async (): Promise<void> => {
