@@ -3,6 +3,8 @@ import { createReadStream } from "node:fs";
 import { Readable, pipeline } from "node:stream";
 import type { Transform } from "node:stream";
 import * as zlib from "node:zlib";
+import { createFrameWalker } from "./zstd-frames.js";
+import type { FrameWalker } from "./zstd-frames.js";
 
 /** Why a stream could not be read to its end. */
 export class LogStreamError extends Error {
@@ -44,15 +46,10 @@ export async function* decompressed(stream: AsyncIterable<Uint8Array>, onRead?: 
       if (length >= 4) break;
     }
     const start = Buffer.concat(head, length);
-    const decompressor = decompressorFor(start);
-    if (decompressor === undefined) {
-      if (length > 0) yield start;
-      yield* source;
-      return;
-    }
-    // The error arrives through the iteration of the decompressor.
-    pipeline(Readable.from(chain(start, source), { objectMode: false }), decompressor, () => undefined);
-    for await (const chunk of decompressor) yield chunk as Buffer;
+    const rest = startingWith(start, source);
+    if (start[0] === 0x1f && start[1] === 0x8b) yield* through(zlib.createGunzip({ chunkSize: CHUNK_BYTES }), rest);
+    else if (start.length >= 4 && isZstandard(start)) yield* zstandard(rest);
+    else yield* rest;
   } catch (error) {
     throw asStreamError(error);
   }
@@ -65,21 +62,65 @@ async function* counted(stream: AsyncIterable<Uint8Array>, onRead: ((bytes: numb
   }
 }
 
-async function* chain(first: Buffer, rest: AsyncGenerator<Buffer, void, void>): AsyncGenerator<Buffer, void, void> {
-  yield first;
+async function* startingWith(first: Buffer, rest: AsyncGenerator<Buffer, void, void>): AsyncGenerator<Buffer, void, void> {
+  if (first.length > 0) yield first;
   yield* rest;
 }
 
-function decompressorFor(head: Buffer): Transform | undefined {
-  if (head[0] === 0x1f && head[1] === 0x8b) return zlib.createGunzip({ chunkSize: CHUNK_BYTES });
-  if (head.length < 4 || head.readUInt32LE(0) !== 0xfd2fb528) return undefined;
+async function* through(decompressor: Transform, input: AsyncGenerator<Buffer, void, void>): AsyncGenerator<Buffer, void, void> {
+  // An error arrives through the iteration of the decompressor.
+  pipeline(Readable.from(input, { objectMode: false }), decompressor, () => undefined);
+  for await (const chunk of decompressor) yield chunk as Buffer;
+}
+
+function isZstandard(head: Buffer): boolean {
+  const magic = head.readUInt32LE(0);
+  return magic === 0xfd2fb528 || magic >>> 4 === 0x184d2a5;
+}
+
+/** Every frame has a decompressor of its own; see `zstd-frames.ts`. */
+async function* zstandard(input: AsyncGenerator<Buffer, void, void>): AsyncGenerator<Buffer, void, void> {
   // Node.js has had it since 22.15; the types of the oldest supported version do not know it.
   const create = (zlib as { createZstdDecompress?: (options: zlib.ZlibOptions) => Transform }).createZstdDecompress;
-  if (create !== undefined) return create({ chunkSize: CHUNK_BYTES });
-  throw new LogStreamError(
-    "ERR_SCAN_ZSTD", `Node.js ${process.versions.node} cannot decompress Zstandard`,
-    "Use Node.js 22.15 or later, or decompress on the way: zstd -dc FILE | imds-guard scan -",
-  );
+  if (create === undefined) {
+    throw new LogStreamError(
+      "ERR_SCAN_ZSTD", `Node.js ${process.versions.node} cannot decompress Zstandard`,
+      "Use Node.js 22.15 or later, or decompress on the way: zstd -dc FILE | imds-guard scan -",
+    );
+  }
+  let rest: Buffer | undefined;
+
+  async function more(): Promise<boolean> {
+    while (rest === undefined || rest.length === 0) {
+      const next = await input.next();
+      if (next.done === true) return false;
+      rest = next.value;
+    }
+    return true;
+  }
+
+  async function* frame(walker: FrameWalker): AsyncGenerator<Buffer, void, void> {
+    while (await more()) {
+      const chunk = rest!;
+      const end = walker.endOfFrame(chunk, 0);
+      rest = end === -1 ? undefined : chunk.subarray(end);
+      if (!walker.skippable()) yield end === -1 ? chunk : chunk.subarray(0, end);
+      if (end !== -1) return;
+    }
+  }
+
+  while (await more()) {
+    // Four bytes tell whether a frame is to be skipped; they may come one by one.
+    while (rest!.length < 4) {
+      const next = await input.next();
+      if (next.done === true) break;
+      rest = Buffer.concat([rest!, next.value]);
+    }
+    const walker = createFrameWalker();
+    const skipped = rest!.length >= 4 && rest!.readUInt32LE(0) >>> 4 === 0x184d2a5;
+    if (skipped) for await (const chunk of frame(walker)) void chunk;
+    else yield* through(create({ chunkSize: CHUNK_BYTES }), frame(walker));
+  }
 }
 
 function asStreamError(error: unknown): LogStreamError {

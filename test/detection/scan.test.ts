@@ -138,10 +138,22 @@ describe("compression", () => {
   });
 
   const compress = (zlib as { zstdCompressSync?: (data: string) => Buffer }).zstdCompressSync;
-  it.skipIf(compress === undefined)("Zstandard is read where Node.js has it", async () => {
+  it.skipIf(compress === undefined).each([1, 5, 1000])("Zstandard is read where Node.js has it, all of its frames, in chunks of %i", async (size) => {
     const half = LOG.indexOf("\n", LOG.length / 2) + 1;
-    expect((await run({}, { name: "x.zst", stream: bytesOf(compress!(LOG)) })).summary).toMatchObject({ lines: 82, findings: 2 });
-    expect((await run({}, { name: "x.zst", stream: bytesOf(Buffer.concat([compress!(LOG.slice(0, half)), compress!(LOG.slice(half))])) })).summary).toMatchObject({ lines: 82, findings: 2 });
+    const skippable = Buffer.from("5a2a4d1803000000616263", "hex");
+    const empty = compress!("");
+    const contents = [[compress!(LOG)], [compress!(LOG.slice(0, half)), skippable, empty, compress!(LOG.slice(half)), skippable], [skippable, compress!(LOG)]];
+    for (const content of contents) {
+      expect((await run({}, { name: "x.zst", stream: chunked(Buffer.concat(content), size) })).summary).toMatchObject({ lines: 82, findings: 2 });
+    }
+  });
+
+  it.skipIf(compress === undefined)("Zstandard that is damaged or followed by something else is told", async () => {
+    const content = compress!(LOG);
+    for (const damaged of [content.subarray(0, -6), Buffer.concat([content, Buffer.from("garbage")])]) {
+      const { summary } = await run({}, { name: "x.zst", stream: bytesOf(damaged) });
+      expect(summary.sources[0]!.failure, damaged.length.toString()).toMatchObject({ code: expect.stringMatching(/^Z/), advice: expect.stringContaining("damaged") });
+    }
   });
 
   it.skipIf(compress !== undefined)("Zstandard is refused with a way out where Node.js has it not", async () => {
