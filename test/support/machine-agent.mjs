@@ -83,7 +83,7 @@ async function setNetwork(wanted) {
     before.kill("SIGKILL");
     await ended;
   }
-  if (["neighbour", "silent", "no-arp"].includes(network)) ip("link", "delete", "uplink");
+  if (["neighbour", "silent", "no-arp"].includes(network)) removeLink();
   if (network === "self") ip("address", "flush", "dev", "lo");
   for (const route of ["blackhole", "unreachable", "prohibit"].filter((kind) => kind === network)) {
     ip("route", "delete", route, `${V4}/32`);
@@ -115,6 +115,20 @@ async function setNetwork(wanted) {
     default:
       return undefined;
   }
+}
+
+/** The namespace of a neighbour that was ended takes both ends of the link with it, sooner or later. */
+function removeLink() {
+  try {
+    ip("link", "delete", "uplink");
+  } catch (error) {
+    if (existsInterface("uplink")) throw error;
+  }
+}
+
+/** @param {string} name */
+function existsInterface(name) {
+  return readFileSync("/proc/net/dev", "utf8").includes(`${name}:`);
 }
 
 function hostSide() {
