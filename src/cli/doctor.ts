@@ -4,6 +4,7 @@ import type { Command, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
 import type { Check, Fix, Section, Status } from "./doctor/check.js";
 import type { Tone, Ui } from "./ui.js";
+import { wrap } from "./ui.js";
 
 export const command: Command = {
   name: "doctor",
@@ -72,26 +73,31 @@ function printPage(checks: readonly Check[], summary: Summary, ui: Ui): void {
   const width = Math.min(MAX_SUBJECT, Math.max(...checks.map(({ subject }) => subject.length)));
   for (const section of sections) {
     ui.line(ui.paint(TITLES[section], "strong"));
-    ui.table(checks.filter((check) => check.section === section).flatMap((check) => rowsOf(check, width, ui)));
+    for (const check of checks) if (check.section === section) printCheck(check, width, ui);
     ui.line();
   }
-  const parts = (["finding", "unknown", "ok"] as const).filter((status) => summary[status] > 0).map((status) => ui.paint(`${summary[status]} ${WORDS[status][0]}`, WORDS[status][1]));
-  ui.line(parts.join(", "));
-  if (summary.finding > 0) ui.note("imds-guard doctor --fix-plan prints what would mend the findings");
+  const { finding, unknown, ok } = summary;
+  const counts = [[finding, finding === 1 ? "finding" : "findings", "finding"], [unknown, "unknown", "unknown"], [ok, "ok", "ok"]] as const;
+  ui.line(counts.filter(([count]) => count > 0).map(([count, word, tone]) => ui.paint(`${count} ${word}`, tone)).join(", "));
+  if (finding > 0) ui.note("doctor --fix-plan prints what would mend the findings");
 }
 
 /** A longer subject has a line of its own, so that it does not push every other line to the right. */
-const MAX_SUBJECT = 28;
+const MAX_SUBJECT = 26;
+const LONGEST_WORD = 7;
+const ADVICE_INDENT = " ".repeat(LONGEST_WORD + 4);
 
-/** The line itself, and its advice below it. */
-function rowsOf({ status, subject, says, advice = [] }: Check, width: number, ui: Ui): string[][] {
+/** The line itself, and below it what to do. Commands stay on one line, however long: they are there to be copied. */
+function printCheck({ status, subject, says, advice = [] }: Check, width: number, ui: Ui): void {
   const [word, tone] = WORDS[status];
   const label = `  ${ui.paint(word, tone)}${" ".repeat(LONGEST_WORD - word.length)}`;
-  const first = subject.length > width ? [[`${label}  ${subject}`], ["", " ".repeat(width), says]] : [[label, subject.padEnd(width), says]];
-  return [...first, ...advice.map((line) => ["", "", ui.paint(line.startsWith("$ ") ? line : `-> ${line}`, "dim")])];
+  if (subject.length > width) ui.line(`${label}  ${subject}`);
+  ui.table([subject.length > width ? [" ".repeat(LONGEST_WORD + 2), " ".repeat(width), says] : [label, subject.padEnd(width), says]]);
+  for (const line of advice) {
+    const lines = line.startsWith("$ ") || !ui.terminal ? [line] : wrap(line, ui.columns - ADVICE_INDENT.length - 3);
+    for (const [index, part] of lines.entries()) ui.line(ADVICE_INDENT + ui.paint(line.startsWith("$ ") ? part : `${index === 0 ? "-> " : "   "}${part}`, "dim"));
+  }
 }
-
-const LONGEST_WORD = 7;
 
 function printPlan(plan: readonly Fix[], ui: Ui): void {
   if (plan.length === 0) return ui.line("# nothing to change");

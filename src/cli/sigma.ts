@@ -60,12 +60,17 @@ function list(rules: readonly ShippedRule[], { json, ui }: CommandContext): 0 {
     ui.json({ rules });
     return 0;
   }
+  // The name of a rule begins with its log, so a narrow terminal can do without that column.
+  const wide = !ui.terminal || ui.columns >= WIDE;
+  const row = (level: string, file: string, log: string, title: string): string[] => [level, file, ...(wide ? [log] : []), title];
   ui.table([
-    ["LEVEL", "RULE", "LOG", "FINDS"].map((title) => ui.paint(title, "strong")),
-    ...rules.map(({ file, rule }) => [levelText(rule, ui), file, sourceOf(rule), rule.title]),
+    row("LEVEL", "RULE", "LOG", "FINDS").map((title) => ui.paint(title, "strong")),
+    ...rules.map(({ file, rule }) => row(levelText(rule, ui), file, sourceOf(rule), rule.title)),
   ]);
   return 0;
 }
+
+const WIDE = 150;
 
 function levelText({ level }: SigmaRule, ui: Ui): string {
   return level === "critical" || level === "high" ? ui.paint(level, "finding") : level;

@@ -72,7 +72,10 @@ export function createUi({ stdout, stderr, env }: UiSurroundings): Ui {
   };
   const say = (text: string): void => {
     clear();
-    stderr.write(`imds-guard: ${harmless(text, false)}\n`);
+    const line = `imds-guard: ${harmless(text, false)}`;
+    // Broken between words on a terminal only: in a file one message is one line.
+    const broken = stderr.isTTY === true ? line.split("\n").flatMap((part) => wrap(part, Math.max(40, stderr.columns ?? 80) - 4)).join("\n    ") : line;
+    stderr.write(`${broken}\n`);
   };
   return {
     terminal,
@@ -122,8 +125,9 @@ function harmless(text: string, coloured: boolean): string {
 }
 
 const GAP = "  ";
-/** A last column narrower than this is not worth wrapping into; the terminal wraps it instead. */
-const NARROWEST = 24;
+/** A last column narrower than this is not worth wrapping into: it gets lines of its own. */
+const NARROWEST = 18;
+const BELOW = "    ";
 
 /** Rows as lines: columns aligned, the last one wrapped to `columns`, or not at all where that is undefined. */
 export function layOut(rows: readonly (readonly string[])[], columns?: number): string[] {
@@ -136,7 +140,8 @@ export function layOut(rows: readonly (readonly string[])[], columns?: number): 
     const head = row.slice(0, last).map((cell, index) => cell + " ".repeat((widths[index] ?? 0) - widthOf(cell)) + GAP).join("");
     const indent = widthOf(head);
     const text = row[last] ?? "";
-    if (columns === undefined || columns - indent < NARROWEST) return [(head + text).trimEnd()];
+    if (columns === undefined || indent + widthOf(text) <= columns) return [(head + text).trimEnd()];
+    if (columns - indent < NARROWEST) return [head.trimEnd(), ...wrap(text, columns - BELOW.length).map((line) => BELOW + line)];
     const [first = "", ...more] = wrap(text, columns - indent);
     return [(head + first).trimEnd(), ...more.map((line) => " ".repeat(indent) + line)];
   });

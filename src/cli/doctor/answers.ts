@@ -132,6 +132,8 @@ function whoIs({ mac, interface: device, gateway, route }: Responder): string {
 }
 
 function against(responder: Responder | undefined): Pick<Check, "advice" | "fixes"> {
+  const own = responder?.route?.startsWith("local address") === true;
+  if (own) return { advice: ["a program of this host answers; find it:", "$ ss -ltnp 'sport = :80'"], fixes: BLOCK_FIXES };
   const trace = responder?.mac === undefined ? "trace who has the address" : `trace the station with MAC ${responder.mac}`;
   return { advice: [`${trace}; block it here (--fix-plan); look for programs on this network that took credentials from it`], fixes: BLOCK_FIXES };
 }

@@ -1,0 +1,42 @@
+/** The IPv6 routing table of Linux, as captured, and the route that a packet takes. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ipv6RouteFor, parseIpv6Routes } from "../../../src/cli/doctor/routes.js";
+
+const ZERO = "0".repeat(32);
+const line = (destination: string, prefix: string, metric: string, flags: string, device: string): string =>
+  `${destination} ${prefix} ${ZERO} 00 fe800000000000000000000000000001 ${metric} 00000001 00000000 ${flags} ${device.padStart(8)}`;
+
+const DEFAULT = line(ZERO, "00", "00000400", "00000003", "eth0");
+const REJECT_ALL = line(ZERO, "00", "ffffffff", "00200200", "lo");
+const ADVERTISED = line(`fd000ec2${"0".repeat(24)}`, "20", "00000400", "00840003", "eth0");
+const PROHIBIT = line(`fd000ec2${"0".repeat(24)}`, "20", "00000100", "00200200", "lo");
+const HOST = line("fd000ec2000000000000000000000254", "80", "00000400", "00000005", "eth1");
+const DOWN = line("fd000ec2000000000000000000000254", "80", "00000001", "00000004", "eth9");
+
+describe("the route to fd00:ec2::254", () => {
+  it.each([
+    ["the default one", [DEFAULT, REJECT_ALL], { interface: "eth0", prefixLength: 0, rejects: false, advertised: false }],
+    ["one learned from a router advertisement", [DEFAULT, ADVERTISED], { interface: "eth0", prefixLength: 32, advertised: true }],
+    ["one that refuses, by its metric", [ADVERTISED, PROHIBIT], { rejects: true, prefixLength: 32 }],
+    ["the longest", [ADVERTISED, HOST, PROHIBIT], { interface: "eth1", prefixLength: 128 }],
+    ["never one that is down", [DEFAULT, DOWN], { interface: "eth0" }],
+  ])("%s", (_name, lines, wanted) => {
+    expect(ipv6RouteFor("fd00:ec2::254", parseIpv6Routes(lines.join("\n")))).toMatchObject(wanted);
+  });
+
+  it("is none where none fits", () => {
+    expect(ipv6RouteFor("fd00:ec2::254", parseIpv6Routes(line(`20010db8${"0".repeat(24)}`, "20", "00000400", "00000001", "eth0")))).toBeUndefined();
+    expect(ipv6RouteFor("169.254.169.254", parseIpv6Routes(DEFAULT))).toBeUndefined();
+  });
+});
+
+describe("lines that are not understood", () => {
+  it("are left out", () => {
+    expect(parseIpv6Routes(["", "x", DEFAULT.replace("00000400", "zz"), DEFAULT.replace(" 00 ", " ff ")].join("\n"))).toEqual([]);
+    fc.assert(fc.property(fc.string(), fc.nat(), (text, at) => {
+      const cut = at % DEFAULT.length;
+      parseIpv6Routes(DEFAULT.slice(0, cut) + text + DEFAULT.slice(cut));
+    }));
+  });
+});

@@ -1,0 +1,65 @@
+/** What can be seen of the packet filter, and what follows from it. */
+import { describe, expect, it } from "vitest";
+import type { NetworkAnswers } from "../../../src/cli/doctor/answers.js";
+import type { Patient } from "../../../src/cli/doctor/check.js";
+import { otherCloudOf } from "../../../src/cli/doctor/check.js";
+import type { Way } from "../../../src/cli/doctor/routes.js";
+import { judgeRules, readFilter } from "../../../src/cli/doctor/rules.js";
+import type { HostReport, Verdict } from "../../../src/host/report.js";
+import type { CommandResult } from "../../../src/system.js";
+import { fakeHost } from "../../host/fake-host.js";
+
+function patientOf(verdict: Verdict, run: (command: string) => CommandResult = () => ({ kind: "failed", reason: "ENOENT" }), vendor = "LENOVO"): Patient {
+  const evidence = [{ kind: "dmi", source: "/sys/class/dmi/id/sys_vendor", status: "present", value: vendor, weight: "contradicts", says: "" }] as const;
+  const host: HostReport = { verdict, rule: "foreign-dmi", reason: "a reason.", evidence, vetoes: [] };
+  const system = { ...fakeHost({ platform: "linux", files: {} }), run: (command: string) => Promise.resolve(run(command)), listDirectory: () => ({ kind: "absent" }) as const };
+  return { system, host, otherCloud: otherCloudOf(host) };
+}
+
+const way = (kind: Way["kind"]): Way => ({ address: "169.254.169.254", kind, says: `way ${kind}`, special: false, advertised: false });
+const answer = (kind: "silent" | "imdsv2" | "refused"): NetworkAnswers => {
+  const answers = { silent: { kind: "silent" }, refused: { kind: "refused", code: "ECONNREFUSED" }, imdsv2: { kind: "imdsv2", status: 200, tokenLength: 56, elapsedMs: 1 } } as const;
+  return { imds: [{ address: "169.254.169.254", answer: answers[kind] }], dns: [] };
+};
+
+describe("readFilter", () => {
+  it("keeps the rules that name a metadata address, and says what it could not see", async () => {
+    const ruleset = "table inet x {\n  chain output {\n    ip daddr 169.254.169.254 reject\n    ip6 daddr fd00:ec2::/32 drop\n    ip daddr 10.0.0.1 accept\n  }\n}\n";
+    const view = await readFilter(patientOf("not-ec2", (command) => (command === "nft" ? { kind: "output", stdout: ruleset } : { kind: "failed", reason: command === "iptables-save" ? "4" : "ENOENT" })));
+    expect(view).toEqual({
+      read: ["nft"], naming: ["nft: ip daddr 169.254.169.254 reject", "nft: ip6 daddr fd00:ec2::/32 drop"],
+      unseen: ["iptables-save: refused (needs root)", "ip6tables-save: not installed"],
+    });
+  });
+});
+
+describe("judgeRules", () => {
+  const seen = { read: ["nft"], naming: [], unseen: [] };
+  const naming = { read: ["nft"], naming: ["nft: ip daddr 169.254.169.254 reject"], unseen: [] };
+  const unseen = { read: [], naming: [], unseen: ["nft: refused (needs root)"] };
+  it.each([
+    ["a route refuses", seen, "closed", "silent", "ok"],
+    ["no route", unseen, "no-route", undefined, "ok"],
+    ["connections are refused", unseen, "open", "refused", "ok"],
+    ["somebody answers, whatever the rules", naming, "open", "imdsv2", "finding"],
+    ["a rule, and silence", naming, "open", "silent", "ok"],
+    ["a rule, not tried", naming, "open", undefined, "ok"],
+    ["rules read and none, silence", seen, "open", "silent", "finding"],
+    ["rules not seen, silence", unseen, "open", "silent", "unknown"],
+    ["rules not seen, not tried", unseen, "open", undefined, "unknown"],
+  ] as const)("off EC2: %s", (_name, filter, kind, asked, status) => {
+    expect(judgeRules(filter, [way(kind)], asked && answer(asked), patientOf("not-ec2")).status).toBe(status);
+  });
+
+  it("on EC2 nothing has to be blocked", () => {
+    expect(judgeRules(seen, [way("open")], answer("imdsv2"), patientOf("ec2")).status).toBe("ok");
+  });
+});
+
+describe("otherCloudOf", () => {
+  it.each([
+    ["Google", "Google Cloud"], ["Microsoft Corporation", "Azure"], ["OpenStack Foundation", "OpenStack"], ["Hetzner", "Hetzner Cloud"], ["LENOVO", undefined], ["Not Google", undefined],
+  ])("%s: %s", (vendor, cloud) => {
+    expect(patientOf("not-ec2", undefined, vendor).otherCloud).toBe(cloud);
+  });
+});
