@@ -18,7 +18,8 @@ describe.each(entries.map((entry) => [entry.specifier, entry] as const))("%s", (
     expect(esm).not.toHaveProperty("default");
   });
 
-  test("loads nothing but Node's own modules before the first call", async () => {
+  // The stand-in for the SDK's own package is loaded by the SDK, which is there by then.
+  test.skipIf(specifier.endsWith("/credential-provider-imds"))("loads nothing but Node's own modules before the first call", async () => {
     const loaded = `Object.keys(require.cache).filter((path) => path.includes("node_modules"))`;
     expect(await runProgram("commonjs", `require("${specifier}"); console.log(JSON.stringify(${loaded}))`)).toEqual([]);
     const seen = `const require = process.getBuiltinModule("node:module").createRequire(process.cwd() + "/x"); console.log(JSON.stringify(${loaded}))`;

@@ -27,8 +27,9 @@ test("publint has nothing to say, not even a suggestion", async () => {
 
 test("the types resolve from every module system (attw)", async () => {
   const attw = join(ROOT, "node_modules/@arethetypeswrong/cli/dist/index.js");
-  const outcome = await run(process.execPath, [attw, "--pack", ".", "--profile", "node16", "--no-emoji", "--no-color"], { cwd: ROOT }).catch((error: { stdout: string; stderr: string }) => error);
-  expect(`${outcome.stdout}${outcome.stderr}`).toMatch(/No problems found/);
+  // It exits with an error where it has found one. Node before 16 knows no entries below a package, and is not looked at.
+  const outcome = await run(process.execPath, [attw, "--pack", ".", "--profile", "node16", "--no-emoji", "--no-color"], { cwd: ROOT }).catch((error: { code: number; stdout: string }) => error);
+  expect("code" in outcome ? outcome.stdout : "no problem").toBe("no problem");
 });
 
 test("the tarball holds what it should, and nothing else", async () => {
