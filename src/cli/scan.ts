@@ -55,13 +55,15 @@ export const command: Command = {
       suppress, signal, thorough: options["thorough"] === true,
       format: options["format"] as FormatName | undefined, minLevel: options["min-level"] as Level | undefined,
       onFinding: (finding) => {
-        if (list) json ? ui.jsonLine(finding) : ui.line(findingLine(finding, ui));
+        if (list && json) ui.jsonLine(finding);
+        else if (list) ui.line(findingLine(finding, ui));
         else if (examples.length < SHOWN) examples.push(finding);
       },
       onProgress: (progress) => ui.progress(bar(progress)),
     });
     ui.progress(undefined);
-    if (json) list ? ui.jsonLine({ summary: { version: 1, ...summary } }) : ui.json({ version: 1, ...summary, examples });
+    if (json && list) ui.jsonLine({ summary: { version: 1, ...summary } });
+    else if (json) ui.json({ version: 1, ...summary, examples });
     else printSummary(summary, examples, ui);
     for (const { name, failure } of summary.sources) if (failure !== undefined) ui.error(`${name}: ${failure.message}`, [failure.advice]);
     return exitCode(summary);

@@ -1,4 +1,5 @@
 /** Words of the command line: what is understood, and what is said about the rest. */
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FORMATS } from "../../src/cli/scan.js";
@@ -93,6 +94,12 @@ describe("the commands", () => {
       const names = optionsOf(described).flatMap(({ name, short }) => (short === undefined ? [name] : [name, short]));
       expect(new Set(names).size, described.name).toBe(names.length);
     }
+  });
+
+  it("are in the README as they describe themselves", async () => {
+    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8").split("<!-- commands: ")[1] ?? "";
+    const rows = [...readme.split("\n\n")[0]?.matchAll(/^\| `([\w-]+)` \| (.*) \|$/gm) ?? []].map(([, name, summary]) => [name, summary]);
+    expect(rows).toEqual((await loadAllCommands()).map(({ name, summary }) => [name, summary]));
   });
 
   it("scan offers every format there is", () => {
