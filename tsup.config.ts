@@ -1,19 +1,68 @@
+import { readFileSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { defineConfig } from "tsup";
+import type { Options } from "tsup";
 
-/** What programs import, and so has types. */
-const LIBRARY = { index: "src/index.ts", firewall: "src/firewall/index.ts", register: "src/preload/register.ts", "credential-provider-imds": "src/provider/imds-package.ts" };
+/** What programs import besides the main entry, and so has types. */
+const LIBRARY = { firewall: "src/firewall/index.ts", register: "src/preload/register.ts", "credential-provider-imds": "src/provider/imds-package.ts" };
 
-export default defineConfig({
+const SOURCE = resolve("src");
+const ALL: Options = { format: ["esm", "cjs"], target: "node20.19", platform: "node", silent: true, sourcemap: false, treeshake: false };
+
+/** The file that a module becomes which is loaded by `import()`: `network/dns` -> `lazy-network-dns`. */
+function lazyName(path: string): string {
+  return `lazy-${relative(SOURCE, path).replace(/\.[jt]s$/, "").split(sep).join("-")}`;
+}
+
+/** The modules that `file`, or what it imports, loads by `import()`. */
+function lazyModules(file: string, seen = new Set<string>()): string[] {
+  if (seen.has(file)) return [];
+  seen.add(file);
+  const text = readFileSync(file, "utf8");
+  const targets = (pattern: RegExp): string[] => [...text.matchAll(pattern)].map(([, path = ""]) => join(dirname(file), `${path}.ts`));
+  const eager = targets(/^(?:import|export)\s(?!type\s)[^;]*?from\s+"(\.[^"]+)\.js"/gm);
+  const lazy = targets(/(?<!typeof )\bimport\("(\.[^"]+)\.js"\)/g);
+  return [...lazy, ...[...eager, ...lazy].flatMap((target) => lazyModules(target, seen))];
+}
+
+/**
+ * The main entry is one file, and so is each module that it loads when it is needed, with all that this needs. Shared code
+ * could be split off into files of its own, but every file costs `import "imds-guard"` a millisecond, whatever is in it.
+ * Copies of a module know each other's errors and sockets by registered symbols.
+ */
+const main: Options = {
+  ...ALL,
+  entry: { index: "src/index.ts", ...Object.fromEntries(lazyModules(resolve("src/index.ts")).map((path) => [lazyName(path), path])) },
+  dts: { entry: { index: "src/index.ts" } },
+  splitting: false,
+  clean: true,
+  esbuildPlugins: [
+    {
+      name: "lazy-files",
+      setup(build) {
+        const extension = build.initialOptions.format === "cjs" ? ".cjs" : ".js";
+        build.onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) =>
+          kind === "dynamic-import" && resolveDir.startsWith(SOURCE)
+            ? { path: `./${lazyName(join(resolveDir, path))}${extension}`, external: true }
+            : undefined,
+        );
+      },
+    },
+  ],
+  esbuildOptions(options, { format }) {
+    if (format !== "cjs") return;
+    // import() would go through the loader of ECMAScript modules, which reads and scans what require() has loaded.
+    options.supported = { "dynamic-import": false };
+    options.define = { ...options.define, "import.meta.url": "importMetaUrl" };
+    options.banner = { js: '"use strict"; const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' };
+  },
+};
+
+const others: Options = {
+  ...ALL,
   entry: { ...LIBRARY, cli: "src/cli/main.ts" },
-  format: ["esm", "cjs"],
   dts: { entry: LIBRARY },
   splitting: true,
-  clean: true,
-  target: "node20.19",
-  platform: "node",
-  silent: true,
-  sourcemap: false,
-  treeshake: false,
   // `import.meta.url` means something in the CommonJS files too.
   shims: true,
   // The container provider of the SDK: as an alias of this very package it could not be imported by name.
@@ -23,4 +72,6 @@ export default defineConfig({
     // Both formats share the object, so it is replaced and not changed.
     if (format === "cjs") options.entryPoints = Object.fromEntries(Object.entries(options.entryPoints as Record<string, string>).filter(([name]) => name !== "cli"));
   },
-});
+};
+
+export default defineConfig([main, others]);
