@@ -118,7 +118,7 @@ async function* zstandard(input: AsyncGenerator<Buffer, void, void>): AsyncGener
     }
     const walker = createFrameWalker();
     const skipped = rest!.length >= 4 && rest!.readUInt32LE(0) >>> 4 === 0x184d2a5;
-    if (skipped) for await (const chunk of frame(walker)) void chunk;
+    if (skipped) for await (const _ of frame(walker));
     else yield* through(create({ chunkSize: CHUNK_BYTES }), frame(walker));
   }
 }

@@ -2,7 +2,7 @@
 
 const NAMED = /((?:x-aws-ec2-metadata-token|x-amz-security-token|x-amz-signature|x-amz-credential|aws_?secret_?access_?key|aws_?session_?token|secretaccesskey|sessiontoken|authorization|password|passwd|secret|token|signature|sig|api_?key)["']?(?:\s*[:=]\s*|%3d|%3a)["']?(?:(?:bearer|basic|aws4-hmac-sha256) )?)([^\s"'&,;|<>]+)/gi;
 const ACCESS_KEY = /\b(AKIA|ASIA)[A-Z2-7]{8,}([A-Z2-7]{4})\b/g;
-const BASIC_AUTH = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/@:]*:)([^\s/@]+)(?=@)/gi;
+const BASIC_AUTH = /(\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s/@:]*:)([^\s/@]+)(?=@)/gi;
 const RUN = /[A-Za-z0-9+_=-]{40,}/g;
 const SECRET_KEY = /(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])/g;
 

@@ -37,7 +37,7 @@ describe("overlap", () => {
   ])("%s and %s: %s", (a, b, expected) => expect(overlaps(parseNetwork(a), parseNetwork(b))).toBe(expected));
 });
 
-describe("spellings", () => {
+describe("spellings", { timeout: 60_000 }, () => {
   const group = fc.integer({ min: 0, max: 0xffff });
 
   /** One of the ways to write an IPv6 address. */

@@ -133,7 +133,7 @@ describe("fields", () => {
   });
 });
 
-describe("on anything", () => {
+describe("on anything", { timeout: 60_000 }, () => {
   const real = SIGMA_RULES.flatMap(({ file }) => [...sampleLines(file, "positive"), ...sampleLines(file, "negative")]);
   const damaged = fc.tuple(fc.constantFrom(...real, ...ZEEK_TSV), fc.nat(400), fc.nat(400), fc.string({ maxLength: 8 })).map(([line, from, length, text]) => line.slice(0, from) + text + line.slice(from + length));
   const any = fc.oneof(fc.string({ unit: "binary", maxLength: 200 }), damaged, fc.json({ maxDepth: 3 }), fc.dictionary(fc.constantFrom("event_type", "dns", "flow", "http", "tls", "arp", "Event", "winlog", "EventID", "imds_guard", "code", "time", "eventName", "eventSource", "ts", "_path"), fc.jsonValue({ maxDepth: 2 })).map((value) => JSON.stringify(value)));

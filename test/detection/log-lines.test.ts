@@ -24,7 +24,7 @@ const cuts = fc.array(fc.nat(120), { maxLength: 6 });
 const line = fc.array(fc.constantFrom("x", "yy", "hit", "\u00e9", ""), { maxLength: 6 }).map((parts) => parts.join(""));
 const text = fc.tuple(fc.array(line, { maxLength: 12 }), fc.boolean()).map(([lines, ended]) => lines.join("\n") + (ended ? "\n" : ""));
 
-describe("lines", () => {
+describe("lines", { timeout: 60_000 }, () => {
   const expected = (content: string): { lines: [string, number][]; count: number } => {
     const lines = content.split("\n");
     if (lines.at(-1) === "") lines.pop();
@@ -66,7 +66,7 @@ describe("lines", () => {
   });
 });
 
-describe("records", () => {
+describe("records", { timeout: 60_000 }, () => {
   const record = fc.dictionary(fc.constantFrom("a", "b", "c"), fc.oneof(fc.constantFrom("{", "}", '"', "\\", "\\\"", "\n", "[", "\u00e9"), fc.jsonValue({ maxDepth: 2 })), { maxKeys: 3 });
 
   it("are the objects of the array, however it is printed and cut", () => {

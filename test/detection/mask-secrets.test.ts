@@ -44,7 +44,7 @@ describe("kept", () => {
   ])("%s", (text) => expect(maskSecrets(text)).toBe(text));
 
   it("masking twice is masking once, and never throws", () => {
-    fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 300 }), (text) => {
+    fc.assert(fc.property(fc.array(fc.oneof(fc.string({ maxLength: 12 }), fc.constantFrom("token=", "secret: ", "ASIAQEXAMPLEKEYIDXYZ", "http://a:b@", "=", "***", "\u00e9", "Ab1".repeat(20))), { maxLength: 12 }).map((parts) => parts.join("")), (text) => {
       expect(maskSecrets(maskSecrets(text))).toBe(maskSecrets(text));
     }));
   });

@@ -79,7 +79,7 @@ describe("conditions", () => {
   });
 });
 
-describe("mistakes of the caller", () => {
+describe("mistakes of the caller", { timeout: 60_000 }, () => {
   const WRONG: readonly (readonly [string, PolicyOptions])[] = [
     ["an empty list of VPCs", { vpcIds: [] }],
     ["no id of a VPC", { vpcIds: ["vpc-xyz"] }],

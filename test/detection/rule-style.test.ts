@@ -123,7 +123,7 @@ describe("correlations", () => {
   });
 });
 
-describe("a rule that was changed", () => {
+describe("a rule that was changed", { timeout: 60_000 }, () => {
   it("is printed as the same kind of document", () => {
     for (const { rule } of SIGMA_RULES) {
       const changed = withSuppression(rule, { subnets: ["10.20.30.0/24", "2001:db8::/32"], vlans: [30] });

@@ -43,7 +43,7 @@ const ALSO: Readonly<Record<string, readonly string[]>> = {
   "correlation_zeek_imds_persistent_client": ["zeek_conn_imds_destination"],
 };
 
-describe("each rule", () => {
+describe("each rule", { timeout: 60_000 }, () => {
   it.each(detections.map(({ file }) => file))("%s matches all of its positive samples and none of its negative ones", async (file) => {
     const positive = await matrixOf(file, "positive");
     const negative = await matrixOf(file, "negative");
@@ -59,7 +59,7 @@ describe("each rule", () => {
   });
 });
 
-describe("the matrix of rules and samples", () => {
+describe("the matrix of rules and samples", { timeout: 60_000 }, () => {
   it("has nothing outside its diagonal but the same traffic told from another side", async () => {
     const surprises: string[] = [];
     const rows: string[] = [];

@@ -27,7 +27,7 @@ async function* chunked(content: Uint8Array, size: number): AsyncGenerator<Uint8
   for (let at = 0; at < content.length; at += size) yield content.subarray(at, at + size);
 }
 
-describe("a log", () => {
+describe("a log", { timeout: 60_000 }, () => {
   it("is recognised, and its findings say what, where, who and when", async () => {
     const { findings, summary } = await run({}, { name: "conn.log", stream: bytesOf(LOG) });
     expect(findings.map(({ source, line, from, to, time, rule }) => ({ source, line, from, to, time, level: rule.level }))).toEqual([
@@ -117,7 +117,7 @@ describe("a record document of CloudTrail", () => {
   });
 });
 
-describe("compression", () => {
+describe("compression", { timeout: 60_000 }, () => {
   it.each([1, 3, 1000])("gzip is recognised in chunks of %i", async (size) => {
     const { findings, summary } = await run({}, { name: "x.gz", stream: chunked(zlib.gzipSync(LOG), size) });
     expect(findings).toHaveLength(2);
@@ -175,7 +175,7 @@ describe("files", () => {
   });
 });
 
-describe("limits and damage", () => {
+describe("limits and damage", { timeout: 60_000 }, () => {
   it("counts malformed lines that had to be read, or with `thorough` all", async () => {
     const text = `${LOG}{"broken": 169.254.169.254\nnot json\n`;
     expect((await run({}, { name: "x", stream: bytesOf(text) })).summary).toMatchObject({ malformed: 1, findings: 2, lines: 84 });

@@ -176,7 +176,7 @@ describe("log sources", () => {
   });
 });
 
-describe("shipped rules on arbitrary records", () => {
+describe("shipped rules on arbitrary records", { timeout: 60_000 }, () => {
   const compiled = SIGMA_RULES.flatMap(({ rule }) => (isDetectionRule(rule) ? [compileRule(rule)] : []));
   const names = [...new Set(compiled.flatMap(({ fields }) => fields))];
   const record = fc.dictionary(fc.constantFrom(...names, "userIdentity", "id", "__proto__"), fc.anything({ withNullPrototype: true, withBigInt: true, maxDepth: 2 }));

@@ -17,7 +17,7 @@ const dataFrame = fc.record({ blocks: fc.array(block, { minLength: 1, maxLength:
 });
 const skippableFrame = fc.tuple(fc.nat(15), content).map(([kind, bytes]) => ({ skippable: true, bytes: [...u32(0x184d2a50 + kind), ...u32(bytes.length), ...bytes] }));
 
-describe("the walker", () => {
+describe("the walker", { timeout: 60_000 }, () => {
   it("finds the end of each frame", () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(dataFrame, skippableFrame), { minLength: 1, maxLength: 4 }), fc.integer({ min: 1, max: 30 }), (frames, size) => {
