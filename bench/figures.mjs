@@ -41,7 +41,7 @@ export function median(samples) {
 export function evaluate(row) {
   const ours = summary(row.ours);
   const stock = row.stock === undefined ? undefined : summary(row.stock);
-  const ratio = stock === undefined ? undefined : ours.median / stock.median;
+  const ratio = stock === undefined || stock.median === 0 ? undefined : ours.median / stock.median;
   const goals = (row.goals ?? []).map((goal) => {
     const value = goal.of === "ours" ? ours.median : goal.of === "ratio" ? ratio : ratio === undefined ? undefined : 1 / ratio;
     const met = value === undefined ? undefined : goal.bound === "at most" ? value <= goal.value : value >= goal.value;

@@ -2,9 +2,10 @@
 /** Takes credentials from IMDS: the first call of the process, new providers once everything is loaded, and refreshes. */
 import { order, report } from "./order.mjs";
 
-/** @type {{ module: string, door: "instance" | "chain", guard?: object, fresh: number, refreshes: number }} */
-const { module, door, guard, fresh, refreshes } = order();
+/** @type {{ module: string, door: "instance" | "chain", guard?: object, clientLoaded: boolean, fresh: number, refreshes: number }} */
+const { module, door, guard, clientLoaded, fresh, refreshes } = order();
 
+if (clientLoaded) await import("@aws-sdk/client-sts");
 const began = performance.now();
 const { fromInstanceMetadata, fromNodeProviderChain } = await import(module);
 const imported = performance.now();

@@ -5,19 +5,21 @@ import { ATTESTED, genuine, inTurns, OURS, STOCK, UNATTESTED } from "../packages
 import { withPlace } from "../place.mjs";
 
 const DELAYS_MS = [0, 2, 10];
-const RUNS = 9;
-const FRESH = 15;
-const REFRESHES = 15;
+const COLD_RUNS = 9;
+const WARM_RUNS = 3;
+const SAMPLES = 15;
 
 /** Who asks, under which name in the table. */
 const VARIANTS = {
   stock: { module: STOCK },
   attested: { module: OURS, guard: ATTESTED },
-  unattested: { module: OURS, guard: UNATTESTED },
+  "attestation off": { module: OURS, guard: UNATTESTED },
 };
-const DOORS = /** @type {const} */ ({ chain: "fromNodeProviderChain", instance: "fromInstanceMetadata" });
+/** @typedef {keyof typeof VARIANTS} Variant */
+const OUR_VARIANTS = /** @type {const} */ (["attested", "attestation off"]);
+const DOORS = { chain: "fromNodeProviderChain", instance: "fromInstanceMetadata" };
 
-/** @typedef {Record<"first" | "fromImport" | "warm" | "refresh", number[]>} Samples */
+/** @typedef {{ first: number, fromImport: number, warm: number[], refresh: number[] }} Answer */
 
 /** @returns {Promise<import("../figures.mjs").Section[]>} */
 export function ec2() {
@@ -31,31 +33,33 @@ export function ec2() {
 /** @param {import("../place.mjs").Place} place @param {number} delayMs @returns {Promise<import("../figures.mjs").Section>} */
 async function measure(place, delayMs) {
   await place.serve(genuine(delayMs));
-  /** @type {Map<string, Samples>} */
-  const samples = new Map();
-  const tasks = Object.keys(DOORS).flatMap((door) => Object.entries(VARIANTS).map(([variant, asked]) => async () => {
-    const answer = await place.run("fetch.mjs", { ...asked, door, fresh: FRESH, refreshes: REFRESHES });
-    const kept = samples.get(`${door} ${variant}`) ?? { first: [], fromImport: [], warm: [], refresh: [] };
-    samples.set(`${door} ${variant}`, kept);
-    kept.first.push(answer.first);
-    kept.fromImport.push(answer.fromImport);
-    kept.warm.push(...answer.warm);
-    kept.refresh.push(...answer.refresh);
-  }));
-  await inTurns(RUNS, tasks);
-
-  const rows = Object.entries(DOORS).flatMap(([door, name]) => {
-    const of = (/** @type {string} */ variant) => /** @type {Samples} */ (samples.get(`${door} ${variant}`));
-    const beside = (/** @type {string} */ what, /** @type {keyof Samples} */ part, /** @type {number} */ most) =>
-      [["attested", "attested"], ["unattested", "attestation off"]].map(([variant = "", label]) =>
-        ({ what: `${name}: ${what}, ${label}`, unit: "ms", ours: of(variant)[part], stock: of("stock")[part], goals: [ratioAtMost(most)] }));
-    return [
-      ...beside("new provider, modules loaded", "warm", 1.1),
-      ...beside("first call of a process", "first", 1.1),
-      ...beside("import and first call of a process", "fromImport", 1.1),
-      ...beside("refresh", "refresh", 0.4),
-    ];
-  });
+  /** @param {number} runs @param {object} order */
+  const beside = async (runs, order) => {
+    const answers = /** @type {Record<Variant, Answer[]>} */ ({ stock: [], attested: [], "attestation off": [] });
+    const variants = /** @type {Variant[]} */ (Object.keys(VARIANTS));
+    await inTurns(runs, variants.map((variant) => async () => {
+      answers[variant].push(await place.run("fetch.mjs", { clientLoaded: true, fresh: 0, refreshes: 0, ...order, ...VARIANTS[variant] }));
+    }));
+    return answers;
+  };
+  const rows = [];
+  for (const [door, name] of Object.entries(DOORS)) {
+    const cold = await beside(COLD_RUNS, { door });
+    rows.push(...compare(`${name}: import and first call of a process that has a client`, cold, ({ fromImport }) => [fromImport], 1.1));
+    rows.push(...compare(`${name}: of that, the first call`, cold, ({ first }) => [first]));
+    const warm = await beside(WARM_RUNS, { door, fresh: SAMPLES, refreshes: SAMPLES });
+    rows.push(...compare(`${name}: new provider, modules loaded`, warm, (answer) => answer.warm, 1.1));
+    rows.push(...compare(`${name}: refresh`, warm, (answer) => answer.refresh, 0.4));
+  }
+  const bare = await beside(COLD_RUNS, { door: "chain", clientLoaded: false });
+  rows.push(...compare("fromNodeProviderChain: import and first call of a process without a client", bare, ({ fromImport }) => [fromImport]));
   const where = place.isolated ? "EC2 (simulated)" : "the genuine stand-in on loopback";
   return { title: `${where}, ${delayMs} ms before each answer`, rows };
+}
+
+/** A row for each of our variants. @param {string} what @param {Record<Variant, Answer[]>} answers @param {(answer: Answer) => number[]} part @param {number} [atMost] */
+function compare(what, answers, part, atMost) {
+  return OUR_VARIANTS.map((variant) => ({
+    what: `${what}, ${variant}`, unit: "ms", ours: answers[variant].flatMap(part), stock: answers.stock.flatMap(part), ...(atMost !== undefined && { goals: [ratioAtMost(atMost)] }),
+  }));
 }
