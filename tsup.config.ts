@@ -35,7 +35,6 @@ const main: Options = {
   entry: { index: "src/index.ts", ...Object.fromEntries(lazyModules(resolve("src/index.ts")).map((path) => [lazyName(path), path])) },
   dts: { entry: { index: "src/index.ts" } },
   splitting: false,
-  clean: true,
   esbuildPlugins: [
     {
       name: "lazy-files",
