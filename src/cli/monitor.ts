@@ -10,7 +10,7 @@ import type { Output } from "../monitor/output.js";
 import type { LoopbackServer } from "../serving/loopback-server.js";
 import type { Command, CommandContext, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
-import { portOf, wholeNumber } from "./numbers.js";
+import { portOf, seconds, wholeNumber } from "./numbers.js";
 
 const FORMATS = ["text", "json", "ecs", "ocsf"] as const;
 type Format = (typeof FORMATS)[number];
@@ -32,7 +32,7 @@ export const command: Command = {
     "Runs until SIGINT or SIGTERM, then delivers what waits and ends with 0. With --once it looks once and ends with 1 where there is something of severity warning or above, otherwise with 0. Exit code 3 where the monitor cannot start, or when nobody reads stdout any more. --json is the same as --format json.",
   ],
   options: [
-    { name: "interval", value: "SECONDS", summary: "time between looks, 1 to 86400, a tenth more or less; default 30" },
+    { name: "interval", value: "SECONDS", summary: "time between looks, 0.05 to 86400, a tenth more or less; default 30" },
     { name: "once", summary: "look once and end" },
     { name: "format", value: "FORMAT", words: FORMATS, summary: "text, json (this package's events), ecs or ocsf; default text" },
     { name: "file", value: "PATH", summary: "also append events to this file, as JSON lines of the format (json for text)" },
@@ -53,7 +53,7 @@ export const command: Command = {
   async run(context) {
     const { options, words, json, ui, system, signal } = context;
     if (words.length > 0) throw new UsageError(`monitor takes no words, and got ${words[0]}`);
-    const seconds = wholeNumber(options["interval"], "interval", 1, 86_400) ?? 30;
+    const interval = seconds(options["interval"], "interval", 0.05, 86_400) ?? 30;
     const format: Format = json ? "json" : ((options["format"] as Format | undefined) ?? "text");
     const metricsPort = portOf(options["metrics-port"], "metrics-port");
     const outputs = await openOutputs(context, format);
@@ -78,7 +78,7 @@ export const command: Command = {
       const host = await detectHost(system);
       const probe = options["no-probe"] === true ? "off" : settings.probe;
       const monitor = createMonitor(
-        { intervalMs: seconds * 1_000, probe, dns: options["no-dns"] === true ? "off" : "on", holdsProcess: true, onLook: () => outputs.forEach((output) => output.retry()) },
+        { intervalMs: interval * 1_000, probe, dns: options["no-dns"] === true ? "off" : "on", holdsProcess: true, onLook: () => outputs.forEach((output) => output.retry()) },
         { system, reporter, verdict: host.verdict, probe },
       );
       try {
@@ -86,7 +86,7 @@ export const command: Command = {
         const first = await monitor.look();
         if (first.failedLooks > 0) ui.note("warning: the first look could not be finished; later ones are tried all the same");
         if (options["once"] === true) return exitOf(first, alarming);
-        ui.note(`watching every ${seconds} s${probe === "off" ? ", without asking anybody" : ""}; this host is ${host.verdict}`);
+        ui.note(`watching every ${interval} s${probe === "off" ? ", without asking anybody" : ""}; this host is ${host.verdict}`);
         const { notifyReady } = await import("../serving/service-manager.js");
         const unsaid = await notifyReady(system);
         if (unsaid !== undefined) ui.note(`warning: systemd-notify failed (${unsaid}); the unit should not be of Type=notify`);
