@@ -112,6 +112,7 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
   let last: Acquired | undefined;
   let findings = 0;
   let closed = false;
+  let watched = false;
 
   /** Settings that cannot be honoured are not remembered: the next call reads them again. */
   function open(): Promise<Opened> {
@@ -289,7 +290,8 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
 
   function watch({ settings, host, reporter }: Place, refusal: Refusal): void {
     const offEc2 = refusal.code === "ERR_IMDS_NOT_EC2" || refusal.code === "ERR_IMDS_HOST_UNKNOWN";
-    if (!offEc2 || settings.probe === "off") return;
+    if (watched || !offEc2 || settings.probe === "off") return;
+    watched = true;
     const target = { address: refusal.target.host, port: refusal.target.port };
     // In a later turn, so that loading it does not delay the refusal.
     setImmediate(() => void import("./off-ec2-watch.js").then(({ watchOffEc2 }) => watchOffEc2(target, host.verdict, reporter, system)));

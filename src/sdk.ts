@@ -19,9 +19,15 @@ export const loadIniFiles = (): Promise<typeof import("@smithy/shared-ini-file-l
  * required. Otherwise, and in bundles, which know `import()` only, it is imported.
  */
 async function load<Module>(name: string, imported: () => Promise<Module>): Promise<Module> {
+  const known = loaded.get(name);
+  if (known !== undefined) return known as Module;
   const require = requireBesideSdk();
-  return require === undefined ? imported() : (require(name) as Module);
+  const module = require === undefined ? await imported() : (require(name) as Module);
+  loaded.set(name, module);
+  return module;
 }
+
+const loaded = new Map<string, unknown>();
 
 let besideSdk: NodeJS.Require | undefined;
 
