@@ -4,7 +4,7 @@ import { oursAtMost, speedupAtLeast } from "../figures.mjs";
 import { inTurns, OURS, STOCK } from "../packages.mjs";
 import { withPlace } from "../place.mjs";
 
-const COLD_RUNS = 15;
+const COLD_RUNS = 11;
 const STOCK_RUNS = 3;
 
 /** @returns {Promise<import("../figures.mjs").Section>} */
