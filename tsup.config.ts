@@ -4,7 +4,9 @@ import { defineConfig } from "tsup";
 import type { Options } from "tsup";
 
 /** What programs import besides the main entry, and so has types. */
-const LIBRARY = { firewall: "src/firewall/index.ts", register: "src/preload/register.ts", "credential-provider-imds": "src/provider/imds-package.ts" };
+const LIBRARY = { firewall: "src/firewall/index.ts", "credential-provider-imds": "src/provider/imds-package.ts" };
+/** What every start of a program waits for. */
+const STARTED = { index: "src/index.ts", register: "src/preload/register.ts" };
 
 const SOURCE = resolve("src");
 const ALL: Options = { format: ["esm", "cjs"], target: "node20.19", platform: "node", silent: true, sourcemap: false, treeshake: false };
@@ -26,14 +28,14 @@ function lazyModules(file: string, seen = new Set<string>()): string[] {
 }
 
 /**
- * The main entry is one file, and so is each module that it loads when it is needed, with all that this needs. Shared code
+ * The main entry and the preload are one file each, and so is each module that it loads when it is needed, with all that this needs. Shared code
  * could be split off into files of its own, but every file costs `import "imds-guard"` a millisecond, whatever is in it.
  * Copies of a module know each other's errors and sockets by registered symbols.
  */
 const main: Options = {
   ...ALL,
-  entry: { index: "src/index.ts", ...Object.fromEntries(lazyModules(resolve("src/index.ts")).map((path) => [lazyName(path), path])) },
-  dts: { entry: { index: "src/index.ts" } },
+  entry: { ...STARTED, ...Object.fromEntries(Object.values(STARTED).flatMap((file) => lazyModules(resolve(file))).map((path) => [lazyName(path), path])) },
+  dts: { entry: STARTED },
   splitting: false,
   esbuildPlugins: [
     {

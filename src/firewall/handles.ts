@@ -53,9 +53,18 @@ function ownerOf(handle: object): object | undefined {
   return undefined;
 }
 
-function replace(prototype: Prototype, name: string, value: Native): void {
-  defineProperty(value, "name", { value: name, configurable: true });
-  defineProperty(prototype, name, { value, writable: false, configurable: false, enumerable: true });
+function replace(prototype: Prototype, name: string, hook: Native): void {
+  defineProperty(hook, "name", { value: name, configurable: true });
+  defineProperty(prototype, name, {
+    get: () => hook,
+    // A handle may have a method of its own: for IPv6, Node gives a datagram handle `send6` under the name `send`.
+    set(this: object, value: unknown) {
+      if (this === prototype) throw new TypeError(`${name} is guarded by imds-guard`);
+      defineProperty(this, name, { value, writable: true, configurable: true, enumerable: true });
+    },
+    configurable: false,
+    enumerable: true,
+  });
 }
 
 function hookConnect(prototype: Prototype, name: string, classify: Classifier["v4"], rules: HandleRules): void {

@@ -9,6 +9,8 @@ import { EACCES, stackHere } from "./refusal.js";
 const LITERALS = ["169.254.169.254", "[fd00:ec2::254]", "169.254.169.253", "169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"];
 
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, index: number) => number;
+const slice = Function.prototype.call.bind(String.prototype.slice) as (text: string, from: number, to: number) => string;
+const exec = Function.prototype.call.bind(RegExp.prototype.exec) as (pattern: RegExp, text: string) => readonly (string | undefined)[] | null;
 const canonicalUrl = URL;
 
 /** What Node's HTTP client publishes, as far as it is looked at. */
@@ -24,6 +26,7 @@ interface HttpRequest {
 /** What undici (and so `fetch`) publishes. */
 interface UndiciRequest {
   readonly origin?: unknown;
+  readonly path?: unknown;
   onError?(error: Error): void;
   onResponseError?(error: Error): void;
 }
@@ -31,14 +34,21 @@ interface UndiciRequest {
 /** Extends `NO_PROXY` (both spellings where both are set) and ends requests that would leave through a proxy all the same. */
 export function keepOffProxies(rules: HandleRules): void {
   extendNoProxy();
-  const check = (request: HttpRequest): void => {
-    const { host, path } = request;
+  /** The service that a host, or the target that is written in the place of a path, leads to; and where it says so. */
+  const find = (host: string | undefined, path: unknown): { readonly text: string; readonly service: MetadataService } | undefined => {
+    // `GET http://host/...` and `CONNECT host:port` are how a client tells a proxy where to go.
     const target = typeof path === "string" && path !== "" && charCodeAt(path, 0) !== 47 ? authorityOf(path) : undefined;
-    const service = (target === undefined ? undefined : serviceOfHost(target, rules.classifier)) ?? (typeof host === "string" ? serviceOfHost(host, rules.classifier) : undefined);
-    if (service === undefined || isOwn(request)) return;
+    const targeted = target === undefined ? undefined : serviceOfHost(target, rules.classifier);
+    if (target !== undefined && targeted !== undefined) return { text: target, service: targeted };
+    const named = host === undefined ? undefined : serviceOfHost(host, rules.classifier);
+    if (host !== undefined && named !== undefined) return { text: host, service: named };
+    return undefined;
+  };
+  const check = (request: HttpRequest): void => {
+    const found = find(typeof request.host === "string" ? request.host : undefined, request.path);
+    if (found === undefined || isOwn(request)) return;
     const stated = request.getHeader?.("host");
-    const port = portOf(typeof stated === "string" ? stated : "", request.protocol);
-    const error = refuse(rules, (typeof host === "string" ? host : target) as string, port, service, check);
+    const error = refuse(rules, found.text, portOf(typeof stated === "string" ? stated : "", request.protocol), found.service, check);
     if (error !== undefined) request.destroy(error);
   };
   // A request without an agent has a connection of its own making and is looked at when it is complete: only then can the
@@ -50,11 +60,10 @@ export function keepOffProxies(rules: HandleRules): void {
   subscribe("http.client.request.start", (message) => check((message as { request: HttpRequest }).request));
   const dispatched = (message: unknown): void => {
     const { request } = message as { request: UndiciRequest };
-    const origin = typeof request.origin === "string" ? request.origin : request.origin instanceof canonicalUrl ? request.origin.origin : undefined;
-    const host = origin === undefined ? undefined : authorityOf(origin);
-    const service = host === undefined ? undefined : serviceOfHost(host, rules.classifier);
-    if (origin === undefined || host === undefined || service === undefined) return;
-    const error = refuse(rules, host, portOf(origin, /^[a-z]+:/i.exec(origin)?.[0]), service, dispatched);
+    const origin = typeof request.origin === "string" ? request.origin : request.origin instanceof canonicalUrl ? request.origin.origin : "";
+    const found = find(authorityOf(origin), request.path);
+    if (found === undefined) return;
+    const error = refuse(rules, found.text, portOf(origin, exec(/^[a-z]+:/i, origin)?.[0]), found.service, dispatched);
     if (error === undefined) return;
     if (typeof request.onError === "function") request.onError(error);
     else request.onResponseError?.(error);
@@ -72,16 +81,15 @@ function refuse(rules: HandleRules, host: string, port: number, service: Metadat
 
 /** The port at the end of a host or origin, else the protocol's own. */
 function portOf(text: string, protocol: unknown): number {
-  const digits = /^(?:[a-z]+:\/\/)?(?:\[[^\]]*\]|[^:[\]]*):(\d+)$/i.exec(text)?.[1];
+  const digits = exec(/^(?:[a-z]+:\/\/)?(?:\[[^\]]*\]|[^:[\]]*):(\d+)$/i, text)?.[1];
   return digits === undefined ? (protocol === "https:" ? 443 : 80) : Number(digits);
 }
 
 /** Host of `http://host:port/...`, `host:port` or `host`, brackets and user info removed. */
 function authorityOf(text: string): string {
-  const afterScheme = /^[a-z][a-z0-9+.-]*:\/\/(.*)$/is.exec(text)?.[1] ?? text;
-  const authority = /^[^/?#]*/.exec(afterScheme)?.[0] ?? "";
-  const hostPort = authority.slice(authority.lastIndexOf("@") + 1);
-  return /^\[([^\]]*)\]/.exec(hostPort)?.[1] ?? hostPort.replace(/:\d*$/, "");
+  const authority = exec(/^(?:[a-z][a-z0-9+.-]*:\/\/)?([^/?#]*)/i, text)?.[1] ?? "";
+  const host = exec(/(?:^|@)(?:\[([^\]]*)\]|([^@:[\]]*))(?::\d*)?$/, authority);
+  return host?.[1] ?? host?.[2] ?? "";
 }
 
 /** The service that a host leads to, in the forms too that only a proxy or its resolver would take for an address. */
@@ -90,7 +98,7 @@ function serviceOfHost(host: string, classifier: Classifier): MetadataService | 
   let lastLabel = 0;
   for (let index = 0; index < host.length; index++) {
     const code = charCodeAt(host, index);
-    if (code === 58) return classifier.v6(charCodeAt(host, 0) === 91 ? host.slice(1, -1) : host);
+    if (code === 58) return classifier.v6(charCodeAt(host, 0) === 91 ? slice(host, 1, -1) : host);
     // The label behind the last dot that has something behind it.
     if (code === 46 && index + 1 < host.length) lastLabel = index + 1;
   }

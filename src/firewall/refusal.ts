@@ -125,7 +125,11 @@ function intercept(owner: Owner, name: "destroy" | "emit", cause: Error): () => 
   const before = Object.getOwnPropertyDescriptor(owner, name);
   if (typeof original !== "function" || before?.configurable === false) return () => undefined;
   const value = function (this: unknown, ...args: unknown[]): unknown {
-    for (let index = 0; index < args.length; index++) explain(args[index], cause);
+    try {
+      for (let index = 0; index < args.length; index++) explain(args[index], cause);
+    } catch {
+      // A frozen error, or a program that redefined what an error is: it goes on without its cause.
+    }
     return apply(original as (...args: unknown[]) => unknown, this, args);
   };
   defineProperty(owner, name, { value, configurable: true, writable: true, enumerable: false });
