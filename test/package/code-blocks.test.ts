@@ -21,7 +21,7 @@ it("compiles what the README shows", async () => {
     writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
     // `export {}`: a block without an import or export is a module all the same.
     for (const [index, code] of blocks.entries()) writeFileSync(join(folder, `block-${index}.ts`), `${code}\nexport {};\n`);
-    const compilerOptions = { noEmit: true, paths: { "imds-guard": [join(ROOT, "dist/index.d.ts")] }, noUnusedLocals: false, rootDir: "/" };
+    const compilerOptions = { noEmit: true, paths: { "imds-guard": [join(ROOT, "dist/index.d.ts")], "imds-guard/*": [join(ROOT, "dist/*.d.ts")] }, noUnusedLocals: false, rootDir: "/" };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ extends: join(ROOT, "tsconfig.json"), compilerOptions, include: ["*.ts"] }));
     const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
     const outcome = await promisify(execFile)(process.execPath, [tsc, "-p", folder]).catch((error: { stdout: string }) => error);
