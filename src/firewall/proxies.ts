@@ -11,6 +11,7 @@ const LITERALS = ["169.254.169.254", "[fd00:ec2::254]", "169.254.169.253", "169.
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, index: number) => number;
 const slice = Function.prototype.call.bind(String.prototype.slice) as (text: string, from: number, to: number) => string;
 const exec = Function.prototype.call.bind(RegExp.prototype.exec) as (pattern: RegExp, text: string) => readonly (string | undefined)[] | null;
+const { apply } = Reflect;
 const canonicalUrl = URL;
 
 /** What Node's HTTP client publishes, as far as it is looked at. */
@@ -57,6 +58,8 @@ export function keepOffProxies(rules: HandleRules): void {
     const { request } = message as { request: HttpRequest };
     if (request.agent) check(request);
   });
+  // Node 20 does not publish that; there an agent would already be dialling its proxy when the request starts.
+  if (Number.parseInt(process.versions.node, 10) < 22) guardAgents(check);
   subscribe("http.client.request.start", (message) => check((message as { request: HttpRequest }).request));
   const dispatched = (message: unknown): void => {
     const { request } = message as { request: UndiciRequest };
@@ -69,6 +72,18 @@ export function keepOffProxies(rules: HandleRules): void {
     else request.onResponseError?.(error);
   };
   subscribe("undici:request:create", dispatched);
+}
+
+/** Looks at a request before its agent does. What was refused is destroyed and goes to no agent. */
+function guardAgents(check: (request: HttpRequest) => void): void {
+  const prototype = process.getBuiltinModule("node:http").Agent.prototype as unknown as { addRequest: (this: object, request: HttpRequest & { readonly destroyed: boolean; onSocket(socket: null): void }, ...rest: unknown[]) => unknown };
+  const { addRequest: original } = prototype;
+  prototype.addRequest = function addRequest(request, ...rest) {
+    check(request);
+    if (!request.destroyed) return apply(original, this, [request, ...rest]);
+    // A request says why it was destroyed when it is given its socket.
+    return request.onSocket(null);
+  };
 }
 
 function refuse(rules: HandleRules, host: string, port: number, service: MetadataService, below: (...args: never[]) => unknown): Error | undefined {

@@ -55,7 +55,8 @@ export async function readProfile(name: string, locations: ConfigFileLocations, 
   return { name, profile: Object.hasOwn(profiles, name) ? (profiles[name] ?? {}) : {} };
 }
 
-function locate(given: string | undefined, variable: string, file: string, system: System): string {
+/** Where a file is: as given, as the variable says, else in `~/.aws`. */
+export function locate(given: string | undefined, variable: string, file: string, system: System): string {
   const path = given ?? system.env[variable];
   if (path === undefined || path === "") return join(home(system), ".aws", file);
   return path.startsWith("~/") ? join(home(system), path.slice(2)) : path;
@@ -141,7 +142,8 @@ function sectionAsMeant(section: string, kind: FileKind): string | undefined {
   return /^profile\s+(["']?)(.*?)\s*\1$/.exec(trimmed)?.[2]?.trim();
 }
 
-function unusable(path: string, setting: string, complaint: string): ImdsGuardSettingsError {
+/** The error for a file that exists and cannot be used. */
+export function unusable(path: string, setting: string, complaint: string): ImdsGuardSettingsError {
   return new ImdsGuardSettingsError("ERR_IMDS_GUARD_CONFIG_FILE", `The shared config file ${printable(path, 200)} cannot be used: ${complaint}`, {
     evidence: [{ source: path, says: complaint }],
     advice: `Repair or remove the file, or point ${setting} at another one. Allowed: UTF-8 text of "[profile name]" sections and "name = value" lines, at most 1 MiB.`,

@@ -1,9 +1,7 @@
 /** The settings that a preload needs before the program starts: read at once, without the SDK's loader, which takes its time. */
-import { homedir } from "node:os";
-import { join } from "node:path";
 import type { System } from "../system.js";
-import type { Profile } from "./config-files.js";
-import { MAX_CONFIG_FILE } from "./config-files.js";
+import type { FileKind, Profile } from "./config-files.js";
+import { complaintAbout, locate, MAX_CONFIG_FILE, unusable } from "./config-files.js";
 import type { GuardOptions, Settings } from "./options.js";
 import { pickSetting } from "./resolve.js";
 
@@ -15,7 +13,8 @@ export interface EarlySettings extends Pick<Settings, "firewall" | "firewallAllo
 
 /**
  * Reads the firewall's settings from options, environment and profile.
- * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_SETTING` for a word that is not allowed
+ * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_SETTING` for a word that is not allowed, `ERR_IMDS_GUARD_CONFIG_FILE` for
+ * an unusable file that mentions settings of this package
  */
 export function readEarlySettings(options: Pick<GuardOptions, "firewall" | "firewallAllow">, system: System): EarlySettings {
   const profile = ownKeys(system);
@@ -29,28 +28,31 @@ export function readEarlySettings(options: Pick<GuardOptions, "firewall" | "fire
 }
 
 /** This package's own keys of the selected profile; the credentials file wins, as in the SDK. */
-function ownKeys({ env, readFile }: System): Profile {
-  const name = env["AWS_PROFILE"] || "default";
-  const home = env["HOME"] ?? env["USERPROFILE"] ?? homedir();
+function ownKeys(system: System): Profile {
+  const name = system.env["AWS_PROFILE"] || "default";
   const keys: Record<string, string> = {};
-  for (const [path, config] of [[env["AWS_CONFIG_FILE"] || join(home, ".aws", "config"), true], [env["AWS_SHARED_CREDENTIALS_FILE"] || join(home, ".aws", "credentials"), false]] as const) {
-    const read = readFile(path.startsWith("~/") ? join(home, path.slice(2)) : path, MAX_CONFIG_FILE);
-    if (read.kind === "content" && read.bytes.includes("imds_guard_")) Object.assign(keys, keysOf(read.bytes.toString("utf8"), name, config));
+  for (const [kind, setting] of [["config", "AWS_CONFIG_FILE"], ["credentials", "AWS_SHARED_CREDENTIALS_FILE"]] as const) {
+    const path = locate(undefined, setting, kind, system);
+    const read = system.readFile(path, MAX_CONFIG_FILE);
+    if (read.kind !== "content" || !/imds_guard_/i.test(read.bytes.toString("latin1"))) continue;
+    const complaint = complaintAbout(read.bytes, kind, name);
+    if (complaint !== undefined) throw unusable(path, setting, complaint);
+    Object.assign(keys, keysOf(read.bytes.toString("utf8"), name, kind));
   }
   return keys;
 }
 
 /** Sections of the config file are `[profile name]`, but for the default; those of the credentials file are `[name]`. */
-function keysOf(text: string, name: string, config: boolean): Record<string, string> {
+function keysOf(text: string, name: string, kind: FileKind): Record<string, string> {
   const keys: Record<string, string> = {};
   let selected = false;
   for (const line of text.split(/\r?\n/)) {
-    const section = /^\s*\[\s*(profile\s+)?["']?([^\]"']*?)["']?\s*\]/.exec(line);
+    const section = /^\s*\[\s*(profile\s+)?(["']?)([^\]"']*?)\2\s*\]/.exec(line);
     if (section) {
       const named = section[1] !== undefined;
-      selected = section[2] === name && (config ? named || name === "default" : !named);
+      selected = section[3] === name && (kind === "config" ? named || name === "default" : !named);
     }
-    const [, key, value] = (selected && /^(imds_guard_[a-z_]+)\s*=\s*(.*?)\s*(?:\s[#;].*)?$/.exec(line)) || [];
+    const [, key, value] = (selected && /^(imds_guard_[a-z_]+)\s*=\s*(.*?)\s*(?:\s[;#].*)?$/.exec(line)) || [];
     if (key !== undefined && value !== undefined) keys[key] = value;
   }
   return keys;

@@ -381,7 +381,7 @@ lib("undici", "Agent lookup", async ({ Agent, request }) => (await request("http
 lib("undici", "ProxyAgent", async ({ ProxyAgent, request }) => (await request(`http://${V4}/`, { dispatcher: viaProxy((uri) => new ProxyAgent(uri)) })).statusCode);
 lib("undici", "ProxyAgent mapped", async ({ ProxyAgent, request }) => (await request("http://[::ffff:a9fe:a9fe]/", { dispatcher: viaProxy((uri) => new ProxyAgent(uri)) })).statusCode);
 lib("undici", "stream", ({ stream }) => stream(`http://${V4}/`, { method: "GET" }, () => new (require("stream").Writable)({ write(chunk, encoding, done) { done(); } })));
-lib("undici", "WebSocket", ({ WebSocket }) => socketOpened(new WebSocket(`ws://${V4}/`)));
+lib("undici", "WebSocket", ({ WebSocket }) => socketOpened(new WebSocket(`ws://${V4}/`)), { shape: "any" });
 lib("undici", "dispatcher of the global fetch", ({ Agent }) => text(fetch(`http://${V4}/`, { dispatcher: new Agent() })));
 lib("ws", "", (WebSocket) => new Promise((resolve, reject) => { const socket = new WebSocket(`ws://${V4}/`); socket.on("open", resolve); socket.on("error", (error) => (error.code === "EACCES" ? reject(error) : resolve(error.message))); }));
 lib("superagent", "", (superagent) => superagent.get(`http://${V4}/`));
@@ -390,7 +390,7 @@ lib("follow-redirects", "", ({ http: following }) => new Promise((resolve, rejec
 lib("https-proxy-agent", "", ({ HttpsProxyAgent }) => get({ host: V4, agent: new HttpsProxyAgent(PROXY) }), { tunnel: true });
 lib("http-proxy-agent", "", ({ HttpProxyAgent }) => get(`http://${V4}/`, { agent: new HttpProxyAgent(PROXY) }));
 lib("http-proxy-agent", "decimal", ({ HttpProxyAgent }) => get({ host: "2852039166", agent: new HttpProxyAgent(PROXY) }));
-lib("socket.io-client", "", ({ io }) => new Promise((resolve, reject) => io(`http://${V4}/`, { reconnection: false, timeout: 2000 }).on("connect", resolve).on("connect_error", (error) => reject(error))));
+lib("socket.io-client", "", ({ io }) => new Promise((resolve, reject) => io(`http://${V4}/`, { reconnection: false, timeout: 2000 }).on("connect", resolve).on("connect_error", (error) => reject(error))), { shape: "any" });
 lib("ioredis", "", (Redis) => new Promise((resolve, reject) => new (Redis.default ?? Redis)({ host: V4, port: 80, retryStrategy: null, lazyConnect: true, connectTimeout: 2000 }).on("error", reject).connect().then(resolve, reject)));
 lib("pg", "", ({ Client }) => new Client({ host: V4, port: 80, connectionTimeoutMillis: 2000 }).connect());
 lib("nodemailer", "", (nodemailer) => nodemailer.createTransport({ host: V4, port: 80, connectionTimeout: 2000, greetingTimeout: 2000 }).verify());

@@ -1,0 +1,50 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ImdsGuardSettingsError } from "../../src/errors.js";
+import { readEarlySettings } from "../../src/settings/early.js";
+import { resolveSettings } from "../../src/settings/resolve.js";
+import { realSystem } from "../../src/system.js";
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "imds-guard-early-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function system(env: Record<string, string>, files: Readonly<Record<string, string>> = {}): typeof realSystem {
+  for (const name of ["config", "credentials"]) writeFileSync(join(folder, name), files[name] ?? "");
+  const paths = { AWS_CONFIG_FILE: join(folder, "config"), AWS_SHARED_CREDENTIALS_FILE: join(folder, "credentials") };
+  return { ...realSystem, env: { ...paths, ...env } };
+}
+
+describe("readEarlySettings", () => {
+  const cases: [string, Record<string, string>, Record<string, string>][] = [
+    ["nothing", {}, {}],
+    ["the environment", { IMDS_GUARD_FIREWALL: "report", IMDS_GUARD_FIREWALL_ALLOW: "ecs, dns", IMDS_GUARD_LOG: "error", IMDS_GUARD_EVENTS_FILE: "/tmp/events" }, {}],
+    ["the default profile", {}, { config: "[default]\nregion = x\nimds_guard_firewall = report\nimds_guard_firewall_allow = gcp ; why\n" }],
+    ["a named profile", { AWS_PROFILE: "work" }, { config: "[default]\nimds_guard_firewall = off\n[profile work]\nimds_guard_firewall = report\n[profile other]\nimds_guard_log = off\n" }],
+    ["the credentials file", { AWS_PROFILE: "work" }, { config: "[profile work]\nimds_guard_log = error\n", credentials: "[work]\nimds_guard_firewall = report\nimds_guard_log = off\n" }],
+    ["a section without the word profile, which is none", { AWS_PROFILE: "work" }, { config: "[work]\nimds_guard_firewall = off\n" }],
+    ["the strictest word", { IMDS_GUARD_FIREWALL: "off" }, { config: "[default]\nimds_guard_firewall = block\n" }],
+    ["environment before profile", { IMDS_GUARD_FIREWALL: "off", IMDS_GUARD_FIREWALL_ALLOW: "ecs" }, { config: "[default]\nimds_guard_firewall = report\nimds_guard_firewall_allow = gcp\n" }],
+    ["CRLF", {}, { config: "[default]\r\nimds_guard_firewall = report\r\n" }],
+  ];
+  it.each(cases)("reads %s as the guard itself does", async (_, env, files) => {
+    const surroundings = system(env, files);
+    const early = readEarlySettings({}, surroundings);
+    const { settings, log, eventsFile } = await resolveSettings({}, surroundings);
+    expect(early).toEqual({ firewall: settings.firewall, firewallAllow: settings.firewallAllow, log, eventsFile });
+  });
+
+  it.each([
+    [{ IMDS_GUARD_FIREWALL: "blok" }, {}],
+    [{ IMDS_GUARD_FIREWALL_ALLOW: "ec2" }, {}],
+    [{}, { config: "[default]\nimds_guard_firewall = on\n" }],
+    [{ AWS_PROFILE: "my work" }, { config: '[profile "my work"]\nimds_guard_firewall=off\n' }],
+    [{}, { config: "[default\nimds_guard_firewall = off\n" }],
+  ] as [Record<string, string>, Record<string, string>][])("refuses %j %j", (env, files) => {
+    expect(() => readEarlySettings({}, system(env, files))).toThrow(ImdsGuardSettingsError);
+  });
+});
