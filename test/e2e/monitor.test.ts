@@ -9,7 +9,8 @@ import { withMachine } from "./rig.js";
 
 const CLI = process.env["RIG_CLI"] ?? fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const RECEIVER = fileURLToPath(new URL("./syslog-receiver.mjs", import.meta.url));
-const CYCLES = Number(process.env["RIG_SOAK_CYCLES"] ?? 16);
+/** At most 100: the small disk has to hold the events of all. */
+const CYCLES = Math.min(100, Number(process.env["RIG_SOAK_CYCLES"] ?? 16));
 const INTERVAL = "0.1";
 const PATIENCE_MS = 60_000;
 /** What a process may grow by once it is warm; a leak of one event a look would be far above in the hours that this stands for. */
@@ -24,6 +25,7 @@ if (missing !== undefined) console.log(`e2e (monitor): skipped, ${missing}`);
 interface Told {
   readonly id: string;
   readonly code: string;
+  readonly message: string;
 }
 
 describe.skipIf(missing !== undefined)("a monitor that runs for long", () => {
@@ -116,7 +118,8 @@ function readLines(text: string): Told[] {
   });
 }
 
-const count = (events: readonly Told[]): Record<string, number> => tally(events.map(({ code }) => code));
+/** By code. A probe that comes while the impersonator is still putting on its costume sees somebody who says nothing, which is a finding of its own. */
+const count = (events: readonly Told[]): Record<string, number> => tally(events.filter(({ message }) => !message.includes("not as IMDSv2")).map(({ code }) => code));
 
 function tally(words: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};
