@@ -82,7 +82,11 @@ export function syslogOutput(options: SyslogOutputOptions): Output {
     if (closed) return;
     notBefore = system.monotonic() + wait;
     clearTimeout(timer);
-    timer = setTimeout(pump, wait).unref();
+    timer = setTimeout(() => {
+      // A timer may be early by the clock that says when; it would not come again.
+      notBefore = 0;
+      pump();
+    }, wait).unref();
     wait = Math.min(wait * 2, MAX_RETRY_MS);
     if (!failing) onFailure?.(code);
     failing = true;

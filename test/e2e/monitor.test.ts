@@ -9,8 +9,8 @@ import { withMachine } from "./rig.js";
 
 const CLI = process.env["RIG_CLI"] ?? fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const RECEIVER = fileURLToPath(new URL("./syslog-receiver.mjs", import.meta.url));
-/** At most 100: the small disk has to hold the events of all. */
-const CYCLES = Math.min(100, Number(process.env["RIG_SOAK_CYCLES"] ?? 16));
+/** At most 40: the small disk has to hold the events of all. */
+const CYCLES = Math.min(40, Number(process.env["RIG_SOAK_CYCLES"] ?? 16));
 const INTERVAL = "0.1";
 const PATIENCE_MS = 60_000;
 /** What a process may grow by once it is warm; a leak of one event a look would be far above in the hours that this stands for. */
