@@ -33,16 +33,8 @@ function readQuestion(packet: Buffer): Asked {
 
 /** Starts a server; `tcp` gets the connection and the question, and may do with them as it likes. */
 export async function startDnsServer(udp: Answering, tcp?: (socket: Socket, asked: Asked) => void): Promise<DnsServer> {
-  const socket = createSocket("udp4");
-  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
-  const { port } = socket.address();
   const asked: Asked[] = [];
   const askedOverTcp: Asked[] = [];
-  socket.on("message", (packet, remote) => {
-    const question = readQuestion(packet);
-    asked.push(question);
-    for (const answer of udp(question, remote)) socket.send(answer, remote.port, remote.address);
-  });
   const open = new Set<Socket>();
   const listener = createServer((connection) => {
     open.add(connection);
@@ -53,9 +45,18 @@ export async function startDnsServer(udp: Answering, tcp?: (socket: Socket, aske
       tcp?.(connection, question);
     });
   });
-  await new Promise<void>((resolve, reject) => listener.once("error", reject).listen(port, "127.0.0.1", resolve));
+  // TCP first: its ports are the ones that connections of other tests may hold.
+  await new Promise<void>((resolve, reject) => listener.once("error", reject).listen(0, "127.0.0.1", resolve));
+  const { port } = listener.address() as AddressInfo;
+  const socket = createSocket("udp4");
+  await new Promise<void>((resolve, reject) => socket.once("error", reject).bind(port, "127.0.0.1", resolve));
+  socket.on("message", (packet, remote) => {
+    const question = readQuestion(packet);
+    asked.push(question);
+    for (const answer of udp(question, remote)) socket.send(answer, remote.port, remote.address);
+  });
   return {
-    address: `127.0.0.1:${(listener.address() as AddressInfo).port}`,
+    address: `127.0.0.1:${port}`,
     port,
     asked,
     askedOverTcp,
