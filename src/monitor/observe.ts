@@ -36,6 +36,8 @@ const MAX_TABLE = 16 * 1024 * 1024;
 const DNS_TIMEOUT_MS = 2_000;
 /** One lost answer out of three in a row is no departure. */
 const RESPONDER_PATIENCE = 3;
+/** The table forgets neighbours that nobody talks to, and that is no departure either. */
+const NEIGHBOUR_PATIENCE = 60;
 /** A program that asks once a minute stays one finding. */
 const CONNECTION_PATIENCE = 20;
 /** Local ports that are remembered; connections wait out their end for a minute. */
@@ -102,7 +104,7 @@ export function createObserver(options: ObserverOptions): () => Promise<Observat
     if (entry === undefined) return [];
     // Whoever answers has been named with this MAC already.
     const named = answering.some(({ key }) => key.endsWith(` ${IMDS_IPV4}`));
-    return [{ key: "neighbour", traits: { mac: entry.mac }, appeared: named ? undefined : "monitor.neighbour_appeared", changed: named ? undefined : "monitor.neighbour_appeared", patience: RESPONDER_PATIENCE, details: {
+    return [{ key: "neighbour", traits: { mac: entry.mac }, appeared: named ? undefined : "monitor.neighbour_appeared", changed: named ? undefined : "monitor.neighbour_appeared", patience: NEIGHBOUR_PATIENCE, details: {
       message: `${entry.mac} on ${entry.interface} says that it has ${IMDS_IPV4}, but does not answer as IMDS`, endpoint: { address: IMDS_IPV4, port: 80 },
       responder: { mac: entry.mac, interface: entry.interface }, evidence: [{ source: "/proc/net/arp", value: entry.mac, says: "has the address on this link" }], advice: TRACE,
     } }];
