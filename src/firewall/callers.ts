@@ -2,41 +2,54 @@
 import { Socket as DatagramSocket } from "node:dgram";
 import { Socket } from "node:net";
 import type { Classifier } from "./classify.js";
-import { stackHere } from "./refusal.js";
+import type { CapturedStack } from "./refusal.js";
+import { captureHere, writtenOut } from "./refusal.js";
 
 const { apply } = Reflect;
+const { isArray } = Array;
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, index: number) => number;
-const asked = new WeakMap<object, string>();
-const uncurried = Function.prototype.bind.bind(Function.prototype.call) as (method: unknown) => (...args: unknown[]) => unknown;
-const remember = uncurried(WeakMap.prototype.set) as (map: WeakMap<object, string>, key: object, value: string) => void;
-const recall = uncurried(WeakMap.prototype.get) as (map: WeakMap<object, string>, key: object) => string | undefined;
+/** The last capture, and the one before: a datagram that had to wait for its socket is sent once more, by Node itself. */
+interface Asked {
+  readonly last: CapturedStack;
+  readonly before: CapturedStack | undefined;
+}
 
-const includes = uncurried(String.prototype.includes) as (text: string, part: string) => boolean;
+const asked = new WeakMap<object, Asked>();
+const uncurried = Function.prototype.bind.bind(Function.prototype.call) as (method: unknown) => (...args: unknown[]) => unknown;
+const remember = uncurried(WeakMap.prototype.set) as (map: WeakMap<object, Asked>, key: object, value: Asked) => void;
+const recall = uncurried(WeakMap.prototype.get) as (map: WeakMap<object, Asked>, key: object) => Asked | undefined;
 
 /** The stack of whoever asked `socket` to connect or send, if it was a call that could end at a metadata service. */
 export function callerOf(socket: unknown): string | undefined {
-  return typeof socket === "object" && socket !== null ? recall(asked, socket) : undefined;
+  const found = typeof socket === "object" && socket !== null ? recall(asked, socket) : undefined;
+  if (found === undefined) return undefined;
+  const stack = writtenOut(found.last);
+  return stack !== undefined && found.before !== undefined && /clearQueue \(node:dgram/.test(stack) ? writtenOut(found.before) : stack;
 }
 
 type Method = (this: object, ...args: unknown[]) => unknown;
 
-/** Wraps the two public ways to a connection, for their stack alone: nothing is decided here. */
+/** Wraps the public ways to a connection, for their stack alone: nothing is decided here. */
 export function watchCallers(classifier: Classifier): void {
-  // A literal that is refused, or a name, of which only DNS knows. Other literals cost two comparisons.
+  // A literal that is refused, or a name, of which only DNS knows. Other literals cost a few comparisons.
   const interesting = (host: unknown): boolean => {
     if (typeof host !== "string" || host === "" || host === "localhost") return false;
     const first = charCodeAt(host, 0);
     if (first >= 48 && first <= 57 && classifier.v4(host) === undefined) return looksLikeV6(host) && classifier.v6(host) !== undefined;
     return !looksLikeV6(host) || classifier.v6(host) !== undefined;
   };
-  wrap(Socket.prototype, "connect", (socket, first, second) => {
-    const options = Array.isArray(first) ? (first as unknown[])[0] : first;
-    const host = typeof options === "object" && options !== null ? (options as { host?: unknown }).host : second;
-    return interesting(host) ? socket : undefined;
+  wrap(Socket.prototype, "connect", (args) => {
+    // What net.connect has normalized is an array of options and callback.
+    const first = isArray(args[0]) ? (args[0] as unknown[])[0] : args[0];
+    return interesting(typeof first === "object" && first !== null ? (first as { host?: unknown }).host : args[1]);
   });
   // The first argument of send is the message; the address is the only other string.
-  wrap(DatagramSocket.prototype, "send", (socket, _, ...rest) => (rest.some((value) => interesting(value)) ? socket : undefined));
-  wrap(DatagramSocket.prototype, "connect", (socket, _, address) => (interesting(address) ? socket : undefined));
+  const addressed = (args: ArrayLike<unknown>): boolean => {
+    for (let index = 1; index < args.length; index++) if (interesting(args[index])) return true;
+    return false;
+  };
+  wrap(DatagramSocket.prototype, "send", addressed);
+  wrap(DatagramSocket.prototype, "connect", addressed);
 }
 
 function looksLikeV6(host: string): boolean {
@@ -45,15 +58,12 @@ function looksLikeV6(host: string): boolean {
   return false;
 }
 
-function wrap(prototype: object, name: string, pick: (self: object, ...args: unknown[]) => object | undefined): void {
+function wrap(prototype: object, name: string, isInteresting: (args: ArrayLike<unknown>) => boolean): void {
   const original = (prototype as Record<string, Method>)[name] as Method;
   const replacement = {
-    [name](this: object, ...args: unknown[]): unknown {
-      const socket = pick(this, ...args);
-      const stack = socket === undefined ? undefined : stackHere(replacement);
-      // A datagram that had to wait for its socket is sent once more, by Node itself.
-      if (socket !== undefined && stack !== undefined && !includes(stack, "clearQueue (node:dgram")) remember(asked, socket, stack);
-      return apply(original, this, args);
+    [name](this: object): unknown {
+      if (isInteresting(arguments)) remember(asked, this, { last: captureHere(replacement), before: recall(asked, this)?.last });
+      return apply(original, this, arguments as unknown as unknown[]);
     },
   }[name] as Method;
   Object.defineProperty(replacement, "length", { value: original.length, configurable: true });

@@ -104,17 +104,18 @@ function recorder(report: Installation["report"]): (attempt: Attempt, error: Ret
   let windowEnds = 0;
   let reported = 0;
   let unreported = 0;
-  let last: Attempt | undefined;
+  const ended = new Set<string>();
   return (attempt, error, blocked) => {
     const now = performance.now();
-    // undici still dials for a request that was ended before; that is one attempt and not two.
-    const same = last?.way === "http" && attempt.way === "tcp" && last.literal === attempt.literal && callers(last.stack).join() === callers(attempt.stack).join();
-    last = attempt;
-    if (same) return;
     if (now >= windowEnds) {
       windowEnds = now + REPORT_WINDOW_MS;
       reported = 0;
+      ended.clear();
     }
+    // undici still dials for a request that was ended before; that is one attempt and not two.
+    const key = [attempt.literal, ...callers(attempt.stack)].join("\n");
+    if (attempt.way === "tcp" && ended.delete(key)) return;
+    if (attempt.way === "http" && ended.size < MAX_REPORTED) ended.add(key);
     if (reported >= MAX_REPORTED) {
       unreported++;
       return;

@@ -1,5 +1,7 @@
 /** What a refused connection becomes: an error that explains itself, an event, and the natural failure of each API. */
 import { constants } from "node:os";
+import { dirname, sep } from "node:path";
+import { fileURLToPath } from "node:url";
 import { ImdsRefusedError } from "../errors.js";
 import type { EventDetails } from "../events/catalogue.js";
 import type { MetadataService } from "./classify.js";
@@ -27,19 +29,39 @@ export interface Attempt {
   readonly stack: string | undefined;
 }
 
-/** The stack at this point, without the frames above `below`. */
-export function stackHere(below: (...args: never[]) => unknown): string | undefined {
-  const holder: { stack?: string } = {};
+/** A stack that was captured and is not written out yet: that costs a hundred times as much. */
+export interface CapturedStack {
+  readonly stack?: string;
+}
+
+/** Captures the stack at this point, without the frames above `below`. */
+export function captureHere(below: (...args: never[]) => unknown): CapturedStack {
+  const captured: CapturedStack = {};
   const { stackTraceLimit } = Error;
   try {
     Error.stackTraceLimit = CAPTURED_FRAMES;
-    apply(captureStackTrace, Error, [holder, below]);
+    apply(captureStackTrace, Error, [captured, below]);
     Error.stackTraceLimit = stackTraceLimit;
-    return typeof holder.stack === "string" ? holder.stack : undefined;
   } catch {
-    // A program may have frozen Error or thrown from its own prepareStackTrace: the refusal stands without a stack.
+    // A program may have frozen Error: the refusal stands without a stack.
+  }
+  return captured;
+}
+
+/** Writes a stack out. */
+export function writtenOut(captured: CapturedStack): string | undefined {
+  try {
+    const { stack } = captured;
+    return typeof stack === "string" ? stack : undefined;
+  } catch {
+    // What a program's own prepareStackTrace throws.
     return undefined;
   }
+}
+
+/** The stack at this point, as text. */
+export function stackHere(below: (...args: never[]) => unknown): string | undefined {
+  return writtenOut(captureHere(below));
 }
 
 const SERVICE_NAMES: Readonly<Record<MetadataService, string>> = {
@@ -83,11 +105,14 @@ export function attemptDetails(attempt: Attempt, error: ImdsRefusedError, blocke
   };
 }
 
+/** Where this package is, as stacks name it. */
+const HERE = dirname(typeof __filename === "string" ? __filename : fileURLToPath(import.meta.url)) + sep;
+
 /** The frames of the program in a stack; those of Node itself where there are no others. */
 export function callers(stack: string | undefined): string[] {
   if (stack === undefined) return [];
   const frames = stack.split("\n").flatMap((line) => /^\s+at (.+)$/.exec(line)?.[1] ?? []);
-  const own = frames.filter((frame) => !/\(?node:[\w/.-]+:\d+|<anonymous>\)?$/.test(frame));
+  const own = frames.filter((frame) => !frame.includes(HERE) && !/\(?node:[\w/.-]+:\d+|<anonymous>\)?$/.test(frame));
   return (own.length > 0 ? own : frames).slice(0, MAX_FRAMES);
 }
 

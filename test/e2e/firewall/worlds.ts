@@ -86,7 +86,7 @@ export async function runProbes(node: string, probes: readonly Probe[], modules?
 
 /** What is wrong with a pair, in words; nothing where it is as it has to be. */
 export function complaintsAbout(probe: Probe, { bare, guarded }: Pair): readonly string[] {
-  const refused = /"EACCES"|"ERR_DNS_SET_SERVERS_FAILED"/.test(JSON.stringify(guarded.outcome));
+  const refused = /EACCES|ERR_DNS_SET_SERVERS_FAILED/.test(JSON.stringify(guarded.outcome));
   const wrong: Readonly<Record<string, boolean>> = probe.works
     ? { "does not work even without the firewall": bare.outcome.value === undefined, "no longer works": guarded.outcome.value === undefined }
     : probe.documented !== undefined
