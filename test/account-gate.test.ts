@@ -1,8 +1,8 @@
 /** The accounts a user expects, held against credentials of any source. */
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkAccount } from "../src/account-gate.js";
 import { accessKeyIdFor } from "./support/access-keys.mjs";
+import { fc } from "./support/properties.js";
 
 const OURS = "111122223333";
 const STRANGER = "999988887777";

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { IMDS_IPV4, IMDS_IPV6, isImdsAddress, isLoopback, parseIp, sameAddress } from "../src/addresses.js";
+import { fc } from "./support/properties.js";
 
 /** The spelling that the WHATWG URL parser of Node gives an IPv6 literal: an independent reading of the same bytes. */
 function canonicalIpv6(text: string): string {

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import type { Decision, DecisionSettings, Proof } from "../src/decide.js";
 import { decide } from "../src/decide.js";
@@ -8,6 +7,7 @@ import type { HostReport, Verdict } from "../src/host/report.js";
 import type { Endpoint } from "../src/settings/endpoint.js";
 import { parseEndpoint } from "../src/settings/endpoint.js";
 import type { AttestationMode, EndpointOverride, Mode } from "../src/settings/options.js";
+import { fc } from "./support/properties.js";
 
 // Properties and processes of their own take their time on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });

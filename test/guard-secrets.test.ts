@@ -6,7 +6,6 @@ import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
-import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { GuardEvent } from "../src/events/catalogue.js";
 import type { Guard } from "../src/guard.js";
@@ -15,6 +14,7 @@ import { fromNodeProviderChain } from "../src/provider/node-chain.js";
 import { ACCOUNT, INSTANCE, machine, NITRO, REGION, signer, STRANGER, XEN } from "./guarded-host.js";
 import { accessKeyIdFor } from "./support/access-keys.mjs";
 import { identityDocument, profileInfo } from "./support/imds-server.mjs";
+import { fc } from "./support/properties.js";
 
 interface Secrets {
   readonly secretAccessKey: string;

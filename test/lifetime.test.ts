@@ -1,11 +1,11 @@
 import { setImmediate as turn } from "node:timers/promises";
-import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import type { ImdsGuardError, UnavailableCode } from "../src/errors.js";
 import { ImdsImpersonationError, ImdsRefusedError, ImdsUnavailableError, ImdsUntrustedError } from "../src/errors.js";
 import type { Lifetime } from "../src/lifetime.js";
 import { ATTEMPT_INTERVAL_MS, createLifetime, EXTENSION_MS, MAX_EXTENSION_MS, RENEW_AHEAD_MS } from "../src/lifetime.js";
 import { realSystem } from "../src/system.js";
+import { fc } from "./support/properties.js";
 
 // Properties and processes of their own take their time on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });

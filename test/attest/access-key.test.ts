@@ -1,7 +1,7 @@
 /** Account ids out of access key ids and principal ids. */
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { accountOfAccessKey, accountOfPrincipalId, maskAccessKeyId } from "../../src/attest/access-key.js";
+import { fc } from "../support/properties.js";
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const known = (accountId: string): object => ({ kind: "known", accountId });

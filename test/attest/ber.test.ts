@@ -1,9 +1,9 @@
 /** The BER reader: what it reads, what it refuses, and that it never reads outside its bytes. */
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readBer } from "../../src/attest/ber.js";
 import { indefinite, integer, octets, sequence, tlv } from "../support/identity-signer.mjs";
 import { outcomeOf } from "./outcome.js";
+import { fc } from "../support/properties.js";
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex");
 const nested = (depth: number): Buffer => (depth === 1 ? integer(1) : sequence(nested(depth - 1)));

@@ -1,9 +1,9 @@
 /** Every comparison between document, host, credentials and settings, alone and together. */
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bindIdentity } from "../../src/attest/bind.js";
 import type { BindingInput, BindingReport } from "../../src/attest/bind.js";
 import type { IdentityDocument } from "../../src/attest/identity-document.js";
+import { fc } from "../support/properties.js";
 
 const ACCOUNT = "609629065308";
 const OTHER = "171436882533";

@@ -1,12 +1,12 @@
 /** Attesting a document: strict JSON, the key of the document's own region, and nothing used before it verified. */
 import { createPublicKey } from "node:crypto";
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { attestDocument, parseIdentityDocument } from "../../src/attest/identity-document.js";
 import { createKeyRing } from "../../src/attest/user-keys.js";
 import { ImdsImpersonationError, isImdsGuardError } from "../../src/errors.js";
 import { createSigner, documentText, octets } from "../support/identity-signer.mjs";
 import { outcomeOf } from "./outcome.js";
+import { fc } from "../support/properties.js";
 
 const parse = (text: string | Buffer): ReturnType<typeof parseIdentityDocument> => parseIdentityDocument(Buffer.from(text));
 const withText = (from: string, to: string): string => documentText().replace(from, to);

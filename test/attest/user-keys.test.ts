@@ -1,13 +1,13 @@
 /** Keys that users add, and the ring that holds them beside those of AWS. */
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AWS_PUBLIC_KEYS } from "../../src/attest/aws-public-keys.js";
 import { createKeyRing, parseTrustedKeys } from "../../src/attest/user-keys.js";
 import { ImdsGuardSettingsError } from "../../src/errors.js";
 import { algorithm, createSigner, integer, OID, oid, sequence, set, tlv } from "../support/identity-signer.mjs";
 import { outcomeOf } from "./outcome.js";
+import { fc } from "../support/properties.js";
 
 const signer = createSigner();
 const pem = signer.publicKeyPem;

@@ -1,12 +1,12 @@
 /** Words of the command line: what is understood, and what is said about the rest. */
 import { readFileSync } from "node:fs";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FORMATS } from "../../src/cli/scan.js";
 import { UsageError } from "../../src/cli/command.js";
 import { loadAllCommands, loadCommand } from "../../src/cli/commands.js";
 import { optionsOf, parseWords } from "../../src/cli/parse.js";
 import { FORMAT_NAMES } from "../../src/detection/log-formats.js";
+import { fc } from "../support/properties.js";
 
 const command = {
   name: "try",

@@ -1,8 +1,8 @@
 /** The output rules: what reaches a terminal, what a pipe, and what neither. */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Ui } from "../../src/cli/ui.js";
 import { createUi, layOut, wrap } from "../../src/cli/ui.js";
+import { fc } from "../support/properties.js";
 
 interface Written {
   readonly ui: Ui;

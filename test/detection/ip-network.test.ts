@@ -1,7 +1,7 @@
 /** IP networks: membership, overlap and spellings. */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { inNetwork, overlaps, parseNetwork, spellings } from "../../src/detection/ip-network.js";
+import { fc } from "../support/properties.js";
 
 describe("membership", () => {
   it.each([

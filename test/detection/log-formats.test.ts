@@ -1,10 +1,10 @@
 /** Log formats: recognition by content, the fields of each, and nothing thrown on anything. */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { detectFormat, FORMAT_NAMES, LOG_FORMATS } from "../../src/detection/log-formats.js";
 import type { FormatName } from "../../src/detection/log-formats.js";
 import type { LogRecord } from "../../src/detection/log-record.js";
 import { sampleLines, SIGMA_RULES } from "./samples.js";
+import { fc } from "../support/properties.js";
 
 const now = (): number => Date.UTC(2026, 10, 21, 12);
 

@@ -1,8 +1,8 @@
 /** Cutting streams into lines and records: the same result however the stream is cut into chunks. */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createLineSplitter, createRecordSplitter } from "../../src/detection/log-lines.js";
 import type { NextOfInterest, Splitter } from "../../src/detection/log-lines.js";
+import { fc } from "../support/properties.js";
 
 type Cut = (maxBytes: number, onLine: (buffer: Buffer, from: number, to: number, line: number) => void, next?: NextOfInterest) => Splitter;
 

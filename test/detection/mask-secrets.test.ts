@@ -1,7 +1,7 @@
 /** Secrets are recognised wherever a log may carry them, and what is no secret stays readable. */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { maskSecrets } from "../../src/detection/mask-secrets.js";
+import { fc } from "../support/properties.js";
 
 const IMDS_TOKEN = "AQAEAJk7nQh3Zp0uT4kqv1dX2lYb8sWcRmEo5gHfJ6tKiLzN9xBvDA==";
 const SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE1";

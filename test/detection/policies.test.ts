@@ -1,8 +1,8 @@
 /** IAM policies: valid JSON within the limits of AWS, and the conditions that were meant. */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { instanceCredentialPolicies } from "../../src/detection/policies.js";
 import type { PolicyOptions } from "../../src/detection/policies.js";
+import { fc } from "../support/properties.js";
 
 const CASES: readonly (readonly [name: string, options: PolicyOptions])[] = [
   ["no options", {}],

@@ -1,5 +1,4 @@
 /** The quick look at raw bytes never passes over a line that a rule matches. */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createLineSearch } from "../../src/detection/line-search.js";
 import { detectFormat, FORMAT_NAMES, LOG_FORMATS } from "../../src/detection/log-formats.js";
@@ -8,6 +7,7 @@ import { createPrefilter } from "../../src/detection/prefilter.js";
 import { compileRule, readsFrom } from "../../src/detection/sigma-evaluator.js";
 import { isDetectionRule } from "../../src/detection/sigma-rule.js";
 import { sampleLines, SIGMA_RULES } from "./samples.js";
+import { fc } from "../support/properties.js";
 
 const compiled = SIGMA_RULES.flatMap(({ rule }) => (isDetectionRule(rule) ? [compileRule(rule)] : []));
 const rulesOf = (format: FormatName) => compiled.filter(({ rule }) => LOG_FORMATS[format].sources.some((source) => readsFrom(rule.logsource, source)));

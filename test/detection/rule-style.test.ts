@@ -2,7 +2,6 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { CATALOGUE } from "../../src/events/catalogue.js";
@@ -12,6 +11,7 @@ import { SIGMA_RULES } from "../../src/detection/sigma-rules.js";
 import { toYaml } from "../../src/detection/sigma-yaml.js";
 import { withSuppression } from "../../src/detection/suppression.js";
 import { problemsOf } from "./json-schema.js";
+import { fc } from "../support/properties.js";
 
 const RULES = new URL("../../detection/rules/", import.meta.url);
 const SCHEMAS = new URL("./schema/", import.meta.url);

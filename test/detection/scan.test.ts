@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import * as zlib from "node:zlib";
-import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openLog } from "../../src/detection/log-stream.js";
 import { scan } from "../../src/detection/scan.js";
 import type { ScanOptions } from "../../src/detection/scan.js";
 import type { ScanFinding } from "../../src/detection/scan-finding.js";
 import { bytesOf, sampleLines, SIGMA_RULES } from "./samples.js";
+import { fc } from "../support/properties.js";
 
 const conn = (orig: string, resp: string, ts = 1795082400): string =>
   JSON.stringify({ ts, uid: "C1", "id.orig_h": orig, "id.orig_p": 51234, "id.resp_h": resp, "id.resp_p": 80, proto: "tcp", conn_state: "S0", resp_bytes: 0 });

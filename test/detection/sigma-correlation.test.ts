@@ -1,9 +1,9 @@
 /** Correlations: counting within a stretch of time, order, groups, aliases and the limits of the memory. */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { LogRecord } from "../../src/detection/log-record.js";
 import { createCorrelator } from "../../src/detection/sigma-correlation.js";
 import type { Correlation, CorrelationRule, DetectionRule } from "../../src/detection/sigma-rule.js";
+import { fc } from "../support/properties.js";
 
 const described = { status: "experimental", description: "Detects", references: [], author: "a", date: "2026-11-21", tags: [], falsepositives: [], level: "low" } as const;
 

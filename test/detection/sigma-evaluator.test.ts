@@ -1,5 +1,4 @@
 /** The Sigma subset: tables of its semantics, and properties on arbitrary rules and records. */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { LogRecord } from "../../src/detection/log-record.js";
 import { parseCondition } from "../../src/detection/sigma-condition.js";
@@ -7,6 +6,7 @@ import { compileRule, readsFrom } from "../../src/detection/sigma-evaluator.js";
 import type { Detection, DetectionRule, Search } from "../../src/detection/sigma-rule.js";
 import { isDetectionRule } from "../../src/detection/sigma-rule.js";
 import { SIGMA_RULES } from "../../src/detection/sigma-rules.js";
+import { fc } from "../support/properties.js";
 
 function ruleWith(detection: Detection): DetectionRule {
   return {

@@ -1,7 +1,7 @@
 /** The ends of Zstandard frames, whatever the frames are made of and however they are cut. */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createFrameWalker } from "../../src/detection/zstd-frames.js";
+import { fc } from "../support/properties.js";
 
 const u32 = (value: number): number[] => [value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >>> 24) & 255];
 const content = fc.uint8Array({ maxLength: 20 }).map((bytes) => [...bytes]);

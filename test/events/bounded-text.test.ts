@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { boundAscii, boundText } from "../../src/events/bounded-text.js";
+import { fc } from "../support/properties.js";
 
 describe("boundText", () => {
   test.each([

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { isIP } from "node:net";
 import { describe, expect, test } from "vitest";
 import { isFinding } from "../../src/events/catalogue.js";
@@ -6,6 +5,7 @@ import { toEcs } from "../../src/events/ecs.js";
 import type { EcsDocument } from "../../src/events/ecs.js";
 import { GOLDEN } from "./golden.js";
 import { CODES, anyCode, anyDetails, eventOf } from "./samples.js";
+import { fc } from "../support/properties.js";
 
 // Expected event types by category: the part of the schema that these documents use.
 const TYPES: Readonly<Record<string, readonly string[]>> = {

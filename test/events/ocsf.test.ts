@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { isIP } from "node:net";
 import { describe, expect, test } from "vitest";
 import { isFinding } from "../../src/events/catalogue.js";
@@ -7,6 +6,7 @@ import { GOLDEN } from "./golden.js";
 import { CLASSES, faultsOfShape } from "./ocsf-schema.js";
 import type { Shape } from "./ocsf-schema.js";
 import { CODES, anyCode, anyDetails, eventOf } from "./samples.js";
+import { fc } from "../support/properties.js";
 
 function checkEvent(event: ReturnType<typeof toOcsf>): void {
   expect(faultsOfShape(event, CLASSES[event.class_uid] as Shape)).toEqual([]);

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { BULLETIN, CATALOGUE, isFinding } from "../../src/events/catalogue.js";
 import type { EventDetails, GuardEvent } from "../../src/events/catalogue.js";
@@ -9,6 +8,7 @@ import { toOcsf } from "../../src/events/ocsf.js";
 import { toText } from "../../src/events/text.js";
 import type { Sink } from "../../src/events/sinks.js";
 import { CODES, IMPERSONATION, anyCode, anyDetails, eventOf, systemAt } from "./samples.js";
+import { fc } from "../support/properties.js";
 
 function collector(): Sink & { readonly events: GuardEvent[] } {
   const events: GuardEvent[] = [];

@@ -1,11 +1,11 @@
 /** Events and systems for the tests of this folder. */
-import fc from "fast-check";
 import type { Evidence } from "../../src/errors.js";
 import { CATALOGUE } from "../../src/events/catalogue.js";
 import type { EventCode, EventDetails, GuardEvent } from "../../src/events/catalogue.js";
 import { createReporter } from "../../src/events/reporter.js";
 import { realSystem } from "../../src/system.js";
 import type { System } from "../../src/system.js";
+import { fc } from "../support/properties.js";
 
 export const CODES = Object.keys(CATALOGUE) as EventCode[];
 

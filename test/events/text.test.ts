@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MAX_LINE, toText } from "../../src/events/text.js";
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import { IMPERSONATION, anyCode, anyDetails, eventOf } from "./samples.js";
+import { fc } from "../support/properties.js";
 
 describe("toText", () => {
   test("says what happened, the facts, and what to do", () => {

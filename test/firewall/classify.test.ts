@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isImdsAddress } from "../../src/addresses.js";
 import { createClassifier, serviceOf, serviceOfV6 } from "../../src/firewall/classify.js";
 import { carriers, compressed, groups, IMDS_QUAD } from "./forms.js";
+import { fc } from "../support/properties.js";
 
 describe("serviceOf", () => {
   it.each([

@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ImdsRefusedError } from "../../src/errors.js";
 import { assertNotMetadataUrl, isMetadataAddress, MAX_URL } from "../../src/firewall/urls.js";
 import { carriers, compressed, groups, IMDS_QUAD } from "./forms.js";
+import { fc } from "../support/properties.js";
 
 function refusal(url: string): unknown {
   try {

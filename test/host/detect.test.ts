@@ -2,12 +2,12 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { detectHost } from "../../src/host/detect.js";
 import type { HostReport } from "../../src/host/report.js";
 import { realSystem, type System } from "../../src/system.js";
 import { fakeHost, type RunLog } from "./fake-host.js";
+import { fc } from "../support/properties.js";
 
 const DMI = "sys/class/dmi/id";
 const UUID = "ec2b371a-6899-fe84-b7c4-36fb2b772f13";

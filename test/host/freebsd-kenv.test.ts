@@ -1,8 +1,8 @@
 /** Reading SMBIOS strings from what `kenv` prints. */
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseKenv, readFreebsdKenv } from "../../src/host/freebsd-kenv.js";
 import { fakeHost, kenvOutput, type RunLog } from "./fake-host.js";
+import { fc } from "../support/properties.js";
 
 describe("parseKenv", () => {
   test.each([

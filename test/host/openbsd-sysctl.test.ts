@@ -1,8 +1,8 @@
 /** Reading SMBIOS strings from what `sysctl hw` prints. */
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseSysctl, readOpenbsdSysctl } from "../../src/host/openbsd-sysctl.js";
 import { fakeHost, type RunLog, sysctlOutput } from "./fake-host.js";
+import { fc } from "../support/properties.js";
 
 describe("parseSysctl", () => {
   test.each([

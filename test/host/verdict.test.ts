@@ -1,9 +1,9 @@
 /** Every rule of the verdict as a row. */
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Fact, HostFacts, SmbiosFacts, SmbiosField } from "../../src/host/facts.js";
 import type { HostEvidenceKind, HostReport } from "../../src/host/report.js";
 import { judge } from "../../src/host/verdict.js";
+import { fc } from "../support/properties.js";
 
 const ABSENT = Symbol("absent");
 const DENIED = Symbol("denied");

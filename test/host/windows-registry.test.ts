@@ -1,8 +1,8 @@
 /** Reading SMBIOS strings from what `reg query` prints. */
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseRegQuery, readWindowsRegistry } from "../../src/host/windows-registry.js";
 import { fakeHost, regQueryOutput, type RunLog } from "./fake-host.js";
+import { fc } from "../support/properties.js";
 
 const KEY = "HKEY_LOCAL_MACHINE\\HARDWARE\\DESCRIPTION\\System\\BIOS";
 const REGISTRY = "winreg/HKLM/HARDWARE/DESCRIPTION/System/BIOS/";

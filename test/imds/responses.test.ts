@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
-import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { ImdsGuardError } from "../../src/errors.js";
 import { MAX_LIFETIME_MS, parseCredentials, parseObject, parseRoleName, parseToken, parseTokenTtl } from "../../src/imds/responses.js";
+import { fc } from "../support/properties.js";
 
 // Properties and processes of their own take their time on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });

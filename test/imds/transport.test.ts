@@ -5,7 +5,6 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { Worker } from "node:worker_threads";
 import type { AddressInfo } from "node:net";
-import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { ImdsGuardError, ImdsUnavailableError } from "../../src/errors.js";
 import type { ImdsRequest, ImdsResponse } from "../../src/imds/transport.js";
@@ -13,6 +12,7 @@ import { exchange, startDeadline, wasReset, wasUnreachable } from "../../src/imd
 import type { RawServer } from "./raw-server.js";
 import { answer, deadlineOf, drip, flood, LONG, SHORT, startServer } from "./raw-server.js";
 import { compileSource } from "./compiled-source.js";
+import { fc } from "../support/properties.js";
 
 // Properties and processes of their own take their time on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });

@@ -7,7 +7,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import { fileOutput } from "../../src/monitor/file-output.js";
@@ -18,6 +17,7 @@ import { syslogOutput } from "../../src/monitor/syslog-output.js";
 import { droppedMessage, frame, parseSyslogTarget, syslogMessage } from "../../src/monitor/syslog.js";
 import { realSystem } from "../../src/system.js";
 import { anyCode, anyDetails, eventOf } from "../events/samples.js";
+import { fc } from "../support/properties.js";
 
 let folder: string;
 const closing: (() => unknown)[] = [];

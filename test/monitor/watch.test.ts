@@ -1,9 +1,9 @@
 /** What a watch reports: things once when they come, when a known trait changes, and once when they have gone. */
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { connectionsToImds } from "../../src/monitor/connections.js";
 import type { Sighting } from "../../src/monitor/watch.js";
 import { createWatch, MAX_FOLLOWED } from "../../src/monitor/watch.js";
+import { fc } from "../support/properties.js";
 
 const thing = (key: string, traits: Sighting["traits"] = {}, more: Partial<Sighting> = {}): Sighting => ({
   key, traits, appeared: "imds.impersonation_detected", changed: "monitor.responder_changed", gone: "monitor.responder_gone", details: { message: key }, ...more,

@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MAX_ANSWER_BYTES, readProbeAnswer } from "../../src/network/probe-answer.js";
 import type { ProbeAnswer } from "../../src/network/probe-answer.js";
+import { fc } from "../support/properties.js";
 
 const TOKEN = "AQAAALHzBzY3xGqVYhPmFz4XqY4Nq0gWqkQm0A1PzD5nq8Ow3kdZLw==";
 const TTL = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds: 60";

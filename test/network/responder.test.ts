@@ -1,5 +1,4 @@
 import { networkInterfaces } from "node:os";
-import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Responder } from "../../src/events/catalogue.js";
 import { describeResponder } from "../../src/network/responder.js";
@@ -7,6 +6,7 @@ import { realSystem } from "../../src/system.js";
 import type { FileRead, System } from "../../src/system.js";
 import { compileRoom, namespacesAllowed, runInNamespace, SILENT_LINK } from "./namespace.js";
 import type { CompiledRoom } from "./namespace.js";
+import { fc } from "../support/properties.js";
 
 const machine = (platform: NodeJS.Platform, readFile: (path: string) => FileRead): System => ({ ...realSystem, platform, readFile });
 const loopback = Object.entries(networkInterfaces()).find(([, entries]) => entries?.some(({ address }) => address === "127.0.0.1"))?.[0];

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { describeRoute, parseArp, parseRoutes, routeFor } from "../../src/network/routes.js";
+import { fc } from "../support/properties.js";
 
 const HEADER = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT";
 const ROUTES = [

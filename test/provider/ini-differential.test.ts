@@ -2,7 +2,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fromIni as stockIni } from "@aws-sdk/credential-providers";
-import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createGuard } from "../../src/guard.js";
 import type { FromIniInit } from "../../src/provider/ini.js";
@@ -12,6 +11,7 @@ import { startImdsServer } from "../support/imds-server.mjs";
 import { recordingSts } from "./recorder.js";
 import type { Outcome, Scene } from "./side-by-side.js";
 import { inScene, outcomeOf, sideBySide } from "./side-by-side.js";
+import { fc } from "../support/properties.js";
 
 let imds: ImdsServer;
 beforeAll(async () => {

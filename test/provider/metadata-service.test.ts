@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkMetadataPath } from "../../src/metadata-path.js";
 import { MetadataService } from "../../src/provider/metadata-service.js";
 import { withAttestedService } from "./attested-service.js";
+import { fc } from "../support/properties.js";
 
 describe("MetadataService", () => {
   it("answers from a responder that has proved itself, over IMDSv2 only", async () => {

@@ -2,13 +2,13 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { applyChanges, environmentChanges, NOWHERE } from "../../src/serving/child-environment.js";
 import { copyWithoutCredentials, withoutCredentials } from "../../src/serving/config-copy.js";
 import type { CredentialOrigin } from "../../src/serving/credential-origin.js";
 import { CREDENTIAL_KEYS, credentialOrigin } from "../../src/serving/credential-origin.js";
 import { realSystem } from "../../src/system.js";
+import { fc } from "../support/properties.js";
 
 const SHUT = { AWS_EC2_METADATA_DISABLED: "true", AWS_EC2_METADATA_V1_DISABLED: "true", AWS_EC2_METADATA_SERVICE_ENDPOINT: NOWHERE };
 const served = { url: "http://127.0.0.1:4000/credentials/x", token: "t0ken" };

@@ -2,13 +2,13 @@
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { networkInterfaces } from "node:os";
-import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { ImdsImpersonationError, ImdsUnavailableError } from "../../src/errors.js";
 import type { CredentialServer, CredentialServerOptions, ServableCredentials } from "../../src/serving/credential-server.js";
 import { containerFormat, ENDLESS_SERVED_MS, REQUEST_BURST, startCredentialServer } from "../../src/serving/credential-server.js";
 import { MAX_CONNECTIONS } from "../../src/serving/loopback-server.js";
 import { accessKeyIdFor } from "../support/access-keys.mjs";
+import { fc } from "../support/properties.js";
 
 const ACCOUNT = "111122223333";
 const CREDENTIALS: ServableCredentials = {

@@ -2,11 +2,11 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseKnownFiles } from "@smithy/shared-ini-file-loader";
-import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import type { FileKind } from "../../src/settings/config-files.js";
 import { complaintAbout, MAX_CONFIG_FILE, readProfile } from "../../src/settings/config-files.js";
 import { makeHome } from "./home.js";
+import { fc } from "../support/properties.js";
 
 // Properties and processes of their own take their time on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });

@@ -1,8 +1,8 @@
 import { isIP } from "node:net";
-import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { sameAddress } from "../../src/addresses.js";
 import { parseEndpoint } from "../../src/settings/endpoint.js";
+import { fc } from "../support/properties.js";
 
 // Properties and processes of their own take their time on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { nearest } from "../../src/settings/nearest.js";
+import { fc } from "../support/properties.js";
 
 const WORDS = ["mode", "attestation", "expectedAccounts", "expectedRoles"];
 

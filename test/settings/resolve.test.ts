@@ -1,6 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { ImdsGuardError } from "../../src/errors.js";
 import type { GuardOptions, Settings } from "../../src/settings/options.js";
@@ -8,6 +7,7 @@ import type { Resolved } from "../../src/settings/resolve.js";
 import { checkOptions, resolveSettings } from "../../src/settings/resolve.js";
 import { SETTINGS } from "../../src/settings/table.js";
 import { makeHome } from "./home.js";
+import { fc } from "../support/properties.js";
 
 // Properties and processes of their own take their time on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });

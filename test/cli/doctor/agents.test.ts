@@ -1,9 +1,9 @@
 /** Configuration files of AWS's agents, read as the agents read them. */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { modeOf, namesCredentials } from "../../../src/cli/doctor/agents/cloudwatch.js";
 import { readEnvironmentFile } from "../../../src/cli/doctor/agents/ecs.js";
 import { DEFAULT_ORDER, identityOrder } from "../../../src/cli/doctor/agents/ssm.js";
+import { fc } from "../../support/properties.js";
 
 describe("the order of identities of the SSM Agent", () => {
   it.each([

@@ -1,7 +1,7 @@
 /** Routes in DHCP leases: four formats, and whatever else stands in such files. */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isTelling, readClasslessRoutes, readDhclientLease, readDhcpMessage, readNetworkdLease } from "../../../src/cli/doctor/leases.js";
+import { fc } from "../../support/properties.js";
 
 const octet = fc.integer({ min: 0, max: 255 });
 const quad = fc.tuple(octet, octet, octet, octet);

@@ -1,7 +1,7 @@
 /** The IPv6 routing table of Linux, as captured, and the route that a packet takes. */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ipv6RouteFor, parseIpv6Routes } from "../../../src/cli/doctor/routes.js";
+import { fc } from "../../support/properties.js";
 
 const ZERO = "0".repeat(32);
 const line = (destination: string, prefix: string, metric: string, flags: string, device: string): string =>
