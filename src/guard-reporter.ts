@@ -14,17 +14,18 @@ export function plainReporter(options: GuardOptions, system: System): Reporter {
 }
 
 /** The reporter that the settings ask for. */
-export async function openReporter(options: GuardOptions, { log, eventsFile: file }: Resolved, system: System): Promise<Reporter> {
+export async function openReporter(options: GuardOptions, { log, eventsFile: file, eventFormat }: Resolved, system: System): Promise<Reporter> {
   const sinks = plainSinks(options, log);
   if (file !== undefined) {
-    const { fileSink } = await import("./events/file-sink.js");
+    // What is written as it is needs no encoder, and loading one costs time.
+    const [{ fileSink }, encoders] = await Promise.all([import("./events/file-sink.js"), eventFormat === "json" ? undefined : import("./events/encode.js")]);
     const onFailure = (code: string): void => {
       reporter.report("events.file_failing", {
         message: `Events cannot be written to ${printable(file, 200)} (${code}); up to 256 wait for it`,
         advice: "Name a regular file in an existing directory that this process may write.",
       });
     };
-    sinks.push(fileSink(file, { onFailure }));
+    sinks.push(fileSink(file, { encode: encoders?.encoderOf(eventFormat), onFailure }));
   }
   const reporter = createReporter({ system, sinks });
   return reporter;

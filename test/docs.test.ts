@@ -38,9 +38,9 @@ describe("README", () => {
 
   it("states the defaults", async () => {
     const bare = { ...realSystem, env: {}, readFile: () => ({ kind: "absent" }) as const };
-    const { settings, log, eventsFile } = await resolveSettings({}, bare);
+    const { settings, problem: _problem, ...destinations } = await resolveSettings({}, bare);
     const { override, roleName, certificates, ...rest } = settings;
-    const values: Record<string, unknown> = { ...rest, log, eventsFile, endpoint: override, ec2InstanceProfileName: roleName, certificates: [...certificates] };
+    const values: Record<string, unknown> = { ...rest, ...destinations, endpoint: override, ec2InstanceProfileName: roleName, certificates: [...certificates] };
     const shown = (name: string): string => {
       const value = values[name];
       if (Array.isArray(value) && value.length === 0) return name.startsWith("expected") ? "any" : "none";

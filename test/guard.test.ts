@@ -1,5 +1,5 @@
 /** The guard as a whole: settings, decision, proof, life and events wired together, against a loopback IMDS. */
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -354,8 +354,19 @@ describe("the events file", () => {
     const { guard, codes } = rigOn(imds, { eventsFile });
     await guard.credentials();
     await guard.close();
-    const { readFileSync } = await import("node:fs");
     const lines = readFileSync(eventsFile, "utf8").trim().split("\n").map((line) => (JSON.parse(line) as GuardEvent).code);
+    expect(lines).toEqual(codes());
+  });
+
+  test.each([
+    ["ecs", (line: Record<string, Record<string, unknown>>) => line["imds_guard"]?.["code"]],
+    ["ocsf", (line: Record<string, Record<string, unknown>>) => line["metadata"]?.["event_code"]],
+  ] as const)("is written in %s where the setting says so", async (eventFormat, codeOf) => {
+    const eventsFile = join(folder, `${eventFormat}.jsonl`);
+    const { guard, codes } = rigOn(imds, { eventsFile, eventFormat });
+    await guard.credentials();
+    await guard.close();
+    const lines = readFileSync(eventsFile, "utf8").trim().split("\n").map((line) => codeOf(JSON.parse(line) as Record<string, Record<string, unknown>>));
     expect(lines).toEqual(codes());
   });
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The `imds-guard` program: finds the command, runs it, and turns what becomes of it into words and an exit code. */
-import { readFileSync } from "node:fs";
 import type { ImdsGuardError } from "../errors.js";
 import { isImdsGuardError } from "../errors.js";
+import { PACKAGE_VERSION } from "../package-version.js";
 import { realSystem } from "../system.js";
 import { UsageError } from "./command.js";
 import { loadAllCommands, loadCommand } from "./commands.js";
@@ -43,7 +43,7 @@ async function run(args: readonly string[]): Promise<number | undefined> {
   const [first, ...rest] = args;
   try {
     if (first === "--version" || first === "-V") {
-      ui.line(version());
+      ui.line(PACKAGE_VERSION);
       return 0;
     }
     if (first === undefined || first === "--help" || first === "-h") {
@@ -95,9 +95,4 @@ function explain(error: unknown, json: boolean, { error: say, json: print }: Ui)
 
 function described({ kind, code, message, evidence, advice }: ImdsGuardError): object {
   return { kind, code, message, evidence, advice };
-}
-
-function version(): string {
-  const { version: text } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
-  return text;
 }

@@ -1,6 +1,5 @@
 /** `imds-guard monitor`: watches the metadata addresses and delivers what it finds to a SIEM. */
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import type { GuardEvent } from "../events/catalogue.js";
 import { atLeast } from "../events/catalogue.js";
 import { toText } from "../events/text.js";
@@ -109,7 +108,8 @@ function exitOf({ failedLooks }: MonitorStatus, alarming: boolean): ExitCode {
 }
 
 async function openOutputs({ options, system, ui }: CommandContext, format: Format): Promise<Output[]> {
-  const encode = await encoderFor(format);
+  const { encoderOf } = await import("../events/encode.js");
+  const encode = encoderOf(format === "text" ? "json" : format);
   const line = (event: GuardEvent): string => (format === "text" ? toText(event) : JSON.stringify(encode(event)));
   const complain = (what: string) => (code: string) => ui.note(`warning: ${what} (${code}); events wait for it`);
   const outputs: Output[] = [];
@@ -131,26 +131,6 @@ async function openOutputs({ options, system, ui }: CommandContext, format: Form
     outputs.push(syslogOutput({ target, content: line, system, onFailure: complain(`${syslog} cannot be reached`) }));
   }
   return outputs;
-}
-
-async function encoderFor(format: Format): Promise<(event: GuardEvent) => object> {
-  if (format === "ecs") {
-    const { toEcs } = await import("../events/ecs.js");
-    return (event) => toEcs(event, packageVersion());
-  }
-  if (format === "ocsf") {
-    const { toOcsf } = await import("../events/ocsf.js");
-    return (event) => toOcsf(event, packageVersion());
-  }
-  return (event) => event;
-}
-
-let known: string | undefined;
-
-/** This file is bundled into the directory beside the package's own description. */
-function packageVersion(): string {
-  known ??= (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }).version;
-  return known;
 }
 
 async function serveMetrics(port: number, status: () => MonitorStatus, outputs: readonly Output[], began: number): Promise<LoopbackServer> {

@@ -1,5 +1,6 @@
 /** Events of the firewall, before any guard exists: the reporter is made at the first of them. */
 import type { EventCode, EventDetails } from "../events/catalogue.js";
+import { encoderOf } from "../events/encode.js";
 import { fileSink } from "../events/file-sink.js";
 import { createReporter } from "../events/reporter.js";
 import type { Reporter } from "../events/reporter.js";
@@ -9,12 +10,12 @@ import type { EarlySettings } from "../settings/early.js";
 import { realSystem } from "../system.js";
 
 /** Reports to the sinks that the settings name, and to `extra`. */
-export function earlyReporter({ log, eventsFile }: Pick<EarlySettings, "log" | "eventsFile">, extra?: Sink): (code: EventCode, details: EventDetails) => void {
+export function earlyReporter({ log, eventsFile, eventFormat }: Pick<EarlySettings, "log" | "eventsFile" | "eventFormat">, extra?: Sink): (code: EventCode, details: EventDetails) => void {
   let reporter: Reporter | undefined;
   return (code, details) => {
     reporter ??= createReporter({
       system: realSystem,
-      sinks: [stderrSink({ threshold: log }), diagnosticsChannelSink(), ...(extra ? [extra] : []), ...(eventsFile === undefined ? [] : [fileSink(eventsFile)])],
+      sinks: [stderrSink({ threshold: log }), diagnosticsChannelSink(), ...(extra ? [extra] : []), ...(eventsFile === undefined ? [] : [fileSink(eventsFile, { encode: encoderOf(eventFormat) })])],
     });
     reporter.report(code, details);
   };

@@ -2,13 +2,14 @@
 import type { System } from "../system.js";
 import type { FileKind, Profile } from "./config-files.js";
 import { complaintAbout, locate, MAX_CONFIG_FILE, unusable } from "./config-files.js";
-import type { GuardOptions, Settings } from "./options.js";
+import type { EventFormat, GuardOptions, Settings } from "./options.js";
 import { pickSetting } from "./resolve.js";
 
 /** What the firewall has to know. */
 export interface EarlySettings extends Pick<Settings, "firewall" | "firewallAllow"> {
   readonly log: NonNullable<GuardOptions["log"]>;
   readonly eventsFile: string | undefined;
+  readonly eventFormat: EventFormat;
 }
 
 /**
@@ -24,6 +25,7 @@ export function readEarlySettings(options: Pick<GuardOptions, "firewall" | "fire
     firewallAllow: pick("firewallAllow", []),
     log: pick("log", "warning"),
     eventsFile: pick("eventsFile", undefined),
+    eventFormat: pick("eventFormat", "json"),
   };
 }
 

@@ -26,6 +26,12 @@ export const ALLOW_WORDS = ["gcp", "azure", "openstack", "ecs", "eks", "dns", "n
 /** One of {@link ALLOW_WORDS}. */
 export type AllowWord = (typeof ALLOW_WORDS)[number];
 
+/** What a line of the events file can be: the event itself, or a document of one of the two schemas that SIEMs know. */
+export const EVENT_FORMATS = ["json", "ecs", "ocsf"] as const;
+
+/** One of {@link EVENT_FORMATS}. */
+export type EventFormat = (typeof EVENT_FORMATS)[number];
+
 /** What to do with credentials whose account cannot be told while `expectedAccounts` is set. */
 export type OnUnknownAccount = "refuse" | "allow";
 
@@ -70,6 +76,11 @@ export interface GuardOptions {
   readonly log?: Severity | "off" | undefined;
   /** File that receives every event as a JSON line. Default: none. */
   readonly eventsFile?: string | undefined;
+  /**
+   * What a line of `eventsFile` is: `json` (default), the event as `onEvent` gets it; `ecs`, a document of the Elastic Common
+   * Schema; `ocsf`, an event of the Open Cybersecurity Schema Framework.
+   */
+  readonly eventFormat?: EventFormat | undefined;
   /** Receives every event. */
   readonly onEvent?: ((event: GuardEvent) => void) | undefined;
   /** Receives every event as a line and an object, at the level of its severity. */

@@ -6,7 +6,7 @@ import { readProfile } from "./config-files.js";
 import type { Endpoint } from "./endpoint.js";
 import { ENDPOINT_FORM, parseEndpoint } from "./endpoint.js";
 import { nearest } from "./nearest.js";
-import type { EndpointOverride, GuardOptions, SettingSource, Settings } from "./options.js";
+import type { EndpointOverride, EventFormat, GuardOptions, SettingSource, Settings } from "./options.js";
 import { DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT } from "./options.js";
 import type { SettingName, SettingSpec } from "./table.js";
 import { complaint, parseSetting, ROLE_NAME, SETTINGS } from "./table.js";
@@ -16,6 +16,7 @@ export interface Resolved {
   readonly settings: Settings;
   readonly log: NonNullable<GuardOptions["log"]>;
   readonly eventsFile: string | undefined;
+  readonly eventFormat: EventFormat;
   /** A shared config file or a setting of AWS's own that cannot be used: IMDS is refused, other links of a chain are not affected. */
   readonly problem: ImdsGuardSettingsError | undefined;
 }
@@ -101,7 +102,8 @@ export async function resolveSettings(options: GuardOptions, system: System, loc
     maxRetries: pick("maxRetries", DEFAULT_MAX_RETRIES),
     sources,
   };
-  return { settings, log: pick("log", "warning"), eventsFile: pick("eventsFile", undefined), problem: read.problem ?? aws.problem };
+  const destinations = { log: pick("log", "warning"), eventsFile: pick("eventsFile", undefined), eventFormat: pick("eventFormat", "json") } as const;
+  return { settings, ...destinations, problem: read.problem ?? aws.problem };
 }
 
 /**

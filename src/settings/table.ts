@@ -3,7 +3,7 @@ import { printable } from "../errors.js";
 import { isRegionName } from "../region.js";
 import { parseEndpoint, ENDPOINT_FORM } from "./endpoint.js";
 import type { GuardOptions } from "./options.js";
-import { ALLOW_WORDS } from "./options.js";
+import { ALLOW_WORDS, EVENT_FORMATS } from "./options.js";
 
 /** The settings that can be written as text, by the name of their option. */
 export type SettingName = Exclude<keyof GuardOptions, "profile" | "onEvent" | "logger">;
@@ -103,6 +103,7 @@ export const SETTINGS: readonly SettingSpec[] = [
   spec("firewallAllow", list(`words out of ${ALLOW_WORDS.join(", ")}`, (word) => (ALLOW_WORDS as readonly string[]).includes(word))),
   spec("log", words(["info", "notice", "warning", "error", "critical", "off"])),
   spec("eventsFile", text("a file path", /^[^\0]{1,4096}$/)),
+  spec("eventFormat", words(EVENT_FORMATS)),
 ];
 
 function spec(name: SettingName, how: Pick<SettingSpec, "allowed" | "read" | "check">): SettingSpec {

@@ -22,7 +22,7 @@ function system(env: Record<string, string>, files: Readonly<Record<string, stri
 describe("readEarlySettings", () => {
   const cases: [string, Record<string, string>, Record<string, string>][] = [
     ["nothing", {}, {}],
-    ["the environment", { IMDS_GUARD_FIREWALL: "report", IMDS_GUARD_FIREWALL_ALLOW: "ecs, dns", IMDS_GUARD_LOG: "error", IMDS_GUARD_EVENTS_FILE: "/tmp/events" }, {}],
+    ["the environment", { IMDS_GUARD_FIREWALL: "report", IMDS_GUARD_FIREWALL_ALLOW: "ecs, dns", IMDS_GUARD_LOG: "error", IMDS_GUARD_EVENTS_FILE: "/tmp/events", IMDS_GUARD_EVENT_FORMAT: "ecs" }, {}],
     ["the default profile", {}, { config: "[default]\nregion = x\nimds_guard_firewall = report\nimds_guard_firewall_allow = gcp ; why\n" }],
     ["a named profile", { AWS_PROFILE: "work" }, { config: "[default]\nimds_guard_firewall = off\n[profile work]\nimds_guard_firewall = report\n[profile other]\nimds_guard_log = off\n" }],
     ["the credentials file", { AWS_PROFILE: "work" }, { config: "[profile work]\nimds_guard_log = error\n", credentials: "[work]\nimds_guard_firewall = report\nimds_guard_log = off\n" }],
@@ -34,13 +34,14 @@ describe("readEarlySettings", () => {
   it.each(cases)("reads %s as the guard itself does", async (_, env, files) => {
     const surroundings = system(env, files);
     const early = readEarlySettings({}, surroundings);
-    const { settings, log, eventsFile } = await resolveSettings({}, surroundings);
-    expect(early).toEqual({ firewall: settings.firewall, firewallAllow: settings.firewallAllow, log, eventsFile });
+    const { settings, problem: _problem, ...destinations } = await resolveSettings({}, surroundings);
+    expect(early).toEqual({ firewall: settings.firewall, firewallAllow: settings.firewallAllow, ...destinations });
   });
 
   it.each([
     [{ IMDS_GUARD_FIREWALL: "blok" }, {}],
     [{ IMDS_GUARD_FIREWALL_ALLOW: "ec2" }, {}],
+    [{ IMDS_GUARD_EVENT_FORMAT: "cef" }, {}],
     [{}, { config: "[default]\nimds_guard_firewall = on\n" }],
     [{ AWS_PROFILE: "my work" }, { config: '[profile "my work"]\nimds_guard_firewall=off\n' }],
     [{}, { config: "[default\nimds_guard_firewall = off\n" }],

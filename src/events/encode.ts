@@ -1,0 +1,17 @@
+/** The forms in which an event is written as JSON. */
+import { PACKAGE_VERSION } from "../package-version.js";
+import type { EventFormat } from "../settings/options.js";
+import type { GuardEvent } from "./catalogue.js";
+import { toEcs } from "./ecs.js";
+import { toOcsf } from "./ocsf.js";
+
+const ENCODERS: Readonly<Record<EventFormat, (event: GuardEvent) => object>> = {
+  json: (event) => event,
+  ecs: (event) => toEcs(event, PACKAGE_VERSION),
+  ocsf: (event) => toOcsf(event, PACKAGE_VERSION),
+};
+
+/** What makes the object to be written out of an event. */
+export function encoderOf(format: EventFormat): (event: GuardEvent) => object {
+  return ENCODERS[format];
+}
