@@ -1,7 +1,8 @@
 // @ts-check
 /**
  * A network namespace in which every spelling of the metadata addresses has somebody behind it who counts, and a relay of
- * each kind that leads there. Runs the probes it is told of, one process each, and prints what arrived.
+ * each kind that leads there. Runs the probes it is told of, one process each, and prints what arrived. Another program may
+ * be named; it gets the name of its probe as its argument, and prints JSON.
  */
 import { execFileSync, spawn } from "node:child_process";
 import dgram from "node:dgram";
@@ -14,7 +15,7 @@ import { fileURLToPath } from "node:url";
 
 /**
  * @typedef {{ probe: string, execArgv?: readonly string[], env?: Readonly<Record<string, string>> }} Task
- * @typedef {{ node: string, tasks: readonly Task[], outerNet: string, modules?: string | undefined }} Job
+ * @typedef {{ node: string, tasks: readonly Task[], outerNet: string, modules?: string | undefined, program?: string, addresses?: readonly string[] }} Job
  * @typedef {{ probe: string, arrived: number, asked: number, outcome: any, stderr: string, code: number | null, signal: string | null }} Result
  */
 
@@ -23,7 +24,7 @@ const job = JSON.parse(process.argv[2] ?? "{}");
 // Nothing of this may ever reach the real address of the machine it runs on.
 if (readlinkSync("/proc/self/ns/net") === job.outerNet) throw new Error("refusing to run outside a network namespace of its own");
 
-const PROBES = fileURLToPath(new URL("./probes.cjs", import.meta.url));
+const PROGRAM = job.program ?? fileURLToPath(new URL("./probes.cjs", import.meta.url));
 const V4 = ["169.254.169.254", "169.254.169.253", "169.254.169.123", "169.254.170.2", "169.254.170.23"];
 const V6 = [
   "fd00:ec2::254", "fd00:ec2::253", "fd00:ec2::23", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "64:ff9b:1:a9fe:a9:fe00::", "2002:a9fe:a9fe::1", "::a9fe:a9fe",
@@ -32,7 +33,7 @@ const V6 = [
 const ip = (/** @type {string[]} */ ...args) => execFileSync("ip", args, { stdio: ["ignore", "ignore", "pipe"] });
 ip("link", "set", "lo", "up");
 for (const address of V4) ip("address", "add", `${address}/32`, "dev", "lo");
-for (const address of V6) ip("-6", "address", "add", `${address}/128`, "dev", "lo", "nodad");
+for (const address of [...V6, ...(job.addresses ?? [])]) ip("-6", "address", "replace", `${address}/128`, "dev", "lo", "nodad");
 execFileSync("mount", ["--bind", hostsFile(), "/etc/hosts"]);
 
 function hostsFile() {
@@ -137,7 +138,7 @@ async function settled() {
 /** @param {Task} task @returns {Promise<Result>} */
 function run({ probe, execArgv = [], env = {} }) {
   return new Promise((resolve) => {
-    const child = spawn(job.node, [...execArgv, PROBES, probe], {
+    const child = spawn(job.node, [...execArgv, PROGRAM, probe], {
       cwd: home,
       env: { PATH: process.env["PATH"], HOME: home, RELAY, ...(job.modules !== undefined && { PROBE_MODULES: job.modules }), ...env },
       stdio: ["ignore", "pipe", "pipe"], timeout: 30_000, killSignal: "SIGKILL",

@@ -51,6 +51,31 @@ export function probesFor(node: string, libraries: boolean): readonly Probe[] {
     .filter(({ min = 0, max = 999, lib }) => min <= major && major <= max && (lib !== undefined) === libraries);
 }
 
+/** What a world is told: see world.mjs. */
+export interface Job {
+  readonly node: string;
+  readonly tasks: readonly { readonly probe: string; readonly execArgv?: readonly string[]; readonly env?: Readonly<Record<string, string>> }[];
+  readonly modules?: string;
+  /** What is run for each task, instead of the probes. */
+  readonly program?: string;
+  /** Further IPv6 addresses that count as the metadata service's. */
+  readonly addresses?: readonly string[];
+}
+
+/** Makes a namespace, runs the tasks in it one after the other, and gives what became of each. */
+export async function runWorld(job: Job): Promise<readonly Run[]> {
+  const order = JSON.stringify({ ...job, outerNet: readlinkSync("/proc/self/ns/net") });
+  const world = spawn("unshare", ["-Urnm", "--kill-child", "--fork", process.execPath, WORLD, order], { stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  let complaints = "";
+  world.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  world.stderr.on("data", (chunk: Buffer) => (complaints += chunk.toString()));
+  await new Promise((resolve) => world.once("close", resolve));
+  const lines = said.split("\n").filter(Boolean);
+  if (lines.length !== job.tasks.length) throw new Error(`a world ended after ${lines.length} of ${job.tasks.length} probes: ${complaints.slice(0, 2_000)}`);
+  return lines.map((line) => JSON.parse(line) as Run);
+}
+
 /** Runs every probe twice. `modules` is a folder in which third parties' packages are installed. */
 export async function runProbes(node: string, probes: readonly Probe[], modules?: string): Promise<ReadonlyMap<string, Pair>> {
   const tasks = probes.flatMap(({ name, args = [], env = {} }) =>
@@ -66,18 +91,10 @@ export async function runProbes(node: string, probes: readonly Probe[], modules?
     Array.from({ length: LANES }, async (_, lane) => {
       // Both runs of a probe in one lane, one after the other.
       const mine = tasks.filter((__, index) => Math.floor(index / 2) % LANES === lane);
-      const job = JSON.stringify({ node, tasks: mine, outerNet: readlinkSync("/proc/self/ns/net"), ...(modules !== undefined && { modules }) });
-      const world = spawn("unshare", ["-Urnm", "--kill-child", "--fork", process.execPath, WORLD, job], { stdio: ["ignore", "pipe", "pipe"] });
-      let said = "";
-      let complaints = "";
-      world.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
-      world.stderr.on("data", (chunk: Buffer) => (complaints += chunk.toString()));
-      await new Promise((resolve) => world.once("close", resolve));
-      const lines = said.split("\n").filter(Boolean);
-      if (lines.length !== mine.length) throw new Error(`a world ended after ${lines.length} of ${mine.length} probes: ${complaints.slice(0, 2_000)}`);
-      for (const [index, line] of lines.entries()) {
+      const runs = await runWorld({ node, tasks: mine, ...(modules !== undefined && { modules }) });
+      for (const [index, run] of runs.entries()) {
         const { probe = "", guarded = false } = mine[index] ?? {};
-        pairs.set(probe, { ...pairs.get(probe), [guarded ? "guarded" : "bare"]: JSON.parse(line) as Run });
+        pairs.set(probe, { ...pairs.get(probe), [guarded ? "guarded" : "bare"]: run });
       }
     }),
   );
