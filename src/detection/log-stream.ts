@@ -99,10 +99,14 @@ async function* zstandard(input: AsyncGenerator<Buffer, void, void>): AsyncGener
     return true;
   }
 
+  let whole = true;
+
   async function* frame(walker: FrameWalker): AsyncGenerator<Buffer, void, void> {
+    whole = false;
     while (await more()) {
       const chunk = rest!;
       const end = walker.endOfFrame(chunk, 0);
+      whole = end !== -1;
       rest = end === -1 ? undefined : chunk.subarray(end);
       if (!walker.skippable()) yield end === -1 ? chunk : chunk.subarray(0, end);
       if (end !== -1) return;
@@ -120,13 +124,17 @@ async function* zstandard(input: AsyncGenerator<Buffer, void, void>): AsyncGener
     const skipped = rest!.length >= 4 && rest!.readUInt32LE(0) >>> 4 === 0x184d2a5;
     if (skipped) for await (const _ of frame(walker));
     else yield* through(create({ chunkSize: CHUNK_BYTES }), frame(walker));
+    // Node.js 22 takes a frame that is cut off for one that has ended.
+    if (!whole) throw new LogStreamError("Z_BUF_ERROR", "unexpected end of file", DAMAGED);
   }
 }
+
+const DAMAGED = "The file is cut off or damaged; what could be read of it was scanned";
 
 function asStreamError(error: unknown): LogStreamError {
   if (error instanceof LogStreamError) return error;
   const { code = "EUNKNOWN", message } = error as NodeJS.ErrnoException;
   const damaged = code.startsWith("Z_") || code.startsWith("ZSTD_") || code === "ERR_STREAM_PREMATURE_CLOSE";
-  const advice = damaged ? "The file is cut off or damaged; what could be read of it was scanned" : "Check the path and the permissions";
+  const advice = damaged ? DAMAGED : "Check the path and the permissions";
   return new LogStreamError(code, message, advice, { cause: error });
 }

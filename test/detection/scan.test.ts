@@ -150,7 +150,8 @@ describe("compression", { timeout: 60_000 }, () => {
 
   it.skipIf(compress === undefined)("Zstandard that is damaged or followed by something else is told", async () => {
     const content = compress!(LOG);
-    for (const damaged of [content.subarray(0, -6), Buffer.concat([content, Buffer.from("garbage")])]) {
+    const skippableCut = Buffer.concat([content, Buffer.from("502a4d1810000000aabb", "hex")]);
+    for (const damaged of [content.subarray(0, -6), content.subarray(0, 5), skippableCut, Buffer.concat([content, Buffer.from("garbage")])]) {
       const { summary } = await run({}, { name: "x.zst", stream: bytesOf(damaged) });
       expect(summary.sources[0]!.failure, damaged.length.toString()).toMatchObject({ code: expect.stringMatching(/^Z/), advice: expect.stringContaining("damaged") });
     }
