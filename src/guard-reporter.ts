@@ -13,8 +13,11 @@ export function plainReporter(options: GuardOptions, system: System): Reporter {
   return createReporter({ system, sinks: plainSinks(options, options.log ?? "warning") });
 }
 
-/** The reporter that the settings ask for. */
-export async function openReporter(options: GuardOptions, { log, eventsFile: file, eventFormat }: Resolved, system: System): Promise<Reporter> {
+/**
+ * The reporter that the settings ask for.
+ * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_SETTING` where `telemetry` names what is not installed
+ */
+export async function openReporter(options: GuardOptions, { log, eventsFile: file, eventFormat, telemetry }: Resolved, system: System): Promise<Reporter> {
   const sinks = plainSinks(options, log);
   if (file !== undefined) {
     // What is written as it is needs no encoder, and loading one costs time.
@@ -26,6 +29,10 @@ export async function openReporter(options: GuardOptions, { log, eventsFile: fil
       });
     };
     sinks.push(fileSink(file, { encode: encoders?.encoderOf(eventFormat), onFailure }));
+  }
+  if (telemetry === "opentelemetry") {
+    const { openTelemetrySink } = await import("./events/opentelemetry.js");
+    sinks.push(await openTelemetrySink());
   }
   const reporter = createReporter({ system, sinks });
   return reporter;

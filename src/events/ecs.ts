@@ -3,6 +3,7 @@ import { ipVersion } from "./address.js";
 import { CATALOGUE, isFinding } from "./catalogue.js";
 import type { Action, GuardEvent, Severity } from "./catalogue.js";
 import { programName } from "./program-name.js";
+import { snakeCased } from "./snake-case.js";
 
 /** Version of the schema that {@link toEcs} writes. */
 export const ECS_VERSION = "9.4.0";
@@ -135,9 +136,4 @@ export function toEcs(event: GuardEvent, packageVersion: string): EcsDocument {
 // A text that is no address must not reach a field of type ip: the whole document would be rejected.
 function addressed(address: string): { address: string; ip?: string } {
   return ipVersion(address) === 0 ? { address } : { address, ip: address };
-}
-
-function snakeCased(fields: object): Record<string, string> {
-  const entries = Object.entries(fields as Record<string, string>);
-  return Object.fromEntries(entries.map(([key, value]) => [key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value]));
 }

@@ -1,7 +1,8 @@
 /** Events of the firewall, before any guard exists: the reporter is made at the first of them. */
-import type { EventCode, EventDetails } from "../events/catalogue.js";
+import { isImdsGuardError } from "../errors.js";
+import type { EventCode, EventDetails, GuardEvent } from "../events/catalogue.js";
 import { encoderOf } from "../events/encode.js";
-import { fileSink } from "../events/file-sink.js";
+import { fileSink, MAX_PENDING } from "../events/file-sink.js";
 import { createReporter } from "../events/reporter.js";
 import type { Reporter } from "../events/reporter.js";
 import type { Sink } from "../events/sinks.js";
@@ -10,13 +11,41 @@ import type { EarlySettings } from "../settings/early.js";
 import { realSystem } from "../system.js";
 
 /** Reports to the sinks that the settings name, and to `extra`. */
-export function earlyReporter({ log, eventsFile, eventFormat }: Pick<EarlySettings, "log" | "eventsFile" | "eventFormat">, extra?: Sink): (code: EventCode, details: EventDetails) => void {
+export function earlyReporter(settings: Omit<EarlySettings, "firewall" | "firewallAllow">, extra?: Sink): (code: EventCode, details: EventDetails) => void {
   let reporter: Reporter | undefined;
-  return (code, details) => {
-    reporter ??= createReporter({
-      system: realSystem,
-      sinks: [stderrSink({ threshold: log }), diagnosticsChannelSink(), ...(extra ? [extra] : []), ...(eventsFile === undefined ? [] : [fileSink(eventsFile, { encode: encoderOf(eventFormat) })])],
-    });
+  const report = (code: EventCode, details: EventDetails): void => {
+    reporter ??= createReporter({ system: realSystem, sinks: [...sinksOf(settings, report), ...(extra ? [extra] : [])] });
     reporter.report(code, details);
   };
+  return report;
+}
+
+function sinksOf({ log, eventsFile, eventFormat, telemetry }: Parameters<typeof earlyReporter>[0], report: ReturnType<typeof earlyReporter>): Sink[] {
+  const sinks = [stderrSink({ threshold: log }), diagnosticsChannelSink()];
+  if (eventsFile !== undefined) sinks.push(fileSink(eventsFile, { encode: encoderOf(eventFormat) }));
+  if (telemetry === "opentelemetry") sinks.push(telemetrySink(report));
+  return sinks;
+}
+
+/** OpenTelemetry is loaded with the first event and not before: a preload must not delay the program for what may never happen. */
+function telemetrySink(report: ReturnType<typeof earlyReporter>): Sink {
+  let waiting: GuardEvent[] = [];
+  let write = (event: GuardEvent): void => {
+    if (waiting.length < MAX_PENDING) waiting.push(event);
+  };
+  const drop = (): void => undefined;
+  import("../events/opentelemetry.js").then(({ openTelemetrySink }) => openTelemetrySink()).then(
+    (sink) => {
+      write = (event) => sink.write(event);
+      for (const event of waiting) write(event);
+      waiting = [];
+    },
+    (error: unknown) => {
+      write = drop;
+      waiting = [];
+      // The firewall stays as it is: what cannot be told is refused all the same.
+      if (isImdsGuardError(error)) report("settings.invalid", { message: error.message, evidence: error.evidence, advice: error.advice });
+    },
+  );
+  return { write: (event) => write(event) };
 }

@@ -11,7 +11,7 @@ import { earlyReporter } from "../firewall/early-reporter.js";
 import { install } from "../firewall/install.js";
 import { leadSdkThroughGuard } from "./stock-sdk.js";
 
-const STRICT: EarlySettings = { firewall: "block", firewallAllow: [], log: "warning", eventsFile: undefined, eventFormat: "json" };
+const STRICT: EarlySettings = { firewall: "block", firewallAllow: [], log: "warning", eventsFile: undefined, eventFormat: "json", telemetry: "off" };
 
 function settings(): EarlySettings {
   try {

@@ -10,6 +10,7 @@ export interface EarlySettings extends Pick<Settings, "firewall" | "firewallAllo
   readonly log: NonNullable<GuardOptions["log"]>;
   readonly eventsFile: string | undefined;
   readonly eventFormat: EventFormat;
+  readonly telemetry: "opentelemetry" | "off";
 }
 
 /**
@@ -26,6 +27,7 @@ export function readEarlySettings(options: Pick<GuardOptions, "firewall" | "fire
     log: pick("log", "warning"),
     eventsFile: pick("eventsFile", undefined),
     eventFormat: pick("eventFormat", "json"),
+    telemetry: pick("telemetry", "off"),
   };
 }
 

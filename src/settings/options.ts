@@ -81,6 +81,11 @@ export interface GuardOptions {
    * Schema; `ocsf`, an event of the Open Cybersecurity Schema Framework.
    */
   readonly eventFormat?: EventFormat | undefined;
+  /**
+   * `opentelemetry` makes every event a log record of the logger provider that the application has registered with
+   * `@opentelemetry/api` (1.10 or later) or `@opentelemetry/api-logs`, one of which has to be installed. Default `off`.
+   */
+  readonly telemetry?: "opentelemetry" | "off" | undefined;
   /** Receives every event. */
   readonly onEvent?: ((event: GuardEvent) => void) | undefined;
   /** Receives every event as a line and an object, at the level of its severity. */

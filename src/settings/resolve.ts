@@ -17,6 +17,7 @@ export interface Resolved {
   readonly log: NonNullable<GuardOptions["log"]>;
   readonly eventsFile: string | undefined;
   readonly eventFormat: EventFormat;
+  readonly telemetry: "opentelemetry" | "off";
   /** A shared config file or a setting of AWS's own that cannot be used: IMDS is refused, other links of a chain are not affected. */
   readonly problem: ImdsGuardSettingsError | undefined;
 }
@@ -102,8 +103,14 @@ export async function resolveSettings(options: GuardOptions, system: System, loc
     maxRetries: pick("maxRetries", DEFAULT_MAX_RETRIES),
     sources,
   };
-  const destinations = { log: pick("log", "warning"), eventsFile: pick("eventsFile", undefined), eventFormat: pick("eventFormat", "json") } as const;
-  return { settings, ...destinations, problem: read.problem ?? aws.problem };
+  return {
+    settings,
+    log: pick("log", "warning"),
+    eventsFile: pick("eventsFile", undefined),
+    eventFormat: pick("eventFormat", "json"),
+    telemetry: pick("telemetry", "off"),
+    problem: read.problem ?? aws.problem,
+  };
 }
 
 /**
@@ -154,7 +161,7 @@ function choose(name: SettingName, found: readonly Candidate[]): Candidate {
 function rejectUnknownNames({ env, platform }: System, read: ProfileRead): void {
   // Windows does not tell the case of variables apart.
   const names = Object.keys(env).map((name) => (platform === "win32" ? name.toUpperCase() : name));
-  reject(names.filter((name) => /^imds_guard_/i.test(name)), SETTINGS.map((setting) => setting.env), "environment variable");
+  reject(names.filter((name) => name.slice(0, 11).toUpperCase() === "IMDS_GUARD_"), SETTINGS.map((setting) => setting.env), "environment variable");
   // "s3.imds_guard_mode" is how the loader names a key in the block of another.
   const keys = Object.keys(read.profile).filter((name) => /(^|\.)imds[_-]?guard/i.test(name));
   reject(keys, SETTINGS.map((setting) => setting.key), `key of profile ${read.name}`);

@@ -104,6 +104,7 @@ export const SETTINGS: readonly SettingSpec[] = [
   spec("log", words(["info", "notice", "warning", "error", "critical", "off"])),
   spec("eventsFile", text("a file path", /^[^\0]{1,4096}$/)),
   spec("eventFormat", words(EVENT_FORMATS)),
+  spec("telemetry", words(["opentelemetry", "off"])),
 ];
 
 function spec(name: SettingName, how: Pick<SettingSpec, "allowed" | "read" | "check">): SettingSpec {

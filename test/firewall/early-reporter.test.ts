@@ -13,7 +13,7 @@ const MARKS = { json: { code: "firewall.connection_blocked" }, ecs: { ecs: { ver
 describe("the firewall's own reporter", () => {
   test.each(EVENT_FORMATS)("opens nothing before the first event, then writes %s", (eventFormat) => {
     const eventsFile = join(folder, eventFormat);
-    const report = earlyReporter({ log: "off", eventsFile, eventFormat });
+    const report = earlyReporter({ log: "off", eventsFile, eventFormat, telemetry: "off" });
     expect(existsSync(eventsFile)).toBe(false);
     report("firewall.connection_blocked", { endpoint: { address: "169.254.169.254", port: 80 } });
     expect(JSON.parse(readFileSync(eventsFile, "utf8"))).toMatchObject(MARKS[eventFormat]);

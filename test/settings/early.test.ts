@@ -22,7 +22,7 @@ function system(env: Record<string, string>, files: Readonly<Record<string, stri
 describe("readEarlySettings", () => {
   const cases: [string, Record<string, string>, Record<string, string>][] = [
     ["nothing", {}, {}],
-    ["the environment", { IMDS_GUARD_FIREWALL: "report", IMDS_GUARD_FIREWALL_ALLOW: "ecs, dns", IMDS_GUARD_LOG: "error", IMDS_GUARD_EVENTS_FILE: "/tmp/events", IMDS_GUARD_EVENT_FORMAT: "ecs" }, {}],
+    ["the environment", { IMDS_GUARD_FIREWALL: "report", IMDS_GUARD_FIREWALL_ALLOW: "ecs, dns", IMDS_GUARD_LOG: "error", IMDS_GUARD_EVENTS_FILE: "/tmp/events", IMDS_GUARD_EVENT_FORMAT: "ecs", IMDS_GUARD_TELEMETRY: "opentelemetry" }, {}],
     ["the default profile", {}, { config: "[default]\nregion = x\nimds_guard_firewall = report\nimds_guard_firewall_allow = gcp ; why\n" }],
     ["a named profile", { AWS_PROFILE: "work" }, { config: "[default]\nimds_guard_firewall = off\n[profile work]\nimds_guard_firewall = report\n[profile other]\nimds_guard_log = off\n" }],
     ["the credentials file", { AWS_PROFILE: "work" }, { config: "[profile work]\nimds_guard_log = error\n", credentials: "[work]\nimds_guard_firewall = report\nimds_guard_log = off\n" }],

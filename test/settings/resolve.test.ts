@@ -218,6 +218,7 @@ describe("a wrong word", () => {
     ["IMDS_GUARD_LOG", "debug", "allowed: info, notice, warning, error, critical, off"],
     ["IMDS_GUARD_EVENTS_FILE", "a\0b", "a file path"],
     ["IMDS_GUARD_EVENT_FORMAT", "cef", "json, ecs, ocsf"],
+    ["IMDS_GUARD_TELEMETRY", "otlp", "opentelemetry, off"],
     ["IMDS_GUARD_CERTIFICATES", "eu-west-1", "region=path pairs separated by commas"],
     ["IMDS_GUARD_CERTIFICATES", "../x=/tmp/y", "region=path pairs separated by commas"],
   ])("%s = %j", async (variable, text, expected) => {

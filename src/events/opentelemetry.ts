@@ -1,0 +1,91 @@
+/** Events as log records of OpenTelemetry, through whichever logs API the application has installed. */
+import { ImdsGuardSettingsError } from "../errors.js";
+import { PACKAGE_VERSION } from "../package-version.js";
+import { ipVersion } from "./address.js";
+import { CATALOGUE, isFinding } from "./catalogue.js";
+import type { GuardEvent, Severity } from "./catalogue.js";
+import { programName } from "./program-name.js";
+import type { Sink } from "./sinks.js";
+import { snakeCased } from "./snake-case.js";
+
+/** The part of OpenTelemetry's `LogRecord` that is written. Own types: those of an optional package must not reach ours. */
+export interface OpenTelemetryRecord {
+  /** `imds_guard.` and the code. */
+  readonly eventName: string;
+  readonly timestamp: Date;
+  readonly severityNumber: number;
+  readonly severityText: Severity;
+  readonly body: string;
+  /** Names of OpenTelemetry's semantic conventions where they have one, else under `imds_guard.` */
+  readonly attributes: Readonly<Record<string, string | number | boolean | string[]>>;
+}
+
+/** What either of {@link LOGS_APIS} exports; earlier versions of the first have no `logs`. */
+interface LogsModule {
+  readonly logs?: { getLogger(name: string, version: string): { emit(record: OpenTelemetryRecord): void } };
+}
+
+/** The logs API moved from a package of its own into the common one (1.10), and the two do not know each other's providers. */
+const LOGS_APIS = ["@opentelemetry/api", "@opentelemetry/api-logs"];
+
+// As the data model of OpenTelemetry's logs maps the severities of syslog, which are the ones used here.
+const SEVERITY_NUMBER: Readonly<Record<Severity, number>> = { info: 9, notice: 10, warning: 13, error: 17, critical: 18 };
+
+/** The event as a log record. */
+export function toLogRecord(event: GuardEvent): OpenTelemetryRecord {
+  const { code, severity, endpoint, responder, claimed, advice, evidence, refs, caller } = event;
+  const name = programName(event);
+  const local = responder?.localAddress ?? "";
+  return {
+    eventName: `imds_guard.${code}`,
+    timestamp: new Date(event.time),
+    severityNumber: SEVERITY_NUMBER[severity],
+    severityText: severity,
+    body: event.message,
+    attributes: {
+      "log.record.uid": event.id,
+      "process.pid": caller.pid,
+      ...(name !== "" && { "process.executable.name": name }),
+      ...(endpoint && { "server.address": endpoint.address, "server.port": endpoint.port }),
+      ...(ipVersion(local) !== 0 && { "network.local.address": local }),
+      "security_rule.name": CATALOGUE[code].title,
+      ...(refs[0] !== undefined && { "security_rule.reference": refs[0] }),
+      "imds_guard.code": code,
+      "imds_guard.action": event.action,
+      "imds_guard.finding": isFinding(code),
+      ...(claimed && snakeCased(claimed, "imds_guard.claimed.")),
+      ...(responder && snakeCased(responder, "imds_guard.responder.")),
+      // One text for each item: not every exporter and back end takes a list of objects.
+      "imds_guard.evidence": evidence.map(({ source, value, says }) => (value === undefined ? `${source}: ${says}` : `${source} = ${value}: ${says}`)),
+      ...(advice !== "" && { "imds_guard.advice": advice }),
+    },
+  };
+}
+
+/**
+ * Emits every event to the logger provider that the application has registered. Flushing is the provider's, not the sink's.
+ * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_SETTING` where no logs API is installed
+ */
+export async function openTelemetrySink(): Promise<Sink> {
+  let cause: unknown;
+  const absent = (error: unknown): LogsModule => {
+    cause = error;
+    return {};
+  };
+  // Not written out as literals: a bundler would insist on what may be missing.
+  const loaded = await Promise.all(LOGS_APIS.map((name) => (import(name) as Promise<LogsModule>).catch(absent)));
+  const apis = loaded.flatMap(({ logs }) => logs ?? []);
+  if (apis.length === 0) {
+    throw new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", "telemetry is opentelemetry, and no logs API of OpenTelemetry is installed", {
+      advice: "Install @opentelemetry/api 1.10 or later with @opentelemetry/sdk-logs 3, or @opentelemetry/api-logs with @opentelemetry/sdk-logs 0.x; or set telemetry (IMDS_GUARD_TELEMETRY, imds_guard_telemetry) to off.",
+      cause,
+    });
+  }
+  return {
+    write(event) {
+      const record = toLogRecord(event);
+      // Asked for anew each time: an application may register its provider after its first credentials. One without a provider drops it.
+      for (const logs of apis) logs.getLogger("imds-guard", PACKAGE_VERSION).emit(record);
+    },
+  };
+}
