@@ -4,6 +4,7 @@ import type { Evidence, RefusalCode } from "./errors.js";
 import type { EventCode } from "./events/catalogue.js";
 import type { HostReport } from "./host/report.js";
 import type { EndpointOverride, Settings } from "./settings/options.js";
+import { whenRead } from "./when-read.js";
 
 /** Where a request may go: one literal address, or a name that is resolved once and pinned. */
 export interface Target {
@@ -117,13 +118,13 @@ function allowed(settings: DecisionSettings, target: Target, although: string): 
   );
 }
 
-function refuse(code: RefusalCode, event: EventCode, target: Target, reason: string, evidence: readonly Evidence[], advice: string): Refusal {
-  return { kind: "refuse", code, event, reason, evidence, advice, target };
+function refuse(code: RefusalCode, event: EventCode, target: Target, reason: string, evidence: () => readonly Evidence[], advice: string): Refusal {
+  return whenRead({ kind: "refuse", code, event, reason, advice, target }, "evidence", evidence);
 }
 
 function disabled(setting: string, target: Target): Refusal {
   const evidence = [{ source: setting, says: "disables the instance metadata service" }];
-  return refuse("ERR_IMDS_DISABLED", "imds.refused_disabled", target, `IMDS is disabled by ${setting}`, evidence, `Remove ${setting} if this process is meant to use IMDS.`);
+  return refuse("ERR_IMDS_DISABLED", "imds.refused_disabled", target, `IMDS is disabled by ${setting}`, () => evidence, `Remove ${setting} if this process is meant to use IMDS.`);
 }
 
 function overrideRefused(override: EndpointOverride, target: Target): Refusal {
@@ -133,7 +134,7 @@ function overrideRefused(override: EndpointOverride, target: Target): Refusal {
     "imds.endpoint_override_refused",
     target,
     `${setting} points IMDS at ${target.host} port ${target.port}, which is neither the metadata address nor this machine`,
-    [{ source: setting, value: `${target.host} port ${target.port}`, says: "not an endpoint that may be asked" }],
+    () => [{ source: setting, value: `${target.host} port ${target.port}`, says: "not an endpoint that may be asked" }],
     `Remove ${setting}. If it is meant, set the guard's own endpoint together with mode allow, and expectedAccounts.`,
   );
 }
@@ -142,7 +143,7 @@ const OTHER_SOURCES =
   "Give this process credentials of another kind (environment, profile, SSO, IAM Roles Anywhere). If this really is EC2, set mode allow with expectedAccounts.";
 
 function notEc2(host: Pick<HostReport, "reason" | "evidence">, target: Target): Refusal {
-  return refuse("ERR_IMDS_NOT_EC2", "imds.refused_not_ec2", target, `this host is not EC2: ${host.reason}`, host.evidence, OTHER_SOURCES);
+  return refuse("ERR_IMDS_NOT_EC2", "imds.refused_not_ec2", target, `this host is not EC2: ${host.reason}`, () => host.evidence, OTHER_SOURCES);
 }
 
 function unknownHost(settings: DecisionSettings, host: Pick<HostReport, "reason" | "evidence">, target: Target): Refusal {
@@ -155,7 +156,7 @@ function unknownHost(settings: DecisionSettings, host: Pick<HostReport, "reason"
     "imds.refused_unknown_host",
     target,
     `it could not be told whether this host is EC2 (${host.reason}), and ${missing}`,
-    [...host.evidence, { source: "settings", says: `${missing}, so an answer could not be proved` }],
+    () => [...host.evidence, { source: "settings", says: `${missing}, so an answer could not be proved` }],
     `${OTHER_SOURCES} With expectedAccounts and attestation, a signed identity document is accepted as the proof.`,
   );
 }

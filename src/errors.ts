@@ -1,4 +1,5 @@
 /** Every error that imds-guard raises, each with a stable `code`, the evidence it rests on, and advice. */
+import { whenRead } from "./when-read.js";
 
 /** One observed fact: where it was read, what it said, and what that means for the decision. */
 export interface Evidence {
@@ -67,7 +68,8 @@ export type ImdsGuardErrorCode = RefusalCode | UnavailableCode | UntrustedCode |
 
 /** What an {@link ImdsGuardError} is made of besides its message. */
 export interface ImdsGuardErrorDetails {
-  readonly evidence?: readonly Evidence[];
+  /** A function is called when somebody reads the error's `evidence`. */
+  readonly evidence?: readonly Evidence[] | (() => readonly Evidence[]);
   /** What the person who reads the error can do about it. */
   readonly advice: string;
   /** Whether a credential chain may ask its next provider. Each subclass has its own default. */
@@ -88,7 +90,7 @@ export class ImdsGuardError extends Error {
   /** Stable code; compare this and never the message. */
   readonly code: ImdsGuardErrorCode;
   readonly kind: ImdsGuardErrorKind;
-  readonly evidence: readonly Evidence[];
+  declare readonly evidence: readonly Evidence[];
   readonly advice: string;
   /** Read by the credential chains of the AWS SDK: `false` stops the chain. */
   readonly tryNextLink: boolean;
@@ -98,7 +100,7 @@ export class ImdsGuardError extends Error {
     this.name = "ImdsGuardError";
     this.kind = kind;
     this.code = code;
-    this.evidence = details.evidence ?? [];
+    carryEvidence(this, details.evidence ?? []);
     this.advice = details.advice;
     this.tryNextLink = details.tryNextLink ?? DEFAULT_TRY_NEXT_LINK[kind];
     Object.defineProperty(this, BRAND, { value: kind });
@@ -187,6 +189,25 @@ function brandOf(value: unknown): ImdsGuardErrorKind | undefined {
 /** Marks a foreign error (the SDK's `CredentialsProviderError`) as one of ours, so that `instanceof` holds both ways. */
 export function brandAs(target: Error, kind: ImdsGuardErrorKind): void {
   Object.defineProperty(target, BRAND, { value: kind });
+}
+
+const INSPECT = Symbol.for("nodejs.util.inspect.custom");
+type Inspect = (value: unknown, options: unknown) => string;
+
+/** Gives an error its `evidence`. What is still to be gathered is gathered when it is read or printed. */
+export function carryEvidence(error: Error, evidence: readonly Evidence[] | (() => readonly Evidence[])): void {
+  if (typeof evidence !== "function") {
+    Object.assign(error, { evidence });
+    return;
+  }
+  whenRead(error, "evidence", evidence);
+  // Printed, an accessor is "[Getter]": it is read first, and then the error printed as any other.
+  const inspect = (_depth: number, options: unknown, print: Inspect): string => {
+    Reflect.get(error, "evidence");
+    Reflect.deleteProperty(error, INSPECT);
+    return print(error, options);
+  };
+  Object.defineProperty(error, INSPECT, { value: inspect, configurable: true });
 }
 
 /** A caller mistake in an option: a `TypeError` with Node's own code names. */

@@ -157,8 +157,8 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
     const host = await hostOf(system);
     const decision = decide(settings, host);
     if (decision.kind === "refuse") {
-      const { event: code, reason, evidence, advice, target } = decision;
-      reporter.report(code, { message: `IMDS was not asked: ${reason}`, evidence, advice, endpoint: endpointOf(target) });
+      const { event, reason, advice, target } = decision;
+      reporter.report(event, () => ({ message: `IMDS was not asked: ${reason}`, evidence: decision.evidence, advice, endpoint: endpointOf(target) }));
     } else {
       for (const notice of decision.notices) reporter.report(notice.code, { ...notice, endpoint: endpointOf(decision.target) });
     }
@@ -266,7 +266,8 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
     },
     async whereAmI() {
       const { host, decision } = await whileOpen(place);
-      return { host, decision };
+      // Plain values, with everything that is worked out only for those who ask.
+      return { host: { ...host }, decision: { ...decision } };
     },
     attestation: () => last?.attestation,
     async close() {
@@ -334,8 +335,9 @@ function endpointOf(target: Target): { address: string; port: number } {
   return { address: target.host, port: target.port };
 }
 
-function refusalError({ code, reason, evidence, advice }: Refusal): ImdsRefusedError {
-  return new ImdsRefusedError(code, `IMDS was not asked: ${reason}`, { evidence, advice });
+function refusalError(refusal: Refusal): ImdsRefusedError {
+  const { code, reason, advice } = refusal;
+  return new ImdsRefusedError(code, `IMDS was not asked: ${reason}`, { evidence: () => refusal.evidence, advice });
 }
 
 function closedError(): ImdsRefusedError {

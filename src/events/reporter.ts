@@ -28,9 +28,12 @@ export interface ReporterOptions {
 
 /** The one way by which rooms say something. */
 export interface Reporter {
-  /** Builds the event, gives it to the sinks and returns it. Never throws because of a sink. */
-  report(code: EventCode, details?: EventDetails): GuardEvent;
-  /** Flushes the sinks, for at most {@link CLOSE_DEADLINE_MS}. Events reported later are built, but delivered nowhere. */
+  /**
+   * Builds the event and gives it to the sinks that want it; details that take time to gather may come as a function, which
+   * is called only if there is one. Never throws because of a sink.
+   */
+  report(code: EventCode, details?: EventDetails | (() => EventDetails)): void;
+  /** Flushes the sinks, for at most {@link CLOSE_DEADLINE_MS}. What is reported later is delivered nowhere. */
   close(): Promise<void>;
 }
 
@@ -41,8 +44,8 @@ export function createReporter(options: ReporterOptions): Reporter {
   const writing = new Set<Sink>();
   let closing: Promise<void> | undefined;
 
-  function deliver(event: GuardEvent): void {
-    for (const sink of sinks) {
+  function deliver(event: GuardEvent, wanting: readonly Sink[]): void {
+    for (const sink of wanting) {
       // A sink whose own write makes the guard report again would otherwise call itself without end.
       if (writing.has(sink)) continue;
       writing.add(sink);
@@ -53,9 +56,10 @@ export function createReporter(options: ReporterOptions): Reporter {
 
   return {
     report(code, details = {}) {
-      const event = buildEvent(system, code, details);
-      if (closing === undefined) deliver(event);
-      return event;
+      if (closing !== undefined) return;
+      const { severity } = CATALOGUE[code];
+      const wanting = sinks.filter((sink) => sink.wants?.(severity) ?? true);
+      if (wanting.length > 0) deliver(buildEvent(system, code, typeof details === "function" ? details() : details), wanting);
     },
     close() {
       closing ??= closeAll(sinks);

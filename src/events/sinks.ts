@@ -7,8 +7,10 @@ import type { GuardEvent, Severity } from "./catalogue.js";
 import { quietly } from "./quietly.js";
 import { toText } from "./text.js";
 
-/** Receives every event. What `write` throws is swallowed by the reporter; `close` flushes. */
+/** Receives every event that it wants. What `write` throws is swallowed by the reporter; `close` flushes. */
 export interface Sink {
+  /** Whether it would do anything with an event of this severity now. Default: yes. */
+  wants?(severity: Severity): boolean;
   write(event: GuardEvent): void;
   close?(): Promise<void>;
 }
@@ -47,8 +49,9 @@ export function stderrSink(options: StderrSinkOptions = {}): Sink {
   const remembered = new Map<string, { readonly at: number; held: number }>();
 
   return {
+    wants: (severity) => passes(severity, threshold),
     write(event) {
-      if (!passes(event, threshold)) return;
+      if (!passes(event.severity, threshold)) return;
       const key = `${event.code}\n${event.endpoint ? hostAndPort(event.endpoint) : ""}\n${event.message}`;
       const at = Date.parse(event.time);
       const earlier = remembered.get(key);
@@ -84,8 +87,9 @@ const LOGGER_METHOD = { info: "info", notice: "info", warning: "warn", error: "e
 /** Passes the readable line and the event object to the application's logger; `threshold` defaults to `info`. */
 export function loggerSink(logger: Logger, threshold: Threshold = "info"): Sink {
   return {
+    wants: (severity) => passes(severity, threshold),
     write(event) {
-      if (passes(event, threshold)) void quietly(() => logger[LOGGER_METHOD[event.severity]](toText(event), event));
+      if (passes(event.severity, threshold)) void quietly(() => logger[LOGGER_METHOD[event.severity]](toText(event), event));
     },
   };
 }
@@ -113,12 +117,13 @@ export const EVENT_CHANNEL = "imds-guard:event";
 export function diagnosticsChannelSink(): Sink {
   const events = channel(EVENT_CHANNEL);
   return {
+    wants: () => events.hasSubscribers,
     write(event) {
       if (events.hasSubscribers) events.publish(event);
     },
   };
 }
 
-function passes(event: GuardEvent, threshold: Threshold): boolean {
-  return threshold !== "off" && atLeast(event.severity, threshold);
+function passes(severity: Severity, threshold: Threshold): boolean {
+  return threshold !== "off" && atLeast(severity, threshold);
 }

@@ -1,7 +1,8 @@
 /** Where am I? Gathers the facts that this operating system shows without root and without a packet, and judges them. */
 import type { System } from "../system.js";
 import { readContainer } from "./container.js";
-import type { ContainerFacts, HostFacts } from "./facts.js";
+import { whenRead } from "../when-read.js";
+import type { HostFacts } from "./facts.js";
 import { readFreebsdKenv } from "./freebsd-kenv.js";
 import { readLinuxDmi } from "./linux-dmi.js";
 import { readDeviceTree, readKernelBanner } from "./linux-platform.js";
@@ -12,8 +13,9 @@ import { readWindowsRegistry } from "./windows-registry.js";
 import { readXenHypervisor } from "./xen-hypervisor.js";
 
 /**
- * Whether this host is EC2, from local evidence only. Never throws and never rejects. On Linux some twenty small files
- * are read; on Windows, FreeBSD and OpenBSD one child process is run, for at most two seconds; elsewhere nothing is.
+ * Whether this host is EC2, from local evidence only. Never throws and never rejects. On Linux some ten small files are
+ * read, and as many more when somebody reads the evidence; on Windows, FreeBSD and OpenBSD one child process is run, for at
+ * most two seconds; elsewhere nothing is.
  *
  * Not memoised: a host does not change, so callers keep the answer.
  */
@@ -23,29 +25,28 @@ export async function detectHost(system: System): Promise<HostReport> {
 
 async function gatherFacts(system: System): Promise<HostFacts> {
   const { platform } = system;
-  const container = readContainer(system);
   switch (platform) {
     case "linux":
-      return linuxFacts(system, container);
+      return linuxFacts(system);
     case "win32":
-      return { platform, smbios: await readWindowsRegistry(system), container };
+      return inContainer({ platform, smbios: await readWindowsRegistry(system) }, system);
     case "freebsd":
-      return { platform, smbios: await readFreebsdKenv(system), container };
+      return inContainer({ platform, smbios: await readFreebsdKenv(system) }, system);
     case "openbsd":
-      return { platform, smbios: await readOpenbsdSysctl(system), container };
+      return inContainer({ platform, smbios: await readOpenbsdSysctl(system) }, system);
     default:
-      return { platform, smbios: {}, container };
+      return inContainer({ platform, smbios: {} }, system);
   }
 }
 
-function linuxFacts(system: System, container: ContainerFacts): HostFacts {
+function linuxFacts(system: System): HostFacts {
   const smbios = readLinuxDmi(system);
-  const facts: HostFacts = {
-    platform: system.platform,
-    smbios,
-    hypervisor: readXenHypervisor(system),
-    container,
-  };
   const dmi = Object.values(smbios).some((fact) => fact.status !== "absent");
-  return dmi ? facts : { ...facts, deviceTree: readDeviceTree(system), kernel: readKernelBanner(system) };
+  const facts = { platform: system.platform, smbios, ...(!dmi && { deviceTree: readDeviceTree(system), kernel: readKernelBanner(system) }) };
+  // Where the vendor's own strings decide, nobody asks for these.
+  return inContainer(whenRead(facts, "hypervisor", () => readXenHypervisor(system)), system);
+}
+
+function inContainer(facts: Omit<HostFacts, "container">, system: System): HostFacts {
+  return whenRead(facts, "container", () => readContainer(system));
 }

@@ -8,7 +8,7 @@ export const XEN_VENDOR = "Xen";
 
 /** Whether a version is one of Amazon's builds of Xen: `4.2.amazon`, `4.11.amazon`. */
 export function isAmazonXenVersion(version: string): boolean {
-  return /^\d+\.\d+(?:\.\d+)?\.amazon$/.test(version);
+  return isAmazonXenExtra(version) && /^\d+\.\d+(?:\.\d+)?\.amazon$/.test(version);
 }
 
 /** Whether the vendor's part of Xen's own version is Amazon's. */
@@ -37,7 +37,7 @@ export function isInstanceId(text: string): boolean {
 
 /** Whether a vendor field names anybody. ARM firmware of EC2 fills unused strings with these words. */
 export function namesVendor(vendor: string): boolean {
-  return !/^not specified$/i.test(vendor);
+  return vendor.toLowerCase() !== "not specified";
 }
 
 /** Whether a device tree's model names a board. A virtual machine's generated tree names none, and may stand anywhere. */

@@ -58,5 +58,5 @@ export interface HostReport {
   /** Set where the verdict is `ec2`. */
   readonly virtualization?: HostVirtualization;
   /** The container this process seems to run in (`docker`, `kubernetes`, `ecs-fargate`, ...). Information only. */
-  readonly container?: string;
+  readonly container?: string | undefined;
 }

@@ -3,6 +3,7 @@ import { type Claim, type Contradiction, claimOf, contradictionsOf, guestUuid, n
 import { AMAZON_VENDOR, beginsEc2, isAmazonXenExtra, isInstanceId, namesBoard, XEN_VENDOR } from "./ec2-marks.js";
 import { describeFacts, shown } from "./evidence.js";
 import type { Fact, HostFacts, SmbiosFacts } from "./facts.js";
+import { whenRead } from "../when-read.js";
 import type { HostReport, HostRule, HostVirtualization, Verdict } from "./report.js";
 
 interface Ruling {
@@ -20,18 +21,18 @@ export function judge(facts: HostFacts): HostReport {
   const claim = claimOf(facts.smbios);
   const contradictions = claim === undefined ? [] : contradictionsOf(claim, facts);
   const ruling = rule(facts, claim, contradictions);
-  const evidence = describeFacts(facts, ruling.verdict, contradictions);
   const tag = facts.smbios.boardAssetTag;
-  return {
+  const report = {
     verdict: ruling.verdict,
     rule: ruling.rule,
     reason: ruling.reason,
-    evidence,
-    vetoes: evidence.filter((item) => item.weight === "veto"),
     ...(ruling.virtualization === "nitro" && tag?.status === "present" && isInstanceId(tag.value) && { instanceId: tag.value }),
     ...(ruling.virtualization !== undefined && { virtualization: ruling.virtualization }),
-    ...(facts.container.name !== undefined && { container: facts.container.name }),
   };
+  // The explanation takes longer than the verdict, and most verdicts are never explained.
+  const explained = whenRead(report, "evidence", () => describeFacts(facts, ruling.verdict, contradictions));
+  const weighed = whenRead(explained, "vetoes", () => explained.evidence.filter((item) => item.weight === "veto"));
+  return whenRead(weighed, "container", () => facts.container.name);
 }
 
 function rule(facts: HostFacts, claim: Claim | undefined, contradictions: readonly Contradiction[]): Ruling {

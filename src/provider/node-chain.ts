@@ -1,7 +1,7 @@
 /** `fromNodeProviderChain`: the SDK's default chain link by link, with a guard as its last link. */
 import type { fromNodeProviderChain as stock } from "@aws-sdk/credential-providers";
 import type { AwsCredentialIdentity } from "@smithy/types";
-import { brandAs, isImdsGuardError } from "../errors.js";
+import { isImdsGuardError } from "../errors.js";
 import type { Guard } from "../guard.js";
 import { isWithdrawn } from "../guard.js";
 import { loadSdkConfig, loadSdkProviders } from "../sdk.js";
@@ -9,7 +9,7 @@ import { fromIni } from "./ini.js";
 import type { GuardKey } from "./guard-option.js";
 import { guardOf } from "./guard-option.js";
 import { memoize } from "./memoize.js";
-import { toProviderError } from "./provider-error.js";
+import { dressAs, toProviderError } from "./provider-error.js";
 
 type StockInit = NonNullable<Parameters<typeof stock>[0]>;
 type StockProvider = ReturnType<typeof stock>;
@@ -86,9 +86,7 @@ async function exhausted(last: unknown, init: FromNodeProviderChainInit): Promis
   const why = isImdsGuardError(last) ? `. ${last.message}` : "";
   const error = new CredentialsProviderError(`Could not load credentials from any providers${why}`, { logger: init.logger, tryNextLink: false });
   if (!isImdsGuardError(last)) return Object.assign(error, { cause: last });
-  const { code, kind, evidence, advice } = last;
-  brandAs(error, kind);
-  return Object.assign(error, { code, kind, evidence, advice, cause: last });
+  return dressAs(error, last);
 }
 
 let warned = false;

@@ -1,6 +1,7 @@
 /** Dresses errors of the guard as the SDK's own, so that chains and handlers of applications treat them as they should. */
 import type { Logger } from "@smithy/types";
-import { brandAs, isImdsGuardError } from "../errors.js";
+import { brandAs, carryEvidence, isImdsGuardError } from "../errors.js";
+import type { ImdsGuardError } from "../errors.js";
 import { loadSdkConfig } from "../sdk.js";
 
 /**
@@ -11,8 +12,14 @@ export async function toProviderError(error: unknown, logger?: Logger, tryNextLi
   if (!isImdsGuardError(error)) return error;
   const { CredentialsProviderError } = await loadSdkConfig();
   if (error instanceof CredentialsProviderError) return error;
-  const { code, kind, evidence, advice } = error;
   const dressed = new CredentialsProviderError(error.message, { logger, tryNextLink: tryNextLink ?? error.tryNextLink });
+  return dressAs(dressed, error);
+}
+
+/** Makes an error of the SDK carry what one of ours says; `cause` is the original. */
+export function dressAs<E extends Error>(dressed: E, error: ImdsGuardError): E {
+  const { code, kind, advice } = error;
   brandAs(dressed, kind);
-  return Object.assign(dressed, { code, kind, evidence, advice, cause: error });
+  carryEvidence(dressed, () => error.evidence);
+  return Object.assign(dressed, { code, kind, advice, cause: error });
 }

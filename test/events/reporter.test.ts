@@ -126,9 +126,9 @@ describe("sinks", () => {
       { write: () => {}, close: () => Promise.reject(new Error("broken close")) },
     ];
     const reporter = createReporter({ system: systemAt(), sinks: [...failing, last] });
-    const event = reporter.report("imds.no_role");
+    reporter.report("imds.no_role");
     await reporter.close();
-    expect(last.events).toEqual([event]);
+    expect(last.events.map(({ code }) => code)).toEqual(["imds.no_role"]);
   });
 
   test("one that makes the guard report again is not called by its own report", () => {
@@ -148,12 +148,22 @@ describe("sinks", () => {
     expect(other.events.map(({ code }) => code)).toEqual(["imds.unavailable", "imds.no_role", "imds.unavailable", "imds.no_role"]);
   });
 
+  test("what no sink wants is not built, and its details are not gathered", () => {
+    const severities: string[] = [];
+    const wanting = { ...collector(), wants: (severity: string) => (severities.push(severity), severity === "warning") };
+    const reporter = createReporter({ system: systemAt(), sinks: [wanting] });
+    reporter.report("imds.refused_not_ec2", () => { throw new Error("was gathered"); });
+    reporter.report("imds.unattested_allowed", () => ({ message: "gathered" }));
+    expect(severities).toEqual([CATALOGUE["imds.refused_not_ec2"].severity, "warning"]);
+    expect(wanting.events.map(({ message }) => message)).toEqual(["gathered"]);
+  });
+
   test("close is done once, and nothing is delivered afterwards", async () => {
     let closed = 0;
     const sink = { ...collector(), close: async () => void (closed += 1) };
     const reporter = createReporter({ system: systemAt(), sinks: [sink] });
     await Promise.all([reporter.close(), reporter.close()]);
-    expect(reporter.report("imds.no_role").code).toBe("imds.no_role");
+    reporter.report("imds.no_role");
     expect(closed).toBe(1);
     expect(sink.events).toEqual([]);
   });

@@ -18,7 +18,9 @@ export function systemAt(now: () => number = () => AT): System {
 
 /** An event as the reporter builds it. */
 export function eventOf(code: EventCode, details?: EventDetails, at = AT): GuardEvent {
-  return createReporter({ system: systemAt(() => at), sinks: [] }).report(code, details);
+  const events: GuardEvent[] = [];
+  createReporter({ system: systemAt(() => at), sinks: [{ write: (event) => void events.push(event) }] }).report(code, details);
+  return events[0] as GuardEvent;
 }
 
 export const IMPERSONATION: EventDetails = {

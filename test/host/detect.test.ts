@@ -49,6 +49,16 @@ describe("detectHost on a machine made of a map", () => {
     expect(report.evidence.map(({ source }) => source).filter((source) => source.startsWith("/proc"))).toEqual([]);
   });
 
+  test("Linux: signs of a container and of a hypervisor are read for the explanation, or where they decide", async () => {
+    const host = fakeHost({ platform: "linux", files: { [`${DMI}/sys_vendor`]: "LENOVO" } });
+    const read: string[] = [];
+    const report = await detectHost({ ...host, readFile: (path, limit) => (read.push(path), host.readFile(path, limit)) });
+    expect(read.filter((path) => !path.startsWith(`/${DMI}/`))).toEqual([]);
+    expect(report.evidence.map(({ source }) => source)).toEqual(expect.arrayContaining(["/sys/hypervisor/type", `/${DMI}/sys_vendor`]));
+    expect(report.container).toBeUndefined();
+    expect(read).toEqual(expect.arrayContaining(["/sys/hypervisor/type", "/proc/self/cgroup"]));
+  });
+
   test("a paravirtual guest is known to a user, too", async () => {
     const files = { "sys/hypervisor/type": "xen", "sys/hypervisor/uuid": UUID, "sys/hypervisor/version/extra": ".amazon" };
     expect(await detectHost(fakeHost({ platform: "linux", files, reader: "user" }))).toMatchObject({ verdict: "ec2", virtualization: "xen-pv" });
