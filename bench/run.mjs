@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { evaluate, table } from "./figures.mjs";
 import { canUnshare } from "./place.mjs";
 import { ec2 } from "./scenarios/ec2.mjs";
+import { firewall } from "./scenarios/firewall.mjs";
 import { hostile } from "./scenarios/hostile.mjs";
 import { loading } from "./scenarios/loading.mjs";
 import { memoised } from "./scenarios/memoised.mjs";
@@ -18,7 +19,7 @@ import { refusal } from "./scenarios/refusal.mjs";
 import { verification } from "./scenarios/verification.mjs";
 
 /** @type {Record<string, () => Promise<import("./figures.mjs").Section | import("./figures.mjs").Section[]>>} */
-const SCENARIOS = { loading, refusal, ec2, memoised, hostile, verification };
+const SCENARIOS = { loading, refusal, ec2, memoised, hostile, verification, firewall };
 
 const { values, positionals } = parseArgs({ options: { json: { type: "boolean", default: false } }, allowPositionals: true });
 const wanted = positionals.length === 0 ? Object.keys(SCENARIOS) : positionals;

@@ -14,14 +14,33 @@ interface Asked {
   readonly before: CapturedStack | undefined;
 }
 
-const asked = new WeakMap<object, Asked>();
-const uncurried = Function.prototype.bind.bind(Function.prototype.call) as (method: unknown) => (...args: unknown[]) => unknown;
-const remember = uncurried(WeakMap.prototype.set) as (map: WeakMap<object, Asked>, key: object, value: Asked) => void;
-const recall = uncurried(WeakMap.prototype.get) as (map: WeakMap<object, Asked>, key: object) => Asked | undefined;
+/** Gives back what it is given, so that the private field of a class made from it is put onto that. */
+const Given = function (target: object): object {
+  return target;
+} as unknown as new (target: object) => object;
+
+/** What is remembered of a socket, on the socket itself: as hidden as in a WeakMap, and no work for the garbage collector. */
+class Remembered extends Given {
+  #asked: Asked;
+
+  private constructor(socket: object, asked: Asked) {
+    super(socket);
+    this.#asked = asked;
+  }
+
+  static of(socket: object): Asked | undefined {
+    return #asked in socket ? socket.#asked : undefined;
+  }
+
+  static put(socket: object, asked: Asked): void {
+    if (#asked in socket) socket.#asked = asked;
+    else new Remembered(socket, asked);
+  }
+}
 
 /** The stack of whoever asked `socket` to connect or send, if it was a call that could end at a metadata service. */
 export function callerOf(socket: unknown): string | undefined {
-  const found = typeof socket === "object" && socket !== null ? recall(asked, socket) : undefined;
+  const found = typeof socket === "object" && socket !== null ? Remembered.of(socket) : undefined;
   if (found === undefined) return undefined;
   const stack = writtenOut(found.last);
   return stack !== undefined && found.before !== undefined && /clearQueue \(node:dgram/.test(stack) ? writtenOut(found.before) : stack;
@@ -62,7 +81,7 @@ function wrap(prototype: object, name: string, isInteresting: (args: ArrayLike<u
   const original = (prototype as Record<string, Method>)[name] as Method;
   const replacement = {
     [name](this: object): unknown {
-      if (isInteresting(arguments)) remember(asked, this, { last: captureHere(replacement), before: recall(asked, this)?.last });
+      if (isInteresting(arguments)) Remembered.put(this, { last: captureHere(replacement), before: Remembered.of(this)?.last });
       return apply(original, this, arguments as unknown as unknown[]);
     },
   }[name] as Method;

@@ -110,6 +110,31 @@ export function serviceOf(literal: string): MetadataService | undefined {
   return serviceOfV4(literal);
 }
 
+/**
+ * Whether a text is four decimal numbers as the WHATWG parser would write them itself: nothing is left that it, or a
+ * resolver, could read as another address.
+ */
+export function isPlainQuad(text: string): boolean {
+  const { length } = text;
+  let value = 0;
+  let digits = 0;
+  let parts = 1;
+  for (let index = 0; index < length; index++) {
+    const code = charCodeAt(text, index);
+    if (code === DOT) {
+      if (digits === 0 || ++parts > 4) return false;
+      value = digits = 0;
+    } else {
+      // A leading zero makes a number octal.
+      if (code < 48 || code > 57 || (digits > 0 && value === 0)) return false;
+      value = value * 10 + code - 48;
+      digits++;
+      if (value > 255) return false;
+    }
+  }
+  return parts === 4 && digits > 0;
+}
+
 /** Reads four decimal numbers into `bytes[at...]`. */
 function readQuad(text: string, from: number, to: number, at: number): boolean {
   let value = 0;

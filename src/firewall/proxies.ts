@@ -2,6 +2,7 @@
 import { subscribe } from "node:diagnostics_channel";
 import { isOwn } from "./capability.js";
 import type { Classifier, MetadataService } from "./classify.js";
+import { isPlainQuad } from "./classify.js";
 import type { HandleRules } from "./handles.js";
 import { EACCES, stackHere } from "./refusal.js";
 
@@ -122,6 +123,8 @@ function serviceOfHost(host: string, classifier: Classifier): MetadataService | 
   if ((first < 48 || first > 57) && first < 128) return undefined;
   const literal = classifier.v4(host);
   if (literal !== undefined) return literal;
+  // Parsing a URL costs more than everything else here, and most hosts that end in a number are written plainly.
+  if (isPlainQuad(host)) return undefined;
   const url = `http://${host}/`;
   return canonicalUrl.canParse(url) ? classifier.v4(new canonicalUrl(url).hostname) : undefined;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isImdsAddress } from "../../src/addresses.js";
-import { createClassifier, serviceOf, serviceOfV6 } from "../../src/firewall/classify.js";
+import { createClassifier, isPlainQuad, serviceOf, serviceOfV6 } from "../../src/firewall/classify.js";
 import { carriers, compressed, groups, IMDS_QUAD } from "./forms.js";
 import { fc } from "../support/properties.js";
 
@@ -136,5 +136,26 @@ describe("createClassifier", () => {
       Function.prototype.call = call;
       Function.prototype.apply = apply;
     }
+  });
+});
+
+describe("isPlainQuad", () => {
+  it.each(["127.0.0.1", "0.0.0.0", "255.255.255.255", "169.254.169.254"])("%j", (text) => {
+    expect(isPlainQuad(text)).toBe(true);
+  });
+
+  it.each(["", ".", "1.2.3", "1.2.3.", "1.2.3.4.", "1.2.3.4.5", "1..3.4", ".1.2.3", "256.1.1.1", "01.2.3.4", "1.2.3.00", "0x1.2.3.4", "1.2.3.4 ", "1.2.3.\uff14", "1.2.3.4\0", "2852039166"])("not %j", (text) => {
+    expect(isPlainQuad(text)).toBe(false);
+  });
+
+  it("is what the WHATWG parser leaves as it is", () => {
+    const part = fc.oneof(fc.nat(300).map(String), fc.nat(300).map((value) => `0${value}`), fc.nat(300).map((value) => `0x${value.toString(16)}`), fc.constantFrom("", "0", "00", "4294967295"));
+    const text = fc.oneof(fc.ipV4(), fc.array(part, { minLength: 1, maxLength: 6 }).map((parts) => parts.join(".")));
+    fc.assert(
+      fc.property(text, (host) => {
+        const url = `http://${host}/`;
+        return !isPlainQuad(host) || (URL.canParse(url) && new URL(url).hostname === host);
+      }),
+    );
   });
 });
