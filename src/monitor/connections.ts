@@ -1,5 +1,6 @@
 /** The connections of this host to the metadata addresses, as `/proc/net/tcp` and `/proc/net/tcp6` tell them. */
 import { isImdsAddress } from "../addresses.js";
+import { ipv6Text } from "../network/ipv6-text.js";
 
 /** One connection. */
 export interface Connection {
@@ -41,7 +42,5 @@ function endpoint(text: string | undefined, endianness: "LE" | "BE"): { address:
   const bytes = Buffer.from(match[1] as string, "hex");
   if (endianness === "LE") bytes.swap32();
   const port = Number.parseInt(match[2] as string, 16);
-  if (bytes.length === 4) return { address: bytes.join("."), port };
-  const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16));
-  return { address: groups.join(":"), port };
+  return { address: bytes.length === 4 ? bytes.join(".") : ipv6Text(bytes), port };
 }

@@ -1,12 +1,13 @@
 /** One look around: who answers at the metadata addresses, by which way, and who on this host or in DNS leads there. */
 import { endianness, networkInterfaces } from "node:os";
-import { IMDS_IPV4, isImdsAddress, sameAddress } from "../addresses.js";
+import { IMDS_IPV4, IMDS_IPV6, isImdsAddress, sameAddress } from "../addresses.js";
 import { ImdsUnavailableError, printable } from "../errors.js";
 import type { EventEndpoint, Responder } from "../events/catalogue.js";
 import type { Verdict } from "../host/report.js";
 import { resolveHost } from "../network/dns.js";
 import type { ProbeResult } from "../network/probe.js";
 import { probeImds } from "../network/probe.js";
+import { describeIpv6Route, ipv6RouteFor, parseIpv6Routes } from "../network/ipv6-routes.js";
 import { describeResponder } from "../network/responder.js";
 import { describeRoute, parseArp, parseRoutes, routeFor } from "../network/routes.js";
 import type { System } from "../system.js";
@@ -80,22 +81,21 @@ export function createObserver(options: ObserverOptions): () => Promise<Observat
 
   function tables(untold: string[]): Sighting[] {
     if (system.platform !== "linux") return [];
-    const routes = read(system, "/proc/net/route");
-    const route = routes === undefined ? undefined : routeFor(IMDS_IPV4, parseRoutes(routes, endianness()));
-    const sightings: Sighting[] = [];
-    // Every host of a network without a router knows 169.254.0.0/16.
-    if (elsewhere && route?.effect === "forward" && route.prefixLength > 16) {
-      const described = describeRoute(route);
-      sightings.push({ key: "host-route", traits: { route: described }, appeared: "monitor.host_route", changed: "monitor.host_route", details: {
-        message: `This host is not known as EC2, and a route of its own leads to ${IMDS_IPV4}: ${described}`, endpoint: { address: IMDS_IPV4, port: 80 },
-        evidence: [{ source: "/proc/net/route", value: described, says: "leads to whoever is at its end" }],
-        advice: "Find out who set it: a DHCP server (option 121), a router advertisement, a container network, an administrator. Remove it if nobody needs it.",
-      } });
-    }
+    const sightings = elsewhere ? [hostRoute(IMDS_IPV4, ipv4HostRoute), hostRoute(IMDS_IPV6, ipv6HostRoute)].filter((sighting) => sighting !== undefined) : [];
     const connections = ["/proc/net/tcp", "/proc/net/tcp6"].map((path) => read(system, path));
     if (connections.includes(undefined)) untold.push("connection ");
     if (elsewhere) sightings.push(...connections.flatMap((text) => connectionSightings(text ?? "", ownPorts, users)));
     return sightings;
+  }
+
+  function hostRoute(address: string, find: (table: string) => string | undefined): Sighting | undefined {
+    const source = address === IMDS_IPV4 ? "/proc/net/route" : "/proc/net/ipv6_route";
+    const route = find(read(system, source) ?? "");
+    return route === undefined ? undefined : { key: `host-route ${address}`, traits: { route }, appeared: "monitor.host_route", changed: "monitor.host_route", details: {
+      message: `This host is not known as EC2, and a route of its own leads to ${address}: ${route}`, endpoint: { address, port: 80 },
+      evidence: [{ source, value: route, says: "leads to whoever is at its end" }],
+      advice: "Find out who set it: a DHCP server (option 121), a router advertisement, a container network, an administrator. Remove it if nobody needs it.",
+    } };
   }
 
   function neighbours(answering: readonly Sighting[]): Sighting[] {
@@ -134,6 +134,18 @@ export function createObserver(options: ObserverOptions): () => Promise<Observat
     looks += 1;
     return { sightings: [...answering, ...local, ...neighbours(answering), ...way, ...named], untold };
   };
+}
+
+function ipv4HostRoute(table: string): string | undefined {
+  const route = routeFor(IMDS_IPV4, parseRoutes(table, endianness()));
+  // Every host of a network without a router knows 169.254.0.0/16.
+  return route?.effect === "forward" && route.prefixLength > 16 ? describeRoute(route) : undefined;
+}
+
+function ipv6HostRoute(table: string): string | undefined {
+  const route = ipv6RouteFor(IMDS_IPV6, parseIpv6Routes(table));
+  // Amazon's own network is fd00:ec2::/32; a shorter route is that of a site which uses such addresses. Loopback: an alias, told elsewhere.
+  return route !== undefined && !route.rejects && route.interface !== "lo" && route.prefixLength >= 32 ? describeIpv6Route(route) : undefined;
 }
 
 const LOCAL_TROUBLE: readonly string[] = ["EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "EADDRNOTAVAIL", "EAGAIN"];

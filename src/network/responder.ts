@@ -5,8 +5,8 @@ import type { Responder } from "../events/catalogue.js";
 import type { System } from "../system.js";
 import { isLoopback, parseIp, sameAddress } from "../addresses.js";
 import { markOwn } from "../own-sockets.js";
+import { describeIpv6Route, ipv6RouteFor, parseIpv6Routes } from "./ipv6-routes.js";
 import { describeRoute, parseArp, parseRoutes, routeFor } from "./routes.js";
-import type { Route } from "./routes.js";
 
 /** Far above the tables of a host; a router with a full table is told apart by its size and left undescribed. */
 const TABLE_LIMIT = 1024 * 1024;
@@ -17,8 +17,8 @@ const SOURCE_ADDRESS_TIMEOUT_MS = 100;
 /**
  * Tells the route, interface, next hop and MAC by which packets to `address` (a literal) leave this host, and the local
  * address they carry. Sends nothing and never rejects; what is not known is absent. The route, gateway and MAC come from
- * the main IPv4 table of Linux: they are left out when a policy rule evidently leads elsewhere, for IPv6, and on other
- * platforms.
+ * the tables of Linux: they are left out when a policy rule evidently leads elsewhere and on other platforms, and the MAC
+ * for IPv6, whose neighbours are in no file.
  */
 export async function describeResponder(address: string, system: System): Promise<Responder> {
   const ip = parseIp(address);
@@ -29,18 +29,14 @@ export async function describeResponder(address: string, system: System): Promis
     return definedOnly({ interface: local, route: `local address of this host on ${local}`, localAddress });
   }
   const source = localAddress === undefined ? [] : interfacesOf(localAddress);
-  const route = ip.family === 4 && system.platform === "linux" ? mainRoute(address, system) : undefined;
-  if (route === undefined || leadsElsewhere(route, source)) {
+  const way = system.platform === "linux" ? (ip.family === 4 ? ipv4Way(address, system) : ipv6Way(address, system)) : undefined;
+  if (way === undefined || leadsElsewhere(way, source)) {
     return definedOnly({ interface: source[0]?.name, localAddress });
   }
-  return definedOnly({
-    mac: route.interface === undefined ? undefined : macOf(route.gateway ?? address, route.interface, system),
-    interface: route.interface,
-    gateway: route.gateway,
-    route: describeRoute(route),
-    localAddress,
-  });
+  return definedOnly({ ...way, localAddress });
 }
+
+type Way = Pick<Responder, "mac" | "interface" | "gateway" | "route">;
 
 interface LocalInterface {
   readonly name: string;
@@ -66,14 +62,24 @@ function localInterface(address: string, localAddress: string | undefined): stri
 }
 
 /** A source address on another outward interface means that a rule outside the main table decided. */
-function leadsElsewhere(route: Route, source: readonly LocalInterface[]): boolean {
+function leadsElsewhere(way: Way, source: readonly LocalInterface[]): boolean {
   if (source.length === 0) return false;
-  return source.every(({ name, internal }) => !internal && name !== route.interface);
+  return source.every(({ name, internal }) => !internal && name !== way.interface);
 }
 
-function mainRoute(address: string, system: System): Route | undefined {
+function ipv4Way(address: string, system: System): Way | undefined {
   const text = readTable("/proc/net/route", system);
-  return text === undefined ? undefined : routeFor(address, parseRoutes(text, endianness()));
+  const route = text === undefined ? undefined : routeFor(address, parseRoutes(text, endianness()));
+  if (route === undefined) return undefined;
+  const mac = route.interface === undefined ? undefined : macOf(route.gateway ?? address, route.interface, system);
+  return { mac, interface: route.interface, gateway: route.gateway, route: describeRoute(route) };
+}
+
+function ipv6Way(address: string, system: System): Way | undefined {
+  const text = readTable("/proc/net/ipv6_route", system);
+  const route = text === undefined ? undefined : ipv6RouteFor(address, parseIpv6Routes(text));
+  if (route === undefined) return undefined;
+  return { interface: route.rejects ? undefined : route.interface, gateway: route.gateway, route: describeIpv6Route(route) };
 }
 
 function macOf(nextHop: string, device: string, system: System): string | undefined {

@@ -91,12 +91,18 @@ describe.skipIf(process.platform !== "linux")("tables of this host", () => {
     readFile: (path) => (tables[path] === undefined ? { kind: "absent" } : { kind: "content", bytes: Buffer.from(HEADER + tables[path]) }),
   });
   const ROUTE = "eth0\tFEA9FEA9\t0102000A\t0007\t0\t0\t100\tFFFFFFFF\t0\t0\t0\n";
+  const ROUTE6 = (prefix: string, device: string, flags = "00840003"): string =>
+    `fd000ec20000000000000000${prefix === "80" ? "00000254" : "00000000"} ${prefix} ${"0".repeat(32)} 00 fe800000000000000000000000000001 00000400 00000001 00000000 ${flags} ${device}\n`;
   const ARP = "169.254.169.254  0x1  0x2  02:00:00:00:00:01  *  eth0\n";
   const TCP = (uid: number, port: string, state = "01"): string => `0: 0A00020F:${port} FEA9FEA9:0050 ${state} 0:0 0:0 0 ${uid} 0 1\n`;
 
   test.each<[string, Record<string, string>, string[]]>([
     ["a route of its own", { "/proc/net/route": ROUTE }, ["monitor.host_route"]],
     ["a network without a router", { "/proc/net/route": "eth0\t0000FEA9\t00000000\t0001\t0\t0\t1000\t0000FFFF\t0\t0\t0\n" }, []],
+    ["an IPv6 route of its own", { "/proc/net/ipv6_route": ROUTE6("20", "eth0") }, ["monitor.host_route"]],
+    ["an IPv6 route of the site", { "/proc/net/ipv6_route": ROUTE6("08", "eth0") }, []],
+    ["an IPv6 address of this host itself", { "/proc/net/ipv6_route": ROUTE6("80", "lo", "80200001") }, []],
+    ["an IPv6 route that refuses", { "/proc/net/ipv6_route": ROUTE6("20", "lo", "00200200") }, []],
     ["somebody who has the address", { "/proc/net/arp": ARP }, ["monitor.neighbour_appeared"]],
     ["a program that connects", { "/proc/net/tcp": TCP(1000, "C350") }, ["monitor.connection_seen"]],
     ["two programs of one user", { "/proc/net/tcp": TCP(1000, "C350") + TCP(1000, "C351") }, ["monitor.connection_seen"]],

@@ -88,7 +88,7 @@ describe("connections", () => {
     const mapped = `${HEAD}   0: 0000000000000000FFFF00000F02000A:C351 0000000000000000FFFF0000FEA9FEA9:0050 06 00000000:00000000 03:00000B22 00000000     0        0 0 3 0\n`;
     expect(connectionsToImds(mapped, "LE")).toMatchObject([{ localPort: 50_001, state: "time-wait", uid: undefined }]);
     const v6 = `${HEAD}   0: 00000000000000000000000001000000:C352 C20E00FD000000000000000054020000:0050 02 00000000:00000001 01:00000064 00000000   33        0 9 2 0\n`;
-    expect(connectionsToImds(v6, "LE")).toMatchObject([{ remoteAddress: "fd00:ec2:0:0:0:0:0:254", state: "syn-sent", uid: 33 }]);
+    expect(connectionsToImds(v6, "LE")).toMatchObject([{ remoteAddress: "fd00:ec2::254", state: "syn-sent", uid: 33 }]);
   });
 
   test("survives any text", () => {

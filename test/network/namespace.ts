@@ -8,10 +8,8 @@ import { promisify } from "node:util";
 import ts from "typescript";
 
 const SOURCES = fileURLToPath(new URL("../../src/", import.meta.url));
-const MODULES = [
-  "errors", "system", "events/catalogue", "addresses", "own-sockets", "network/routes", "network/responder", "network/probe-answer", "network/probe",
-  "network/dns-message", "network/dns",
-];
+/** What the programs use; what these import comes with them. */
+const MODULES = ["system.ts", "network/responder.ts", "network/probe.ts", "network/dns.ts"];
 
 /** Whether this machine lets an ordinary user make network namespaces and links in them. */
 export const namespacesAllowed = spawnSync("unshare", ["-Urn", "ip", "link", "add", "v0", "type", "veth"]).status === 0;
@@ -26,10 +24,14 @@ export function compileRoom(): CompiledRoom {
   const directory = mkdtempSync(join(tmpdir(), "imds-guard-network-"));
   writeFileSync(join(directory, "package.json"), '{"type":"module"}');
   symlinkSync(join(SOURCES, "../node_modules"), join(directory, "node_modules"));
-  for (const name of MODULES) {
-    const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true };
-    const { outputText } = ts.transpileModule(readFileSync(join(SOURCES, `${name}.ts`), "utf8"), { compilerOptions: options });
-    const path = join(directory, `${name}.js`);
+  const modules = new Set(MODULES);
+  for (const name of modules) {
+    const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true };
+    const { outputText } = ts.transpileModule(readFileSync(join(SOURCES, name), "utf8"), { compilerOptions });
+    for (const { fileName } of ts.preProcessFile(outputText).importedFiles) {
+      if (fileName.startsWith(".")) modules.add(join(dirname(name), fileName.replace(/\.js$/, ".ts")));
+    }
+    const path = join(directory, name.replace(/\.ts$/, ".js"));
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, outputText);
   }

@@ -91,7 +91,12 @@ describe.skipIf(!namespacesAllowed)("describeResponder inside a network namespac
     ["a black hole", "ip route add blackhole 169.254.0.0/16", "169.254.169.254", { route: "blackhole 169.254.0.0/16" }],
     ["no route at all", ":", "169.254.169.254", {}],
     ["IPv6 over a link", `${SILENT_LINK} ip -6 addr add 2001:db8::2/64 dev v0 nodad; ip -6 route add fd00:ec2::/32 via 2001:db8::1`, "fd00:ec2::254",
-      { interface: "v0", localAddress: "2001:db8::2" }],
+      { interface: "v0", gateway: "2001:db8::1", route: "fd00:ec2::/32 via 2001:db8::1 dev v0", localAddress: "2001:db8::2" }],
+    ["IPv6 on the link", `${SILENT_LINK} ip -6 addr add fd00:ec2::1/32 dev v0 nodad`, "fd00:ec2::254",
+      { interface: "v0", route: "fd00:ec2::/32 dev v0", localAddress: "fd00:ec2::1" }],
+    ["a prohibited IPv6 address", `${SILENT_LINK} ip -6 addr add 2001:db8::2/64 dev v0 nodad; ip -6 route add default via 2001:db8::1; ip -6 route add prohibit fd00:ec2::/32`, "fd00:ec2::254",
+      { route: "unreachable fd00:ec2::/32" }],
+    ["no IPv6 route at all", ":", "fd00:ec2::254", {}],
   ])("sees %s", async (_, setup, address, expected) => {
     expect(await describeIn(setup, address)).toEqual(expected);
   });

@@ -1,63 +1,11 @@
 /** By which way packets to the metadata addresses would leave: routes, interface, next hop, and addresses of this host itself. */
 import { endianness } from "node:os";
-import { IMDS_IPV4, IMDS_IPV6, isImdsAddress, parseIp } from "../../addresses.js";
+import { IMDS_IPV4, IMDS_IPV6, isImdsAddress } from "../../addresses.js";
 import type { Responder } from "../../events/catalogue.js";
+import { ipv6RouteFor, parseIpv6Routes } from "../../network/ipv6-routes.js";
 import { parseRoutes, routeFor } from "../../network/routes.js";
 import type { Check, Patient } from "./check.js";
 import { readText } from "./check.js";
-
-/** One route of `/proc/net/ipv6_route`. */
-export interface Ipv6Route {
-  readonly destination: Uint8Array;
-  readonly prefixLength: number;
-  /** All zeros for what is on the link. */
-  readonly nextHop: Uint8Array;
-  readonly metric: number;
-  readonly interface: string;
-  readonly rejects: boolean;
-  /** Learned from a router advertisement. */
-  readonly advertised: boolean;
-}
-
-// linux/ipv6_route.h and linux/route.h
-const RTF_UP = 0x1;
-const RTF_REJECT = 0x200;
-const RTF_ADDRCONF = 0x40000;
-const RTF_ROUTEINFO = 0x800000;
-const RTF_LOCAL = 0x80000000;
-
-/** Reads `/proc/net/ipv6_route`; lines that are not understood are left out. */
-export function parseIpv6Routes(text: string): Ipv6Route[] {
-  return text.split("\n").flatMap((line) => {
-    const [destination, prefix, source, , nextHop, metric, , , flagsText, device] = line.trim().split(/\s+/);
-    if (![destination, source, nextHop].every((hex) => /^[0-9a-f]{32}$/i.test(hex ?? "")) || !/^[0-9a-f]{2}$/i.test(prefix ?? "")) return [];
-    if (!/^[0-9a-f]{8}$/i.test(metric ?? "") || !/^[0-9a-f]{8}$/i.test(flagsText ?? "") || device === undefined) return [];
-    const flags = Number.parseInt(flagsText as string, 16);
-    const prefixLength = Number.parseInt(prefix as string, 16);
-    // Routes that refuse are in force without being "up".
-    if ((flags & (RTF_UP | RTF_REJECT)) === 0 || prefixLength > 128) return [];
-    return [{
-      destination: Buffer.from(destination as string, "hex"), prefixLength, nextHop: Buffer.from(nextHop as string, "hex"), metric: Number.parseInt(metric as string, 16),
-      interface: device, rejects: (flags & RTF_REJECT) !== 0, advertised: (flags & (RTF_ADDRCONF | RTF_ROUTEINFO)) !== 0 && (flags & RTF_LOCAL) === 0,
-    }];
-  });
-}
-
-/** The route that a packet to `address` takes by the main table: longest prefix, then lowest metric. */
-export function ipv6RouteFor(address: string, routes: readonly Ipv6Route[]): Ipv6Route | undefined {
-  const bytes = parseIp(address)?.bytes;
-  if (bytes?.length !== 16) return undefined;
-  return routes
-    .filter(({ destination, prefixLength }) => samePrefix(bytes, destination, prefixLength))
-    .sort((a, b) => b.prefixLength - a.prefixLength || a.metric - b.metric)[0];
-}
-
-function samePrefix(a: Uint8Array, b: Uint8Array, length: number): boolean {
-  for (let bit = 0; bit < length; bit++) {
-    if ((((a[bit >> 3] as number) ^ (b[bit >> 3] as number)) & (0x80 >> (bit & 7))) !== 0) return false;
-  }
-  return true;
-}
 
 /** What the routing tables say about one address. */
 export interface Way {
@@ -103,12 +51,12 @@ function ipv6Way(system: Patient["system"]): Omit<Way, "address"> {
   if (table.kind === "absent") return { ...closed, kind: "no-route", says: "this host has no IPv6" };
   if (table.kind !== "text") return { ...closed, kind: "unknown", says: "/proc/net/ipv6_route cannot be read" };
   const route = ipv6RouteFor(IMDS_IPV6, parseIpv6Routes(table.text));
-  // The kernel's own last entry: refuses what has no other route.
-  if (route === undefined || (route.rejects && route.prefixLength === 0)) return { ...closed, kind: "no-route", says: "no route leads there" };
-  if (route.rejects) return { ...closed, kind: "closed", says: "a route refuses packets on this host" };
-  const network = route.prefixLength === 0 ? "the default route" : `a route for fd00:ec2::/${route.prefixLength}`;
+  if (route === undefined) return { ...closed, kind: "no-route", says: "no route leads there" };
+  const network = route.prefixLength === 0 ? "the default route" : `a route for ${route.destination}/${route.prefixLength}`;
+  if (route.rejects) return { ...closed, kind: "closed", says: `${network} refuses packets on this host` };
+  const hop = route.gateway === undefined ? "on the link" : `via ${route.gateway}`;
   const advertised = route.advertised && route.prefixLength >= SPECIAL_IPV6;
-  return { kind: "open", says: `packets leave on ${route.interface} by ${network}${advertised ? ", learned from a router advertisement" : ""}`, special: route.prefixLength >= SPECIAL_IPV6, advertised };
+  return { kind: "open", says: `packets leave on ${route.interface}, ${hop}, by ${network}${advertised ? ", learned from a router advertisement" : ""}`, special: route.prefixLength >= SPECIAL_IPV6, advertised };
 }
 
 /** Judges the ways. `responders` are those found by asking, with MAC and gateway. */
