@@ -66,6 +66,20 @@ interface Offer {
   readonly body: Buffer;
 }
 
+/** Called as the requests for credentials go out: the first of them, and the one for the key itself. */
+interface Steps {
+  readonly begun?: () => void;
+  readonly keyAsked?: () => void;
+}
+
+/** What the proof waits for: that these requests went out, or that there will be none. */
+interface Waits {
+  readonly begun?: Promise<void>;
+  readonly keyAsked?: Promise<void>;
+}
+
+const NO_STEPS: Steps = {};
+const NO_WAIT: Waits = {};
 const NO_IDENTITY: Identity = { document: undefined, claim: undefined, instanceProfileArn: undefined, instanceProfileId: undefined };
 const IAM_INFO_PATH = "/latest/meta-data/iam/info";
 const MAX_IAM_INFO = 4_096;
@@ -84,7 +98,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   async function acquire(): Promise<Acquired> {
     const deadline = startDeadline(settings.timeout, system.monotonic);
     try {
-      const [offered, proved] = await both(offer(deadline), identity ? Promise.resolve(identity) : proveIdentity(deadline));
+      const [offered, proved] = await beside(deadline, offer);
       return offered ? accept(offered, proved) : await changeRole(deadline);
     } catch (error) {
       if (error instanceof ImdsImpersonationError || error instanceof ImdsUntrustedError) forget();
@@ -96,7 +110,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   async function afterProof<T>(ask: (deadline: Deadline, attestation: AttestationReport) => Promise<T>): Promise<T> {
     const deadline = startDeadline(settings.timeout, system.monotonic);
     try {
-      const known = identity ?? (await proveIdentity(deadline));
+      const known = identity ?? (await proveIdentity(deadline, NO_WAIT));
       const attestation = bind(undefined, known, undefined);
       if (identity !== known) reportIdentity(attestation);
       identity = known;
@@ -113,20 +127,38 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     roleName = settings.roleName;
   }
 
-  /** Credentials are asked for beside the proof, and stay unread until it stands: so verifying takes no time of its own. */
-  function offer(deadline: Deadline): Promise<Offer | undefined> {
-    return roleName === undefined ? offerOfListedRole(deadline) : offerOfKnownRole(roleName, deadline);
+  /**
+   * Credentials are asked for beside the proof, and stay unread until it stands. Each part of the proof begins when a
+   * request for them is on its way, so that it takes no time of its own.
+   */
+  async function beside<T>(deadline: Deadline, ask: (deadline: Deadline, steps: Steps) => Promise<T>): Promise<[T, Identity]> {
+    if (identity) return [await ask(deadline, NO_STEPS), identity];
+    const [begun, begin] = signal();
+    const [keyAsked, askedForKey] = signal();
+    const offering = ask(deadline, { begun: begin, keyAsked: askedForKey }).finally(() => {
+      begin();
+      askedForKey();
+    });
+    return both(offering, proveIdentity(deadline, { begun, keyAsked }));
   }
 
-  async function offerOfListedRole(deadline: Deadline): Promise<Offer> {
-    const role = await session.roleName(deadline);
-    return { role, body: await session.roleCredentials(role, deadline) };
+  function offer(deadline: Deadline, steps: Steps): Promise<Offer | undefined> {
+    return roleName === undefined ? offerOfListedRole(deadline, steps) : offerOfKnownRole(roleName, deadline, steps);
+  }
+
+  async function offerOfListedRole(deadline: Deadline, steps: Steps): Promise<Offer> {
+    const role = await session.roleName(deadline, steps.begun);
+    return { role, body: await session.roleCredentials(role, deadline, steps.keyAsked) };
   }
 
   /** Undefined where the remembered role is gone. */
-  async function offerOfKnownRole(role: string, deadline: Deadline): Promise<Offer | undefined> {
+  async function offerOfKnownRole(role: string, deadline: Deadline, steps: Steps): Promise<Offer | undefined> {
+    const onSent = (): void => {
+      steps.begun?.();
+      steps.keyAsked?.();
+    };
     try {
-      return { role, body: await session.roleCredentials(role, deadline) };
+      return { role, body: await session.roleCredentials(role, deadline, onSent) };
     } catch (error) {
       if (!(error instanceof ImdsUnavailableError) || error.code !== "ERR_IMDS_NOT_FOUND") throw error;
       if (settings.roleName !== undefined) throw noSuchRole(role, error);
@@ -153,7 +185,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   async function changeRole(deadline: Deadline): Promise<Acquired> {
     roleName = undefined;
     identity = proof === "none" ? NO_IDENTITY : undefined;
-    const [offered, proved] = await both(offerOfListedRole(deadline), identity ? Promise.resolve(identity) : proveIdentity(deadline));
+    const [offered, proved] = await beside(deadline, offerOfListedRole);
     return accept(offered, proved);
   }
 
@@ -165,13 +197,15 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     });
   }
 
-  async function proveIdentity(deadline: Deadline): Promise<Identity> {
-    const [named, info] = await both(namedIdentity(deadline), iamInfo(deadline));
+  async function proveIdentity(deadline: Deadline, { begun, keyAsked }: Waits): Promise<Identity> {
+    await begun;
+    const [named, info] = await both(namedIdentity(deadline, keyAsked), iamInfo(deadline));
     return { ...named, ...info };
   }
 
-  async function namedIdentity(deadline: Deadline): Promise<Pick<Identity, "document" | "claim">> {
+  async function namedIdentity(deadline: Deadline, keyAsked: Promise<void> | undefined): Promise<Pick<Identity, "document" | "claim">> {
     const body = await signedIdentity(deadline);
+    await keyAsked;
     try {
       return { document: attestDocument(body, options.keyRing).document, claim: undefined };
     } catch (error) {
@@ -267,6 +301,11 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     fetch: (path) => afterProof((deadline) => session.get(path, MAX_METADATA, deadline)),
     token: () => afterProof((deadline) => session.token(deadline)),
   };
+}
+
+function signal(): [reached: Promise<void>, reach: () => void] {
+  let reach!: () => void;
+  return [new Promise<void>((resolve) => (reach = resolve)), reach];
 }
 
 /** Waits for both. A finding is thrown at once; an outage only once the other has had its chance to end in a finding. */

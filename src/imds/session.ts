@@ -25,9 +25,9 @@ export interface ImdsSession {
   /** The peer that is talked to. */
   readonly pin: Peer;
   /** Name of the instance's role. `ERR_IMDS_NO_ROLE` where none is attached. */
-  roleName(deadline: Deadline): Promise<string>;
+  roleName(deadline: Deadline, onSent?: () => void): Promise<string>;
   /** The body of the role's credentials, unparsed. Contains secrets. `ERR_IMDS_NOT_FOUND` where the role is gone. */
-  roleCredentials(roleName: string, deadline: Deadline): Promise<Buffer>;
+  roleCredentials(roleName: string, deadline: Deadline, onSent?: () => void): Promise<Buffer>;
   /** The signed instance identity document, base64. `ERR_IMDS_NOT_FOUND` where it is not offered. */
   signedIdentity(deadline: Deadline): Promise<Buffer>;
   /** The session token: the current one, or a fresh one. A secret. */
@@ -93,10 +93,10 @@ export function createSession(options: SessionOptions): ImdsSession {
     }
   }
 
-  async function get(path: string, maxBody: number, deadline: Deadline): Promise<Buffer> {
+  async function get(path: string, maxBody: number, deadline: Deadline, onSent?: () => void): Promise<Buffer> {
     for (let renewed = false; ; renewed = true) {
       const used = await currentToken(deadline);
-      const request: ImdsRequest = { method: "GET", path, headers: { "x-aws-ec2-metadata-token": used }, maxBody };
+      const request: ImdsRequest = { method: "GET", path, headers: { "x-aws-ec2-metadata-token": used }, maxBody, onSent };
       const response = await persist(request, deadline);
       if (response.status === 401) {
         // Another request of this session may have renewed it meanwhile.
@@ -113,11 +113,11 @@ export function createSession(options: SessionOptions): ImdsSession {
     get pin() {
       return peer();
     },
-    get,
+    get: (path, maxBody, deadline) => get(path, maxBody, deadline),
     token: currentToken,
-    async roleName(deadline) {
+    async roleName(deadline, onSent) {
       try {
-        const name = parseRoleName(await get(CREDENTIALS_PATH, MAX_ROLE_LIST, deadline));
+        const name = parseRoleName(await get(CREDENTIALS_PATH, MAX_ROLE_LIST, deadline, onSent));
         // A responder that echoes would have the token appear wherever the role is named.
         if (token && name.includes(token.value)) throw echoedToken();
         return name;
@@ -126,7 +126,7 @@ export function createSession(options: SessionOptions): ImdsSession {
         throw error;
       }
     },
-    roleCredentials: (roleName, deadline) => get(CREDENTIALS_PATH + roleName, MAX_CREDENTIALS, deadline),
+    roleCredentials: (roleName, deadline, onSent) => get(CREDENTIALS_PATH + roleName, MAX_CREDENTIALS, deadline, onSent),
     signedIdentity: (deadline) => get(IDENTITY_PATH, MAX_IDENTITY, deadline),
   };
 }

@@ -29,6 +29,8 @@ export interface ImdsRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** The most bytes of body that are read. */
   readonly maxBody: number;
+  /** Called when the request is on its way: what takes time of the processor is best done while the answer is awaited. */
+  readonly onSent?: (() => void) | undefined;
 }
 
 /** What was answered; any status. */
@@ -123,6 +125,7 @@ function send(socket: Socket, peer: Peer, request: ImdsRequest, outcome: Outcome
   message.on("error", (error: NodeJS.ErrnoException) => outcome.fail(classify(peer, what, error)));
   message.on("response", (response) => collect(response, request, outcome));
   markOwn(message).end();
+  request.onSent?.();
 }
 
 function collect(response: IncomingMessage, request: ImdsRequest, outcome: Outcome): void {

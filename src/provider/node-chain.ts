@@ -4,10 +4,13 @@ import type { AwsCredentialIdentity } from "@smithy/types";
 import { isImdsGuardError } from "../errors.js";
 import type { Guard } from "../guard.js";
 import { isWithdrawn } from "../guard.js";
+import type { System } from "../system.js";
+import { realSystem } from "../system.js";
 import { loadSdkConfig, loadSdkProviders } from "../sdk.js";
 import { fromIni } from "./ini.js";
 import type { GuardKey } from "./guard-option.js";
 import { guardOf } from "./guard-option.js";
+import { hasEnvironmentKeys, hasSharedFiles, hasWebIdentity } from "./link-inputs.js";
 import { memoize } from "./memoize.js";
 import { dressAs, toProviderError } from "./provider-error.js";
 
@@ -24,39 +27,39 @@ export type FromNodeProviderChainInit = StockInit & GuardKey;
  * SDK itself provides them, in its order; and IMDS through a guard. With `expectedAccounts`, credentials of every link
  * are held against it.
  *
- * Nothing of the SDK is loaded and nothing is read before the first call.
+ * Nothing of the SDK is loaded and nothing is read before the first call, and a link whose variables or files are not
+ * there is not loaded at all. With a `logger` every link is asked, so that it says for itself what it lacks.
  *
  * @throws CredentialsProviderError; where IMDS was the last hope, one that is also an {@link ImdsGuardError}
  */
 export const fromNodeProviderChain = (init: FromNodeProviderChainInit = {}): StockProvider => {
   const guard = guardOf(init);
   const provider: StockProvider = memoize<AwsCredentialIdentity, NonNullable<Call>>(async (call) => {
-    const links = chainLinks(init, guard, await loadSdkProviders());
-    return firstOf(links, guard, init, call);
+    return firstOf(chainLinks(init, guard, realSystem), guard, init, call);
   }, isWithdrawn);
   // This chain remembers for itself. A client that remembered once more would go on serving what a finding withdrew.
   return Object.assign(provider, { memoized: true });
 };
 
-type Sdk = typeof import("@aws-sdk/credential-providers");
-
-function chainLinks(init: FromNodeProviderChainInit, guard: Guard, sdk: Sdk): Link[] {
+function chainLinks(init: FromNodeProviderChainInit, guard: Guard, system: System): Link[] {
   const { guard: _, ...own } = init;
   const named = init.profile ?? process.env["AWS_PROFILE"];
   if (named) warnOfTwoSources(init);
   const { ssoStartUrl, ssoAccountId, ssoRegion, ssoRoleName, ssoSession } = init;
   const sso = ssoStartUrl || ssoAccountId || ssoRegion || ssoRoleName || ssoSession;
+  const verbose = init.logger !== undefined;
+  const files = verbose || hasSharedFiles(own, system);
   const inContainer = process.env["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] || process.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"];
   return [
-    ...when<Link>(!named, ["environment", () => sdk.fromEnv(own)()]),
-    ...when<Link>(sso, ["SSO", (call) => sdk.fromSSO(own)(call)]),
-    ["profile", (call) => fromIni({ ...own, guard })(call)],
-    ["credential process", (call) => sdk.fromProcess(own)(call)],
-    ["web identity token", (call) => sdk.fromTokenFile(own)(call)],
+    ...when<Link>(!named && (verbose || hasEnvironmentKeys(system)), ["environment", async () => (await loadSdkProviders()).fromEnv(own)()]),
+    ...when<Link>(sso, ["SSO", async (call) => (await loadSdkProviders()).fromSSO(own)(call)]),
+    ...when<Link>(files, ["profile", (call) => fromIni({ ...own, guard })(call)]),
+    ...when<Link>(files, ["credential process", async (call) => (await loadSdkProviders()).fromProcess(own)(call)]),
+    ...when<Link>(verbose || hasWebIdentity(own, system), ["web identity token", async (call) => (await loadSdkProviders()).fromTokenFile(own)(call)]),
     ...(inContainer
       ? ([
-          ["container (HTTP)", () => sdk.fromHttp(own)()],
-          ["container", () => sdk.fromContainerMetadata(own)()],
+          ["container (HTTP)", async () => (await loadSdkProviders()).fromHttp(own)()],
+          ["container", async () => (await loadSdkProviders()).fromContainerMetadata(own)()],
         ] satisfies Link[])
       : ([["instance metadata", (call) => guard.credentials({ forceRefresh: call?.forceRefresh })]] satisfies Link[])),
   ];

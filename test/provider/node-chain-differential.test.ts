@@ -167,12 +167,15 @@ const MORE_TELLING: Record<string, Scene & { readonly says: RegExp }> = {
 };
 
 describe("fromNodeProviderChain beside the stock one", () => {
-  test.each(Object.entries(CASES))("%s", async (_, { init, gives, ...scene }) => {
+  // With a logger every link is asked; without one those that have nothing to read are passed over.
+  const loggers = { "with a logger": { logger: SILENT }, "without a logger": {} };
+  const rows = Object.entries(CASES).flatMap(([name, scene]) => Object.entries(loggers).map(([how, logging]) => [name, how, logging, scene] as const));
+  test.each(rows)("%s, %s", async (_, _how, logging, { init, gives, ...scene }) => {
     const env = Object.fromEntries(Object.entries({ ...NO_IMDS, ...scene.env }).map(([name, value]) => [name, value.replaceAll("{BASE}", base)]));
     const recorders = { stock: recordingSts(), ours: recordingSts() };
     const options = (who: "stock" | "ours", home: string): Init => {
       const { roleAssumer, roleAssumerWithWebIdentity } = recorders[who];
-      return { logger: SILENT, maxRetries: 0, roleAssumer, roleAssumerWithWebIdentity, ...(typeof init === "function" ? init(home) : init) };
+      return { ...logging, maxRetries: 0, roleAssumer, roleAssumerWithWebIdentity, ...(typeof init === "function" ? init(home) : init) };
     };
     const outcomes = await sideBySide(
       { ...scene, env },
