@@ -46,6 +46,7 @@ export const CATALOGUE = {
   "credentials.role_unexpected": { severity: "critical", action: "blocked", title: "Role or region that is not expected" },
   "credentials.sts_mismatch": { severity: "critical", action: "blocked", title: "STS names another identity than the one attested" },
   "firewall.connection_blocked": { severity: "warning", action: "blocked", title: "Connection to IMDS blocked" },
+  "firewall.unavailable": { severity: "error", action: "observed", title: "The firewall cannot work in this JavaScript runtime" },
   "firewall.connection_seen": { severity: "warning", action: "observed", title: "Connection to IMDS seen and let pass" },
   "credentials.sts_unavailable": { severity: "error", action: "blocked", title: "STS could not be asked whose credentials these are" },
   "monitor.responder_appeared": { severity: "notice", action: "observed", title: "Somebody answers at the IMDS address, but not as IMDSv2" },

@@ -53,10 +53,11 @@ export function install({ mode, allow, early, report }: Installation): FirewallR
     if (mode === "block") present.tighten?.();
     return { mode: present.mode?.() ?? "block", allow: present.allow ?? [], alreadyInstalled: true, notClosed: present.notClosed ?? [] };
   }
+  if (mode === "off") return { mode, allow, alreadyInstalled: false, notClosed: ["anything: the firewall is switched off by a setting"] };
   const foreign = foreignRuntime();
-  if (mode === "off" || foreign !== undefined) {
-    const notClosed = [foreign === undefined ? "anything: the firewall is switched off by a setting" : `anything: ${foreign} has no native handles that could be guarded`];
-    return { mode: "off", allow, alreadyInstalled: false, notClosed };
+  if (foreign !== undefined) {
+    void quietly(() => report("firewall.unavailable", unavailability(foreign, early)));
+    return { mode: "off", allow, alreadyInstalled: false, notClosed: [`anything: ${foreign.name} has no native handles that could be guarded`] };
   }
   let blocking = mode === "block";
   const classifier = createClassifier(allow, namedAsContainer);
@@ -86,9 +87,28 @@ export function install({ mode, allow, early, report }: Installation): FirewallR
   return { mode, allow, alreadyInstalled: false, notClosed };
 }
 
-function foreignRuntime(): string | undefined {
-  if (process.versions["bun"] !== undefined) return "Bun";
-  return process.versions["deno"] === undefined ? undefined : "Deno";
+interface ForeignRuntime {
+  readonly name: "Bun" | "Deno";
+  readonly version: string;
+}
+
+function foreignRuntime(): ForeignRuntime | undefined {
+  const { bun, deno } = process.versions as { readonly bun?: string; readonly deno?: string };
+  if (bun !== undefined) return { name: "Bun", version: bun };
+  return deno === undefined ? undefined : { name: "Deno", version: deno };
+}
+
+/** Whoever asks for a firewall and does not read what comes back must hear that there is none. */
+function unavailability({ name, version }: ForeignRuntime, preloaded: boolean): EventDetails {
+  // Bun loads modules without asking `node:module`, which is where the preload gives the SDK its guarded parts.
+  const sdk = preloaded && name === "Bun" ? ", and what the AWS SDK asks of IMDS by itself is not led through a guard" : "";
+  return {
+    message: `There is no firewall in ${name}: connections of this process to metadata services are not stopped${sdk}`,
+    evidence: [{ source: "process.versions", value: `${name} ${version}`, says: "has no native handles that could be guarded" }],
+    advice:
+      "Import the credential providers of imds-guard, which work here; check URLs that users name with assertNotMetadataUrl; and block 169.254.169.254 and fd00:ec2::254 " +
+      "on the host (imds-guard doctor --fix-plan). Or run the program with Node.js.",
+  };
 }
 
 /** The SDK's own container settings name the endpoint that it will ask for credentials. */
