@@ -50,6 +50,8 @@ export interface Command {
   readonly description: readonly string[];
   readonly options: readonly OptionSpec[];
   readonly examples: readonly { readonly command: string; readonly does: string }[];
+  /** Where they are not those of the program. */
+  readonly exitCodes?: readonly (readonly [code: string, meaning: string])[];
   /** Loaded when the command is run. */
   readonly run: (context: CommandContext) => Promise<ExitCode>;
 }

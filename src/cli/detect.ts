@@ -66,7 +66,7 @@ function print(report: HostReport, explain: boolean, ui: Ui): void {
   ]);
   const shown = explain ? report.evidence : report.evidence.filter(({ weight }) => weight !== "neutral");
   if (shown.length > 0) ui.line();
-  ui.table(shown.map((fact) => [ui.paint(SIGNS[fact.weight], TONES[fact.weight]), fact.source, valueOf(fact), ui.paint(fact.says, "dim")]));
+  ui.table(shown.map((fact) => [ui.paint(SIGNS[fact.weight], TONES[fact.weight]), fact.source, valueOf(fact), fact.says]));
   if (!explain && shown.length < report.evidence.length) ui.note(`${report.evidence.length - shown.length} more facts weigh nothing; --explain shows them`);
 }
 

@@ -95,16 +95,17 @@ function printCheck({ status, subject, says, advice = [] }: Check, width: number
   ui.table([subject.length > width ? [" ".repeat(LONGEST_WORD + 2), " ".repeat(width), says] : [label, subject.padEnd(width), says]]);
   for (const line of advice) {
     const lines = line.startsWith("$ ") || !ui.terminal ? [line] : wrap(line, ui.columns - ADVICE_INDENT.length - 3);
-    for (const [index, part] of lines.entries()) ui.line(ADVICE_INDENT + ui.paint(line.startsWith("$ ") ? part : `${index === 0 ? "-> " : "   "}${part}`, "dim"));
+    for (const [index, part] of lines.entries()) ui.line(ADVICE_INDENT + (line.startsWith("$ ") ? part : `${index === 0 ? "-> " : "   "}${part}`));
   }
 }
 
 function printPlan(plan: readonly Fix[], ui: Ui): void {
   if (plan.length === 0) return ui.line("# nothing to change");
-  ui.line("# Changes that would mend what was found. Nothing was applied: read, adapt and apply what fits.");
+  const remark = (remarked: string): string => (ui.terminal ? wrap(remarked, ui.columns - 2) : [remarked]).map((line) => `# ${line}`).join("\n");
+  ui.line(remark("Changes that would mend what was found. Nothing was applied: read, adapt and apply what fits."));
   for (const { title, file, text } of plan) {
     ui.line();
-    ui.line(ui.paint(`# ${title}`, "strong"));
+    ui.line(ui.paint(remark(title), "strong"));
     if (file !== undefined) ui.line(`# file: ${file}`);
     ui.line(text);
   }

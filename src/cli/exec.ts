@@ -29,6 +29,13 @@ export const command: Command = {
     { name: "serve-all", summary: "serve credentials of every kind, not only those of the instance" },
     { name: "dry-run", summary: "show what would be changed in the environment, and start nothing" },
   ],
+  exitCodes: [
+    ["any", "the program's own; 128 plus the number of the signal that ended it"],
+    ["2", "wrong usage; nothing was done"],
+    ["125", "not started: a finding, or no credentials that could be served"],
+    ["126", "not started: the program cannot be run"],
+    ["127", "not started: there is no such program"],
+  ],
   examples: [
     { command: "imds-guard exec -- aws s3 ls", does: "the AWS CLI with proved credentials" },
     { command: "IMDS_GUARD_EXPECTED_ACCOUNTS=111122223333 imds-guard exec -- ./agent", does: "an agent that can only ever act in this account" },

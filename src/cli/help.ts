@@ -38,15 +38,15 @@ export function programHelp(commands: readonly Command[], columns: number, title
 /** Help on one command. */
 export function commandHelp(command: Command, columns: number, title: Paint): string {
   const page = pageOf(columns, title);
-  const examples = command.examples.flatMap(({ command: line, does }) => [...page.text(`${does}:`), ...page.verbatim([`${INDENT}${line}`])]);
+  const examples = command.examples.flatMap(({ command: line, does }) => [...page.verbatim(page.text(`${does}:`)), ...page.shell(line)]);
   return [
     ...page.text(`imds-guard ${command.name}: ${command.summary}`),
     "",
-    ...page.section("Usage", page.verbatim([`imds-guard ${command.name} ${command.usage}`.trimEnd()])),
+    ...page.section("Usage", page.usage(`imds-guard ${command.name}`, command.usage)),
     ...command.description.flatMap((paragraph) => [...page.text(paragraph), ""]),
     ...page.section("Options", page.rows(optionRows(optionsOf(command)))),
-    ...page.section("Exit codes", page.rows(EXIT_CODES)),
-    ...(command.examples.length > 0 ? page.section("Examples", examples.map((line) => INDENT + line)) : []),
+    ...page.section("Exit codes", page.rows(command.exitCodes ?? EXIT_CODES)),
+    ...(command.examples.length > 0 ? page.section("Examples", examples) : []),
   ].join("\n").trimEnd();
 }
 
@@ -55,9 +55,30 @@ function pageOf(columns: number, title: Paint) {
   return {
     text: (paragraph: string): string[] => wrap(paragraph, width - INDENT.length),
     verbatim: (lines: readonly string[]): string[] => lines.map((line) => INDENT + line),
+    /** Broken between options, never within one. */
+    usage: (name: string, usage: string): string[] => {
+      const [first = "", ...more] = wrapParts(usage.match(/\[[^\]]*\](?:\.{3})?|\S+/g) ?? [], width - INDENT.length - name.length - 1);
+      return [`${INDENT}${name} ${first}`.trimEnd(), ...more.map((line) => INDENT + " ".repeat(name.length + 1) + line)];
+    },
+    /** Broken as a shell takes it, so that it can be pasted: behind a backslash, and never within quotes. */
+    shell: (command: string): string[] => {
+      const lines = wrapParts(command.match(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g) ?? [], width - INDENT.length * 4);
+      return lines.map((line, index) => INDENT + INDENT + (index === 0 ? "" : INDENT) + line + (index === lines.length - 1 ? "" : " \\"));
+    },
     rows: (rows: Rows): string[] => layOut(rows, width - INDENT.length).map((line) => INDENT + line),
     section: (name: string, lines: readonly string[]): string[] => [title(`${name}:`), ...lines, ""],
   };
+}
+
+/** Parts as lines of at most `width` characters; a longer part has a line of its own. */
+function wrapParts(parts: readonly string[], width: number): string[] {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + part.length <= width) lines[lines.length - 1] = `${last} ${part}`;
+    else lines.push(part);
+  }
+  return lines;
 }
 
 /** `-h, --help` and `--root DIR`, each with what it does. */

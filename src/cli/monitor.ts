@@ -10,6 +10,7 @@ import type { LoopbackServer } from "../serving/loopback-server.js";
 import type { Command, CommandContext, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
 import { portOf, seconds, wholeNumber } from "./numbers.js";
+import { wrap } from "./ui.js";
 
 const FORMATS = ["text", "json", "ecs", "ocsf"] as const;
 type Format = (typeof FORMATS)[number];
@@ -33,7 +34,7 @@ export const command: Command = {
   options: [
     { name: "interval", value: "SECONDS", summary: "time between looks, 0.05 to 86400, a tenth more or less; default 30" },
     { name: "once", summary: "look once and end" },
-    { name: "format", value: "FORMAT", words: FORMATS, summary: "text, json (this package's events), ecs or ocsf; default text" },
+    { name: "format", value: "FORMAT", words: FORMATS, summary: "form of an event on stdout, json being this package's own (default text)" },
     { name: "file", value: "PATH", summary: "also append events to this file, as JSON lines of the format (json for text)" },
     { name: "rotate-mib", value: "N", summary: `size in MiB at which the file is rotated, 1 to 10000; default ${DEFAULT_FILE_MIB}` },
     { name: "rotate-keep", value: "N", summary: `how many rotated files stay, 0 to 100 (0: never rotate); default ${DEFAULT_KEEP}` },
@@ -115,7 +116,9 @@ async function openOutputs({ options, system, ui }: CommandContext, format: Form
   const outputs: Output[] = [];
   if (options["no-stdout"] !== true) {
     const { stdoutOutput } = await import("../monitor/stdout-output.js");
-    outputs.push(stdoutOutput(process.stdout, line));
+    // For a person the line is broken between words; in a pipe an event is one line.
+    const shown = (event: GuardEvent): string => (format === "text" && ui.terminal ? wrap(line(event), ui.columns - 4).join("\n    ") : line(event));
+    outputs.push(stdoutOutput(process.stdout, shown));
   }
   const { file, syslog } = options;
   const mib = wholeNumber(options["rotate-mib"], "rotate-mib", 1, 10_000) ?? DEFAULT_FILE_MIB;
@@ -149,6 +152,7 @@ async function serveMetrics(port: number, status: () => MonitorStatus, outputs: 
 function sayUndelivered(outputs: readonly Output[], ui: CommandContext["ui"]): void {
   for (const { name, status } of outputs) {
     const { waiting, dropped } = status();
-    if (waiting + dropped > 0) ui.note(`warning: ${waiting + dropped} events did not reach ${name}`);
+    const lost = waiting + dropped;
+    if (lost > 0) ui.note(`warning: ${lost} event${lost === 1 ? "" : "s"} did not reach ${name}`);
   }
 }

@@ -129,8 +129,10 @@ function printSummary(summary: ScanSummary, examples: readonly ScanFinding[], ui
       ...(first === undefined ? [] : [["between", `${first} and ${last}`]]),
     ]);
   }
+  // None found where nothing was looked at is no good news.
+  const incomplete = sources.some(({ failure }) => failure !== undefined);
   const formats = [...new Set(sources.flatMap(({ format }) => (format === undefined ? [] : [format])))].join(", ");
-  const odd = [malformed > 0 ? `${malformed} malformed` : undefined, oversized > 0 ? `${oversized} too long` : undefined].filter((part) => part !== undefined);
+  const odd = [malformed > 0 ? `${malformed} malformed` : undefined, oversized > 0 ? `${oversized} too long` : undefined, incomplete ? "not everything was read" : undefined].filter((part) => part !== undefined);
   const shown = findings > examples.length && examples.length > 0 ? ` (the first ${examples.length} are shown; --list shows all)` : "";
-  ui.line(`${ui.paint(`${findings} finding${findings === 1 ? "" : "s"}`, findings > 0 ? "finding" : "ok")}${shown} in ${lines} lines, ${amount(bytes)}${formats === "" ? "" : ` of ${formats}`}${odd.length > 0 ? `; ${odd.join(", ")}` : ""}`);
+  ui.line(`${ui.paint(`${findings} finding${findings === 1 ? "" : "s"}`, findings > 0 ? "finding" : incomplete ? "unknown" : "ok")}${shown} in ${lines} lines, ${amount(bytes)}${formats === "" ? "" : ` of ${formats}`}${odd.length > 0 ? `; ${odd.join(", ")}` : ""}`);
 }

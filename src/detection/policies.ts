@@ -59,7 +59,7 @@ const OWN_VPC = [
   "Every call then has to go through a VPC endpoint in the VPC of the instance: calls to services without one, to other regions, or through NAT are denied.",
   "Endpoints in another VPC (shared or peered) are denied.",
 ];
-const OWN_ADDRESS = "The statement on the address denies calls from secondary network interfaces, from pods with addresses of their own, and from behind NAT; bindAddress false leaves it out.";
+const OWN_ADDRESS = "The statement on the address denies calls from secondary network interfaces, from pods with addresses of their own, and from behind NAT; --no-address leaves it out.";
 const NAMED_VPCS = "Ids of VPCs are unique within a region only: the same id in another region would be let through.";
 const VERSION_1 = "NoImdsV1Credentials denies instances that still use IMDSv1; the CloudWatch metric MetadataNoToken and the field ec2RoleDelivery of CloudTrail show which do. It has no effect on other principals.";
 

@@ -12,6 +12,7 @@ export interface Connection {
   readonly uid: number | undefined;
 }
 
+const IMDS_PORT = 80;
 // net/tcp_states.h
 const STATES: Readonly<Record<string, string>> = {
   "01": "established", "02": "syn-sent", "03": "syn-received", "04": "fin-wait-1", "05": "fin-wait-2", "06": "time-wait",
@@ -30,6 +31,8 @@ export function connectionsToImds(text: string, endianness: "LE" | "BE"): readon
     if (to === undefined || !isImdsAddress(to.address)) continue;
     const from = endpoint(local, endianness);
     const state = STATES[stateHex.toUpperCase()];
+    // The other end of a connection within this host, where the address is its own: that is the server, and asks nobody.
+    if (from !== undefined && from.port === IMDS_PORT && isImdsAddress(from.address)) continue;
     if (from === undefined || state === undefined || !/^\d{1,10}$/.test(uidText)) continue;
     found.push({ localPort: from.port, remoteAddress: to.address, remotePort: to.port, state, uid: state === "time-wait" ? undefined : Number(uidText) });
   }

@@ -48,7 +48,7 @@ describe.skipIf(missing !== undefined)("a monitor that runs for long", () => {
         process.execPath, CLI,
       );
 
-      const expected: Record<string, number> = { "monitor.host_route": 1, "monitor.neighbour_appeared": 1 };
+      const expected: Record<string, number> = { "monitor.host_route": 2, "monitor.neighbour_appeared": 1 };
       const settle = (): Promise<void> => until(async () => covers(count(await told("out")), expected), async () => `${JSON.stringify(expected)} but ${JSON.stringify(count(await told("out")))}; ${await sh('cat "$HOME/said"')}`);
       const expectMore = (code: keyof typeof EACH_CYCLE): Promise<void> => {
         expected[code] = (expected[code] ?? 0) + EACH_CYCLE[code];

@@ -87,6 +87,8 @@ describe("connections", () => {
     expect(connectionsToImds(v4, "LE")).toEqual([{ localPort: 50_000, remoteAddress: "169.254.169.254", remotePort: 80, state: "established", uid: 1000 }]);
     const mapped = `${HEAD}   0: 0000000000000000FFFF00000F02000A:C351 0000000000000000FFFF0000FEA9FEA9:0050 06 00000000:00000000 03:00000B22 00000000     0        0 0 3 0\n`;
     expect(connectionsToImds(mapped, "LE")).toMatchObject([{ localPort: 50_001, state: "time-wait", uid: undefined }]);
+    const servers = `${HEAD}   0: FEA9FEA9:0050 FEA9FEA9:82E0 06 00000000:00000000 03:00000B22 00000000     0        0 0 3 0\n   1: FEA9FEA9:82E0 FEA9FEA9:0050 01 00000000:00000000 00:00000000 00000000  1000        0 2 1 0\n`;
+    expect(connectionsToImds(servers, "LE")).toMatchObject([{ localPort: 0x82e0, uid: 1000 }]);
     const v6 = `${HEAD}   0: 00000000000000000000000001000000:C352 C20E00FD000000000000000054020000:0050 02 00000000:00000001 01:00000064 00000000   33        0 9 2 0\n`;
     expect(connectionsToImds(v6, "LE")).toMatchObject([{ remoteAddress: "fd00:ec2::254", state: "syn-sent", uid: 33 }]);
   });
