@@ -9,6 +9,7 @@ import Module from "node:module";
 import { Readable } from "node:stream";
 import type { Guard } from "../guard.js";
 import { serviceOf } from "../firewall/classify.js";
+import { holdingAccounts } from "./expected-accounts.js";
 
 type Load = (this: unknown, request: string, parent: { readonly filename?: string | null } | undefined, isMain: boolean) => unknown;
 
@@ -20,6 +21,9 @@ const REGION_PATH = "/latest/meta-data/placement/region";
 const REGION_LOOKUP = /[\\/]@smithy[\\/]core[\\/]dist-cjs[\\/]submodules[\\/]config[\\/][\w.-]+$/;
 const CREDENTIAL_PROVIDER = /(?:^|[\\/])@(?:smithy|aws-sdk)[\\/]credential-provider-imds(?:$|[\\/]dist-cjs[\\/]index\.js$)/;
 const METADATA_CLIENT = /(?:^|[\\/])@aws-sdk[\\/]ec2-metadata-service(?:$|[\\/]dist-cjs[\\/]index\.js$)/;
+/** The default chain of every client, and the package from which programs take providers by name. */
+const DEFAULT_CHAIN = /(?:^|[\\/])@aws-sdk[\\/]credential-provider-node(?:$|[\\/]dist-cjs[\\/]index\.js$)/;
+const PROVIDERS = /(?:^|[\\/])@aws-sdk[\\/]credential-providers(?:$|[\\/]dist-cjs[\\/]index\.js$)/;
 /** The SDK's second major version: `require("./metadata_service")` within it. */
 const SECOND_MAJOR = /[\\/]aws-sdk[\\/]lib[\\/]/;
 
@@ -43,9 +47,11 @@ export function leadSdkThroughGuard(): void {
 }
 
 function adapterOf(request: string, asker: string): ((exports: never) => void) | undefined {
-  if (!request.includes("metadata") && !request.includes("-imds")) return undefined;
+  if (!request.includes("metadata") && !request.includes("credential-provider")) return undefined;
   if (CREDENTIAL_PROVIDER.test(request)) return adaptCredentialProvider;
   if (METADATA_CLIENT.test(request)) return adaptMetadataClient;
+  if (DEFAULT_CHAIN.test(request)) return adaptDefaultChain;
+  if (PROVIDERS.test(request)) return adaptProviders;
   if (/(?:^|[\\/])metadata_service(?:\.js)?$/.test(request) && (SECOND_MAJOR.test(asker) || SECOND_MAJOR.test(request))) return adaptSecondMajor;
   return undefined;
 }
@@ -93,6 +99,18 @@ function adaptCredentialProvider(exports: CredentialProviderPackage): void {
     const host = (options.hostname ?? options.host ?? "").replace(/^\[(.+)\]$/, "$1");
     return serviceOf(host) === "imds" ? Buffer.from(await answer(options.method ?? "GET", options.path ?? "/")) : httpRequest(options);
   };
+}
+
+type Factory = Parameters<typeof holdingAccounts>[0];
+
+function adaptDefaultChain(exports: { defaultProvider: Factory }): void {
+  exports.defaultProvider = holdingAccounts(exports.defaultProvider, "the default chain", guardFor);
+}
+
+/** Those that this package has drop-ins for. Its chain is the default chain. */
+function adaptProviders(exports: { fromIni: Factory; fromTemporaryCredentials: Factory }): void {
+  exports.fromIni = holdingAccounts(exports.fromIni, "profile", guardFor);
+  exports.fromTemporaryCredentials = holdingAccounts(exports.fromTemporaryCredentials, "temporary credentials", guardFor);
 }
 
 function adaptMetadataClient(exports: { MetadataService: unknown }): void {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { accountOf } from "../support/access-keys.mjs";
+import { accessKeyIdFor, accountOf } from "../support/access-keys.mjs";
 import { createSigner } from "../support/identity-signer.mjs";
 import { ATTACKER_ACCOUNT } from "../support/impersonator.mjs";
 import { canUnshare, createMachine } from "../support/machine.mjs";
@@ -22,12 +22,13 @@ const DEPENDENCIES = {
   "aws-sdk": "2.1693.0",
 };
 const ACCOUNT = "111122223333";
+const STRANGER = "999988887777";
 const REGION = "eu-central-1";
 const HOSTILE_REGION = "us-west-2";
 const able = canUnshare();
 if (!able.ok) console.log(`interop (preload): skipped, no machines can be made here: ${able.reason}`);
 
-type Door = "chain" | "instance" | "ini" | "s3" | "sts" | "region" | "auto" | "metadata" | "metadataRegion" | "v2" | "v2Metadata" | "ssrf";
+type Door = "chain" | "instance" | "ini" | "keys" | "temporary" | "s3" | "sts" | "region" | "auto" | "metadata" | "metadataRegion" | "v2" | "v2Metadata" | "ssrf";
 type Outcome = Readonly<Record<Door, { readonly value?: string; readonly error?: string; readonly code?: string }>>;
 
 describe.skipIf(!able.ok)("under the preload", () => {
@@ -46,6 +47,8 @@ describe.skipIf(!able.ok)("under the preload", () => {
     for (const file of ["app.cjs", "app.mjs"]) copyFileSync(join(APP, file), join(place, file));
     writeFileSync(join(folder, "key.pem"), signer.publicKeyPem);
     writeFileSync(join(folder, "config"), `[profile role]\nrole_arn = arn:aws:iam::${ACCOUNT}:role/x\ncredential_source = Ec2InstanceMetadata\nregion = ${REGION}\n`);
+    // Not where it is found by itself: the chain would take it.
+    writeFileSync(join(folder, "keys"), `[profile keys]\naws_access_key_id = ${accessKeyIdFor(STRANGER)}\naws_secret_access_key = secret\n`);
     env = { IMDS_GUARD_CERTIFICATES: `${REGION}=${join(folder, "key.pem")}`, IMDS_GUARD_PROBE: "off", AWS_CONFIG_FILE: join(folder, "config") };
   }, 600_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -141,6 +144,27 @@ describe.skipIf(!able.ok)("under the preload", () => {
       const { auto, ...rest } = outcome;
       expect(Object.entries(rest).filter(([, { value }]) => value !== undefined)).toEqual([]);
       expect(auto.value).toBe("standard");
+    } finally {
+      await machine.close();
+    }
+  });
+
+  it.each(PRELOADS)("%s with %s holds keys of every link of the chain against the expected accounts", async (app, _, execArgv) => {
+    const machine = await createMachine({ host: "laptop" });
+    try {
+      const doors = ["chain", "s3", "sts", "keys", "temporary"] as const;
+      const keysOf = (account: string) => ({ AWS_ACCESS_KEY_ID: accessKeyIdFor(account), AWS_SECRET_ACCESS_KEY: "secret", AWS_REGION: REGION, AWS_CONFIG_FILE: join(folder, "keys"), ROLE_KEY: accessKeyIdFor(account, "role") });
+      const accounts = ({ outcome }: Awaited<ReturnType<typeof run>>) => doors.map((door) => outcome[door].code ?? accountOf((outcome[door].value ?? "").split(" ")[0]));
+      const expected = { IMDS_GUARD_EXPECTED_ACCOUNTS: ACCOUNT };
+      // Without an expectation every key is as good as any.
+      expect(accounts(await run(machine, app, execArgv, doors, keysOf(STRANGER)))).toEqual(doors.map(() => STRANGER));
+      const ours = await run(machine, app, execArgv, doors, { ...keysOf(ACCOUNT), ...expected });
+      expect(accounts(ours)).toEqual([ACCOUNT, ACCOUNT, ACCOUNT, "ERR_IMDS_ACCOUNT_UNEXPECTED", ACCOUNT]);
+      const { outcome, stderr } = await run(machine, app, execArgv, doors, { ...keysOf(STRANGER), ...expected });
+      for (const door of doors) expect([door, outcome[door]]).toMatchObject([door, { error: "CredentialsProviderError", code: "ERR_IMDS_ACCOUNT_UNEXPECTED" }]);
+      expect(stderr).toContain("[credentials.account_unexpected]");
+      const role = await run(machine, app, execArgv, ["temporary"], { ...keysOf(ACCOUNT), ROLE_KEY: accessKeyIdFor(STRANGER), ...expected });
+      expect(role.outcome.temporary).toMatchObject({ code: "ERR_IMDS_ACCOUNT_UNEXPECTED" });
     } finally {
       await machine.close();
     }

@@ -6,12 +6,19 @@ const { createServer } = require("node:http");
 const signed = [];
 const standIn = createServer((request, response) => {
   signed.push(`${/Credential=([^/]+)\/\d+\/([^/]+)/.exec(request.headers.authorization ?? "")?.slice(1).join(" ")}`);
-  request.resume();
   response.setHeader("Content-Type", "application/xml");
-  response.end(request.method === "POST"
-    ? "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
-    : "<ListAllMyBucketsResult></ListAllMyBucketsResult>");
+  let asked = "";
+  request.on("data", (chunk) => { asked += chunk; });
+  request.on("end", () => response.end(answerTo(request.method, new URLSearchParams(asked))));
 });
+
+function answerTo(method, form) {
+  if (method !== "POST") return "<ListAllMyBucketsResult></ListAllMyBucketsResult>";
+  if (form.get("Action") !== "AssumeRole") return "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
+  // The role is of whichever account the key of this variable is.
+  const credentials = `<AccessKeyId>${process.env.ROLE_KEY}</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>`;
+  return `<AssumeRoleResponse><AssumeRoleResult><Credentials>${credentials}</Credentials></AssumeRoleResult></AssumeRoleResponse>`;
+}
 
 async function signedWith(send) {
   signed.length = 0;
@@ -35,6 +42,19 @@ const doors = (load) => ({
   async ini() {
     const { fromIni } = await load("@aws-sdk/credential-providers");
     return (await fromIni({ profile: "role", roleAssumer: async (source) => source })()).accessKeyId;
+  },
+  async keys() {
+    const { fromIni } = await load("@aws-sdk/credential-providers");
+    return (await fromIni({ profile: "keys" })()).accessKeyId;
+  },
+  async temporary() {
+    const { fromTemporaryCredentials } = await load("@aws-sdk/credential-providers");
+    let key;
+    await signedWith(async (endpoint) => {
+      const provider = fromTemporaryCredentials({ params: { RoleArn: "arn:aws:iam::111122223333:role/x" }, clientConfig: { endpoint, region: "eu-central-1", maxAttempts: 1 } });
+      key = (await provider()).accessKeyId;
+    });
+    return key;
   },
   async s3() {
     const { S3Client, ListBucketsCommand } = await load("@aws-sdk/client-s3");
