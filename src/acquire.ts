@@ -39,6 +39,8 @@ export interface AcquireOptions {
   readonly keyRing: KeyRing;
   readonly reporter: Reporter;
   readonly system: System;
+  /** Milliseconds that the first operation has used before, to find out where to ask. Default 0. */
+  readonly spentMs?: number;
 }
 
 /** Obtains credentials and metadata, again and again, from what has to stay the same responder. */
@@ -95,8 +97,16 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   /** Who it has been since the first success; never forgotten, because an instance keeps both for life. */
   let established: { accountId?: string | undefined; instanceId?: string | undefined } = {};
 
+  let spent = options.spentMs ?? 0;
+
+  function begin(): Deadline {
+    const deadline = startDeadline(settings.timeout - spent, system.monotonic);
+    spent = 0;
+    return deadline;
+  }
+
   async function acquire(): Promise<Acquired> {
-    const deadline = startDeadline(settings.timeout, system.monotonic);
+    const deadline = begin();
     try {
       const [offered, proved] = await beside(deadline, offer);
       return offered ? accept(offered, proved) : await changeRole(deadline);
@@ -108,7 +118,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
 
   /** Runs `ask` against the responder once that has proved itself; a finding makes it prove itself again. */
   async function afterProof<T>(ask: (deadline: Deadline, attestation: AttestationReport) => Promise<T>): Promise<T> {
-    const deadline = startDeadline(settings.timeout, system.monotonic);
+    const deadline = begin();
     try {
       const known = identity ?? (await proveIdentity(deadline, NO_WAIT));
       const attestation = bind(undefined, known, undefined);

@@ -22,8 +22,10 @@ export interface LineOptions {
 
 /** @throws ImdsUnavailableError `ERR_IMDS_ENDPOINT_UNRESOLVED` */
 export async function openLine({ decision, host, settings, keyRing, reporter, system }: LineOptions): Promise<Acquirer> {
+  const began = system.monotonic();
   const pin = await pinTarget(decision.target, settings);
   return createAcquirer({
+    spentMs: system.monotonic() - began,
     openSession: () => createSession({ pin, system, maxRetries: settings.maxRetries }),
     proof: decision.proof,
     host,

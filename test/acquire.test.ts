@@ -35,15 +35,17 @@ interface Given {
   readonly proof?: Proof;
   readonly options?: GuardOptions;
   readonly keys?: Readonly<Record<string, string>>;
+  readonly spentMs?: number;
 }
 
-async function bench({ identity, files = NITRO, proof = "required", options = {}, keys = { [REGION]: signer.publicKeyPem } }: Given = {}): Promise<Bench> {
+async function bench({ identity, files = NITRO, proof = "required", options = {}, keys = { [REGION]: signer.publicKeyPem }, spentMs = 0 }: Given = {}): Promise<Bench> {
   const server = (imds = await startSigningImds(identity));
   const { system } = machine(files);
   const events: GuardEvent[] = [];
   const endpoint = server.endpoints[0] as { host: string; port: number };
   const settings: Settings = (await resolveSettings({ timeout: 1_500, ...options }, system)).settings;
   const acquirer = createAcquirer({
+    spentMs,
     openSession: () => createSession({ pin: { addresses: [endpoint.host], port: endpoint.port }, system, maxRetries: 0 }),
     proof,
     host: await detectHost(system),
@@ -347,3 +349,10 @@ async function lyingProxy(target: ImdsServer, lies: Readonly<Record<string, obje
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { port: (server.address() as { port: number }).port, close: () => { server.closeAllConnections(); server.close(); } };
 }
+
+test("the time it took to find out where to ask is part of the first operation, and of no other", async () => {
+  const { acquirer, imds: server } = await bench({ spentMs: 1_500 });
+  expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_TOKEN_TIMEOUT" });
+  expect(server.counters.connections).toBe(0);
+  expect((await acquirer.acquire()).attestation.level).toBe("bound");
+});
