@@ -3,27 +3,30 @@ import { IMDS_IPV4 } from "../../addresses.js";
 import type { NetworkAnswers } from "./answers.js";
 import type { Check, Patient } from "./check.js";
 import { BLOCK_FIXES } from "./fixes.js";
+import type { FilterRule } from "./packet-filter.js";
+import { readIptables, readNft } from "./packet-filter.js";
 import type { Way } from "./routes.js";
 
 /** What could be seen of the packet filter. */
 export interface FilterView {
   /** Tools whose rules were read. */
   readonly read: readonly string[];
-  /** Rules, as printed, that name a metadata address. */
-  readonly naming: readonly string[];
+  /** Rules that name a metadata address, with the tool that told them. */
+  readonly rules: readonly (FilterRule & { readonly tool: string })[];
   /** Tools that are missing or refused to tell, with the reason. */
   readonly unseen: readonly string[];
 }
 
 const TOOLS: readonly (readonly [command: string, ...args: string[]])[] = [["nft", "list", "ruleset"], ["iptables-save"], ["ip6tables-save"]];
-const NAMES_IMDS = /169\.254\.169\.25[34]|169\.254\.0\.0\/16|fd00:ec2:/i;
+/** Rules that are shown. */
+const MAX_SHOWN = 20;
 
 /** Reads the packet filter by its own tools. They tell root only. */
 export async function readFilter({ system }: Patient): Promise<FilterView> {
-  if (system.platform !== "linux") return { read: [], naming: [], unseen: [`packet filters are not read on ${system.platform}`] };
+  if (system.platform !== "linux") return { read: [], rules: [], unseen: [`packet filters are not read on ${system.platform}`] };
   const results = await Promise.all(TOOLS.map(async ([command, ...args]) => ({ command, result: await system.run(command, args, 3_000) })));
   const read: string[] = [];
-  const naming: string[] = [];
+  const rules: FilterView["rules"][number][] = [];
   const unseen: string[] = [];
   for (const { command, result } of results) {
     if (result.kind === "failed") {
@@ -31,33 +34,41 @@ export async function readFilter({ system }: Patient): Promise<FilterView> {
       continue;
     }
     read.push(command);
-    const lines = result.stdout.split("\n").map((line) => line.trim());
-    naming.push(...lines.filter((line) => NAMES_IMDS.test(line)).map((line) => `${command}: ${line.slice(0, 160)}`));
+    const found = command === "nft" ? readNft(result.stdout) : readIptables(result.stdout);
+    rules.push(...found.map((rule) => ({ ...rule, tool: command })));
   }
-  return { read, naming: naming.slice(0, 20), unseen };
+  return { read, rules, unseen };
 }
+
+const EFFECTS: Readonly<Record<FilterRule["effect"], string>> = { blocks: "blocks a metadata address", passes: "lets packets for a metadata address pass", unclear: "names a metadata address" };
 
 /** Judges off EC2 whether programs can get out to the address; on EC2 they are meant to. */
 export function judgeRules(filter: FilterView, ways: readonly Way[], answers: NetworkAnswers | undefined, { host }: Patient): Check {
   const line = { section: "rules", id: "block", subject: "kernel rules" } as const;
-  const evidence = filter.naming.map((rule) => ({ source: "packet filter", value: rule, says: "names a metadata address" }));
+  const evidence = filter.rules.slice(0, MAX_SHOWN).map(({ tool, text, effect, ownPackets }) => ({
+    source: "packet filter", value: `${tool}: ${text.slice(0, 160)}`, says: `${EFFECTS[effect]}${ownPackets ? "" : ", but only what is forwarded for others"}`,
+  }));
+  const ofHost = filter.rules.filter(({ address, ownPackets }) => ownPackets && address === IMDS_IPV4);
   const seen = [filter.read.length > 0 ? `read: ${filter.read.join(", ")}` : undefined, ...filter.unseen].filter((part) => part !== undefined).join("; ");
   const way = ways.find(({ address }) => address === IMDS_IPV4);
   const asked = answers?.imds.find(({ address }) => address === IMDS_IPV4)?.answer;
   if (host.verdict === "ec2") {
-    return { ...line, status: "ok", says: evidence.length === 0 ? "on EC2 none is needed" : `${evidence.length} rules name the metadata addresses (${seen})`, evidence };
+    return { ...line, status: "ok", says: evidence.length === 0 ? "on EC2 none is needed" : `${filter.rules.length} rules name the metadata addresses (${seen})`, evidence };
   }
   if (way?.kind === "closed" || way?.kind === "no-route") return { ...line, status: "ok", says: `nothing gets out to ${IMDS_IPV4}: ${way.says}`, evidence };
   if (asked?.kind === "refused") return { ...line, status: "ok", says: `connections to ${IMDS_IPV4} are refused (${asked.code})`, evidence };
   if (asked !== undefined && asked.kind !== "silent") {
     return { ...line, status: "finding", says: `nothing keeps programs of this host from ${IMDS_IPV4}, and somebody answers there`, evidence, advice: ["block it (--fix-plan)"], fixes: BLOCK_FIXES };
   }
-  if (evidence.length > 0) return { ...line, status: "ok", says: `rules name the metadata addresses (${seen})`, evidence };
+  if (ofHost.some(({ effect }) => effect === "blocks")) return { ...line, status: "ok", says: `rules block ${IMDS_IPV4} (${seen})`, evidence };
+  if (ofHost.some(({ effect }) => effect === "unclear")) {
+    return { ...line, status: "unknown", says: `rules name ${IMDS_IPV4}, and whether they block it was not understood (${seen})`, evidence, advice: evidence.map(({ value }) => `look at: ${value}`) };
+  }
   if (filter.read.length === 0) {
     return { ...line, status: "unknown", says: `whether a rule blocks ${IMDS_IPV4} was not seen (${seen})`, advice: ["run doctor as root, and with nft or iptables-save installed, to see the rules; --fix-plan shows one that blocks"], fixes: BLOCK_FIXES };
   }
   return {
-    ...line, status: "finding", says: `no rule blocks ${IMDS_IPV4}: whoever owns the network may answer there (${seen})`,
+    ...line, status: "finding", evidence, says: `no rule blocks ${IMDS_IPV4}: whoever owns the network may answer there (${seen})`,
     advice: ["block it, so that no program of this host can ask (--fix-plan)"], fixes: BLOCK_FIXES,
   };
 }

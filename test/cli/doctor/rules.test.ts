@@ -24,26 +24,39 @@ const answer = (kind: "silent" | "imdsv2" | "refused"): NetworkAnswers => {
 
 describe("readFilter", () => {
   it("keeps the rules that name a metadata address, and says what it could not see", async () => {
-    const ruleset = "table inet x {\n  chain output {\n    ip daddr 169.254.169.254 reject\n    ip6 daddr fd00:ec2::/32 drop\n    ip daddr 10.0.0.1 accept\n  }\n}\n";
+    const ruleset = "table inet x {\n  chain output {\n    type filter hook output priority filter; policy accept;\n    ip daddr 169.254.169.254 reject\n    ip6 daddr fd00:ec2::/32 drop\n    ip daddr 10.0.0.1 accept\n  }\n}\n";
     const view = await readFilter(patientOf("not-ec2", (command) => (command === "nft" ? { kind: "output", stdout: ruleset } : { kind: "failed", reason: command === "iptables-save" ? "4" : "ENOENT" })));
     expect(view).toEqual({
-      read: ["nft"], naming: ["nft: ip daddr 169.254.169.254 reject", "nft: ip6 daddr fd00:ec2::/32 drop"],
+      read: ["nft"],
+      rules: [
+        { tool: "nft", text: "ip daddr 169.254.169.254 reject", address: "169.254.169.254", effect: "blocks", ownPackets: true },
+        { tool: "nft", text: "ip6 daddr fd00:ec2::/32 drop", address: "fd00:ec2::254", effect: "blocks", ownPackets: true },
+      ],
       unseen: ["iptables-save: refused (needs root)", "ip6tables-save: not installed"],
     });
   });
 });
 
 describe("judgeRules", () => {
-  const seen = { read: ["nft"], naming: [], unseen: [] };
-  const naming = { read: ["nft"], naming: ["nft: ip daddr 169.254.169.254 reject"], unseen: [] };
-  const unseen = { read: [], naming: [], unseen: ["nft: refused (needs root)"] };
+  const seen = { read: ["nft"], rules: [], unseen: [] };
+  const rule = { tool: "nft", text: "ip daddr 169.254.169.254 ...", address: "169.254.169.254", effect: "blocks", ownPackets: true } as const;
+  const blocking = { read: ["nft"], rules: [rule], unseen: [] };
+  const passing = { ...blocking, rules: [{ ...rule, effect: "passes" as const }] };
+  const unclear = { ...blocking, rules: [{ ...rule, effect: "unclear" as const }] };
+  const forwarding = { ...blocking, rules: [{ ...rule, ownPackets: false }] };
+  const other = { ...blocking, rules: [{ ...rule, address: "fd00:ec2::254" }] };
+  const unseen = { read: [], rules: [], unseen: ["nft: refused (needs root)"] };
   it.each([
     ["a route refuses", seen, "closed", "silent", "ok"],
     ["no route", unseen, "no-route", undefined, "ok"],
     ["connections are refused", unseen, "open", "refused", "ok"],
-    ["somebody answers, whatever the rules", naming, "open", "imdsv2", "finding"],
-    ["a rule, and silence", naming, "open", "silent", "ok"],
-    ["a rule, not tried", naming, "open", undefined, "ok"],
+    ["somebody answers, whatever the rules", blocking, "open", "imdsv2", "finding"],
+    ["a rule that blocks, and silence", blocking, "open", "silent", "ok"],
+    ["a rule that blocks, not tried", blocking, "open", undefined, "ok"],
+    ["a rule that lets pass", passing, "open", "silent", "finding"],
+    ["a rule that rewrites", unclear, "open", "silent", "unknown"],
+    ["a rule for what is forwarded", forwarding, "open", "silent", "finding"],
+    ["a rule for the other address", other, "open", "silent", "finding"],
     ["rules read and none, silence", seen, "open", "silent", "finding"],
     ["rules not seen, silence", unseen, "open", "silent", "unknown"],
     ["rules not seen, not tried", unseen, "open", undefined, "unknown"],
