@@ -45,17 +45,19 @@ async function measure(place, delayMs) {
     return answers;
   };
   const rows = [];
+  // A service that answers at once is nobody's; it shows what the processor takes, and has no goal.
+  const goal = (/** @type {number} */ atMost) => (delayMs === 0 ? undefined : atMost);
   for (const [door, name] of Object.entries(DOORS)) {
     const cold = await beside(COLD_RUNS, { door });
-    rows.push(...compare(`${name}: import and first call of a process that has a client`, cold, ({ fromImport }) => [fromImport], 1.1));
+    rows.push(...compare(`${name}: import and first call of a process that has a client`, cold, ({ fromImport }) => [fromImport], goal(1.1)));
     rows.push(...compare(`${name}: of that, the first call`, cold, ({ first }) => [first]));
     const warm = await beside(WARM_RUNS, { door, fresh: SAMPLES, refreshes: SAMPLES });
-    rows.push(...compare(`${name}: new provider, modules loaded`, warm, (answer) => answer.warm, 1.1));
-    rows.push(...compare(`${name}: refresh`, warm, (answer) => answer.refresh, 0.4));
+    rows.push(...compare(`${name}: new provider, modules loaded`, warm, (answer) => answer.warm, goal(1.1)));
+    rows.push(...compare(`${name}: refresh`, warm, (answer) => answer.refresh, goal(0.4)));
   }
   if (delayMs === BARE_DELAY_MS) {
     const bare = await beside(COLD_RUNS, { door: "chain", clientLoaded: false });
-    rows.push(...compare("fromNodeProviderChain: import and first call of a process without a client", bare, ({ fromImport }) => [fromImport]));
+    rows.push(...compare("fromNodeProviderChain: import and first call of a process without a client", bare, ({ fromImport }) => [fromImport], 1.1));
   }
   const where = place.isolated ? "EC2 (simulated)" : "the genuine stand-in on loopback";
   return { title: `${where}, ${delayMs} ms before each answer`, rows };

@@ -28,13 +28,16 @@ export function hostile() {
     const rows = [];
     for (const [name = "", what, attested] of BEHAVIOURS) {
       const guard = { ...(attested === undefined ? UNATTESTED : ATTESTED), timeout: TIMEOUT_MS, log: "off" };
-      // The second time everything is loaded and compiled, and what grows is the answer.
-      const ours = await facing(place, name, { module: OURS, guard, ...GENEROUS }, 2);
+      // The first time code is loaded and compiled, too; after that, what grows is the answer.
+      const [first, ...ours] = await facing(place, name, { module: OURS, guard, ...GENEROUS }, 4);
       const stock = attested === undefined ? await facing(place, name, { module: STOCK, ...GIVE_UP }, 1) : undefined;
+      const row = (/** @type {string} */ grown, /** @type {string} */ unit, /** @type {"ms" | "live" | "rss"} */ figure, /** @type {number} */ goal) => ({
+        what: `${what}: ${grown}`, unit, ours: ours.map((answer) => answer[figure]), ...(stock && { stock: stock.map((answer) => answer[figure]) }), goals: [oursAtMost(goal)],
+      });
       rows.push(
-        { what: `${what}: over after`, unit: "ms", ours: [ours.ms], ...(stock && { stock: [stock.ms] }), goals: [oursAtMost(TIMEOUT_MS + SLACK_MS)], note: endOf(ours, stock) },
-        { what: `${what}: growth of heap and buffers`, unit: "MiB", ours: [ours.live], ...(stock && { stock: [stock.live] }), goals: [oursAtMost(2)] },
-        { what: `${what}: growth of RSS`, unit: "MiB", ours: [ours.rss], ...(stock && { stock: [stock.rss] }), goals: [oursAtMost(2)] },
+        { ...row("over after", "ms", "ms", TIMEOUT_MS + SLACK_MS), note: endOf(first, stock?.[0]) },
+        row("growth of heap and buffers", "MiB", "live", 2),
+        row("growth of RSS", "MiB", "rss", 2),
       );
     }
     return { title: `Hostile responders (deadline ${TIMEOUT_MS} ms; the stock SDK is given up after ${TIMEOUT_MS} ms or 200 MiB)`, rows };
@@ -45,10 +48,11 @@ export function hostile() {
 async function facing(place, name, order, times) {
   await place.serve({ kind: "behaviour", name });
   const client = await place.open("hostile.mjs", ["--expose-gc"]);
-  let answer;
-  for (let asked = 0; asked < times; asked += 1) answer = await client.ask(order);
+  /** @type {any[]} */
+  const answers = [];
+  for (let asked = 0; asked < times; asked += 1) answers.push(await client.ask(order));
   await client.close();
-  return answer;
+  return answers;
 }
 
 /** @param {any} ours @param {any} stock */
