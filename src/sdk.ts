@@ -1,5 +1,6 @@
 /** The AWS SDK's modules, none of which is loaded before it is needed, and each as cheaply as the process allows. */
 import { createRequire } from "node:module";
+import { membersOf } from "./imported.js";
 
 /** `CredentialsProviderError` and its relatives. */
 export const loadSdkConfig = (): Promise<typeof import("@smithy/core/config")> =>
@@ -18,11 +19,11 @@ export const loadIniFiles = (): Promise<typeof import("@smithy/shared-ini-file-l
  * loaded: 5 to 20 ms where `require` takes 0.1. So once the application has brought the SDK with it, the rest of it is
  * required. Otherwise, and in bundles, which know `import()` only, it is imported.
  */
-async function load<Module>(name: string, imported: () => Promise<Module>): Promise<Module> {
+async function load<Module extends object>(name: string, imported: () => Promise<Module>): Promise<Module> {
   const known = loaded.get(name);
   if (known !== undefined) return known as Module;
   const require = requireBesideSdk();
-  const module = require === undefined ? await imported() : (require(name) as Module);
+  const module = require === undefined ? membersOf(await imported()) : (require(name) as Module);
   loaded.set(name, module);
   return module;
 }

@@ -3,6 +3,7 @@ import type { Hash, Hmac } from "node:crypto";
 import { createHash, createHmac } from "node:crypto";
 import type { HashConstructor } from "@smithy/types";
 import { ImdsImpersonationError, ImdsUnavailableError, printable } from "../errors.js";
+import { membersOf } from "../imported.js";
 
 /** Credentials to be checked. */
 export interface SignableCredentials {
@@ -95,7 +96,7 @@ function onlyMatch(text: string, pattern: RegExp): string | undefined {
 
 /** Signature Version 4, by the SDK's own signer. */
 async function signedHeaders(url: URL, region: string, credentials: SignableCredentials): Promise<Record<string, string>> {
-  const { SignatureV4 } = await import("@smithy/signature-v4");
+  const { SignatureV4 } = membersOf(await import("@smithy/signature-v4"));
   const signer = new SignatureV4({ service: "sts", region, credentials, sha256: NodeSha256 });
   const { headers } = await signer.sign({
     method: "POST",

@@ -6,6 +6,7 @@ import { Socket } from "node:net";
 import { ImdsUnavailableError, invalidArgument, printable } from "../errors.js";
 import type { Evidence } from "../errors.js";
 import { parseIp } from "../addresses.js";
+import { membersOf } from "../imported.js";
 import { markOwn } from "../own-sockets.js";
 import { createQuery, MAX_ADDRESSES, readAnswer } from "./dns-message.js";
 import type { DnsAnswer, DnsCodec, DnsQuery } from "./dns-message.js";
@@ -35,7 +36,7 @@ export async function resolveHost(name: string, options: ResolveOptions): Promis
   if (host === "localhost" || host.endsWith(".localhost")) return ["127.0.0.1", "::1"]; // RFC 6761 6.3
   const deadline = performance.now() + options.timeoutMs;
   const servers = (options.servers ?? getServers()).slice(0, MAX_SERVERS);
-  const codec: DnsCodec = await import("dns-packet");
+  const codec: DnsCodec = membersOf(await import("dns-packet"));
   const evidence: Evidence[] = [];
   for (const [index, text] of servers.entries()) {
     const server = parseServer(text);
