@@ -2,19 +2,20 @@
 import { accountOfAccessKey } from "./attest/access-key.js";
 import type { BindingReport } from "./attest/bind.js";
 import { bindIdentity } from "./attest/bind.js";
-import { readSignedIdentity } from "./attest/cms.js";
 import type { IdentityDocument } from "./attest/identity-document.js";
-import { attestDocument, parseIdentityDocument } from "./attest/identity-document.js";
+import { both } from "./both.js";
 import type { KeyRing } from "./attest/user-keys.js";
 import type { Proof } from "./decide.js";
 import { ImdsImpersonationError, ImdsUnavailableError, ImdsUntrustedError } from "./errors.js";
 import type { Reporter } from "./events/reporter.js";
 import type { HostReport } from "./host/report.js";
 import type { RoleCredentials } from "./imds/responses.js";
-import { parseCredentials, parseObject } from "./imds/responses.js";
+import { parseCredentials } from "./imds/responses.js";
 import type { ImdsSession } from "./imds/session.js";
 import type { Deadline } from "./imds/transport.js";
 import { startDeadline } from "./imds/transport.js";
+import type { Identity } from "./prove.js";
+import { createProver, NO_IDENTITY } from "./prove.js";
 import type { Settings } from "./settings/options.js";
 import type { System } from "./system.js";
 
@@ -54,14 +55,6 @@ export interface Acquirer {
   token(): Promise<string>;
 }
 
-/** What the responder proved, or, for a region without a known key, merely claimed. */
-interface Identity {
-  readonly document: IdentityDocument | undefined;
-  readonly claim: IdentityDocument | undefined;
-  readonly instanceProfileArn: string | undefined;
-  readonly instanceProfileId: string | undefined;
-}
-
 /** Credentials of a role, unparsed. */
 interface Offer {
   readonly role: string;
@@ -74,22 +67,13 @@ interface Steps {
   readonly keyAsked?: () => void;
 }
 
-/** What the proof waits for: that these requests went out, or that there will be none. */
-interface Waits {
-  readonly begun?: Promise<void>;
-  readonly keyAsked?: Promise<void>;
-}
-
 const NO_STEPS: Steps = {};
-const NO_WAIT: Waits = {};
-const NO_IDENTITY: Identity = { document: undefined, claim: undefined, instanceProfileArn: undefined, instanceProfileId: undefined };
-const IAM_INFO_PATH = "/latest/meta-data/iam/info";
-const MAX_IAM_INFO = 4_096;
 const MAX_METADATA = 64 * 1024;
 
 /** Makes an acquirer. It remembers the role name and the verified identity; a finding makes it forget both. */
 export function createAcquirer(options: AcquireOptions): Acquirer {
   const { proof, settings, host, reporter, system } = options;
+  const prove = createProver(options);
   let session = options.openSession();
   let identity: Identity | undefined = proof === "none" ? NO_IDENTITY : undefined;
   let roleName = settings.roleName;
@@ -120,7 +104,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   async function afterProof<T>(ask: (deadline: Deadline, attestation: AttestationReport) => Promise<T>): Promise<T> {
     const deadline = begin();
     try {
-      const known = identity ?? (await proveIdentity(deadline, NO_WAIT));
+      const known = identity ?? (await prove(session, deadline));
       const attestation = bind(undefined, known, undefined);
       if (identity !== known) reportIdentity(attestation);
       identity = known;
@@ -149,7 +133,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
       begin();
       askedForKey();
     });
-    return both(offering, proveIdentity(deadline, { begun, keyAsked }));
+    return both(offering, prove(session, deadline, { begun, keyAsked }));
   }
 
   function offer(deadline: Deadline, steps: Steps): Promise<Offer | undefined> {
@@ -205,50 +189,6 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
       claimed: { roleName: now },
       evidence: [{ source: "role listing", value: `${before} -> ${now}`, says: "another role is attached now" }],
     });
-  }
-
-  async function proveIdentity(deadline: Deadline, { begun, keyAsked }: Waits): Promise<Identity> {
-    await begun;
-    const [named, info] = await both(namedIdentity(deadline, keyAsked), iamInfo(deadline));
-    return { ...named, ...info };
-  }
-
-  async function namedIdentity(deadline: Deadline, keyAsked: Promise<void> | undefined): Promise<Pick<Identity, "document" | "claim">> {
-    const body = await signedIdentity(deadline);
-    await keyAsked;
-    try {
-      return { document: attestDocument(body, options.keyRing).document, claim: undefined };
-    } catch (error) {
-      const unknownRegion = error instanceof ImdsImpersonationError && error.code === "ERR_IMDS_ATTESTATION_REGION";
-      if (!unknownRegion || proof !== "unless-unknown-region") throw error;
-      const claim = parseIdentityDocument(readSignedIdentity(body).content);
-      if (!isVouchedFor(claim.region, settings)) throw error;
-      reporter.report("imds.attestation_unavailable", { endpoint: session.pin, message: error.message, evidence: error.evidence, advice: error.advice });
-      return { document: undefined, claim };
-    }
-  }
-
-  async function signedIdentity(deadline: Deadline): Promise<Buffer> {
-    // A token that is refused says that the whole service is off, and not that this path is withheld.
-    await session.token(deadline);
-    try {
-      return await session.signedIdentity(deadline);
-    } catch (error) {
-      // Every genuine service has one; without it this is a downgrade and not an outage.
-      const withheld = error instanceof ImdsUnavailableError && ["ERR_IMDS_NOT_FOUND", "ERR_IMDS_FORBIDDEN"].includes(error.code);
-      throw withheld ? attestationMissing(error) : error;
-    }
-  }
-
-  async function iamInfo(deadline: Deadline): Promise<Pick<Identity, "instanceProfileArn" | "instanceProfileId">> {
-    try {
-      const fields = parseObject(await session.get(IAM_INFO_PATH, MAX_IAM_INFO, deadline), `GET ${IAM_INFO_PATH}`);
-      return { instanceProfileArn: asText(fields["InstanceProfileArn"]), instanceProfileId: asText(fields["InstanceProfileId"]) };
-    } catch (error) {
-      // Only a cross-check: its absence proves nothing, a contradiction or garbage does.
-      if (error instanceof ImdsUnavailableError) return { instanceProfileArn: undefined, instanceProfileId: undefined };
-      throw error;
-    }
   }
 
   /** Without `credentials` only the document is held against the host and the expectations. */
@@ -316,41 +256,6 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
 function signal(): [reached: Promise<void>, reach: () => void] {
   let reach!: () => void;
   return [new Promise<void>((resolve) => (reach = resolve)), reach];
-}
-
-/** Waits for both. A finding is thrown at once; an outage only once the other has had its chance to end in a finding. */
-async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
-  try {
-    return await Promise.all([first, second]);
-  } catch (error) {
-    if (!(error instanceof ImdsUnavailableError)) throw error;
-    for (const outcome of await Promise.allSettled([first, second])) {
-      if (outcome.status === "rejected" && !(outcome.reason instanceof ImdsUnavailableError)) throw outcome.reason;
-    }
-    throw error;
-  }
-}
-
-/**
- * Anybody can name a region that has no key. Without something that the responder does not choose, that would be a way
- * round the whole proof.
- */
-function isVouchedFor(region: string, settings: Settings): boolean {
-  return settings.expectedAccounts.length > 0 || settings.expectedRegions.includes(region) || settings.configuredRegion === region;
-}
-
-function asText(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
-function attestationMissing(cause: ImdsUnavailableError): ImdsImpersonationError {
-  return new ImdsImpersonationError("ERR_IMDS_ATTESTATION_MISSING", "The responder has no signed identity document; every EC2 instance has one", {
-    evidence: cause.evidence,
-    advice:
-      "Whoever answered is not the instance metadata service, or something filters the path. An emulator that you trust needs attestation off " +
-      "and should be pinned with expectedAccounts.",
-    cause,
-  });
 }
 
 function noSuchRole(role: string, cause: ImdsUnavailableError): ImdsUnavailableError {
