@@ -4,6 +4,7 @@ import type { BindingReport } from "./attest/bind.js";
 import { bindIdentity } from "./attest/bind.js";
 import type { IdentityDocument } from "./attest/identity-document.js";
 import { both } from "./both.js";
+import { checkAgainstDocument } from "./attest/signed-metadata.js";
 import type { KeyRing } from "./attest/user-keys.js";
 import type { Proof } from "./decide.js";
 import { ImdsImpersonationError, ImdsUnavailableError, ImdsUntrustedError } from "./errors.js";
@@ -248,7 +249,12 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   return {
     acquire,
     identify: () => afterProof((_, attestation) => Promise.resolve(attestation)),
-    fetch: (path) => afterProof((deadline) => session.get(path, MAX_METADATA, deadline)),
+    fetch: (path) =>
+      afterProof(async (deadline, { document }) => {
+        const body = await session.get(path, MAX_METADATA, deadline);
+        checkAgainstDocument(path, body, document);
+        return body;
+      }),
     token: () => afterProof((deadline) => session.token(deadline)),
   };
 }
