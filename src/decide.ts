@@ -43,7 +43,7 @@ export interface Refusal {
   readonly target: Target;
 }
 
-/** What {@link decide} comes to. */
+/** What settings and verdict come to: IMDS may be asked, or not. */
 export type Decision = Contact | Refusal;
 
 /** The settings a decision rests on. */

@@ -85,6 +85,17 @@ export type ImdsGuardErrorKind = "refused" | "unavailable" | "untrusted" | "impe
 /**
  * Base of every error raised by imds-guard. `instanceof` works across copies of the package (ESM, CommonJS, nested
  * installs), because it tests a brand registered with `Symbol.for` and not the identity of the class.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, ImdsGuardError } from "imds-guard";
+ * try {
+ *   await createGuard({ mode: "deny" }).credentials();
+ * } catch (error) {
+ *   if (!(error instanceof ImdsGuardError)) throw error;
+ *   console.error(error.code, error.evidence, error.advice); // ERR_IMDS_DISABLED ...
+ * }
+ * ```
  */
 export class ImdsGuardError extends Error {
   /** Stable code; compare this and never the message. */
@@ -106,6 +117,7 @@ export class ImdsGuardError extends Error {
     Object.defineProperty(this, BRAND, { value: kind });
   }
 
+  /** Whether `value` is an error of this class, from any copy of the package. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     // Subclasses test their own kind; the base class accepts every branded error.
     const kind = brandOf(value);
@@ -126,7 +138,18 @@ const DEFAULT_TRY_NEXT_LINK: Readonly<Record<ImdsGuardErrorKind, boolean>> = {
   settings: false,
 };
 
-/** IMDS was not asked: the host is not EC2, the service is disabled, or the endpoint is not one that may be asked. */
+/**
+ * IMDS was not asked: the host is not EC2, the service is disabled, or the endpoint is not one that may be asked.
+ *
+ * @example
+ * ```ts
+ * import { fromNodeProviderChain, ImdsRefusedError } from "imds-guard";
+ * const credentials = await fromNodeProviderChain()().catch((error: unknown) => {
+ *   if (error instanceof ImdsRefusedError && error.code === "ERR_IMDS_NOT_EC2") return undefined; // a laptop without credentials
+ *   throw error;
+ * });
+ * ```
+ */
 export class ImdsRefusedError extends ImdsGuardError {
   static readonly KIND = "refused";
   declare readonly code: RefusalCode;
@@ -136,7 +159,19 @@ export class ImdsRefusedError extends ImdsGuardError {
   }
 }
 
-/** IMDS was asked and could not serve: nobody there, a timeout, no role attached, throttled to the end. */
+/**
+ * IMDS was asked and could not serve: nobody there, a timeout, no role attached, throttled to the end.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, ImdsUnavailableError } from "imds-guard";
+ * const guard = createGuard();
+ * const credentials = await guard.credentials().catch((error: unknown) => {
+ *   if (error instanceof ImdsUnavailableError) process.exitCode = 75; // may pass: let the supervisor start it again
+ *   throw error;
+ * });
+ * ```
+ */
 export class ImdsUnavailableError extends ImdsGuardError {
   static readonly KIND = "unavailable";
   declare readonly code: UnavailableCode;
@@ -146,7 +181,18 @@ export class ImdsUnavailableError extends ImdsGuardError {
   }
 }
 
-/** Somebody answered, but not as the genuine service does: redirect, IMDSv1 only, oversized or malformed content. */
+/**
+ * Somebody answered, but not as the genuine service does: redirect, IMDSv1 only, oversized or malformed content.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, ImdsUntrustedError } from "imds-guard";
+ * await createGuard().credentials().catch((error: unknown) => {
+ *   if (error instanceof ImdsUntrustedError) console.error("no genuine IMDS:", error.code, error.evidence);
+ *   throw error;
+ * });
+ * ```
+ */
 export class ImdsUntrustedError extends ImdsGuardError {
   static readonly KIND = "untrusted";
   declare readonly code: UntrustedCode;
@@ -156,7 +202,19 @@ export class ImdsUntrustedError extends ImdsGuardError {
   }
 }
 
-/** The proof failed: the responder, the instance, the account or the role is not the one it has to be. */
+/**
+ * The proof failed: the responder, the instance, the account or the role is not the one it has to be.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, ImdsImpersonationError } from "imds-guard";
+ * const guard = createGuard({ expectedAccounts: ["111122223333"] });
+ * await guard.credentials().catch((error: unknown) => {
+ *   if (error instanceof ImdsImpersonationError) console.error("impersonated:", error.code, error.evidence);
+ *   throw error;
+ * });
+ * ```
+ */
 export class ImdsImpersonationError extends ImdsGuardError {
   static readonly KIND = "impersonation";
   declare readonly code: ImpersonationCode;
@@ -166,7 +224,18 @@ export class ImdsImpersonationError extends ImdsGuardError {
   }
 }
 
-/** A setting from the environment or the shared config file that cannot be honoured as written. */
+/**
+ * A setting from the environment or the shared config file that cannot be honoured as written.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, ImdsGuardSettingsError } from "imds-guard";
+ * await createGuard().whereAmI().catch((error: unknown) => {
+ *   if (error instanceof ImdsGuardSettingsError) console.error(error.message, error.advice); // IMDS_GUARD_MODE is "alow"; allowed: ...
+ *   throw error;
+ * });
+ * ```
+ */
 export class ImdsGuardSettingsError extends ImdsGuardError {
   static readonly KIND = "settings";
   declare readonly code: SettingsCode;
@@ -176,7 +245,18 @@ export class ImdsGuardSettingsError extends ImdsGuardError {
   }
 }
 
-/** Whether `value` is an error of imds-guard, of any kind and from any copy of the package. */
+/**
+ * Whether `value` is an error of imds-guard, of any kind and from any copy of the package.
+ *
+ * @example
+ * ```ts
+ * import { fromNodeProviderChain, isImdsGuardError } from "imds-guard";
+ * await fromNodeProviderChain()().catch((error: unknown) => {
+ *   if (isImdsGuardError(error) && error.kind === "impersonation") console.error(error.advice);
+ *   throw error;
+ * });
+ * ```
+ */
 export function isImdsGuardError(value: unknown): value is ImdsGuardError {
   return brandOf(value) !== undefined;
 }

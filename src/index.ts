@@ -22,11 +22,23 @@ export type { ClientConfig, ClientConfigInit, ResolvedDefaultsMode } from "./pro
 export type { GuardKey } from "./provider/guard-option.js";
 
 export type { Guard, GuardedCredentials, Whereabouts } from "./guard.js";
+export type { Verifiable } from "./account-gate.js";
 export type { AttestationReport } from "./acquire.js";
+export type { BindingSubject, Unbound } from "./attest/bind.js";
+export type { IdentityDocument } from "./attest/identity-document.js";
 export type { Decision, Contact, Refusal, Proof, Target } from "./decide.js";
 export type { AttestationMode, GuardOptions, Mode, OnUnknownAccount } from "./settings/options.js";
 export { DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT } from "./settings/options.js";
-export type { HostEvidence, HostReport, Verdict } from "./host/report.js";
+export type {
+  HostEvidence,
+  HostEvidenceKind,
+  HostEvidenceStatus,
+  HostEvidenceWeight,
+  HostReport,
+  HostRule,
+  HostVirtualization,
+  Verdict,
+} from "./host/report.js";
 
 export {
   ImdsGuardError,
@@ -40,6 +52,7 @@ export {
 export type {
   Evidence,
   ImdsGuardErrorCode,
+  ImdsGuardErrorDetails,
   ImdsGuardErrorKind,
   ImpersonationCode,
   RefusalCode,

@@ -13,7 +13,15 @@ interface Entry {
   readonly title: string;
 }
 
-/** Code -> severity, action and title. Codes are stable; titles are for people. */
+/**
+ * Code -> severity, action and title. Codes are stable; titles are for people.
+ *
+ * @example
+ * ```ts
+ * import { CATALOGUE } from "imds-guard";
+ * for (const [code, { severity, title }] of Object.entries(CATALOGUE)) console.log(code, severity, title);
+ * ```
+ */
 export const CATALOGUE = {
   "imds.refused_not_ec2": { severity: "notice", action: "refused", title: "IMDS not asked: this host is not EC2" },
   "imds.refused_unknown_host": { severity: "notice", action: "refused", title: "IMDS not asked: this host could not be identified" },
@@ -121,7 +129,15 @@ export interface GuardEvent {
   readonly refs: readonly string[];
 }
 
-/** AWS security bulletin on IMDS impersonation. */
+/**
+ * AWS security bulletin on IMDS impersonation, to which events refer.
+ *
+ * @example
+ * ```ts
+ * import { BULLETIN, createGuard } from "imds-guard";
+ * createGuard({ onEvent: ({ severity, advice }) => severity === "critical" && console.error(advice, BULLETIN) });
+ * ```
+ */
 export const BULLETIN = "https://aws.amazon.com/security/security-bulletins/AWS-2025-021/";
 
 const RANK: Readonly<Record<Severity, number>> = { info: 0, notice: 1, warning: 2, error: 3, critical: 4 };

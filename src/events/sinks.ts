@@ -20,10 +20,15 @@ export type Threshold = Severity | "off";
 
 /** Structurally the `Logger` of the AWS SDK, and so also `console`, pino and winston. */
 export interface Logger {
+  /** Not called by a guard. */
   trace?: (...content: any[]) => void;
+  /** Not called by a guard. */
   debug: (...content: any[]) => void;
+  /** Severities `info` and `notice`. */
   info: (...content: any[]) => void;
+  /** Severity `warning`. */
   warn: (...content: any[]) => void;
+  /** Severities `error` and `critical`. */
   error: (...content: any[]) => void;
 }
 
@@ -110,7 +115,16 @@ export function callbackSink(fn: (event: GuardEvent) => void | Promise<void>): S
   };
 }
 
-/** Name of the `node:diagnostics_channel` channel that carries every {@link GuardEvent}. */
+/**
+ * Name of the `node:diagnostics_channel` channel that carries every {@link GuardEvent}.
+ *
+ * @example
+ * ```ts
+ * import { subscribe } from "node:diagnostics_channel";
+ * import { EVENT_CHANNEL, type GuardEvent } from "imds-guard";
+ * subscribe(EVENT_CHANNEL, (message) => console.log((message as GuardEvent).code));
+ * ```
+ */
 export const EVENT_CHANNEL = "imds-guard:event";
 
 /** Publishes on {@link EVENT_CHANNEL} when somebody subscribed. Node raises a subscriber's exception as uncaught. */

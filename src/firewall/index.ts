@@ -31,7 +31,7 @@ export interface FirewallOptions {
 
 /**
  * From now on no connection of this thread, its workers and its Node children reaches a link-local metadata service, but
- * the guard's own: each fails as a connection does that the system refuses (`EACCES`, with an {@link ImdsRefusedError}
+ * the guard's own: each fails as a connection does that the system refuses (`EACCES`, with an `ImdsRefusedError`
  * `ERR_IMDS_CONNECTION_BLOCKED` as cause), and is an event. Cannot be undone.
  *
  * @returns what it came to, and what it cannot close; `imds-guard/register` as a preload closes the most

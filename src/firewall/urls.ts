@@ -27,6 +27,13 @@ const METADATA_NAMES = ["instance-data", "instance-data.ec2.internal", "metadata
  * Whether an address is one of a link-local metadata service: IMDS, and Amazon's DNS, time and container services, in
  * every spelling: any IPv6 form that carries the IPv4 address, brackets, a zone identifier, and the decimal, octal,
  * hexadecimal and short forms that URL parsers and resolvers understand. `false` for what is no address.
+ *
+ * @example
+ * ```ts
+ * import { isMetadataAddress } from "imds-guard/firewall";
+ * console.log(isMetadataAddress("2852039166"), isMetadataAddress("::ffff:a9fe:a9fe"), isMetadataAddress("192.0.2.1")); // true true false
+ * ```
+ * @throws TypeError `ERR_INVALID_ARG_VALUE` for what is no string
  */
 export function isMetadataAddress(ip: string): boolean {
   if (typeof ip !== "string") throw invalidArgument("ip", ip, "an address as a string");

@@ -43,7 +43,7 @@ export type HostRule =
 /** How EC2 runs this host. Bare-metal instances are `nitro`: the Nitro cards write the same strings there. */
 export type HostVirtualization = "nitro" | "xen-hvm" | "xen-pv";
 
-/** Answer of {@link detectHost}, complete enough to explain itself. */
+/** The verdict on this host, complete enough to explain itself. */
 export interface HostReport {
   readonly verdict: Verdict;
   readonly rule: HostRule;

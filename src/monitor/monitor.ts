@@ -49,6 +49,7 @@ export interface MonitorStatus {
 export interface Monitor {
   /** Looks now, or joins the look that is under way. */
   look(): Promise<MonitorStatus>;
+  /** Where it stands, as of the last look. */
   status(): MonitorStatus;
   /** Stops, once a look that is under way is done. Reported events are flushed by the guard's `close`. */
   close(): Promise<void>;

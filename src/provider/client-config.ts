@@ -10,7 +10,7 @@ import { fromGuardedRegion } from "./region.js";
 /** The defaults modes of SDK clients that `auto` may come to, and those that are taken as they are. */
 export type ResolvedDefaultsMode = "standard" | "in-region" | "cross-region" | "mobile" | "legacy";
 
-/** What {@link clientConfig} takes. */
+/** What {@link ApplicationGuard.clientConfig | clientConfig} takes. */
 export interface ClientConfigInit extends Omit<FromNodeProviderChainInit, "guard"> {
   /** As in an SDK client. Default: `AWS_DEFAULTS_MODE`, then the profile key `defaults_mode`, else `legacy`. */
   readonly defaultsMode?: ResolvedDefaultsMode | "auto" | undefined;

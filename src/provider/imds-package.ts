@@ -15,20 +15,63 @@ import { IMDS_IPV4, IMDS_IPV6, isImdsAddress } from "../addresses.js";
 import { ImdsRefusedError } from "../errors.js";
 import { fromInstanceMetadata as guarded } from "./instance-metadata.js";
 
-/** Variables that name a container credentials endpoint. */
+/**
+ * Variable that names a container credentials endpoint by its whole URL.
+ *
+ * @example
+ * ```ts
+ * import { ENV_CMDS_FULL_URI } from "imds-guard/credential-provider-imds";
+ * console.log(process.env[ENV_CMDS_FULL_URI]);
+ * ```
+ */
 export const ENV_CMDS_FULL_URI = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+/**
+ * Variable that names one by its path on the container host of ECS.
+ *
+ * @example
+ * ```ts
+ * import { ENV_CMDS_FULL_URI, ENV_CMDS_RELATIVE_URI } from "imds-guard/credential-provider-imds";
+ * const inContainer = ENV_CMDS_RELATIVE_URI in process.env || ENV_CMDS_FULL_URI in process.env;
+ * ```
+ */
 export const ENV_CMDS_RELATIVE_URI = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+/**
+ * Variable that holds what is sent there as `Authorization`. A secret.
+ *
+ * @example
+ * ```ts
+ * import { ENV_CMDS_AUTH_TOKEN } from "imds-guard/credential-provider-imds";
+ * console.log(ENV_CMDS_AUTH_TOKEN in process.env ? "a token is set" : "no token is set");
+ * ```
+ */
 export const ENV_CMDS_AUTH_TOKEN = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 
-/** Milliseconds; the SDK's default for the container provider. */
+/**
+ * Milliseconds; the SDK's default for the container provider.
+ *
+ * @example
+ * ```ts
+ * import { DEFAULT_TIMEOUT, fromContainerMetadata } from "imds-guard/credential-provider-imds";
+ * const credentials = fromContainerMetadata({ timeout: 2 * DEFAULT_TIMEOUT });
+ * ```
+ */
 export const DEFAULT_TIMEOUT = 1000;
-/** The SDK's default for the container provider. */
+/**
+ * Tries after the first; the SDK's default for the container provider.
+ *
+ * @example
+ * ```ts
+ * import { DEFAULT_MAX_RETRIES, fromContainerMetadata } from "imds-guard/credential-provider-imds";
+ * const credentials = fromContainerMetadata({ maxRetries: DEFAULT_MAX_RETRIES + 1 });
+ * ```
+ */
 export const DEFAULT_MAX_RETRIES = 0;
 
 /** Bounds of the container provider. */
 export interface RemoteProviderConfig {
   /** Milliseconds for a connection. */
   timeout: number;
+  /** Tries after the first. */
   maxRetries: number;
 }
 
@@ -37,6 +80,7 @@ export interface RemoteProviderInit extends Partial<RemoteProviderConfig> {
   logger?: Logger;
   /** Has no effect: IMDSv1 is never used. */
   ec2MetadataV1Disabled?: boolean;
+  /** Name of the shared config profile. Default: `AWS_PROFILE`, else `default`. */
   profile?: string;
 }
 
@@ -45,16 +89,42 @@ export interface InstanceMetadataCredentials extends AwsCredentialIdentity {
   readonly originalExpiration?: Date;
 }
 
-/** The two addresses of IMDS as URLs. */
+/**
+ * The two addresses of IMDS as URLs.
+ *
+ * @example
+ * ```ts
+ * import { Endpoint } from "imds-guard/credential-provider-imds";
+ * console.log(new URL(Endpoint.IPv6).hostname); // [fd00:ec2::254]
+ * ```
+ */
 export const Endpoint = { IPv4: `http://${IMDS_IPV4}`, IPv6: `http://[${IMDS_IPV6}]` } as const;
 
-/** Fills in the defaults. */
+/**
+ * Fills in the defaults.
+ *
+ * @example
+ * ```ts
+ * import { providerConfigFromInit } from "imds-guard/credential-provider-imds";
+ * console.log(providerConfigFromInit({ timeout: 500 })); // { maxRetries: 0, timeout: 500 }
+ * ```
+ */
 export const providerConfigFromInit = ({ maxRetries = DEFAULT_MAX_RETRIES, timeout = DEFAULT_TIMEOUT }: RemoteProviderInit): RemoteProviderConfig => ({
   maxRetries,
   timeout,
 });
 
-/** Credentials of the instance role through a guard whose settings come from environment and profile. */
+/**
+ * Credentials of the instance role through a guard whose settings come from environment and profile.
+ *
+ * @example
+ * ```ts
+ * import { S3Client } from "@aws-sdk/client-s3";
+ * import { fromInstanceMetadata } from "imds-guard/credential-provider-imds";
+ * const s3 = new S3Client({ region: "eu-central-1", credentials: fromInstanceMetadata() });
+ * ```
+ * @throws CredentialsProviderError that is also an `ImdsGuardError`
+ */
 export const fromInstanceMetadata = (init: RemoteProviderInit = {}): AwsCredentialIdentityProvider => {
   const provider = guarded(init);
   return async (call) => {
@@ -64,14 +134,40 @@ export const fromInstanceMetadata = (init: RemoteProviderInit = {}): AwsCredenti
   };
 };
 
-/** The SDK's container credentials provider, unchanged. */
+/**
+ * The SDK's container credentials provider, unchanged.
+ *
+ * @example
+ * ```ts
+ * import { fromContainerMetadata } from "imds-guard/credential-provider-imds";
+ * const { accessKeyId } = await fromContainerMetadata()();
+ * console.log(accessKeyId);
+ * ```
+ * @throws CredentialsProviderError where no container endpoint is named, or it does not serve
+ */
 export const fromContainerMetadata: (init?: RemoteProviderInit) => AwsCredentialIdentityProvider = stockFromContainerMetadata;
 
-/** The endpoint that the SDK's settings name. Reads settings, asks nobody. */
+/**
+ * The endpoint that the SDK's settings name. Reads settings, asks nobody.
+ *
+ * @example
+ * ```ts
+ * import { getInstanceMetadataEndpoint } from "imds-guard/credential-provider-imds";
+ * const { protocol, hostname, port } = await getInstanceMetadataEndpoint();
+ * console.log(protocol, hostname, port);
+ * ```
+ */
 export const getInstanceMetadataEndpoint: () => Promise<ParsedEndpoint> = stockGetInstanceMetadataEndpoint;
 
 /**
  * The SDK's bare HTTP request, which is not for IMDS here.
+ *
+ * @example
+ * ```ts
+ * import { httpRequest } from "imds-guard/credential-provider-imds";
+ * const body = await httpRequest({ host: "127.0.0.1", port: 8080, path: "/credentials" });
+ * console.log(JSON.parse(body.toString("utf8")));
+ * ```
  * @throws ImdsRefusedError `ERR_IMDS_CONNECTION_BLOCKED` for a metadata address
  */
 export function httpRequest(options: RequestOptions): Promise<Buffer> {

@@ -24,6 +24,13 @@ export type FromIniInit = StockInit & GuardKey;
  * the roles on the way are assumed with them. With `expectedAccounts`, credentials of every kind of profile are held
  * against it.
  *
+ * @example
+ * ```ts
+ * import { S3Client } from "@aws-sdk/client-s3";
+ * import { fromIni } from "imds-guard";
+ * // [profile backup] credential_source = Ec2InstanceMetadata, role_arn = ...
+ * const s3 = new S3Client({ region: "eu-central-1", credentials: fromIni({ profile: "backup" }) });
+ * ```
  * @throws CredentialsProviderError; where the guard refused, one that is also an {@link ImdsGuardError}
  */
 export const fromIni = (init: FromIniInit = {}): StockProvider => {

@@ -15,6 +15,13 @@ export type FromInstanceMetadataInit = NonNullable<Parameters<typeof stock>[0]> 
  * Same name, options and result as in `@aws-sdk/credential-providers`. `timeout` and `maxRetries` of the SDK are not
  * used; the guard has its own. `ec2MetadataV1Disabled` has no effect, because IMDSv1 is never used.
  *
+ * @example
+ * ```ts
+ * import { fromInstanceMetadata } from "imds-guard";
+ * const provider = fromInstanceMetadata({ guard: { attestation: "required" } });
+ * const { accessKeyId, expiration } = await provider();
+ * console.log(accessKeyId, expiration);
+ * ```
  * @throws CredentialsProviderError that is also an {@link ImdsGuardError}, with `code`, `evidence` and `advice`
  */
 export const fromInstanceMetadata = (init: FromInstanceMetadataInit = {}): AwsCredentialIdentityProvider => {

@@ -30,6 +30,13 @@ export type FromNodeProviderChainInit = StockInit & GuardKey;
  * Nothing of the SDK is loaded and nothing is read before the first call, and a link whose variables or files are not
  * there is not loaded at all. With a `logger` every link is asked, so that it says for itself what it lacks.
  *
+ * @example
+ * ```ts
+ * import { S3Client } from "@aws-sdk/client-s3";
+ * import { fromNodeProviderChain } from "imds-guard";
+ * const credentials = fromNodeProviderChain({ guard: { expectedAccounts: ["111122223333"] } });
+ * const s3 = new S3Client({ region: "eu-central-1", credentials });
+ * ```
  * @throws CredentialsProviderError; where IMDS was the last hope, one that is also an {@link ImdsGuardError}
  */
 export const fromNodeProviderChain = (init: FromNodeProviderChainInit = {}): StockProvider => {

@@ -13,6 +13,13 @@ export interface FromGuardedRegionInit extends GuardKey {
  * The region for an SDK client: `AWS_REGION` or `AWS_DEFAULT_REGION`, then the profile's `region`, then the region of the
  * signed identity document of this EC2 instance. The SDK's own lookup ends by believing whoever answers at 169.254.169.254.
  *
+ * @example
+ * ```ts
+ * import { S3Client } from "@aws-sdk/client-s3";
+ * import { createGuard, fromGuardedRegion, fromNodeProviderChain } from "imds-guard";
+ * const guard = createGuard();
+ * const s3 = new S3Client({ region: fromGuardedRegion({ guard }), credentials: fromNodeProviderChain({ guard }) });
+ * ```
  * @throws ImdsGuardError; `ERR_IMDS_NO_REGION` where nothing vouches for a region
  */
 export const fromGuardedRegion = (init: FromGuardedRegionInit = {}): Provider<string> => {

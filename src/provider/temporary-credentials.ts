@@ -15,6 +15,16 @@ export type FromTemporaryCredentialsOptions = StockOptions & GuardKey;
 /**
  * Credentials of a role assumed with STS. Without `masterCredentials` (and without `clientConfig.credentials`) the SDK
  * would start from its own default chain; here it starts from the guarded one.
+ *
+ * @example
+ * ```ts
+ * import { fromTemporaryCredentials } from "imds-guard";
+ * const credentials = fromTemporaryCredentials({
+ *   params: { RoleArn: "arn:aws:iam::111122223333:role/backup", RoleSessionName: "nightly" },
+ *   guard: { expectedAccounts: ["111122223333"] },
+ * });
+ * ```
+ * @throws CredentialsProviderError; where the guard refused, one that is also an {@link ImdsGuardError}; errors of STS as they are
  */
 export const fromTemporaryCredentials = (options: FromTemporaryCredentialsOptions): StockProvider => {
   const { guard: _, ...own } = options;

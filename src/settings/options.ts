@@ -20,7 +20,16 @@ export type Mode = "ec2-only" | "allow" | "deny";
  */
 export type AttestationMode = "auto" | "required" | "off";
 
-/** What the firewall can be told to let pass: metadata services of other clouds, and Amazon's other link-local services. */
+/**
+ * What the firewall can be told to let pass: metadata services of other clouds, and Amazon's other link-local services.
+ *
+ * @example
+ * ```ts
+ * import { ALLOW_WORDS, type AllowWord, installFirewall } from "imds-guard/firewall";
+ * const wanted = (process.env["LET_PASS"] ?? "").split(",");
+ * installFirewall({ allow: wanted.filter((word): word is AllowWord => (ALLOW_WORDS as readonly string[]).includes(word)) });
+ * ```
+ */
 export const ALLOW_WORDS = ["gcp", "azure", "openstack", "ecs", "eks", "dns", "ntp"] as const;
 
 /** One of {@link ALLOW_WORDS}. */
@@ -131,7 +140,23 @@ export interface Settings {
   readonly sources: Readonly<Record<string, SettingSource>>;
 }
 
-/** Default of {@link GuardOptions.timeout}, in milliseconds. */
+/**
+ * Default of {@link GuardOptions.timeout}, in milliseconds.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, DEFAULT_TIMEOUT } from "imds-guard";
+ * const guard = createGuard({ timeout: 2 * DEFAULT_TIMEOUT });
+ * ```
+ */
 export const DEFAULT_TIMEOUT = 3_000;
-/** Default of {@link GuardOptions.maxRetries}. */
+/**
+ * Default of {@link GuardOptions.maxRetries}: tries after the first.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, DEFAULT_MAX_RETRIES } from "imds-guard";
+ * const guard = createGuard({ maxRetries: DEFAULT_MAX_RETRIES - 1 });
+ * ```
+ */
 export const DEFAULT_MAX_RETRIES = 2;
