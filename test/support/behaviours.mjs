@@ -9,7 +9,8 @@ import { accessKeyIdFor } from "./access-keys.mjs";
 
 /**
  * @typedef {import("./impersonator.mjs").Behaviour} Behaviour
- * @typedef {Omit<Behaviour, "category">} Entry
+ * @typedef {Omit<Behaviour, "category" | "kind">} Entry
+ * @typedef {import("./impersonator.mjs").Kind} Kind
  * @typedef {import("./impersonator.mjs").Answer} Answer
  * @typedef {import("./impersonator.mjs").Step} Step
  */
@@ -311,22 +312,22 @@ const SWITCHES = [
   { name: "switch-to-long-term-key", sentence: "hands out a long-term key at the second refresh", refreshes: 2, on: { credentials: inTurn(say((play) => play.body("credentials", play.personas["victim"])), credentials({ AccessKeyId: accessKeyIdFor(ATTACKER_ACCOUNT, "user", "AKIA") })) } },
 ];
 
-/** @param {string} category @param {readonly Entry[]} entries @returns {Behaviour[]} */
-const inCategory = (category, entries) => entries.map((entry) => ({ ...entry, category }));
+/** @param {string} category @param {Kind} kind @param {readonly Entry[]} entries @returns {Behaviour[]} */
+const inCategory = (category, kind, entries) => entries.map((entry) => ({ ...entry, category, kind }));
 
 /** Every behaviour, names unique. @type {readonly Behaviour[]} */
 export const BEHAVIOURS = [
-  ...inCategory("flawless", FLAWLESS),
-  ...inCategory("attestation", ATTESTATION),
-  ...inCategory("v1-only", V1_ONLY),
-  ...inCategory("redirect", REDIRECTS),
-  ...inCategory("token", TOKEN),
-  ...inCategory("role", ROLE),
-  ...inCategory("credentials", CREDENTIALS),
-  ...inCategory("status", STATUS),
-  ...inCategory("wire", WIRE),
-  ...inCategory("timing", TIMING),
-  ...inCategory("switch", SWITCHES),
+  ...inCategory("flawless", "identity", FLAWLESS),
+  ...inCategory("attestation", "identity", ATTESTATION),
+  ...inCategory("v1-only", "protocol", V1_ONLY),
+  ...inCategory("redirect", "protocol", REDIRECTS),
+  ...inCategory("token", "content", TOKEN),
+  ...inCategory("role", "content", ROLE),
+  ...inCategory("credentials", "content", CREDENTIALS),
+  ...inCategory("status", "protocol", STATUS),
+  ...inCategory("wire", "transport", WIRE),
+  ...inCategory("timing", "timing", TIMING),
+  ...inCategory("switch", "mid-life", SWITCHES),
 ];
 
 /** @param {string} name @returns {Behaviour} */

@@ -29,7 +29,7 @@ export { accessKeyIdFor, accountOf } from "./access-keys.mjs";
  * @property {RegExp} path
  * @property {string} [method]
  * @property {number} times
- * @property {number | "reset" | "hang" | "empty"} outcome a status code, or what happens to the connection
+ * @property {number | "reset" | "hang" | "empty" | "cut"} outcome a status code, or what happens to the connection; "cut" is half an answer
  */
 
 /**
@@ -178,6 +178,7 @@ function fail(outcome, request, response) {
   if (outcome === "hang") return;
   if (outcome === "reset") request.socket.resetAndDestroy();
   else if (outcome === "empty") request.socket.end();
+  else if (outcome === "cut") request.socket.end("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 400\r\nConnection: close\r\n\r\n{\n  \"Code\" : \"Succ");
   else send(request, response, outcome, errorPage(outcome), { "Content-Type": "text/html" });
 }
 

@@ -4,6 +4,12 @@ import { createServer } from "node:net";
 import { accessKeyIdFor } from "./access-keys.mjs";
 import { identityDocument, profileInfo } from "./imds-server.mjs";
 
+/**
+ * @typedef {"protocol" | "content" | "timing" | "transport" | "network" | "identity" | "configuration" | "mid-life"} Kind
+ *   what an attack turns upon: the rules of IMDSv2, what is said, when, how the bytes travel, by which way, as whom, what
+ *   the victim is set up with, or what changes once it trusts
+ */
+
 /** @typedef {"token" | "list" | "credentials" | "identity" | "region" | "other"} Step What a request is after. */
 
 /**
@@ -41,6 +47,7 @@ import { identityDocument, profileInfo } from "./imds-server.mjs";
  * @typedef {object} Behaviour
  * @property {string} name
  * @property {string} category
+ * @property {Kind} kind
  * @property {string} sentence what it does, for a person
  * @property {Partial<Record<Step, Answer>>} [on] what differs from a flawless impersonator, by step
  * @property {(socket: import("node:net").Socket, play: Play) => boolean} [connect] runs before a byte is read; true: that was all
