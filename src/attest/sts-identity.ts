@@ -77,9 +77,7 @@ export async function verifyWithSts(credentials: SignableCredentials, expected: 
 }
 
 async function getCallerIdentity(credentials: SignableCredentials, options: StsOptions): Promise<CallerIdentity> {
-  const domain = DOMAINS[options.partition ?? "aws"];
-  if (domain === undefined) throw unavailable(`no STS domain is known for partition ${printable(options.partition ?? "")}`);
-  const url = new URL(options.origin ?? `https://sts.${options.region}.${domain}`);
+  const url = new URL(options.origin ?? stsOrigin(options.region, options.partition));
   const { status, body } = await post(url, await signedHeaders(url, options.region, credentials), options);
   if (status === 403 || status === 401) throw rejected(status);
   if (status !== 200) throw unavailable(`HTTP ${status}`);
@@ -87,6 +85,16 @@ async function getCallerIdentity(credentials: SignableCredentials, options: StsO
   const arn = onlyMatch(body, /<Arn>([^<]{1,2100})<\/Arn>/g);
   if (account === undefined || arn === undefined || ARN.exec(arn)?.[1] !== account) throw unavailable("an answer that is none of GetCallerIdentity");
   return { account, arn };
+}
+
+/**
+ * The regional STS endpoint, `https://sts.REGION.DOMAIN`; `partition` defaults to `aws`.
+ * @throws ImdsUnavailableError `ERR_IMDS_STS_UNAVAILABLE` for a partition whose domain is not known
+ */
+export function stsOrigin(region: string, partition = "aws"): string {
+  const domain = Object.hasOwn(DOMAINS, partition) ? DOMAINS[partition] : undefined;
+  if (domain === undefined) throw unavailable(`no STS domain is known for partition ${printable(partition)}`);
+  return `https://sts.${region}.${domain}`;
 }
 
 function onlyMatch(text: string, pattern: RegExp): string | undefined {

@@ -4,6 +4,7 @@ import { bindIdentity } from "../../src/attest/bind.js";
 import type { BindingInput, BindingReport } from "../../src/attest/bind.js";
 import type { IdentityDocument } from "../../src/attest/identity-document.js";
 import { fc } from "../support/properties.js";
+import { golden, wordingOf } from "./outcome.js";
 
 const ACCOUNT = "609629065308";
 const OTHER = "171436882533";
@@ -78,6 +79,25 @@ describe("bindIdentity", () => {
 
   test.each(rows)("%s", (_, input, wanted) => {
     expect(summary(bindIdentity(input))).toEqual(wanted);
+  });
+
+  test("every sentence is the one that is kept", async () => {
+    const more: typeof rows = [
+      ["seven expected accounts", { ...complete, expectedAccounts: ["1", "2", "3", "4", "5", "6", "7"].map((digit) => digit.repeat(12)) }, {}],
+      ["six expected roles", { ...complete, roleName: "web", expectedRoles: ["a", "b", "c", "d", "e", "f"] }, {}],
+      ["five expected roles", { ...complete, roleName: "web", expectedRoles: ["a", "b", "c", "d", "e"] }, {}],
+      ["an instance profile ARN with something before it", { ...complete, instanceProfileArn: `x${profileArn(OTHER)}` }, {}],
+      ["an instance profile ARN with a line behind it", { ...complete, instanceProfileArn: `${profileArn(OTHER)}\n` }, {}],
+      ["an instance profile ARN of 300 characters", { ...complete, instanceProfileArn: profileArn(OTHER) + "x".repeat(300) }, {}],
+      ["an instance profile id that is none", { ...complete, instanceProfileId: "x" }, {}],
+      ["an instance profile id of another account, without document", { accessKeyId: KEY, instanceProfileId: OTHERS_PROFILE_ID }, {}],
+      ["an instance profile ARN without anything to compare", { instanceProfileArn: profileArn(OTHER) }, {}],
+    ];
+    const texts = [...rows, ...more].map(([name, input]) => {
+      const { failure, unbound } = bindIdentity(input);
+      return [name, { unbound, ...(failure && { failure: wordingOf(failure) }) }] as const;
+    });
+    await expect(golden(Object.fromEntries(texts))).toMatchFileSnapshot("golden/binding.json");
   });
 
   test("a mismatch of accounts names both", () => {

@@ -5,7 +5,7 @@ import { attestDocument, parseIdentityDocument } from "../../src/attest/identity
 import { createKeyRing } from "../../src/attest/user-keys.js";
 import { ImdsImpersonationError, isImdsGuardError } from "../../src/errors.js";
 import { createSigner, documentText, octets } from "../support/identity-signer.mjs";
-import { outcomeOf } from "./outcome.js";
+import { golden, outcomeOf, wordingOf } from "./outcome.js";
 import { fc } from "../support/properties.js";
 
 const parse = (text: string | Buffer): ReturnType<typeof parseIdentityDocument> => parseIdentityDocument(Buffer.from(text));
@@ -135,6 +135,30 @@ describe("attestDocument", () => {
       expect(outcomeOf(() => attest(body))).toBe("ERR_IMDS_ATTESTATION_REGION");
       expect(() => attest(body)).toThrow(region);
     }
+  });
+
+  test("every sentence is the one that is kept", async () => {
+    const told = (body: string): object => {
+      try {
+        attest(body);
+      } catch (error) {
+        return wordingOf(error);
+      }
+      throw new Error("was attested");
+    };
+    const texts = {
+      "a region without a key": told(signer.sign(documentText({ region: "us-iso-east-1" }))),
+      "another signature": told(signer.sign(documentText({ region: "us-east-1" }))),
+      "no base64": told("!"),
+    };
+    await expect(golden(texts)).toMatchFileSnapshot("golden/identity-document.json");
+  });
+
+  test("a document of 8 KiB is read, and not one byte more", () => {
+    const text = documentText();
+    const padded = text + " ".repeat(8 * 1024 - text.length);
+    expect(parse(padded)).toEqual(parse(text));
+    expect(outcomeOf(() => parse(`${padded} `))).toBe("document-size");
   });
 
   test("names swapped content as such even where there is no key", () => {

@@ -6,7 +6,7 @@ import { AWS_PUBLIC_KEYS } from "../../src/attest/aws-public-keys.js";
 import { createKeyRing, parseTrustedKeys } from "../../src/attest/user-keys.js";
 import { ImdsGuardSettingsError } from "../../src/errors.js";
 import { algorithm, createSigner, integer, OID, oid, sequence, set, tlv } from "../support/identity-signer.mjs";
-import { outcomeOf } from "./outcome.js";
+import { golden, outcomeOf, wordingOf } from "./outcome.js";
 import { fc } from "../support/properties.js";
 
 const signer = createSigner();
@@ -72,6 +72,32 @@ describe("parseTrustedKeys", () => {
     ["an RSA-PSS key", publicPem(pss), "a key that is not RSA"],
   ])("refuses %s", (_, text, says) => {
     expect(complaintOf(() => parseTrustedKeys("us-west-2", text))).toBe(says);
+  });
+
+  test("every sentence is the one that is kept", async () => {
+    const told = (run: () => unknown): object => {
+      try {
+        run();
+      } catch (error) {
+        return wordingOf(error);
+      }
+      throw new Error("was not refused");
+    };
+    const texts = {
+      "no region": told(() => parseTrustedKeys("", pem)),
+      "a ring for no region": told(() => createKeyRing(new Map([["", []]]))),
+      "a private key": told(() => parseTrustedKeys("us-west-2", signer.privateKeyPem)),
+      "a private key in a ring": told(() => createKeyRing(new Map([["us-west-2", [signer.privateKey]]]))),
+      "a weak key": told(() => parseTrustedKeys("us-west-2", publicPem(weak))),
+      "a broken block": told(() => parseTrustedKeys("us-west-2", wrap("CERTIFICATE", spki))),
+    };
+    await expect(golden(texts)).toMatchFileSnapshot("golden/trusted-keys.json");
+  });
+
+  test("reads 64 KiB, and not one byte more", () => {
+    const padded = pem + " ".repeat(64 * 1024 - pem.length);
+    expect(parseTrustedKeys("us-west-2", padded)).toHaveLength(1);
+    expect(complaintOf(() => parseTrustedKeys("us-west-2", `${padded} `))).toBe("longer than 64 KiB");
   });
 
   test("refuses what is not a region", () => {
