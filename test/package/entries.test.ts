@@ -1,10 +1,8 @@
 /** Every entry of the built package: the same for `import` and `require`, light to load, and complete in what it depends on. */
-import { existsSync, readFileSync } from "node:fs";
-import { builtinModules } from "node:module";
-import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Entry } from "./built.js";
-import { entries, manifest, requireBuild, ROOT, runProgram } from "./built.js";
+import { entries, manifest, requireBuild, runProgram } from "./built.js";
+import { packagesOf, reachable } from "./reachable.js";
 
 beforeAll(requireBuild);
 
@@ -58,46 +56,3 @@ test("an error is one of ours whichever copy of the package made it", async () =
 test("the entries are there", () => {
   expect(entries.map(({ specifier }: Entry) => specifier)).toContain("imds-guard");
 });
-
-type Reach = "eager" | "all";
-
-const EAGER = [/(?:\bfrom|^import)\s*["']([^"']+)["']/gm];
-const LAZY = [/\bimport\(\s*["']([^"']+)["']\s*\)/g];
-/** Of CommonJS output, what stands at the start of a line or of a declaration is loaded at once; what stands deeper, on demand. */
-const REQUIRED = /^(?:var|const|let)?[^\n]*?\brequire\(["']([^"']+)["']\)/gm;
-
-function specifiersOf(path: string, reach: Reach): string[] {
-  // Examples in comments import, too.
-  const text = readFileSync(join(ROOT, path), "utf8").replace(/\/\*\*[\s\S]*?\*\//g, "");
-  if (path.endsWith(".cjs")) {
-    const pattern = reach === "all" ? /\brequire\(["']([^"']+)["']\)/g : REQUIRED;
-    return [...text.matchAll(pattern)].filter(([line]) => reach === "all" || !/=>|function|Promise/.test(line)).map(([, specifier = ""]) => specifier);
-  }
-  return [...EAGER, ...(reach === "all" ? LAZY : [])].flatMap((pattern) => [...text.matchAll(pattern)].map(([, specifier = ""]) => specifier));
-}
-
-/** The files of `dist` that come with one of them. */
-function reachable(path: string, reach: Reach): string[] {
-  const found = new Set<string>();
-  const waiting = [path.replace(/^\.\//, "")];
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    if (found.has(next)) continue;
-    found.add(next);
-    for (const specifier of specifiersOf(next, reach)) {
-      if (specifier.startsWith(".")) waiting.push(fileOf(join(dirname(next), specifier), next));
-    }
-  }
-  return [...found];
-}
-
-function fileOf(target: string, from: string): string {
-  if (!/\.d\.[cm]?ts$/.test(from)) return target;
-  const types = target.replace(/\.(c|m)?js$/, ".d.$1ts");
-  return existsSync(join(ROOT, types)) ? types : target;
-}
-
-function packagesOf(paths: readonly string[], reach: Reach): string[] {
-  const specifiers = paths.flatMap((path) => specifiersOf(path, reach)).filter((specifier) => !specifier.startsWith("."));
-  const packages = specifiers.filter((specifier) => !specifier.startsWith("node:") && !builtinModules.includes(specifier));
-  return [...new Set(packages.map((specifier) => specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/")))];
-}

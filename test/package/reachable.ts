@@ -1,0 +1,50 @@
+/** Which files of the built package, and which packages, come with a file of `dist`. */
+import { existsSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { dirname, join } from "node:path";
+import { ROOT } from "./built.js";
+
+/** What is loaded with a file, or all that it can come to load. */
+export type Reach = "eager" | "all";
+
+const EAGER = [/(?:\bfrom|^import)\s*["']([^"']+)["']/gm];
+const LAZY = [/\bimport\(\s*["']([^"']+)["']\s*\)/g];
+/** Of CommonJS output, what stands at the start of a line or of a declaration is loaded at once; what stands deeper, on demand. */
+const REQUIRED = /^(?:var|const|let)?[^\n]*?\brequire\(["']([^"']+)["']\)/gm;
+
+function specifiersOf(path: string, reach: Reach): string[] {
+  // Examples in comments import, too.
+  const text = readFileSync(join(ROOT, path), "utf8").replace(/\/\*\*[\s\S]*?\*\//g, "");
+  if (path.endsWith(".cjs")) {
+    const pattern = reach === "all" ? /\brequire\(["']([^"']+)["']\)/g : REQUIRED;
+    return [...text.matchAll(pattern)].filter(([line]) => reach === "all" || !/=>|function|Promise/.test(line)).map(([, specifier = ""]) => specifier);
+  }
+  return [...EAGER, ...(reach === "all" ? LAZY : [])].flatMap((pattern) => [...text.matchAll(pattern)].map(([, specifier = ""]) => specifier));
+}
+
+/** The files that come with one of `dist`, itself first. */
+export function reachable(path: string, reach: Reach): string[] {
+  const found = new Set<string>();
+  const waiting = [path.replace(/^\.\//, "")];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    if (found.has(next)) continue;
+    found.add(next);
+    for (const specifier of specifiersOf(next, reach)) {
+      if (specifier.startsWith(".")) waiting.push(fileOf(join(dirname(next), specifier), next));
+    }
+  }
+  return [...found];
+}
+
+function fileOf(target: string, from: string): string {
+  if (!/\.d\.[cm]?ts$/.test(from)) return target;
+  const types = target.replace(/\.(c|m)?js$/, ".d.$1ts");
+  return existsSync(join(ROOT, types)) ? types : target;
+}
+
+/** The packages that files import by name. */
+export function packagesOf(paths: readonly string[], reach: Reach): string[] {
+  const specifiers = paths.flatMap((path) => specifiersOf(path, reach)).filter((specifier) => !specifier.startsWith("."));
+  const packages = specifiers.filter((specifier) => !specifier.startsWith("node:") && !builtinModules.includes(specifier));
+  return [...new Set(packages.map((specifier) => specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/")))];
+}
