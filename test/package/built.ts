@@ -15,6 +15,7 @@ interface Manifest {
   readonly name: string;
   readonly exports: Readonly<Record<string, string | { readonly import?: Target; readonly require?: Target }>>;
   readonly dependencies: Readonly<Record<string, string>>;
+  readonly scripts: Readonly<Record<string, string>>;
   readonly bin?: Readonly<Record<string, string>> | undefined;
 }
 

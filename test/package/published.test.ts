@@ -1,6 +1,6 @@
 /** The package as it would be published: its contents, its export map and its types, judged by the usual tools. */
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -8,17 +8,16 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { beforeAll, describe, expect, test } from "vitest";
 import { entries, manifest, requireBuild, ROOT } from "./built.js";
+import { reachable } from "./reachable.js";
 
 const run = promisify(execFile);
 beforeAll(requireBuild);
 
-const ALLOWED = [
-  /^dist\/[\w-]+(\.d)?\.(js|cjs|ts|cts)$/,
-  /^dist\/[\w-]+\.(1|json|yml)$/,
-  /^(README|SECURITY|CHANGELOG)\.md$/,
-  /^(LICENSE|NOTICE)$/,
-  /^package\.json$/,
-];
+/** npm runs these on the machines of users. */
+const INSTALL_SCRIPTS = ["preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare", "dependencies"];
+
+/** What the bundler put behind the name of a shared file, which changes with its content. */
+const HASH = /-(?:[A-Z0-9]{8}(?=\.c?js$)|[\w-]{8}(?=\.d\.c?ts$))/;
 
 test("publint has nothing to say, not even a suggestion", async () => {
   const { messages, pkg } = await publint({ pkgDir: ROOT, strict: true });
@@ -32,14 +31,28 @@ test("the types resolve from every module system (attw)", async () => {
   expect("code" in outcome ? outcome.stdout : "no problem").toBe("no problem");
 });
 
-test("the tarball holds what it should, and nothing else", async () => {
+test("installing runs nothing: no install script here or in what it depends on", () => {
+  expect(INSTALL_SCRIPTS.filter((name) => name in manifest.scripts)).toEqual([]);
+  const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as { packages: Record<string, { dev?: boolean; hasInstallScript?: boolean }> };
+  const installed = Object.entries(packages).filter(([path, { dev }]) => path !== "" && dev !== true);
+  expect(installed.length).toBeGreaterThan(5);
+  expect(installed.filter(([, { hasInstallScript }]) => hasInstallScript === true).map(([path]) => path)).toEqual([]);
+  // npm builds a package with this file whether or not its manifest says so.
+  expect(existsSync(join(ROOT, "binding.gyp"))).toBe(false);
+});
+
+test("the tarball holds what packed.txt lists, and nothing else (npx vitest run --project package -u rewrites it)", async () => {
   const { stdout } = await run("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: ROOT, shell: process.platform === "win32" });
-  const [packed] = JSON.parse(stdout) as [{ files: { path: string }[]; unpackedSize: number }];
+  const [packed] = JSON.parse(stdout) as [{ files: { path: string; mode: number }[] }];
   const paths = packed.files.map(({ path }) => path);
-  expect(paths.filter((path) => !ALLOWED.some((form) => form.test(path)))).toEqual([]);
   const targets = entries.flatMap(({ esm, cjs }) => [esm, cjs].flatMap((target) => [target.types, target.default]));
-  for (const target of [...targets, ...Object.values(manifest.bin ?? {})]) expect(paths).toContain(target.replace(/^\.\//, ""));
-  for (const document of ["README.md", "LICENSE", "package.json"]) expect(paths).toContain(document);
+  const starts = [...targets, ...Object.values(manifest.bin ?? {})].map((target) => target.replace(/^\.\//, ""));
+  for (const start of starts) expect(paths).toContain(start);
+  // A build over an earlier one leaves that one's shared files behind. What is published is built anew (`prepublishOnly`).
+  const loaded = new Set(starts.flatMap((start) => reachable(start, "all")));
+  const listed = paths.filter((path) => loaded.has(path) || !HASH.test(path)).map((path) => path.replace(HASH, "-*"));
+  await expect(`${[...new Set(listed)].sort().join("\n")}\n`).toMatchFileSnapshot("packed.txt");
+  expect(manifest.scripts["prepublishOnly"]).toBe("npm run build");
 });
 
 describe("a consumer's program compiles", () => {
