@@ -70,8 +70,8 @@ function shown(figure) {
   return samples === 1 || min === max ? number(middle) : `${number(middle)} (${number(min)}-${number(max)})`;
 }
 
-/** @param {Evaluated["goals"][number]} goal @param {string} unit */
-function goalText({ of, bound, value, met }, unit) {
+/** A goal and what became of it. @param {Evaluated["goals"][number]} goal @param {string} unit */
+export function goalText({ of, bound, value, met }, unit) {
   const sign = bound === "at most" ? "<=" : ">=";
   const what = of === "ours" ? `${sign} ${number(value)} ${unit}` : of === "ratio" ? `${sign} ${value} x` : `${value} x faster`;
   return `${what}: ${met === undefined ? "not measured" : met ? "met" : "MISSED"}`;

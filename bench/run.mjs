@@ -4,8 +4,10 @@
  *
  *   npm run bench                      tables
  *   npm run --silent bench -- --json   the same as JSON
+ *   npm run bench -- --json FILE.json  tables, and the JSON in a file, for npm run bench:plot
  *   npm run bench -- refusal ec2       only these
  */
+import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { evaluate, table } from "./figures.mjs";
@@ -22,7 +24,9 @@ import { verification } from "./scenarios/verification.mjs";
 const SCENARIOS = { loading, refusal, ec2, memoised, hostile, verification, firewall };
 
 const { values, positionals } = parseArgs({ options: { json: { type: "boolean", default: false } }, allowPositionals: true });
-const wanted = positionals.length === 0 ? Object.keys(SCENARIOS) : positionals;
+const file = values.json ? positionals.find((name) => name.endsWith(".json")) : undefined;
+const named = positionals.filter((name) => name !== file);
+const wanted = named.length === 0 ? Object.keys(SCENARIOS) : named;
 const strange = wanted.find((name) => !Object.hasOwn(SCENARIOS, name));
 if (strange !== undefined) {
   process.stderr.write(`No scenario is called ${strange}; there are: ${Object.keys(SCENARIOS).join(", ")}\n`);
@@ -31,7 +35,7 @@ if (strange !== undefined) {
 
 const able = canUnshare();
 const machine = { node: process.version, platform: `${process.platform} ${process.arch}`, cpu: cpus()[0]?.model.trim() ?? "unknown", cores: availableParallelism() };
-const print = (/** @type {string} */ text) => { if (!values.json) process.stdout.write(`${text}\n`); };
+const print = (/** @type {string} */ text) => { if (!values.json || file !== undefined) process.stdout.write(`${text}\n`); };
 print(`Node.js ${machine.node}, ${machine.platform}, ${machine.cores} x ${machine.cpu}. Medians, with least and most.`);
 if (!able.ok) print(`No namespaces here (${able.reason}): the responder stands on loopback, and refusal is not compared.`);
 print("");
@@ -50,4 +54,6 @@ for (const name of wanted) {
 const goals = sections.flatMap(({ title, rows }) => rows.flatMap((row) => row.goals.map((goal) => ({ title, what: row.what, ...goal }))));
 const count = (/** @type {boolean | undefined} */ met) => goals.filter((goal) => goal.met === met).length;
 print(`${count(true)} goals met, ${count(false)} missed, ${count(undefined)} not measured, in ${Math.round((performance.now() - began) / 1000)} s.`);
-if (values.json) process.stdout.write(`${JSON.stringify({ machine, namespaces: able.ok, sections }, null, 2)}\n`);
+const json = `${JSON.stringify({ measured: new Date().toISOString().slice(0, 10), machine, namespaces: able.ok, sections }, null, 2)}\n`;
+if (file !== undefined) writeFileSync(file, json);
+else if (values.json) process.stdout.write(json);
