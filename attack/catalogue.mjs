@@ -21,6 +21,7 @@ import { ATTACKER_ACCOUNT } from "../test/support/impersonator.mjs";
  * @property {number} [refreshes] how often the victim asks
  * @property {boolean} [afterGenuine] the victim has had its credentials from the genuine service first
  * @property {boolean} [handsOutTokens] what the secret-free probe off EC2 has to see
+ * @property {Readonly<Record<string, string>>} [concedes] doors that the victim's settings leave without proof or without a question, and why
  * @property {boolean} [silent] nothing arrives at the one who attacks, or nothing may be asked
  */
 
@@ -86,6 +87,11 @@ const NETWORKS = [
 
 const endpoint = (/** @type {string} */ url) => ({ AWS_EC2_METADATA_SERVICE_ENDPOINT: url });
 
+/** With attestation off only access keys are held against anything. */
+const UNPROVED = { metadata: "attestation is off: metadata other than credentials is signed by nobody", region: "attestation is off: nothing could vouch for a region, so none is asked for" };
+/** The stock SDK has read the setting itself. */
+const UNASKED = { preload: "the SDK does not ask by itself", exec: "the SDK does not ask by itself" };
+
 /** @type {readonly Omit<Attack, "kind" | "serve">[]} */
 const CONFIGURATIONS = [
   { name: "endpoint-decimal", sentence: "has the endpoint set to the address as one number", env: endpoint("http://2852039166"), silent: true },
@@ -98,15 +104,15 @@ const CONFIGURATIONS = [
   { name: "endpoint-in-profile", sentence: "has the endpoint set in the profile", profile: "leaky", silent: true },
   { name: "guard-endpoint", sentence: "has the guard's own endpoint set, which only mode allow would honour", env: { IMDS_GUARD_ENDPOINT: "http://2852039166" }, silent: true },
   { name: "proxy", sentence: "is the HTTP proxy of a Node.js that obeys the environment", env: { NODE_USE_ENV_PROXY: "1", HTTP_PROXY: "http://169.254.169.254:80", http_proxy: "http://169.254.169.254:80" }, handsOutTokens: true },
-  { name: "disabled", sentence: "answers although AWS_EC2_METADATA_DISABLED is set", env: { AWS_EC2_METADATA_DISABLED: "true" }, silent: true },
-  { name: "disabled-odd-word", sentence: "answers although AWS_EC2_METADATA_DISABLED is set, to a word that is neither", env: { AWS_EC2_METADATA_DISABLED: "Yes" }, silent: true },
+  { name: "disabled", sentence: "answers although AWS_EC2_METADATA_DISABLED is set", env: { AWS_EC2_METADATA_DISABLED: "true" }, silent: true, concedes: UNASKED },
+  { name: "disabled-odd-word", sentence: "answers although AWS_EC2_METADATA_DISABLED is set, to a word that is neither", env: { AWS_EC2_METADATA_DISABLED: "Yes" }, silent: true, concedes: UNASKED },
   { name: "deny", sentence: "answers although the guard's mode is deny", env: { IMDS_GUARD_MODE: "deny" }, silent: true },
   { name: "wrong-word", sentence: "hopes that a mistyped mode opens something", env: { IMDS_GUARD_MODE: "ec2_only" }, silent: true },
   { name: "unknown-variable", sentence: "hopes that a mistyped variable is passed over", env: { IMDS_GUARD_EXPECTED_ACCOUNT: RIGHTFUL.account }, silent: true },
   { name: "contradiction", sentence: "hopes that accounts with nothing in common mean any", env: { IMDS_GUARD_EXPECTED_ACCOUNTS: "1111" }, silent: true },
   { name: "allow", sentence: "meets a victim that may ask anywhere (mode allow)", env: { IMDS_GUARD_MODE: "allow" } },
-  { name: "allow-unproved", sentence: "meets a victim that may ask anywhere and wants no proof, but knows its account", env: { IMDS_GUARD_MODE: "allow", IMDS_GUARD_ATTESTATION: "off", IMDS_GUARD_EXPECTED_ACCOUNTS: RIGHTFUL.account } },
-  { name: "unproved", sentence: "meets a victim that wants no proof, but knows its account", env: { IMDS_GUARD_ATTESTATION: "off", IMDS_GUARD_EXPECTED_ACCOUNTS: RIGHTFUL.account } },
+  { name: "allow-unproved", sentence: "meets a victim that may ask anywhere and wants no proof, but knows its account", env: { IMDS_GUARD_MODE: "allow", IMDS_GUARD_ATTESTATION: "off", IMDS_GUARD_EXPECTED_ACCOUNTS: RIGHTFUL.account }, concedes: UNPROVED },
+  { name: "unproved", sentence: "meets a victim that wants no proof, but knows its account", env: { IMDS_GUARD_ATTESTATION: "off", IMDS_GUARD_EXPECTED_ACCOUNTS: RIGHTFUL.account }, concedes: UNPROVED },
   { name: "v1-allowed", sentence: "offers IMDSv1 only, to a victim whose environment allows it", env: { AWS_EC2_METADATA_V1_DISABLED: "false" } },
 ];
 

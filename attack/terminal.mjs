@@ -13,7 +13,7 @@ const paint = (/** @type {number} */ code, /** @type {string} */ text) => (COLOU
 
 /** Held of all, where held means: refused, or nothing but what is the instance's own. @param {readonly Cell[]} cells */
 function held(cells) {
-  const good = cells.filter(({ status }) => status === "refused" || status === "rightful").length;
+  const good = cells.filter(({ status }) => status === "refused" || status === "rightful" || status === "conceded").length;
   return cells.length === 0 ? "-" : `${good}/${cells.length}`;
 }
 
@@ -39,7 +39,8 @@ export function matrix(attacks, hosts, cells, stock) {
   lines.push(["genuine", "", "", "on EC2", ...doors.map((door) => held(genuine.filter(({ entry }) => entry === door)))]);
   const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? "").length))) ?? [];
   const text = lines.map((line) => line.map((word, column) => word.padEnd(widths[column] ?? 0)).join("  ").trimEnd());
-  return `${text.map((line, index) => (index === 0 ? paint(1, line) : line)).join("\n")}\n\nHeld of all cells: refused with an event, or given nothing but what is the instance's own. The stock SDK is asked once for each attack.\n`;
+  return `${text.map((line, index) => (index === 0 ? paint(1, line) : line)).join("\n")}\n\nHeld of all cells: refused with an event, or given nothing but what is the instance's own. The stock SDK is asked once for each attack.
+${cells.filter(({ status }) => status === "conceded").length} cells are conceded: the victim's settings ask for no proof, and what it was told then is not held against it.\n`;
 }
 
 /** @param {Goals} goals */

@@ -16,6 +16,8 @@ const NOT_STARTED = 125;
 /** @type {{ child: import("node:child_process").ChildProcess, lines: AsyncIterator<string> } | undefined} */
 let running;
 let seen = 0;
+/** @type {WeakMap<import("node:child_process").ChildProcess, Promise<void>>} */
+const closed = new WeakMap();
 
 function start() {
   writeFileSync(EVENTS, "");
@@ -23,6 +25,7 @@ function start() {
   const child = spawn(process.execPath, [CLI, "exec", "--json", "--", process.execPath, ASK, "--lines"], {
     stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, IMDS_GUARD_EVENTS_FILE: EVENTS },
   });
+  closed.set(child, new Promise((resolve) => { child.once("close", () => { resolve(undefined); }); }));
   return child;
 }
 
@@ -50,7 +53,8 @@ async function carryOut(order) {
   if (order.keep === true && line !== undefined) running = { child, lines };
   else if (line !== undefined || next === undefined) child.stdin?.end();
   if (next === undefined) child.kill("SIGKILL");
-  if (running === undefined && child.exitCode === null && child.signalCode === null) await new Promise((resolve) => { child.once("close", resolve); });
+  // All that was said on stderr has arrived when the streams are closed, which is later than the exit.
+  if (running === undefined) await closed.get(child);
   const [told] = line === undefined ? [{ entry: "exec", values: [], code: undefined, unhandled: 0 }] : JSON.parse(line);
   const prepared = /"code":\s*"(ERR_IMDS_[A-Z0-9_]+)"/.exec(stderr)?.[1];
   const crashed = line === undefined && child.exitCode !== NOT_STARTED && next !== undefined;

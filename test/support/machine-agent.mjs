@@ -84,7 +84,11 @@ async function setNetwork(wanted) {
     await ended;
   }
   if (["neighbour", "silent", "no-arp"].includes(network)) removeLink();
-  if (network === "self") ip("address", "flush", "dev", "lo");
+  if (network === "self") {
+    // 127.0.0.1 stays: programs serve each other there.
+    ip("address", "delete", `${V4}/32`, "dev", "lo");
+    ip6("address", "delete", `${V6}/128`, "dev", "lo");
+  }
   for (const route of ["blackhole", "unreachable", "prohibit"].filter((kind) => kind === network)) {
     ip("route", "delete", route, `${V4}/32`);
     ip6("route", "delete", route, `${V6}/128`);
