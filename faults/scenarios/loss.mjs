@@ -8,7 +8,11 @@ await stage.begin();
 stage.imds()?.set({ delayMs: Number(delay) });
 for (let cycle = 0; cycle < Number(cycleCount); cycle += 1) {
   stage.due();
-  await stage.ask(10, { forceRefresh: true });
-  await stage.settle();
+  for (let tries = 0; tries < 3; tries += 1) {
+    const before = stage.events.get("imds.credentials_obtained");
+    await stage.ask(10, { forceRefresh: true });
+    await stage.settle();
+    if (stage.events.get("imds.credentials_obtained") !== before) break;
+  }
 }
 print(await stage.report({ atMostPerRefresh: 12 }));

@@ -1,5 +1,5 @@
 // @ts-check
-/** The service answers renewals with faults of one sort, again and again, and sometimes well. */
+/** The service answers renewals with faults of one sort, until the storm is over; then comes the next one. */
 import { drawing, openStage, print } from "../stage.mjs";
 
 const [, , cycleCount, ...outcomes] = process.argv;
@@ -14,6 +14,9 @@ for (let cycle = 0; cycle < Number(cycleCount); cycle += 1) {
   stage.imds()?.fail(fault);
   await stage.ask(10);
   await stage.settle();
+  await stage.ask(10, { forceRefresh: true });
+  await stage.settle();
+  stage.imds()?.calm();
   await stage.ask(10, { forceRefresh: true });
   await stage.settle();
 }

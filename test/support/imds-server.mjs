@@ -49,6 +49,7 @@ export { accessKeyIdFor, accountOf } from "./access-keys.mjs";
  * @property {ImdsCounters} counters
  * @property {(change: Partial<ImdsIdentity>) => void} set changes what is said from the next request on
  * @property {(fault: Fault) => void} fail
+ * @property {() => void} calm no more faults
  * @property {() => void} forgetTokens every token becomes invalid, as after a restart
  * @property {() => void} resetCounters
  * @property {() => Promise<void>} close
@@ -136,6 +137,7 @@ export async function startImdsServer(options = {}) {
     counters,
     set: (change) => { Object.assign(identity, change); },
     fail: (fault) => { faults.push({ ...fault }); },
+    calm: () => { faults.length = 0; },
     forgetTokens: () => { tokens.clear(); },
     resetCounters: () => { Object.assign(counters, noCounters()); },
     close: async () => {
