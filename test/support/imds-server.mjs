@@ -204,6 +204,8 @@ function respond(identity, tokens, request, response) {
     const ttl = String(request.headers[TTL_HEADER] ?? "");
     if (!/^[1-9]\d{0,4}$/.test(ttl) || Number(ttl) > MAX_TTL) return refuse(400);
     const token = `AQAEA${randomBytes(40).toString("base64url").slice(0, 49)}==`;
+    // Whoever runs for months must not collect what ended long ago.
+    for (const [old, until] of tokens) if (until <= Date.now()) tokens.delete(old);
     tokens.set(token, Date.now() + Number(ttl) * 1000);
     return send(request, response, 200, token, { [TTL_HEADER]: ttl });
   }
