@@ -21,6 +21,8 @@ import { DEADLINE_MS } from "./entries.mjs";
  * @property {number} [growth] bytes; undefined where the one who asks is another process
  * @property {number} unhandled
  * @property {boolean} met whether the attacker saw anybody
+ * @property {number} [connections] that left the host meanwhile, from the kernel's counters
+ * @property {number} [datagrams]
  * @property {string} [concession] why this door is not held to everything
  * @property {boolean} [undetected] the probe off EC2 should have seen it, and nothing told so
  */
@@ -73,10 +75,12 @@ export const isQuiet = ({ status, events, undetected, concession }) => undetecte
 export function goalsOf(cells) {
   const attacks = cells.filter(({ kind }) => kind !== "genuine");
   const genuine = cells.filter(({ kind }) => kind === "genuine");
+  const counted = attacks.filter(({ connections }) => connections !== undefined);
   const goal = (/** @type {string} */ what, /** @type {readonly Cell[]} */ missed, /** @type {number} */ of) => ({ what, value: missed.length, goal: 0, met: missed.length === 0, of, missed });
   return [
     goal("credentials, regions or metadata of a stranger that reached the application", attacks.filter(isLeak), attacks.length),
     goal("impersonations that nothing was said about", attacks.filter(isQuiet), attacks.length),
+    goal("cells off EC2 in which a packet left the host (the probe is off)", counted.filter(({ connections = 0, datagrams = 0 }) => connections + datagrams > 0), counted.length),
     goal("hangs past the deadline", cells.filter(({ status }) => status === "hang"), cells.length),
     goal("growth of heap and buffers over 4 MiB", cells.filter(({ status, growth = 0 }) => status === "memory" || growth > MAX_GROWTH), cells.length),
     goal("false refusals on genuine hosts", genuine.filter(({ status }) => status !== "rightful"), genuine.length),

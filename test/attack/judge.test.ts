@@ -53,6 +53,10 @@ describe("a cell", () => {
     expect(judged({ values: [accessKeyIdFor("666666666666")] }, "chain", "ec2-nitro", attack).status).toBe("credentials");
   });
 
+  test("off EC2 counts packets", () => {
+    expect(missedBy({ ...judged({ code: "ERR_IMDS_NOT_EC2" }, "chain", "laptop"), connections: 1, datagrams: 0 })).toEqual(["cells"]);
+  });
+
   test("of a genuine host that was refused is a miss", () => {
     expect(missedBy(judged({ code: "ERR_IMDS_TIMEOUT" }, "chain", "ec2-nitro", { kind: "genuine" }))).toEqual(["false"]);
   });
