@@ -143,6 +143,12 @@ describe("verifyWithSts", () => {
     expect((await failure(ask({ instanceId: "i-0a1b2c3d4e5f60718" }))).message).toBe("STS says that these are credentials of no role session, not of instance i-0a1b2c3d4e5f60718");
   });
 
+  it("knows the ARNs of other partitions", async () => {
+    const arn = ARN.replace("arn:aws:", "arn:aws-us-gov:");
+    answer = xml("111122223333", arn);
+    await expect(ask({ roleName: "app-server", instanceId: "i-0a1b2c3d4e5f60718" })).resolves.toEqual({ account: "111122223333", arn });
+  });
+
   it.each([
     ["an ARN with something before it", `x${ARN}`],
     ["an ARN with a line behind it", `${ARN}\n`],
