@@ -79,7 +79,7 @@ await probed(plan.probed.filter(({ name }) => unseen.includes(name)), chain, sur
 await inLanes([...plan.alone, ...again].map((assignment) => () => carryOut({ ...assignment, attacks: assignment.attacks.filter(wanted) }, surroundings)), 2);
 const same = (/** @type {Cell} */ left) => (/** @type {Cell} */ right) => left.attack === right.attack && left.host === right.host && left.entry === right.entry;
 const all = [...crowd.filter((cell) => !cells.some(same(cell))), ...cells];
-process.stderr.write("\r\u001b[K");
+if (process.stderr.isTTY === true) process.stderr.write("\r\u001b[K");
 
 const goals = goalsOf(all);
 const seconds = Math.round((performance.now() - began) / 1000);
