@@ -1,5 +1,5 @@
 /** The outside world as one object, so that every room can be shown a machine of a test's own making. */
-import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 
 /** What reading a file came to. Absent, unreadable and empty are three different answers. */
 export type FileRead =
@@ -54,9 +54,18 @@ function readRegularFile(path: string, limit: number): FileRead {
   return path.startsWith("/sys/") ? readAttribute(path, limit) : readCapped(path, limit);
 }
 
-/** An attribute of sysfs: the kernel keeps it below one page, and one call reads it. For the first verdict of a process that counts. */
+/** The largest page of Linux, and so the most that an attribute of sysfs states as its size. */
+const MAX_PAGE = 64 * 1024;
+
+/**
+ * An attribute of sysfs, which the kernel keeps below one page: one call reads it, and for the first verdict of a process that
+ * counts. What somebody has put in its place (a device, a large file) is read like any other file, or not at all.
+ */
 function readAttribute(path: string, limit: number): FileRead {
   try {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) return { kind: "absent" };
+    if (!stat.isFile() || stat.size > MAX_PAGE) return readCapped(path, limit);
     // Flags may be numbers, as everywhere in node:fs; the types leave that out here.
     const bytes = Buffer.from(readFileSync(path, { encoding: "utf8", flag: READ as unknown as string }));
     return bytes.length > limit ? { kind: "too-large", limit } : { kind: "content", bytes };
