@@ -84,14 +84,14 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
 
   let spent = options.spentMs ?? 0;
 
-  function begin(): Deadline {
+  function startOperation(): Deadline {
     const deadline = startDeadline(settings.timeout - spent, system.monotonic);
     spent = 0;
     return deadline;
   }
 
   async function acquire(): Promise<Acquired> {
-    const deadline = begin();
+    const deadline = startOperation();
     try {
       const [offered, proved] = await beside(deadline, offer);
       return offered ? accept(offered, proved) : await changeRole(deadline);
@@ -103,7 +103,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
 
   /** Runs `ask` against the responder once that has proved itself; a finding makes it prove itself again. */
   async function afterProof<T>(ask: (deadline: Deadline, attestation: AttestationReport) => Promise<T>): Promise<T> {
-    const deadline = begin();
+    const deadline = startOperation();
     try {
       const known = identity ?? (await prove(session, deadline));
       const attestation = bind(undefined, known, undefined);
