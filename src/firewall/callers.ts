@@ -8,6 +8,8 @@ import { captureHere, writtenOut } from "./refusal.js";
 const { apply } = Reflect;
 const { isArray } = Array;
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, index: number) => number;
+const includes = Function.prototype.call.bind(String.prototype.includes) as (text: string, part: string) => boolean;
+
 /** The last capture, and the one before: a datagram that had to wait for its socket is sent once more, by Node itself. */
 interface Asked {
   readonly last: CapturedStack;
@@ -43,7 +45,7 @@ export function callerOf(socket: unknown): string | undefined {
   const found = typeof socket === "object" && socket !== null ? Remembered.of(socket) : undefined;
   if (found === undefined) return undefined;
   const stack = writtenOut(found.last);
-  return stack !== undefined && found.before !== undefined && /clearQueue \(node:dgram/.test(stack) ? writtenOut(found.before) : stack;
+  return stack !== undefined && found.before !== undefined && includes(stack, "clearQueue (node:dgram") ? writtenOut(found.before) : stack;
 }
 
 type Method = (this: object, ...args: unknown[]) => unknown;
