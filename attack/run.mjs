@@ -3,7 +3,7 @@
  * Attacks the guard, and the stock SDK beside it: every attack of the catalogue on every kind of host through every door.
  * In a folder of its own beside `bench/`: a program that people run for its figures, and no suite of the test runner.
  *
- *   npm run attack                                    the whole matrix (a quarter of an hour on two quiet cores)
+ *   npm run attack                                    the whole matrix (22 minutes on two cores that others used, too)
  *   npm run attack -- --quick                         a few of every kind, one host on and one off EC2
  *   npm run attack -- --json FILE --html FILE         every cell as data, and as a page
  *   npm run attack -- --only NAME                     attacks whose names contain this
