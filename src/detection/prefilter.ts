@@ -20,14 +20,24 @@ export function createPrefilter(format: LogFormat, rules: readonly CompiledRule[
   const search = createLineSearch([...literals, ...format.headers]);
   if (!format.escapes) return search;
   return {
+    // In windows of whole lines, ever wider: either search alone might go far, and go there again from each line that the other stops at.
     next(buffer, from, to) {
-      const found = search.next(buffer, from, to);
-      const escaped = nextEscape(buffer, from, found === -1 ? to : found);
-      return escaped === -1 ? found : escaped;
+      for (let start = from, width = FIRST_WINDOW; start < to; width *= 2) {
+        const newline = start + width < to ? buffer.indexOf(NEWLINE, start + width) : -1;
+        const end = newline === -1 ? to : Math.min(newline + 1, to);
+        const found = search.next(buffer, start, end);
+        const escaped = nextEscape(buffer, start, found === -1 ? end : found);
+        if (found !== -1 || escaped !== -1) return escaped === -1 ? found : escaped;
+        start = end;
+      }
+      return -1;
     },
   };
 }
 
+/** Bytes; a few lines. */
+const FIRST_WINDOW = 1_024;
+const NEWLINE = 0x0a;
 const BACKSLASH = 0x5c;
 
 /**

@@ -112,6 +112,23 @@ describe("the prefilter", () => {
     expect(matched).toBeGreaterThan(200);
   }, 60_000);
 
+  it("points into the first line of many that would be read alone", () => {
+    const quiet = '{"ts":1,"id.resp_h":"203.0.113.9","note":"a\\"b\\\\n"}';
+    const loud = fc.constantFrom('{"uri":"\\/"}', '{"a":"\\u0061"}', '{"id.resp_h":"169.254.169.254"}', '{"a":"\\\\/"}', "\\", "", "x".repeat(3_000));
+    const lines = fc.array(fc.tuple(fc.nat(120), loud), { maxLength: 4 }).map((parts) => parts.flatMap(([count, line]) => [...Array.from({ length: count }, () => quiet), line]));
+    const { prefilter } = prepared.get("zeek-json")!;
+    const read = (line: string): boolean => prefilter.next(Buffer.from(line), 0, Buffer.byteLength(line)) !== -1;
+    fc.assert(
+      fc.property(lines, fc.boolean(), (all, ended) => {
+        const buffer = Buffer.from(`before\n${all.join("\n")}${ended ? "\n" : ""}`);
+        const at = prefilter.next(buffer, 7, buffer.length);
+        const line = at === -1 ? undefined : buffer.toString("latin1", 7, at).split("\n").length - 1;
+        expect(line).toBe(all.findIndex(read) === -1 ? undefined : all.findIndex(read));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it("passes over lines that have nothing to do with it", () => {
     const conn = Buffer.from('{"ts":1,"uid":"C","id.orig_h":"10.0.0.1","id.resp_h":"203.0.113.9","conn_state":"SF","note":"a\\"b\\n"}\n'.repeat(50));
     expect(createPrefilter(LOG_FORMATS["zeek-json"], rulesOf("zeek-json"))!.next(conn, 0, conn.length)).toBe(-1);
