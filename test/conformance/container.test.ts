@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type { Compiled } from "../imds/compiled-source.js";
-import { compileSource } from "../imds/compiled-source.js";
+import type { Compiled } from "../support/compiled-source.mjs";
+import { compileSource } from "../support/compiled-source.mjs";
 import { readCases } from "./peer-cases.js";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });

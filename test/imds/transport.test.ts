@@ -11,7 +11,7 @@ import type { ImdsRequest, ImdsResponse } from "../../src/imds/transport.js";
 import { exchange, startDeadline, wasReset, wasUnreachable } from "../../src/imds/transport.js";
 import type { RawServer } from "./raw-server.js";
 import { answer, deadlineOf, drip, flood, LONG, SHORT, startServer } from "./raw-server.js";
-import { compileSource } from "./compiled-source.js";
+import { compileSource } from "../support/compiled-source.mjs";
 import { fc } from "../support/properties.js";
 
 // Properties and processes of their own take their time on a busy machine.

@@ -1,0 +1,21 @@
+// @ts-check
+/** Every parser that reads what an attacker or an operator's file can hold. */
+import { ATTESTATION } from "./targets/attestation.mjs";
+import { NETWORK } from "./targets/network.mjs";
+
+/**
+ * @typedef {(name: string) => Promise<any>} Load the module `src/<name>.ts`
+ *
+ * @typedef {object} Target
+ * @property {string} name
+ * @property {string} sentence what is read, and what has to hold
+ * @property {readonly string[]} sources whose blocks count
+ * @property {readonly string[]} [also] other modules that the target loads itself
+ * @property {readonly (string | Uint8Array)[]} [words] of the format, besides the texts in the sources
+ * @property {number} maxBytes
+ * @property {() => Buffer[]} seeds
+ * @property {(load: Load) => Promise<import("./explore.mjs").Run>} open
+ */
+
+/** @type {readonly Target[]} */
+export const TARGETS = [...ATTESTATION, ...NETWORK];
