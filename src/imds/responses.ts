@@ -40,7 +40,8 @@ export function parseTokenTtl(header: string | string[] | undefined, asked: numb
   if (header === undefined) return asked;
   const text = String(header);
   if (!/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > 21_600) {
-    throw malformed("PUT /latest/api/token", "a token lifetime outside 1 to 21600 seconds", printable(text, 12));
+    // Only a number is shown: a token that stands in the wrong header must not be found in a log.
+    throw malformed("PUT /latest/api/token", "a token lifetime outside 1 to 21600 seconds", /^-?\d+$/.test(text) ? printable(text, 12) : undefined);
   }
   return Math.min(Number(text), asked);
 }

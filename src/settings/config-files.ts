@@ -91,7 +91,7 @@ export function complaintAbout(bytes: Buffer, kind: FileKind, profile: string): 
   let inSection = false;
   let property: "none" | "value" | "block" = "none";
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
-    const line = (raw.split(/(^|\s)[;#]/)[0] ?? "").trim();
+    const line = withoutComment(raw);
     if (line === "") continue;
     const at = `line ${index + 1}`;
     if (line.startsWith("[")) {
@@ -126,8 +126,18 @@ function complaintAboutSection(section: string, kind: FileKind, profile: string)
   return `means profile ${printable(profile)} in a form that the AWS SDK for JavaScript passes over; it reads ${printable(form)}`;
 }
 
+/** What stands in the brackets of a line that is a section. */
+export function sectionOf(line: string): string | undefined {
+  const content = withoutComment(line);
+  return content.startsWith("[") && content.endsWith("]") ? content.slice(1, -1) : undefined;
+}
+
+function withoutComment(line: string): string {
+  return (line.split(/(^|\s)[;#]/)[0] as string).trim();
+}
+
 /** The profile that the loader makes of a section (parseIni and getConfigData of @smithy/core). */
-function sectionAsRead(section: string, kind: FileKind): string | undefined {
+export function sectionAsRead(section: string, kind: FileKind): string | undefined {
   const prefixed = /^([\w-]+)\s(["'])?([\w\-@+.%:/]+)\2$/.exec(section);
   if (kind === "credentials") return prefixed ? undefined : section;
   if (prefixed) return prefixed[1] === "profile" ? prefixed[3] : undefined;

@@ -1,7 +1,7 @@
 /** The settings that a preload needs before the program starts: read at once, without the SDK's loader, which takes its time. */
 import type { System } from "../system.js";
 import type { FileKind, Profile } from "./config-files.js";
-import { complaintAbout, locate, MAX_CONFIG_FILE, unusable } from "./config-files.js";
+import { complaintAbout, locate, MAX_CONFIG_FILE, sectionAsRead, sectionOf, unusable } from "./config-files.js";
 import type { EventFormat, GuardOptions, Settings } from "./options.js";
 import { pickSetting } from "./resolve.js";
 
@@ -51,11 +51,8 @@ function keysOf(text: string, name: string, kind: FileKind): Record<string, stri
   const keys: Record<string, string> = {};
   let selected = false;
   for (const line of text.split(/\r?\n/)) {
-    const section = /^\s*\[\s*(profile\s+)?(["']?)([^\]"']*?)\2\s*\]/.exec(line);
-    if (section) {
-      const named = section[1] !== undefined;
-      selected = section[3] === name && (kind === "config" ? named || name === "default" : !named);
-    }
+    const section = sectionOf(line);
+    if (section !== undefined) selected = sectionAsRead(section, kind) === name;
     const [, key, value] = (selected && /^(imds_guard_[a-z_]+)\s*=\s*(.*?)\s*(?:\s[;#].*)?$/.exec(line)) || [];
     if (key !== undefined && value !== undefined) keys[key] = value;
   }

@@ -73,6 +73,13 @@ describe("parseTokenTtl", () => {
     expect(codeOf(() => parseTokenTtl(header, 21_600))).toBe("ERR_IMDS_MALFORMED");
   });
 
+  test("shows a number that is out of bounds, and nothing else: a token in the wrong place stays out of the log", () => {
+    const shown = (header: string): unknown => thrownBy(() => parseTokenTtl(header, 21_600)).evidence[0]?.value;
+    expect(shown("999999")).toBe('"999999"');
+    expect(shown("-1")).toBe('"-1"');
+    expect(["AQAAALHzBzY3xGqVYhPm", "n2cRt5yHg7f=", "60 ", ""].map(shown)).toEqual([undefined, undefined, undefined, undefined]);
+  });
+
   test("is between one second and what was asked for, or an error", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.integer().map(String)), fc.integer({ min: 1, max: 21_600 }), (header, asked) => {
