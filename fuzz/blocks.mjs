@@ -7,8 +7,9 @@ import ts from "typescript";
  * stands behind a statement that may leave.
  *
  * @param {string} text
+ * @param {readonly string[]} [functions] only those of these functions, where there are others in the file
  */
-export function blocksOf(text) {
+export function blocksOf(text, functions) {
   const source = ts.createSourceFile("source.js", text, ts.ScriptTarget.Latest, true, ts.ScriptKind.JS);
   /** @type {Set<number>} */
   const starts = new Set();
@@ -26,7 +27,8 @@ export function blocksOf(text) {
     }
     node.forEachChild(visit);
   };
-  visit(source);
+  if (functions === undefined) visit(source);
+  else source.forEachChild((node) => void (ts.isFunctionDeclaration(node) && functions.includes(node.name?.text ?? "") && visit(node)));
   return [...starts].toSorted((a, b) => a - b);
 }
 

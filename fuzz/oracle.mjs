@@ -28,14 +28,20 @@ export const SECRETS = {
 /** Half of a secret is one, too. */
 const TELLING = 12;
 
-/** Says of an error that it repeats no secret of its input, nor does its cause. @param {unknown} error @param {string} input */
-export function holdsItsTongue(error, input) {
+/**
+ * Says of an error that it repeats no secret of its input, nor does its cause.
+ *
+ * @param {unknown} error
+ * @param {string} input
+ * @param {string} [quotable] what an error may quote, because no secret belongs there
+ */
+export function holdsItsTongue(error, input, quotable = "") {
   /** @type {string | undefined} */
   let printed;
   for (const secret of Object.values(SECRETS)) {
     for (let at = 0; at + TELLING <= secret.length; at++) {
       const part = secret.slice(at, at + TELLING);
-      if (!input.includes(part)) continue;
+      if (!input.includes(part) || quotable.includes(part)) continue;
       printed ??= `${inspect(error, { depth: 8, maxStringLength: null })} ${JSON.stringify(error)}`;
       hold(!printed.includes(part), "an error repeats no secret", part);
     }

@@ -45,16 +45,21 @@ const LARGEST_INPUT = 1024 * 1024;
  * @returns {Prepared}
  */
 export function prepare(targets, { targetsUrl = TARGETS_URL, from } = {}) {
-  const names = [...new Set(targets.flatMap(({ sources, also = [] }) => [...sources, ...also]))];
+  const names = [...new Set(targets.flatMap(({ sources, also = [] }) => [...sources.map(moduleOf), ...also]))];
   const { urlOf, remove } = compileSources(names, from);
   const urls = Object.fromEntries(names.map((name) => [name, urlOf(name)]));
   const textOf = (/** @type {string} */ name) => readFileSync(fileURLToPath(urlOf(name)), "utf8");
   return {
     targetsUrl, urls, remove,
-    filesOf: (sources) => sources.map((name) => ({ name, url: urlOf(name), blocks: blocksOf(textOf(name)) })),
-    wordsOf: ({ words = [], sources }) => [...words.map((word) => Buffer.from(word)), ...sources.flatMap((name) => wordsOf(textOf(name)))],
+    filesOf: (sources) => sources.map((source) => {
+      const name = moduleOf(source);
+      return { name, url: urlOf(name), blocks: blocksOf(textOf(name), source.split("#")[1]?.split(",")) };
+    }),
+    wordsOf: ({ words = [], sources }) => [...words.map((word) => Buffer.from(word)), ...sources.flatMap((source) => wordsOf(textOf(moduleOf(source))))],
   };
 }
+
+const moduleOf = (/** @type {string} */ source) => source.split("#")[0] ?? source;
 
 /**
  * Runs inputs of a target. What was found is told even if the thread had to be ended.

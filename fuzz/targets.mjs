@@ -1,7 +1,13 @@
 // @ts-check
 /** Every parser that reads what an attacker or an operator's file can hold. */
+import { ADDRESSES } from "./targets/addresses.mjs";
 import { ATTESTATION } from "./targets/attestation.mjs";
+import { HOST } from "./targets/host.mjs";
+import { IMDS } from "./targets/imds.mjs";
+import { LOGS } from "./targets/logs.mjs";
 import { NETWORK } from "./targets/network.mjs";
+import { RULES_AND_NETWORKS } from "./targets/rules.mjs";
+import { SETTINGS } from "./targets/settings.mjs";
 
 /**
  * @typedef {(name: string) => Promise<any>} Load the module `src/<name>.ts`
@@ -9,7 +15,7 @@ import { NETWORK } from "./targets/network.mjs";
  * @typedef {object} Target
  * @property {string} name
  * @property {string} sentence what is read, and what has to hold
- * @property {readonly string[]} sources whose blocks count
+ * @property {readonly string[]} sources whose blocks count: `folder/module`, or `folder/module#function,function` for a part of it
  * @property {readonly string[]} [also] other modules that the target loads itself
  * @property {readonly (string | Uint8Array)[]} [words] of the format, besides the texts in the sources
  * @property {number} maxBytes
@@ -18,4 +24,4 @@ import { NETWORK } from "./targets/network.mjs";
  */
 
 /** @type {readonly Target[]} */
-export const TARGETS = [...ATTESTATION, ...NETWORK];
+export const TARGETS = [...ATTESTATION, ...IMDS, ...NETWORK, ...ADDRESSES, ...SETTINGS, ...HOST, ...LOGS, ...RULES_AND_NETWORKS];

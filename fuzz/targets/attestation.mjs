@@ -114,7 +114,7 @@ export const ATTESTATION = [
   {
     name: "identity-document",
     sentence: "the JSON of the identity document: one meaning for every reader, and no field of another form",
-    sources: ["attest/identity-document", "attest/utc-time", "region"], also: ["attest/signed-metadata"],
+    sources: ["attest/identity-document#parseIdentityDocument,required,isAccountId,isInstanceId,decodeUtf8,readObject,countMembers", "attest/utc-time", "region"], also: ["attest/signed-metadata"],
     words: [...JSON_WORDS, "i-0bad0bad", "eu-central-1", "cn-north-1", "2026-02-30T00:00:00Z", "2026-02-16T24:00:00Z"], maxBytes: 9_000,
     seeds: () => [DOCUMENT, '{"accountId":"1","accountId":"2"}', "[]", '{"a":{"b":[{"c":"\\""}]}}'].map((text) => Buffer.from(text)),
     async open(load) {
@@ -169,7 +169,7 @@ export const ATTESTATION = [
   {
     name: "trusted-keys",
     sentence: "PEM text of a user's own keys: public, RSA, strong, or refused by name",
-    sources: ["attest/user-keys"],
+    sources: ["attest/user-keys#parseTrustedKeys,readBlock,requireStrongRsa,unusable"],
     words: ["-----BEGIN ", "-----END ", "-----", "CERTIFICATE", "PUBLIC KEY", "PRIVATE KEY", "RSA PRIVATE KEY", "EC", "\n", "\r\n", "MIIB", SECRETS.key], maxBytes: 66_000,
     seeds: () => {
       const pem = (/** @type {string} */ label, /** @type {string} */ base64) => `-----BEGIN ${label}-----\n${base64.replace(/.{64}(?=.)/g, "$&\n")}\n-----END ${label}-----\n`;
