@@ -148,9 +148,52 @@ function pattern(source: string, cased: boolean): { readonly test: (text: string
   if (parts.length === 2 && any(first) && typeof second === "string") return { test: (text) => fold(text).endsWith(second), literals };
   if (parts.length === 2 && typeof first === "string" && any(second)) return { test: (text) => fold(text).startsWith(first), literals };
   if (parts.length === 3 && any(first) && typeof second === "string" && any(third)) return { test: (text) => fold(text).includes(second), literals };
-  const body = parts.map((part) => (typeof part === "string" ? part.replace(/[\\^$.*+?()[\]{}|\/-]/g, "\\$&") : part === ANY ? "[^]*?" : "[^]"));
-  const regExp = new RegExp(`^${body.join("")}$`);
-  return { test: (text) => regExp.test(fold(text)), literals };
+  const stretches = stretchesOf(parts);
+  return { test: (text) => matchesInTurn(stretches, fold(text)), literals };
+}
+
+/** What stands between two stars: texts at their distance from its beginning, everything else of its length being a `?`. */
+interface Stretch {
+  readonly length: number;
+  readonly texts: readonly { readonly at: number; readonly text: string }[];
+}
+
+/** The stretches before, between and behind the stars; some may be empty. */
+function stretchesOf(parts: readonly (string | symbol)[]): readonly [Stretch, ...Stretch[]] {
+  const stretches: [Stretch, ...Stretch[]] = [EMPTY];
+  for (const part of parts) {
+    if (part === ANY) {
+      stretches.push(EMPTY);
+      continue;
+    }
+    const { length, texts } = stretches.pop() as Stretch;
+    stretches.push(typeof part === "string" ? { length: length + part.length, texts: [...texts, { at: length, text: part }] } : { length: length + 1, texts });
+  }
+  return stretches;
+}
+
+const EMPTY: Stretch = { length: 0, texts: [] };
+
+/**
+ * Each stretch is taken where it first fits, which leaves the most for those behind it: nothing is ever tried again, as a
+ * regular expression would, and a text that somebody else wrote cannot make it take long.
+ */
+function matchesInTurn([first, ...others]: readonly [Stretch, ...Stretch[]], text: string): boolean {
+  const last = others.pop();
+  if (last === undefined) return text.length === first.length && fits(first, text, 0);
+  const end = text.length - last.length;
+  if (end < first.length || !fits(first, text, 0) || !fits(last, text, end)) return false;
+  let at = first.length;
+  for (const stretch of others) {
+    while (at + stretch.length <= end && !fits(stretch, text, at)) at++;
+    at += stretch.length;
+    if (at > end) return false;
+  }
+  return true;
+}
+
+function fits({ texts }: Stretch, text: string, from: number): boolean {
+  return texts.every(({ at, text: part }) => text.startsWith(part, from + at));
 }
 
 const ANY = Symbol("*");

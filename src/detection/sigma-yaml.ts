@@ -5,6 +5,7 @@ const INDENT = "    ";
 
 // What YAML reads as a string without quotes, whatever its version: starts with a letter and holds nothing with a meaning.
 const PLAIN = /^[A-Za-z][A-Za-z0-9 _.,()\/|*+%=<>~;-]*(?:[:'"&@!?](?=\S)[A-Za-z0-9 _.,()\/|*+%=<>~;-]*)*$/;
+const PLAIN_KEY = /^[A-Za-z_][\w.|-]*$/;
 const UUID_OR_DATE = /^(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{4}-\d{2}-\d{2})$/;
 const WORD_WITH_MEANING = /^(?:true|false|yes|no|on|off|null|y|n)$/i;
 
@@ -24,6 +25,7 @@ function mapping(map: Readonly<Record<string, unknown>>, indent: string, quoting
 
 function entry(value: unknown, indent: string, quoting: boolean, key: string): string {
   const inner = indent + INDENT;
+  if (Array.isArray(value) && value.length === 0) return " []\n";
   if (Array.isArray(value)) return `\n${value.map((item: unknown) => `${inner}- ${listItem(item, inner, quoting)}`).join("")}`;
   if (typeof value === "object" && value !== null) return `\n${mapping(value as Record<string, unknown>, inner, quoting)}`;
   if (typeof value === "string" && value.includes("\n")) {
@@ -40,11 +42,15 @@ function listItem(item: unknown, indent: string, quoting: boolean): string {
 }
 
 function keyText(key: string): string {
-  return key.startsWith("|") ? `'${key}'` : key;
+  return PLAIN_KEY.test(key) && !WORD_WITH_MEANING.test(key) ? key : quoted(key);
 }
 
-function scalar(value: unknown, quoted: boolean): string {
+function scalar(value: unknown, quoting: boolean): string {
   if (typeof value !== "string") return String(value);
   const plain = UUID_OR_DATE.test(value) || (PLAIN.test(value) && !WORD_WITH_MEANING.test(value) && !value.endsWith(" "));
-  return plain && !quoted ? value : `'${value.replaceAll("'", "''")}'`;
+  return plain && !quoting ? value : quoted(value);
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
 }

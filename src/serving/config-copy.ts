@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FileKind } from "../settings/config-files.js";
-import { MAX_CONFIG_FILE } from "../settings/config-files.js";
+import { MAX_CONFIG_FILE, sectionAsRead } from "../settings/config-files.js";
 import type { System } from "../system.js";
 import { CREDENTIAL_KEYS } from "./credential-origin.js";
 
@@ -22,7 +22,8 @@ export function withoutCredentials(text: string, kind: FileKind, profile: string
   const kept = text.split("\n").filter((line) => {
     const section = /^\s*\[\s*(.*?)\s*\]/.exec(line);
     if (section) {
-      selected = profileOf(section[1] as string, kind) === profile;
+      // Every reader that a program may have shall find nothing, whichever forms it understands.
+      selected = profileOf(section[1] as string, kind) === profile || sectionAsRead(section[1] as string, kind) === profile;
       dropping = false;
       return true;
     }

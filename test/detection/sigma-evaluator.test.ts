@@ -87,6 +87,26 @@ describe("one field", () => {
   });
 });
 
+describe("wildcards", () => {
+  const matchesText = (pattern: string, text: string): boolean => matches({ a: pattern }, { a: text });
+
+  it("are what the regular expression of them would be", () => {
+    const piece = fc.constantFrom("a", "b", "ab", "*", "?", "**", "*?", "\\*");
+    const pattern = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(""));
+    const text = fc.array(fc.constantFrom("a", "b", "*", "\n"), { maxLength: 12 }).map((chars) => chars.join(""));
+    const expected = (source: string): RegExp => new RegExp(`^${source.replace(/\\\*|[*?]/g, (wildcard) => ({ "*": "[^]*", "?": "[^]", "\\*": "\\*" })[wildcard]!)}$`);
+    fc.assert(fc.property(pattern, text, (source, value) => {
+      expect(matchesText(source, value)).toBe(expected(source).test(value));
+    }), { numRuns: 20_000 });
+  });
+
+  // Tried by a regular expression, this takes longer than anybody waits.
+  it("come to an end on a text that almost matches", () => {
+    expect(matchesText(`${"*a".repeat(12)}*b?`, "a".repeat(20_000))).toBe(false);
+    expect(matchesText(`${"*a".repeat(12)}*b?`, `${"a".repeat(20_000)}bc`)).toBe(true);
+  });
+});
+
 describe("searches", () => {
   it("join the lines of a map by and, maps of a list by or", () => {
     const search: Search = [{ a: "1x", b: "2x" }, { c: "3x" }];

@@ -111,6 +111,8 @@ describe("a copy of the shared config", () => {
     expect(withoutCredentials(CONFIG, "config", "app two")).not.toContain("credential_process");
     expect(withoutCredentials(CONFIG, "config", "default")).not.toContain("role/default");
     expect(withoutCredentials(CONFIG, "config", "absent")).toBe(CONFIG);
+    // The AWS SDK for JavaScript takes this for a profile, too.
+    expect(withoutCredentials("[profile.app]\naws_access_key_id = A\nregion = r\n[profile.default]\nsource_profile = x\n", "config", "app")).toBe("[profile.app]\nregion = r\n[profile.default]\nsource_profile = x\n");
     expect(withoutCredentials("[app]\nAWS_ACCESS_KEY_ID = A\naws_secret_access_key=\n  s\n[b]\naws_access_key_id=B", "credentials", "app")).toBe("[app]\n[b]\naws_access_key_id=B");
   });
 
