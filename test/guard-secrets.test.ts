@@ -193,7 +193,9 @@ function partsOf({ secretAccessKey, sessionToken, token }: Secrets): string[] {
 
 test("nothing that is said holds a secret, whatever the responder does", async () => {
   let findings = 0;
+  let tried = 0;
   const property = fc.asyncProperty(secretsArbitrary, behaviourArbitrary, fc.constantFrom(NITRO, XEN), fc.constantFrom("required" as const, "auto" as const), fc.boolean(), async (secrets, behaviour, files, attestation, first) => {
+    tried += 1;
     const given = Object.fromEntries(Object.entries(behaviour).filter(([, chosen]) => chosen !== undefined)) as Behaviour;
     const said = await everythingSaid(given, secrets, files, attestation, first);
     for (const part of partsOf(secrets)) {
@@ -203,5 +205,5 @@ test("nothing that is said holds a secret, whatever the responder does", async (
     if (said.some(({ where }) => where.startsWith("message"))) findings += 1;
   });
   await fc.assert(property, { numRuns: Number(process.env["FUZZ_RUNS"] ?? 80) });
-  expect(findings).toBeGreaterThan(20);
+  expect(findings / tried).toBeGreaterThan(0.2);
 }, 300_000);

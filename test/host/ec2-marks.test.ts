@@ -19,6 +19,7 @@ describe("beginsEc2", () => {
     ["ec2b371a", false],
     ["ec2b371a68 99fe84b7c436fb2b772f13", false],
     [" ec2b371a-6899-fe84-b7c4-36fb2b772f13", false],
+    ["ec2b371a-6899-fe84-b7c4-36fb2b772f13 ", false],
     ["", false],
   ])("%j is %j", (uuid, expected) => {
     expect(beginsEc2(uuid)).toBe(expected);
@@ -42,6 +43,8 @@ test.each([
   ["3.4.3.amazon", true],
   ["4.17.0", false],
   ["4.4.1-xs", false],
+  ["10.2.amazon", true],
+  ["3.4.13.amazon", true],
   ["4.2.amazon ", false],
   ["4.2.Amazon", false],
   ["4.2.amazon.local", false],
@@ -70,6 +73,7 @@ test.each([
   ["I-0942732C100023582", false],
   ["i-0942732c10002358g", false],
   ["i-0942732c100023582\n", false],
+  ["ami-i-8de5ff98", false],
   ["", false],
 ])("isInstanceId(%j) is %j", (tag, expected) => {
   expect(isInstanceId(tag)).toBe(expected);
@@ -78,6 +82,7 @@ test.each([
 test.each([
   ["00000000-0000-0000-0000-000000000000", true],
   ["00000000-0000-0000-0000-000000000001", false],
+  ["10000000-0000-0000-0000-000000000000", false],
   ["", false],
 ])("isZeroUuid(%j) is %j", (uuid, expected) => {
   expect(isZeroUuid(uuid)).toBe(expected);

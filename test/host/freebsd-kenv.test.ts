@@ -12,6 +12,7 @@ describe("parseKenv", () => {
     ["empty", 'smbios.system.maker=""\n', [""]],
     ["no quotes", "smbios.system.maker=Xen\n", undefined],
     ["a name that only ends alike", 'xsmbios.system.maker="Xen"\n', undefined],
+    ["a comment behind it", 'smbios.system.maker="Amazon EC2" #\n', undefined],
     ["a value cut off", 'smbios.system.maker="Amazon EC', undefined],
     ["two values", 'smbios.system.maker="A"\nsmbios.system.maker="B"\n', ["A", "B"]],
   ])("%s", (_what, stdout, expected) => {

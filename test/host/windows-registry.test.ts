@@ -19,6 +19,9 @@ describe("parseRegQuery", () => {
     ["a number", `${KEY}\r\n    SystemManufacturer    REG_DWORD    0x1\r\n`, undefined],
     ["a value of another key", `${KEY}\\Other\r\n    SystemManufacturer    REG_SZ    Amazon EC2\r\n`, undefined],
     ["a value after another key", `${KEY}\r\n\r\n${KEY}\\Other\r\n    SystemManufacturer    REG_SZ    Amazon EC2\r\n`, undefined],
+    ["a key that ends in blanks", `${KEY}  \r\n    SystemManufacturer    REG_SZ    Amazon EC2\r\n`, ["Amazon EC2"]],
+    ["a line that names a key further on", `${KEY}\r\n    Note    REG_SZ    HKEY_USERS\r\n    SystemManufacturer    REG_SZ    Xen\r\n`, ["Xen"]],
+    ["a value that is set in further", `${KEY}\r\n     SystemManufacturer    REG_SZ    Amazon EC2\r\n`, undefined],
     ["a value before any key", `    SystemManufacturer    REG_SZ    Amazon EC2\r\n`, undefined],
     ["an error text", "ERROR: The system was unable to find the specified registry key or value.\r\n", undefined],
     ["two values of one name", `${KEY}\r\n    SystemManufacturer    REG_SZ    A\r\n    SystemManufacturer    REG_SZ    B\r\n`, ["A", "B"]],
@@ -50,7 +53,7 @@ describe("readWindowsRegistry", () => {
     expect(log).toEqual(["D:\\WINNT\\System32\\reg.exe query HKLM\\HARDWARE\\DESCRIPTION\\System\\BIOS"]);
   });
 
-  test.each([["relative"], ["\\\\host\\share"], [""]])("does not follow SystemRoot to %j", async (root) => {
+  test.each([["relative"], ["\\\\host\\share"], [""], ["\\\\?\\D:\\WINNT"], ["D:\\WIN|NT"]])("does not follow SystemRoot to %j", async (root) => {
     const log: RunLog = [];
     await readWindowsRegistry(fakeHost({ platform: "win32", files: { "env/SystemRoot": root } }, log));
     expect(log[0]).toMatch(/^C:\\Windows\\System32\\reg\.exe /);

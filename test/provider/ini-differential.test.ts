@@ -186,6 +186,7 @@ describe("routeToImds", () => {
 
   test("over any graph of profiles: where the stock one asks IMDS, ours goes through the guard, and the rest is the same", async () => {
     let routed = 0;
+    let tried = 0;
     const check = fc.asyncProperty(graph, async (profiles) => {
       imds.resetCounters();
       const config = textOf(profiles);
@@ -199,10 +200,11 @@ describe("routeToImds", () => {
       expect(route !== undefined).toBe(stockAsked);
       if (route === undefined) expect(denied).toEqual(stock);
       else expect(reasonOf(denied)).toBe("IMDS was not asked: IMDS is disabled by mode deny");
+      tried += 1;
       if (stockAsked) routed += 1;
     });
     await fc.assert(check, { numRuns: Number(process.env["FUZZ_RUNS"] ?? 300) });
-    expect(routed).toBeGreaterThan(20);
+    expect(routed / tried).toBeGreaterThan(0.05);
   }, 120_000);
 
   function textOf(profiles: Readonly<Record<string, object | undefined>>): string {

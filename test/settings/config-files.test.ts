@@ -203,10 +203,12 @@ describe("beside the SDK's loader", () => {
   test("whatever is accepted gives the same profile", async () => {
     const home = makeHome({ config: "", credentials: "" });
     let accepted = 0;
+    let tried = 0;
     await fc.assert(
       fc.asyncProperty(ini, ini, profile, async (config, credentials, name) => {
         writeFileSync(home.config, config);
         writeFileSync(home.credentials, credentials);
+        tried++;
         const read = await readProfile(name, {}, home.system());
         if (read.problem) return;
         accepted++;
@@ -215,7 +217,7 @@ describe("beside the SDK's loader", () => {
       }),
       { numRuns: 200 },
     );
-    expect(accepted).toBeGreaterThan(40);
+    expect(accepted / tried).toBeGreaterThan(0.2);
   });
 
   test("a setting in the section of the profile is never lost without a complaint", async () => {

@@ -1,0 +1,162 @@
+// @ts-check
+/**
+ * Mutation score: how many small wrong changes of the sources the unit tests notice.
+ *
+ *   npm run mutation                          the rooms that decide and attest
+ *   npm run mutation -- --rooms host,imds     these rooms
+ *   npm run mutation -- src/host/verdict.ts   these files
+ *   npm run mutation -- --json FILE           the figures and every survivor as JSON, too
+ *
+ * The tests run in a network of their own, in which there is nothing but loopback: a mutant may well ask the real IMDS.
+ * Constants that are made when a file is loaded have no switch that could be turned later, and are left out, as in Stryker.
+ *
+ * Exit code 1: the score of a room is below 85 %. 3: no such network can be made here.
+ */
+import { spawn } from "node:child_process";
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { canUnshare } from "../test/support/machine.mjs";
+import { instrument } from "./instrument.mjs";
+import { scores, survivors, table } from "./table.mjs";
+
+/** @typedef {import("./table.mjs").Outcome} Outcome */
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const ROOMS = ["host", "settings", "imds", "attest", "provider", "firewall"];
+const GOAL = 85;
+/** Longest silence of a process of tests, in milliseconds: after it the mutant that it was at has hung it. */
+const SILENCE_MS = 30_000;
+/** Processes of tests for one file of tests: a mutant that leaves something broken behind costs one. */
+const MAX_STARTS = 20;
+
+/** Tests that give up root's rights for a while can do so only where there are other users: not in a namespace of users. */
+const IN_ITS_OWN_NETWORK = [process.geteuid?.() === 0 ? "-n" : "-Urn", "--kill-child", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", process.execPath];
+
+const able = canUnshare();
+if (!able.ok) {
+  process.stderr.write(`no network of their own can be made for the tests: ${able.reason}\n`);
+  process.exit(3);
+}
+const { values: given, positionals } = parseArgs({ options: { rooms: { type: "string" }, json: { type: "string" }, jobs: { type: "string", default: "2" } }, allowPositionals: true });
+const rooms = given.rooms?.split(",") ?? ROOMS;
+for (const room of rooms) {
+  if (!ROOMS.includes(room)) throw new TypeError(`--rooms names ${JSON.stringify(room)}; the rooms are ${ROOMS.join(", ")}`);
+}
+const paths = positionals.length > 0 ? positionals.map((path) => resolve(path)) : rooms.flatMap((room) => filesOf(join(ROOT, "src", room)));
+const folder = mkdtempSync(join(tmpdir(), "imds-guard-mutation-"));
+const ledger = join(folder, "ledger.jsonl");
+let failed = false;
+try {
+  const { sources, mutants } = await instrument(paths.filter((path) => basename(path) !== "aws-public-keys.ts"));
+  writeFileSync(join(folder, "sources.json"), JSON.stringify(sources));
+  writeFileSync(ledger, "");
+  const files = testsFor(new Set(paths.map((path) => roomOf(path))));
+  process.stderr.write(`${mutants.length} mutants in ${Object.keys(sources).length} files, ${files.length} files of tests\n`);
+  const waiting = [...files];
+  await Promise.all(Array.from({ length: Number(given.jobs) }, async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await tryAll(file);
+  }));
+  const outcome = read();
+  const switched = mutants.filter(({ id }) => outcome.reached.has(id) || !outcome.loaded.has(id));
+  const figures = scores(switched, outcome, ROOT);
+  process.stdout.write(`${table(figures)}\n\n${survivors(switched, outcome, ROOT)}\n\n${mutants.length - switched.length} mutants of constants that are made at load were left out\n`);
+  for (const { file, broken, why } of outcome.broken) process.stdout.write(`without a mutant ${file}: ${broken} fails: ${why}\n`);
+  if (given.json !== undefined) writeFileSync(given.json, JSON.stringify({ figures, mutants: switched.map((mutant) => ({ ...mutant, caughtBy: outcome.caught.get(mutant.id), reached: outcome.reached.has(mutant.id) })) }, undefined, 1));
+  failed = outcome.broken.length > 0 || figures.rooms.some(({ score }) => score < GOAL);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+process.exitCode = failed ? 1 : 0;
+
+/** @param {string} path */
+function filesOf(path) {
+  return readdirSync(path, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts")).map((name) => join(path, name)).sort();
+}
+
+/** @param {string} path */
+function roomOf(path) {
+  return path.slice(join(ROOT, "src").length + 1).split("/")[0] ?? "";
+}
+
+/** The tests of the rooms, those named like a mutated file first. What only the tests of other rooms notice counts as alive. @param {Set<string>} of */
+function testsFor(of) {
+  const named = new Set(paths.map((path) => basename(path, ".ts")));
+  const first = (/** @type {string} */ path) => (named.has(basename(path, ".test.ts")) ? 0 : 1);
+  return [...of].flatMap((room) => filesOf(join(ROOT, "test", room))).filter((path) => path.endsWith(".test.ts")).sort((a, b) => first(a) - first(b));
+}
+
+/** @returns {Outcome} */
+function read() {
+  /** @type {Outcome} */
+  const outcome = { caught: new Map(), reached: new Set(), loaded: new Set(), doubtful: [], broken: [] };
+  for (const line of readFileSync(ledger, "utf8").split("\n")) {
+    if (line === "") continue;
+    const entry = JSON.parse(line);
+    if (entry.caught !== undefined) outcome.caught.set(entry.caught, entry.by);
+    if (entry.reached !== undefined) for (const id of entry.reached) outcome.reached.add(id);
+    if (entry.loaded !== undefined) for (const id of entry.loaded) outcome.loaded.add(id);
+    if (entry.doubtful !== undefined) outcome.doubtful.push(entry);
+    if (entry.broken !== undefined) outcome.broken.push(entry);
+  }
+  return outcome;
+}
+
+/** One file of tests against every mutant that it reaches. @param {string} file */
+async function tryAll(file) {
+  const name = file.slice(ROOT.length);
+  const started = performance.now();
+  /** Already tried alone, by mutant and test. */
+  const judged = new Set();
+  for (let start = 0; start < MAX_STARTS; start++) {
+    const hung = await tests(file);
+    const open = read().doubtful.filter(({ doubtful, by }) => by.startsWith(`${name}: `) && !judged.has(`${doubtful} ${by}`));
+    // What is not caught alone was the doing of another mutant, and nobody knows of which: it stays alive.
+    for (const { doubtful, by } of open) {
+      judged.add(`${doubtful} ${by}`);
+      await tests(file, doubtful);
+    }
+    if (hung === undefined && open.length === 0) break;
+  }
+  process.stderr.write(`${name}: ${Math.round((performance.now() - started) / 1000)} s, ${read().caught.size} caught\n`);
+}
+
+/**
+ * @param {string} file
+ * @param {string} [alone] the only mutant to try
+ * @returns {Promise<string | undefined>} the mutant that hung it
+ */
+function tests(file, alone) {
+  return new Promise((done) => {
+    const env = { ...process.env, CI: "true", MUTATION_FOLDER: folder, MUTATION_LEDGER: ledger, ...(alone !== undefined && { MUTATION_ONLY: alone }) };
+    const child = spawn("unshare", [...IN_ITS_OWN_NETWORK, "node_modules/vitest/vitest.mjs", "run", "--config", "mutation/vitest.config.mjs", file], { cwd: ROOT, env, stdio: process.env["MUTATION_DEBUG"] ? "inherit" : "ignore", detached: true });
+    let size = -1;
+    let since = performance.now();
+    /** @type {string | undefined} */
+    let hung;
+    const watch = setInterval(() => {
+      const { size: now } = statSync(ledger);
+      if (now !== size) {
+        size = now;
+        since = performance.now();
+      } else if (performance.now() - since > SILENCE_MS) {
+        hung = lastTried();
+        if (hung !== undefined) appendFileSync(ledger, `${JSON.stringify({ caught: hung, by: `${file.slice(ROOT.length)}: hangs` })}\n`);
+        clearInterval(watch);
+        process.kill(-Number(child.pid), "SIGKILL");
+      }
+    }, 1_000);
+    child.once("exit", () => {
+      clearInterval(watch);
+      done(hung);
+    });
+  });
+}
+
+function lastTried() {
+  const lines = readFileSync(ledger, "utf8").trimEnd().split("\n").reverse();
+  const line = lines.find((text) => text.startsWith('{"trying"'));
+  return line === undefined ? undefined : JSON.parse(line).trying;
+}

@@ -1,0 +1,142 @@
+// @ts-check
+/**
+ * Runs each test once as it is, then once for every mutant that it reaches and that no test has caught. A process per mutant
+ * costs seconds, a switch in the process that has everything loaded costs what the test costs. Whoever switches may leave
+ * something broken behind: after each catch the test has to pass once more without a mutant. If it does not, the catch does
+ * not count, this file of tests ends here, and a fresh process goes on.
+ */
+import { TestRunner } from "vitest";
+import { appendFileSync, readFileSync } from "node:fs";
+
+/** What Stryker's instrumented code reads. */
+const switches = /** @type {{ activeMutant?: string, currentTestId?: string, hitCount?: number, hitLimit?: number, mutantCoverage?: { static: object, perTest: Record<string, Record<string, number>> } }} */ (
+  (/** @type {any} */ (globalThis).__stryker__ ??= {})
+);
+/** The instrumented code keeps the first one that it meets. */
+const coverage = (switches.mutantCoverage ??= { static: {}, perTest: {} });
+const ledger = String(process.env["MUTATION_LEDGER"]);
+/** A mutant that is the only one to be tried in this process: nothing can have been left behind by another. */
+const alone = process.env["MUTATION_ONLY"];
+/** A loop that a mutant made endless is ended by its switch. */
+const HITS = 100;
+/** Longest run of a test with a mutant, in milliseconds: so many times what it takes without, and this much more. */
+const TIMES = 5;
+const MORE_MS = 1_500;
+
+/** @param {object} line */
+const write = (line) => appendFileSync(ledger, `${JSON.stringify(line)}\n`);
+
+/** Mutants that need no further try in a test: caught by any, or passed by this one in an earlier process. @param {string} test */
+function decided(test) {
+  const ids = new Set();
+  for (const line of readFileSync(ledger, "utf8").split("\n")) {
+    if (line === "") continue;
+    const { caught, passed, doubtful, by } = JSON.parse(line);
+    if (caught !== undefined) ids.add(caught);
+    else if (by === test) ids.add(passed ?? doubtful);
+  }
+  return ids;
+}
+
+/** @param {any} test */
+const nameOf = (test) => `${test.file.name}: ${test.fullTestName}`;
+
+const reached = new Set();
+const atLoad = new Set();
+let dirty = false;
+
+export default class extends TestRunner {
+  /** @type {{ phase: "bare" | "mutant" | "check" | "over", queue: string[], hits: Record<string, number>, mutant?: string, began: number, bareMs: number }} */
+  #now = { phase: "over", queue: [], hits: {}, began: 0, bareMs: 0 };
+
+  /** @override @param {any} test */
+  async onBeforeRunTask(test) {
+    await super.onBeforeRunTask(test);
+    if (dirty) test.mode = "skip";
+    test.retry = Number.MAX_SAFE_INTEGER;
+    this.#now = { phase: "bare", queue: [], hits: {}, began: 0, bareMs: 0 };
+  }
+
+  /** @override @param {any} test */
+  onBeforeTryTask(test) {
+    super.onBeforeTryTask(test);
+    const now = this.#now;
+    test.result.errors = undefined;
+    now.began = performance.now();
+    switches.activeMutant = now.phase === "mutant" ? now.mutant : undefined;
+    switches.hitCount = 0;
+    switches.hitLimit = now.mutant === undefined ? Infinity : (now.hits[now.mutant] ?? 1) * HITS;
+    if (now.phase === "bare") {
+      coverage.perTest = {};
+      switches.currentTestId = "test";
+    } else switches.currentTestId = undefined;
+    if (now.phase === "mutant") write({ trying: now.mutant, at: Date.now() });
+  }
+
+  /** @param {any} test */
+  async runTask(test) {
+    const fn = TestRunner.getTestFn(test);
+    if (this.#now.phase !== "mutant") return fn();
+    /** @type {NodeJS.Timeout | undefined} */
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error("a test with a mutant takes too long")), this.#now.bareMs * TIMES + MORE_MS);
+    });
+    try {
+      await Promise.race([fn(), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** @param {any} test */
+  async onAfterRetryTask(test) {
+    const again = this.#step(test, test.result.state === "pass");
+    switches.activeMutant = undefined;
+    switches.currentTestId = undefined;
+    test.result.state = again ? "fail" : "pass";
+    test.result.errors = again ? [{ message: "once more" }] : undefined;
+  }
+
+  /** @param {any} test @param {boolean} passed @returns {boolean} whether the test runs once more */
+  #step(test, passed) {
+    const now = this.#now;
+    const took = performance.now() - now.began;
+    if (now.phase === "bare") {
+      if (!passed) {
+        write({ broken: test.name, file: test.file.name, why: String(test.result.errors?.[0]?.message).slice(0, 300) });
+        return false;
+      }
+      now.bareMs = took;
+      now.hits = coverage.perTest["test"] ?? {};
+      const loaded = Object.keys(coverage.static).filter((id) => !atLoad.has(id));
+      for (const id of loaded) atLoad.add(id);
+      if (loaded.length > 0) write({ loaded });
+      const known = decided(nameOf(test));
+      const fresh = Object.keys(now.hits).filter((id) => !reached.has(id));
+      for (const id of fresh) reached.add(id);
+      if (fresh.length > 0) write({ reached: fresh });
+      now.queue = Object.keys(now.hits).filter((id) => (alone === undefined ? !known.has(id) : id === alone));
+    } else if (now.phase === "mutant" && !passed) {
+      if (alone !== undefined) {
+        write({ caught: now.mutant, by: nameOf(test) });
+        dirty = true;
+        return false;
+      }
+      now.phase = "check";
+      return true;
+    } else if (now.phase === "mutant") {
+      write({ passed: now.mutant, by: nameOf(test) });
+    } else if (now.phase === "check") {
+      if (passed) write({ caught: now.mutant, by: nameOf(test) });
+      else {
+        write({ doubtful: now.mutant, by: nameOf(test) });
+        dirty = true;
+        return false;
+      }
+    }
+    now.mutant = now.queue.shift();
+    now.phase = now.mutant === undefined ? "over" : "mutant";
+    return now.mutant !== undefined;
+  }
+}
