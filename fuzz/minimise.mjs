@@ -5,7 +5,7 @@ import { shrink } from "./shrink.mjs";
 /** Most files of a corpus, and most bytes together. */
 export const MOST_FILES = 40;
 export const MOST_BYTES = 64 * 1_024;
-const SHRINKING_RUNS = 400;
+const SHRINKING_RUNS = 60;
 
 /**
  * @param {object} job
