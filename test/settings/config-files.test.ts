@@ -61,6 +61,8 @@ describe("a file that is complained about", () => {
     ["a name without value", "[default]\nregion = x\nimds_guard_mode\n", 'line 3 is neither a section nor "name = value"'],
     ["an indented line that continues nothing", "[default]\n  nothing\n", 'line 2 is neither a section nor "name = value"'],
     ["garbage in a nested block", "[default]\ns3 =\n  nothing\n", 'line 3 is neither a section nor "name = value"'],
+    ["garbage behind a line of a nested block", "[default]\ns3 =\n  a = b\n  nothing\n", 'line 4 is neither a section nor "name = value"'],
+    ["a word that is set in behind a block that ended", "[default]\ns3 =\n  a = b\n[other]\n  nothing\n", 'line 5 is neither a section nor "name = value"'],
     ["carriage returns as line ends", "[default]\rimds_guard_mode = deny\r", "line 1 begins a section and does not close it"],
     ["a merge conflict", "<<<<<<< HEAD\n[default]\n", 'line 1 is neither a section nor "name = value"'],
     ["a profile __proto__", "[__proto__]\nx = y\n", 'line 1 names a profile "__proto__"'],

@@ -162,6 +162,7 @@ describe("expected lists", () => {
     expect(error.message).toBe(
       `Nothing is left of expectedAccounts: its sources have no entry in common (guard.expectedAccounts = ${A}; IMDS_GUARD_EXPECTED_ACCOUNTS = ${B})`,
     );
+    expect(error.advice).toBe("Each source of an expected list can only narrow the others. Make them agree on at least one entry.");
   });
 
   test("are never wider than any source says", async () => {
@@ -252,6 +253,15 @@ describe("a wrong word", () => {
   });
 });
 
+test.each([
+  [{ AWS_REGION: "eu-west-1", AWS_DEFAULT_REGION: "eu-west-2" }, "region = eu-west-3", "eu-west-1"],
+  [{ AWS_REGION: "", AWS_DEFAULT_REGION: "eu-west-2" }, "region = eu-west-3", "eu-west-2"],
+  [{}, "region = eu-west-3", "eu-west-3"],
+  [{}, "x = y", undefined],
+])("the configured region of %j and a profile with %s is %s", async (env, profile, region) => {
+  expect((await settings({ env, profile })).configuredRegion).toBe(region);
+});
+
 describe("an unknown name", () => {
   test.each([
     ["IMDS_GUARD_MODES", "; did you mean IMDS_GUARD_MODE?"],
@@ -262,7 +272,8 @@ describe("an unknown name", () => {
   ])("of a variable: %s", async (name, hint) => {
     const error = await failure({ env: { [name]: "deny" } });
     expect(error.message).toBe(`"${name}" is no known environment variable${hint}`);
-    expect(error.advice).toContain("IMDS_GUARD_MODE");
+    expect(error.advice).toContain("IMDS_GUARD_MODE, IMDS_GUARD_");
+    expect(error.evidence).toEqual([{ source: name, says: "not a setting of imds-guard" }]);
   });
 
   test.each([
