@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** Whole hosts on a shared machine: one more try in CI, where nobody is there to look at the load. */
@@ -8,6 +9,8 @@ export default defineConfig({
   test: {
     // .ci/run keeps the figures of every run.
     ...(process.env["VITEST_REPORT"] && { reporters: ["default", ["json", { outputFile: process.env["VITEST_REPORT"] }]] }),
+    // Most tests wait for sockets, so that none of the cores has to be kept for the runner itself.
+    maxWorkers: availableParallelism(),
     // Nothing in a test may probe the real link-local address in the background.
     env: { IMDS_GUARD_PROBE: "off" },
     projects: [
