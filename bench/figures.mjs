@@ -14,6 +14,17 @@
  * @property {readonly number[]} [stock]
  * @property {readonly Goal[]} [goals]
  * @property {string} [note]
+ * @property {Point} [point] where it stands in a picture of curves
+ *
+ * @typedef {object} Point
+ * @property {string} chart
+ * @property {string} along what `x` counts
+ * @property {number} x
+ * @property {string} line
+ *
+ * @typedef {object} Extent How much is measured.
+ * @property {boolean} short fewer points and runs, to see that it works
+ * @property {boolean} large what takes minutes, too
  *
  * @typedef {object} Section
  * @property {string} title
@@ -47,7 +58,7 @@ export function evaluate(row) {
     const met = value === undefined ? undefined : goal.bound === "at most" ? value <= goal.value : value >= goal.value;
     return { ...goal, met };
   });
-  return { what: row.what, unit: row.unit, ours, stock, ratio, goals, ...(row.note !== undefined && { note: row.note }) };
+  return { what: row.what, unit: row.unit, ours, stock, ratio, goals, ...(row.note !== undefined && { note: row.note }), ...(row.point !== undefined && { point: row.point }) };
 }
 
 /** @typedef {ReturnType<typeof evaluate>} Evaluated */

@@ -18,7 +18,7 @@ import { canUnshare, createMachine } from "../test/support/machine.mjs";
  * @typedef {object} Place
  * @property {boolean} isolated whether the real address is there, in a namespace
  * @property {(client: string, order: object, options?: { env?: Record<string, string>, execArgv?: readonly string[] }) => Promise<any>} run
- *   one client program in a fresh process; its answer, and `totalMs` from start to exit
+ *   one client program in a fresh process; its answer, `totalMs` from start to exit, and what it `sent` where the kernel of a machine counts
  * @property {(client: string, execArgv?: readonly string[]) => Promise<{ ask: (order: object) => Promise<any>, close: () => Promise<void> }>} open
  * @property {(serve: Serve) => Promise<void>} serve
  * @property {() => Promise<any>} seen
@@ -30,12 +30,12 @@ export { canUnshare };
 const CLIENT_TIMEOUT_MS = 30_000;
 const program = (/** @type {string} */ client) => fileURLToPath(new URL(`clients/${client}`, import.meta.url));
 
-/** @param {{ host?: string, network?: Network }} [options] @returns {Promise<Place>} */
+/** @param {{ host?: string, network?: Network, lifetimeMs?: number }} [options] @returns {Promise<Place>} */
 export function openPlace(options = {}) {
   return canUnshare().ok ? inMachine(options) : onLoopback();
 }
 
-/** Lends a place. @template T @param {{ host?: string, network?: Network }} options @param {(place: Place) => Promise<T>} work @returns {Promise<T>} */
+/** Lends a place. @template T @param {{ host?: string, network?: Network, lifetimeMs?: number }} options @param {(place: Place) => Promise<T>} work @returns {Promise<T>} */
 export async function withPlace(options, work) {
   const place = await openPlace(options);
   try {
@@ -45,7 +45,7 @@ export async function withPlace(options, work) {
   }
 }
 
-/** @param {{ host?: string, network?: Network }} options @returns {Promise<Place>} */
+/** @param {{ host?: string, network?: Network, lifetimeMs?: number }} options @returns {Promise<Place>} */
 async function inMachine(options) {
   const machine = await createMachine(options);
   return {
@@ -110,8 +110,8 @@ async function onLoopback() {
   };
 }
 
-/** @param {string} client @param {{ stdout: string, stderr: string, exitCode: number | null, ms: number }} result */
-function answerOf(client, { stdout, stderr, exitCode, ms }) {
+/** @param {string} client @param {{ stdout: string, stderr: string, exitCode: number | null, ms: number, sent?: import("../test/support/machine.mjs").Sent }} result */
+function answerOf(client, { stdout, stderr, exitCode, ms, sent }) {
   if (exitCode !== 0) throw new Error(`${client} ended with ${exitCode}: ${stderr.slice(0, 2_000)}`);
-  return { ...JSON.parse(stdout), totalMs: ms };
+  return { ...JSON.parse(stdout), totalMs: ms, sent };
 }

@@ -1,68 +1,25 @@
 // @ts-check
 /** Figures of the bench as one SVG that needs nothing else: ours beside stock for every row with a goal, on logarithmic scales. */
 import { goalText, number } from "./figures.mjs";
+import { circumstances, escaped, LINE, MARGIN, page, text, wrapped } from "./svg.mjs";
 
 /**
- * @typedef {import("./figures.mjs").Evaluated} Evaluated
- * @typedef {{ readonly node: string, readonly platform: string, readonly cpu: string, readonly cores: number }} Machine
- *
- * @typedef {object} Figures What `bench/run.mjs --json` writes.
- * @property {string} measured the day, ISO 8601
- * @property {Machine} machine
- * @property {boolean} namespaces
- * @property {readonly { readonly title: string, readonly rows: readonly Evaluated[] }[]} sections
- *
+ * @typedef {import("./svg.mjs").Evaluated} Evaluated
+ * @typedef {import("./svg.mjs").Figures} Figures
  * @typedef {{ readonly section: string, readonly row: Evaluated }} Plotted
  * @typedef {(value: number) => number} Scale
  */
 
-const WIDTH = 960;
-const MARGIN = 24;
 /** Where bars begin and end, and where the values beside them stand. */
 const [FROM, TO, VALUES] = [380, 780, 792];
-const LINE = 15;
 const BAR = 12;
 /** Characters that surely fit left of the bars. */
 const LABEL_CHARACTERS = 54;
 
-// Both themes are in the file: where it is shown as an image, no style of the page reaches it.
-const STYLE = `
-.page { fill: #ffffff } .ours { fill: #0b62c4 } .stock { fill: #ffffff; stroke: #6e7781 } .goal { stroke: #b35900 } .grid { stroke: #d8dee4 }
-text { font: 12px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328 }
-.faint { fill: #59636e } .head { font-size: 18px; font-weight: 600 } .unit { font-size: 14px; font-weight: 600 } .section { font-style: italic } .end { text-anchor: end } .middle { text-anchor: middle }
-@media (prefers-color-scheme: dark) {
-.page { fill: #0d1117 } .ours { fill: #58a6ff } .stock { fill: #0d1117; stroke: #9198a1 } .goal { stroke: #f0a04b } .grid { stroke: #30363d }
-text { fill: #e6edf3 } .faint { fill: #9198a1 }
-}`;
+const LIGHT = ".ours { fill: #0b62c4 } .stock { fill: #ffffff; stroke: #6e7781 } .goal { stroke: #b35900 }";
+const DARK = ".ours { fill: #58a6ff } .stock { fill: #0d1117; stroke: #9198a1 } .goal { stroke: #f0a04b }";
 
-const NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
 const UNITS = /** @type {Record<string, string>} */ ({ ms: "milliseconds", us: "microseconds", MiB: "mebibytes" });
-const SYSTEMS = /** @type {Record<string, string>} */ ({ linux: "Linux", darwin: "macOS", win32: "Windows", freebsd: "FreeBSD", openbsd: "OpenBSD" });
-const PROCESSORS = /** @type {Record<string, string>} */ ({ x64: "64-bit x86", arm64: "64-bit ARM" });
-
-/** @param {string} text */
-const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
-
-/** When, and on what, as a sentence. @param {Figures} figures */
-export function circumstances({ measured, machine, namespaces }) {
-  const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" }).format(new Date(measured));
-  const [system = "", processor = ""] = machine.platform.split(" ");
-  const cores = `${NUMBERS[machine.cores] ?? machine.cores} ${machine.cores === 1 ? "core" : "cores"}`;
-  const where = namespaces ? "in network namespaces" : "on loopback, without network namespaces";
-  return `Measured on ${day} with Node.js ${machine.node.replace(/^v/, "")} under ${SYSTEMS[system] ?? system}, ${cores} of a ${PROCESSORS[processor] ?? processor} processor (${machine.cpu}), ${where}.`;
-}
-
-/** @param {string} text @param {number} most @returns {string[]} */
-function wrapped(text, most) {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const last = lines.length - 1;
-    const longer = lines[last] === "" ? word : `${lines[last]} ${word}`;
-    if (longer.length <= most || lines[last] === "") lines[last] = longer;
-    else lines.push(word);
-  }
-  return lines;
-}
 
 /** The figure of ours with which a goal is just met. @param {Evaluated} row @param {Evaluated["goals"][number]} goal */
 function threshold({ stock }, { of, value }) {
@@ -129,38 +86,33 @@ function rowOf(row, unit, at, top) {
   return { svg: `<g class="row">${lines.join("")}${bars.join("")}${goals.join("")}</g>`, bottom: top + height + 2 };
 }
 
-/** @param {number} x @param {number} y @param {string} line @param {string} [style] */
-function text(x, y, line, style) {
-  return `<text x="${x}" y="${y}"${style ? ` class="${style}"` : ""}>${escaped(line)}</text>`;
+/** Sections with points are drawn as curves: see `curves-svg.mjs`. @param {Figures} figures @returns {readonly Plotted[]} */
+export function barsOf({ sections }) {
+  const plain = sections.filter(({ rows }) => rows.every(({ point }) => point === undefined));
+  return plain.flatMap(({ title, rows }) => rows.filter((row) => row.goals.length > 0).map((row) => ({ section: title, row })));
 }
 
 /** @param {Figures} figures @returns {string} */
 export function plot(figures) {
-  const plotted = figures.sections.flatMap(({ title, rows }) => rows.filter((row) => row.goals.length > 0).map((row) => ({ section: title, row })));
+  const plotted = barsOf(figures);
   if (plotted.length === 0) throw new Error("none of these figures has a goal");
-  const title = "imds-guard beside the stock AWS SDK";
-  const said = wrapped(`${circumstances(figures)} Medians; each unit has a logarithmic scale of its own.`, 140);
-  let y = 40 + said.length * LINE + 36;
-  const legend = [
-    `<rect class="ours" x="${MARGIN}" y="${y - 21}" width="28" height="${BAR}"/>`, text(MARGIN + 36, y - 11, "imds-guard"),
-    `<rect class="stock" x="150" y="${y - 21}" width="28" height="${BAR}"/>`, text(186, y - 11, "stock SDK, or Node.js without the preload"),
-    `<line class="goal" stroke-width="2" x1="470" x2="470" y1="${y - 23}" y2="${y - 7}"/>`, text(480, y - 11, "the goal, for imds-guard"),
-  ];
-  const panels = [...new Set(plotted.map(({ row }) => row.unit))].map((unit) => {
-    const drawn = panel(unit, plotted.filter(({ row }) => row.unit === unit), y);
-    y = drawn.bottom;
-    return drawn.svg;
+  return page({
+    title: "imds-guard beside the stock AWS SDK",
+    about: `${circumstances(figures)} Medians; each unit has a logarithmic scale of its own.`,
+    light: LIGHT, dark: DARK,
+    below(top) {
+      let y = top + 36;
+      const legend = [
+        `<rect class="ours" x="${MARGIN}" y="${y - 21}" width="28" height="${BAR}"/>`, text(MARGIN + 36, y - 11, "imds-guard"),
+        `<rect class="stock" x="150" y="${y - 21}" width="28" height="${BAR}"/>`, text(186, y - 11, "stock SDK, or Node.js without the preload"),
+        `<line class="goal" stroke-width="2" x1="470" x2="470" y1="${y - 23}" y2="${y - 7}"/>`, text(480, y - 11, "the goal, for imds-guard"),
+      ];
+      const panels = [...new Set(plotted.map(({ row }) => row.unit))].map((unit) => {
+        const drawn = panel(unit, plotted.filter(({ row }) => row.unit === unit), y);
+        y = drawn.bottom;
+        return drawn.svg;
+      });
+      return { parts: [...legend, ...panels], bottom: y };
+    },
   });
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + 10}" width="${WIDTH}" height="${y + 10}" role="img" aria-labelledby="title about">`,
-    `<title id="title">${title}</title>`,
-    `<desc id="about">${escaped(said.join(" "))}</desc>`,
-    `<style>${STYLE}\n</style>`,
-    `<rect class="page" width="${WIDTH}" height="${y + 10}"/>`,
-    text(MARGIN, 34, title, "head"),
-    ...said.map((line, index) => text(MARGIN, 54 + index * LINE, line, "faint")),
-    ...legend,
-    ...panels,
-    "</svg>\n",
-  ].join("\n");
 }

@@ -6,24 +6,28 @@
  *   npm run --silent bench -- --json   the same as JSON
  *   npm run bench -- --json FILE.json  tables, and the JSON in a file, for npm run bench:plot
  *   npm run bench -- refusal ec2       only these
+ *   npm run bench -- --short scan      fewer points and runs of the curves (callers, scan), to see that they work
+ *   npm run bench -- --large scan      a log of 400 MB, too
  */
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { evaluate, table } from "./figures.mjs";
 import { canUnshare } from "./place.mjs";
+import { callers } from "./scenarios/callers.mjs";
 import { ec2 } from "./scenarios/ec2.mjs";
 import { firewall } from "./scenarios/firewall.mjs";
 import { hostile } from "./scenarios/hostile.mjs";
 import { loading } from "./scenarios/loading.mjs";
 import { memoised } from "./scenarios/memoised.mjs";
 import { refusal } from "./scenarios/refusal.mjs";
+import { scan } from "./scenarios/scan.mjs";
 import { verification } from "./scenarios/verification.mjs";
 
-/** @type {Record<string, () => Promise<import("./figures.mjs").Section | import("./figures.mjs").Section[]>>} */
-const SCENARIOS = { loading, refusal, ec2, memoised, hostile, verification, firewall };
+/** @type {Record<string, (extent: import("./figures.mjs").Extent) => Promise<import("./figures.mjs").Section | import("./figures.mjs").Section[]>>} */
+const SCENARIOS = { loading, refusal, ec2, memoised, hostile, verification, firewall, callers, scan };
 
-const { values, positionals } = parseArgs({ options: { json: { type: "boolean", default: false } }, allowPositionals: true });
+const { values, positionals } = parseArgs({ options: { json: { type: "boolean", default: false }, short: { type: "boolean", default: false }, large: { type: "boolean", default: false } }, allowPositionals: true });
 const file = values.json ? positionals.find((name) => name.endsWith(".json")) : undefined;
 const named = positionals.filter((name) => name !== file);
 const wanted = named.length === 0 ? Object.keys(SCENARIOS) : named;
@@ -44,7 +48,7 @@ const began = performance.now();
 const sections = [];
 for (const name of wanted) {
   process.stderr.write(`measuring: ${name}\n`);
-  const measured = await SCENARIOS[name]?.();
+  const measured = await SCENARIOS[name]?.({ short: values.short, large: values.large });
   for (const { title, rows } of [measured ?? []].flat()) {
     const evaluated = rows.map(evaluate);
     sections.push({ title, rows: evaluated });

@@ -1,12 +1,12 @@
 // @ts-check
-/** Calls of a provider that has its credentials, and very many first calls at once. */
+/** Calls of a provider that has its credentials, and very many first calls at once of one that shares nothing in the stock SDK. */
 import { oursAtMost, ratioAtLeast } from "../figures.mjs";
 import { ATTESTED, genuine, inTurns, OURS, STOCK } from "../packages.mjs";
 import { withPlace } from "../place.mjs";
 
 const PROCESSES = 5;
 const CALLS = 200_000;
-const CALLERS = 10_000;
+const CALLERS = 1_000;
 
 const KEYS = { AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY: "exampleSecretOfTheDocumentation" };
 
@@ -14,7 +14,7 @@ const KEYS = { AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY:
 export function memoised() {
   return withPlace({ host: "ec2-nitro", network: "self" }, async (place) => {
     await place.serve(genuine(2));
-    return [await calls(place), ...(await crowds(place))];
+    return [await calls(place), await crowded(place)];
   });
 }
 
@@ -37,21 +37,12 @@ async function rate(place, source, asked) {
   return rates;
 }
 
-/** @param {import("../place.mjs").Place} place @returns {Promise<import("../figures.mjs").Section[]>} */
-async function crowds(place) {
-  return [
-    await crowded(place, "chain", "fromNodeProviderChain", CALLERS),
-    // The stock provider of this name shares nothing, and more of its connections at once only fail.
-    await crowded(place, "instance", "fromInstanceMetadata", CALLERS / 10),
-  ];
-}
-
-/** @param {import("../place.mjs").Place} place @param {string} door @param {string} name @param {number} callers @returns {Promise<import("../figures.mjs").Section>} */
-async function crowded(place, door, name, callers) {
+/** Of the chain, see the scenario of callers; more connections at once of the stock provider of this name only fail. @param {import("../place.mjs").Place} place @returns {Promise<import("../figures.mjs").Section>} */
+async function crowded(place) {
   const [ours, stock] = [emptyCrowd(), emptyCrowd()];
   await inTurns(3, [
-    () => crowd(place, ours, { module: OURS, guard: ATTESTED, door, callers }),
-    () => crowd(place, stock, { module: STOCK, door, callers }),
+    () => crowd(place, ours, { module: OURS, guard: ATTESTED, door: "instance", callers: CALLERS }),
+    () => crowd(place, stock, { module: STOCK, door: "instance", callers: CALLERS }),
   ]);
   const rows = [
     { what: "token requests", unit: "requests", ours: ours.tokens, stock: stock.tokens, goals: [oursAtMost(1)] },
@@ -60,7 +51,7 @@ async function crowded(place, door, name, callers) {
     { what: "calls that failed", unit: "calls", ours: ours.failed, stock: stock.failed, goals: [oursAtMost(0)] },
     { what: "growth of peak RSS", unit: "MiB", ours: ours.rss, stock: stock.rss },
   ];
-  return { title: `${name}: ${callers.toLocaleString("en-US")} first calls at once, 2 ms before each answer`, rows };
+  return { title: `fromInstanceMetadata: ${CALLERS.toLocaleString("en-US")} first calls at once, 2 ms before each answer`, rows };
 }
 
 function emptyCrowd() {
