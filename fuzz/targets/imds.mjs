@@ -16,6 +16,15 @@ const MAX_BODY = 256;
 const EARLY = 0x21;
 const JSON_WORDS = ["{", "}", "[", "]", '"', ":", ",", "null", "true", "0", "1e400", '"__proto__":', "\\u0041", "\ufeff", ...Object.entries(CREDENTIALS).flatMap(([name, value]) => [`"${name}":`, `"${value}"`, `"${name}":"${value}",`])];
 
+/** The word for what went wrong, which an error may quote. @param {string} text */
+function codeIn(text) {
+  try {
+    return String(JSON.parse(text)?.Code);
+  } catch {
+    return "";
+  }
+}
+
 /** @type {readonly import("../targets.mjs").Target[]} */
 export const IMDS = [
   {
@@ -31,7 +40,7 @@ export const IMDS = [
           try {
             return { value: /** @type {any} */ (read()), word: "read" };
           } catch (error) {
-            holdsItsTongue(error, text);
+            holdsItsTongue(error, text, codeIn(text));
             const code = declared(error, READ_ERRORS);
             return { value: undefined, word: `${code} ${String(/** @type {any} */ (error).evidence[0]?.says).replace(/\d+/, "N").slice(0, 60)}` };
           }

@@ -25,7 +25,7 @@ function mapping(map: Readonly<Record<string, unknown>>, indent: string, quoting
 
 function entry(value: unknown, indent: string, quoting: boolean, key: string): string {
   const inner = indent + INDENT;
-  if (Array.isArray(value) && value.length === 0) return " []\n";
+  if (isEmpty(value)) return Array.isArray(value) ? " []\n" : " {}\n";
   if (Array.isArray(value)) return `\n${value.map((item: unknown) => `${inner}- ${listItem(item, inner, quoting)}`).join("")}`;
   if (typeof value === "object" && value !== null) return `\n${mapping(value as Record<string, unknown>, inner, quoting)}`;
   if (typeof value === "string" && value.includes("\n")) {
@@ -35,10 +35,15 @@ function entry(value: unknown, indent: string, quoting: boolean, key: string): s
 }
 
 function listItem(item: unknown, indent: string, quoting: boolean): string {
+  if (isEmpty(item)) return "{}\n";
   if (typeof item !== "object" || item === null) return `${scalar(item, quoting)}\n`;
   // The first key stands on the line of the dash, the others below it.
   const text = mapping(item as Record<string, unknown>, `${indent}  `, quoting);
   return text.slice(indent.length + 2);
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }
 
 function keyText(key: string): string {

@@ -136,8 +136,8 @@ describe("a rule that was changed", { timeout: 60_000 }, () => {
     expect(parse(toYaml(rule))).toEqual(rule);
   });
 
-  it.each(["", " ", "`", "|'S", "a: ", "a:b", "null", "on", "- x", "1", "a.b|contains"])("is read again with a field such as %j, and with a list of nothing", (field) => {
-    const rule = { ...SIGMA_RULES[0]!.rule, references: [], detection: { [field]: { [field]: "x" }, other: [{ [field]: ["x"], a: 1 }], none: [], condition: "other" } };
+  it.each(["", " ", "`", "|'S", "a: ", "a:b", "null", "on", "- x", "1", "a.b|contains"])("is read again with a field such as %j, and with lists and maps of nothing", (field) => {
+    const rule = { ...SIGMA_RULES[0]!.rule, references: [], detection: { [field]: { [field]: "x" }, other: [{ [field]: ["x"], a: 1 }, {}], none: [], nothing: {}, condition: "other" } };
     expect(parse(toYaml(rule))).toEqual(rule);
   });
 
