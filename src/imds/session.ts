@@ -70,18 +70,20 @@ export function createSession(options: SessionOptions): ImdsSession {
     return fetching;
   }
 
-  /** Repeats what may be repeated: 429, 5xx, a reset, an empty 200. Backs off with full jitter, within the deadline. */
+  /** Repeats what may be repeated: 429, 5xx, a reset, an empty 200. Waits longer each time, half of it by chance, within the deadline. */
   async function persist(request: ImdsRequest, deadline: Deadline): Promise<ImdsResponse> {
-    let others = pin.addresses.length - 1;
+    let to = peer();
+    // Only who has no token yet may go on to another address: a token is for the peer that gave it.
+    let others = request.method === "PUT" && token === undefined ? pin.addresses.length - 1 : 0;
     for (let attempt = 0; ; attempt++) {
-      const asked = current;
       try {
-        const response = await exchange(peer(), request, deadline);
+        const response = await exchange(to, request, deadline);
         if (attempt >= maxRetries || !mayPass(response)) return response;
       } catch (error) {
-        // Without a token nothing binds this session to one address yet. Another address is no retry.
-        if (token === undefined && others > 0 && wasUnreachable(error) && !wasReset(error)) {
-          if (asked === current) current = (current + 1) % pin.addresses.length;
+        // Another address is no retry.
+        if (others > 0 && wasUnreachable(error) && !wasReset(error)) {
+          current = (current + 1) % pin.addresses.length;
+          to = peer();
           others--;
           attempt--;
           continue;
@@ -131,8 +133,12 @@ export function createSession(options: SessionOptions): ImdsSession {
   };
 }
 
-function mayPass(response: ImdsResponse): boolean {
-  return response.status === 429 || response.status >= 500 || (response.status === 200 && response.body.length === 0);
+function mayPass({ status, body }: ImdsResponse): boolean {
+  return isOverloaded(status) || (status === 200 && body.length === 0);
+}
+
+function isOverloaded(status: number): boolean {
+  return status === 429 || status >= 500;
 }
 
 function asTokenTimeout(error: unknown): unknown {
@@ -173,7 +179,7 @@ function refused(path: string, response: ImdsResponse, method = "GET"): ImdsUnav
       advice: "Enable it with `aws ec2 modify-instance-metadata-options --instance-id <id> --http-endpoint enabled`, or look for a policy that blocks it.",
     });
   }
-  if (status === 401) {
+  if (status === 401 && method === "GET") {
     return new ImdsUnavailableError("ERR_IMDS_UNAUTHORIZED", "IMDS refused two fresh tokens in a row (HTTP 401)", {
       evidence,
       advice: "Something between this process and IMDS drops or changes the token header.",
@@ -184,7 +190,7 @@ function refused(path: string, response: ImdsResponse, method = "GET"): ImdsUnav
   }
   return new ImdsUnavailableError("ERR_IMDS_STATUS", `IMDS answered ${method} ${path} with HTTP ${status}`, {
     evidence,
-    advice: status === 429 || status >= 500 ? "The service is overloaded or throttles this instance; try again later." : "IMDS does not answer so; find out who does.",
+    advice: isOverloaded(status) ? "The service is overloaded or throttles this instance; try again later." : "IMDS does not answer so; find out who does.",
   });
 }
 

@@ -1,4 +1,5 @@
 /** Responders on loopback that say exactly the bytes a test gives them. */
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { afterEach } from "vitest";
@@ -10,6 +11,8 @@ export interface RawServer {
   /** Every complete request head, as it came over the wire. */
   readonly requests: string[];
   readonly connections: () => number;
+  /** Takes no further connection; those that are open stay. */
+  readonly stop: () => void;
 }
 
 export interface RawServerOptions {
@@ -49,7 +52,7 @@ export async function startServer(onRequest: (socket: Socket, head: string, nth:
   });
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(options.port ?? 0, options.host ?? "127.0.0.1", resolve));
   running.push({ server, sockets });
-  return { port: (server.address() as AddressInfo).port, requests, connections: () => connections };
+  return { port: (server.address() as AddressInfo).port, requests, connections: () => connections, stop: () => server.close() };
 }
 
 /** A whole answer with its length. */
@@ -57,6 +60,17 @@ export function answer(status: number, body: string | Buffer = "", headers: Read
   const bytes = Buffer.from(body);
   const lines = Object.entries({ "Content-Length": String(bytes.length), ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.concat([Buffer.from(`HTTP/1.1 ${status} X\r\n${lines.join("")}\r\n`, "latin1"), bytes]);
+}
+
+/** Hands over each socket that this process opens while `run` lasts, before anybody else has it. */
+export async function seeingSockets<T>(see: (socket: Socket) => void, run: () => Promise<T>): Promise<T> {
+  const listener = (message: unknown): void => see((message as { socket: Socket }).socket);
+  subscribe("net.client.socket", listener);
+  try {
+    return await run();
+  } finally {
+    unsubscribe("net.client.socket", listener);
+  }
 }
 
 /** Writes `piece` again and again for as long as the other side takes it. */

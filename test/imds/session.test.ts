@@ -7,7 +7,8 @@ import { createSession } from "../../src/imds/session.js";
 import type { System } from "../../src/system.js";
 import { realSystem } from "../../src/system.js";
 import type { RawServer } from "./raw-server.js";
-import { answer, deadlineOf, LONG, readHead, SHORT, startServer } from "./raw-server.js";
+import { golden, wordingOf } from "../attest/outcome.js";
+import { answer, deadlineOf, LONG, readHead, seeingSockets, SHORT, startServer } from "./raw-server.js";
 
 // Properties and processes of their own take their time on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
@@ -86,7 +87,7 @@ describe("the token", () => {
     clock.monotonic = 89_999;
     await get(session);
     expect(imds.count("PUT")).toBe(1);
-    clock.monotonic = 90_001;
+    clock.monotonic = 90_000;
     await get(session);
     expect(imds.count("PUT")).toBe(2);
   });
@@ -102,6 +103,15 @@ describe("the token", () => {
     const session = open(imds.port);
     await Promise.all(Array.from({ length: 20 }, () => get(session)));
     expect(imds.count("PUT")).toBe(2);
+  });
+
+  test("that another caller has renewed is not renewed once more by who learns late that the old one was refused", async () => {
+    let late: Socket | undefined;
+    const answers: ((socket: Socket) => void)[] = [(socket) => (late = socket), give(401), (socket) => (give(200, "content")(socket), late && give(401)(late)), give(200, "content")];
+    const imds = await startImds({ content: (socket, nth) => answers[nth]?.(socket) });
+    const session = open(imds.port);
+    await Promise.all([get(session), get(session)]);
+    expect([imds.count("PUT"), imds.count("GET")]).toEqual([2, 4]);
   });
 
   test("that is refused again is an error, and is not kept", async () => {
@@ -126,6 +136,7 @@ describe("an answer to the token request", () => {
     ["404", give(404), "untrusted", "ERR_IMDS_V1_ONLY", 1],
     ["405", give(405), "untrusted", "ERR_IMDS_V1_ONLY", 1],
     ["400", give(400), "unavailable", "ERR_IMDS_STATUS", 1],
+    ["401", give(401), "unavailable", "ERR_IMDS_STATUS", 1],
     ["403", give(403), "unavailable", "ERR_IMDS_FORBIDDEN", 1],
     ["a redirect", give(302, "", { Location: "http://127.0.0.1/" }), "untrusted", "ERR_IMDS_REDIRECT", 1],
     ["a redirect with a token", give(307, TOKEN), "untrusted", "ERR_IMDS_REDIRECT", 1],
@@ -170,6 +181,7 @@ describe("an answer to a GET", () => {
     ["403", give(403), "unavailable", "ERR_IMDS_FORBIDDEN", 1],
     ["404", give(404), "unavailable", "ERR_IMDS_NOT_FOUND", 1],
     ["405", give(405), "unavailable", "ERR_IMDS_STATUS", 1],
+    ["300", give(300), "untrusted", "ERR_IMDS_REDIRECT", 1],
     ["301", give(301, "", { Location: "/latest/" }), "untrusted", "ERR_IMDS_REDIRECT", 1],
     ["304", (socket) => socket.end("HTTP/1.1 304 Not Modified\r\n\r\n"), "untrusted", "ERR_IMDS_REDIRECT", 1],
     ["308", give(308, "content"), "untrusted", "ERR_IMDS_REDIRECT", 1],
@@ -199,6 +211,22 @@ describe("an answer to a GET", () => {
     const imds = await startImds({ content: give(503) });
     await failure(get(open(imds.port, { maxRetries })));
     expect(imds.count("GET")).toBe(asked);
+  });
+
+  test.each([
+    [0, [25, 50, 100]],
+    [0.5, [37.5, 75, 150]],
+  ])("is repeated after 50, 100, 200 ms, of which chance (%d) takes up to half", async (random, expected) => {
+    const imds = await startImds({ content: give(503) });
+    const wait = setTimeout;
+    const pauses: number[] = [];
+    const spy = vi.spyOn(globalThis, "setTimeout").mockImplementation(((done: () => void, ms: number) => {
+      if (ms !== LONG) pauses.push(ms);
+      return wait(done, ms === LONG ? ms : 0);
+    }) as typeof setTimeout);
+    const session = createSession({ pin: { addresses: ["127.0.0.1"], port: imds.port }, system: { ...system, random: () => random }, maxRetries: 3 });
+    await failure(session.get(PATH, 1_024, { remaining: () => LONG })).finally(() => spy.mockRestore());
+    expect(pauses).toEqual(expected);
   });
 
   test("that never comes ends at the deadline, retries or not", async () => {
@@ -241,6 +269,18 @@ describe("the questions", () => {
     expect([error.code, error.tryNextLink]).toEqual(["ERR_IMDS_NO_ROLE", true]);
   });
 
+  test("no role because IMDS is disabled is not the same", async () => {
+    const imds = await startImds({ content: give(403) });
+    expect((await failure(open(imds.port).roleName(deadlineOf(LONG)))).code).toBe("ERR_IMDS_FORBIDDEN");
+  });
+
+  test.each([["alone", ""], ["among other letters", "role-"]])("a role that is named by the token, %s, is an echo", async (_, before) => {
+    const imds = await startImds({ content: (socket, __, token) => give(200, before + token)(socket) });
+    const error = await failure(open(imds.port).roleName(deadlineOf(LONG)));
+    expect([error.kind, error.code]).toEqual(["untrusted", "ERR_IMDS_MALFORMED"]);
+    expect(JSON.stringify([error.message, error])).not.toContain(numbered(0));
+  });
+
   test("a role that is gone is not the same", async () => {
     const imds = await startImds({ content: give(404) });
     expect((await failure(open(imds.port).roleCredentials("gone", deadlineOf(LONG)))).code).toBe("ERR_IMDS_NOT_FOUND");
@@ -265,6 +305,28 @@ describe("two addresses", () => {
     expect(second.connections()).toBe(0);
   });
 
+  test("a token is for who gave it: where the first is gone, the second is not asked with it", async () => {
+    const first = await startImds();
+    const second = await startImds({}, { host: "127.0.0.2", port: first.port });
+    const session = open(first.port, { addresses: ["127.0.0.1", "127.0.0.2"] });
+    await get(session);
+    first.stop();
+    expect((await failure(get(session))).evidence[0]?.value).toBe("ECONNREFUSED");
+    expect(second.connections()).toBe(0);
+  });
+
+  test("a token is for who gave it, even if another caller has gone on to the second meanwhile", async () => {
+    let late: Socket | undefined;
+    const first = await startImds({ content: (socket, nth) => (nth === 0 ? (late = socket) : (first.stop(), give(401)(socket))) });
+    const own = TOKEN.replace("0==", "2==");
+    const content = (socket: Socket): unknown => (give(200, "second")(socket), late && give(503)(late));
+    const second = await startImds({ token: give(200, own), content }, { host: "127.0.0.2", port: first.port });
+    const session = open(first.port, { addresses: ["127.0.0.1", "127.0.0.2"] });
+    const outcomes = await Promise.allSettled([get(session), get(session)]);
+    expect(second.requests.slice(1).map((head) => readHead(head).headers.get("x-aws-ec2-metadata-token"))).toEqual([own]);
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+  });
+
   test("an answer of the first, even a refusal, is not shopped around", async () => {
     const first = await startImds({ token: give(403) });
     const second = await startImds({}, { host: "127.0.0.2", port: first.port });
@@ -275,11 +337,39 @@ describe("two addresses", () => {
   test("where all refuse, each was asked once, and the next caller begins again", async () => {
     const port = await freePort();
     const session = open(port, { addresses: ["127.0.0.1", "127.0.0.2", "127.0.0.3"] });
-    expect((await failure(get(session))).evidence[0]?.value).toBe("ECONNREFUSED");
+    const asked: string[] = [];
+    const error = await seeingSockets((socket) => socket.on("connectionAttempt", (address) => asked.push(address)), () => failure(get(session)));
+    expect(error.evidence[0]?.value).toBe("ECONNREFUSED");
+    expect(asked).toEqual(["127.0.0.1", "127.0.0.2", "127.0.0.3"]);
     const late = await startImds({}, { port });
     expect((await get(session)).toString()).toBe("content");
     expect(late.count("PUT")).toBe(1);
   });
+});
+
+test("says of each failure what was asked, what came of it, and what to do about it", async () => {
+  const over = { remaining: () => 0 };
+  const ask = async (service: Service, question: (session: ImdsSession) => Promise<unknown> = get): Promise<object> => {
+    const imds = await startImds(service);
+    return wordingOf(await failure(question(open(imds.port, { maxRetries: 0 }))));
+  };
+  const roleName = (session: ImdsSession): Promise<string> => session.roleName(deadlineOf(LONG));
+  const overAfterToken = async (session: ImdsSession): Promise<Buffer> => {
+    await session.token(deadlineOf(LONG));
+    return session.get(PATH, 1_024, over);
+  };
+  const told: Record<string, object> = {
+    "no token in time": await ask({}, (session) => session.token(over)),
+    "a redirect instead of a role": await ask({ content: give(302) }, roleName),
+    "no role": await ask({ content: give(404) }, roleName),
+    "the token instead of a role": await ask({ content: (socket, _, token) => give(200, token)(socket) }, roleName),
+    "no answer in time": await ask({}, overAfterToken),
+    "an empty answer": await ask({ content: give(200) }),
+    "an answer cut short": await ask({ content: (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf") }),
+  };
+  for (const status of [300, 400, 401, 403, 404, 405, 429, 500]) told[`${status} to the token request`] = await ask({ token: give(status) });
+  for (const status of [206, 300, 399, 400, 401, 403, 404, 405, 429, 499, 500, 503]) told[`${status} to a GET`] = await ask({ content: give(status) });
+  await expect(golden(told).replaceAll(/port \d+/g, "port N")).toMatchFileSnapshot("golden/session.json");
 });
 
 async function freePort(): Promise<number> {
