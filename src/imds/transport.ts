@@ -69,10 +69,10 @@ export function exchange(peer: Peer, request: ImdsRequest, deadline: Deadline): 
   if (deadline.remaining() <= 0) return Promise.reject(timedOut(peer, what));
   return new Promise<ImdsResponse>((resolve, reject) => {
     // autoSelectFamily would try other addresses; there is one, and it is literal.
-    const socket = markOwn(connect({ host: peer.address, port: peer.port, autoSelectFamily: false, noDelay: true }));
+    const socket = markOwn(connect({ host: peer.address, port: peer.port, autoSelectFamily: false }));
     let settled = false;
+    // May be called again: a promise keeps its first outcome.
     const finish = (outcome: () => void): void => {
-      if (settled) return;
       settled = true;
       clearTimeout(timer);
       socket.destroy();
@@ -81,30 +81,32 @@ export function exchange(peer: Peer, request: ImdsRequest, deadline: Deadline): 
     const fail = (error: ImdsGuardError): void => finish(() => reject(error));
     const timer = setTimeout(() => fail(timedOut(peer, what)), deadline.remaining());
 
-    socket.on("error", (error: NodeJS.ErrnoException) => fail(unreachable(peer, what, error)));
+    socket.on("error", (error: NodeJS.ErrnoException) => fail(unreachable(peer, what, error.code, error)));
     socket.once("connect", () => {
-      if (!sameAddress(socket.remoteAddress ?? "", peer.address) || socket.remotePort !== peer.port) {
-        return fail(peerMismatch(peer, socket));
-      }
+      // A connection that was reset meanwhile has no peer any more: it broke, and nobody led it elsewhere.
+      if (socket.remoteAddress === undefined) return fail(unreachable(peer, what, "ENOTCONN"));
+      if (!sameAddress(socket.remoteAddress, peer.address) || socket.remotePort !== peer.port) return fail(peerMismatch(peer, socket));
       // Bytes that a peer sent before it was asked are seen for what they are: reading begins in the next turn of the
       // event loop, so what has arrived by now is counted after two.
       setImmediate(() => setImmediate(() => {
         if (settled) return;
         if (socket.bytesRead > 0) return fail(malformed(what, "the peer sent data before it was asked"));
-        send(socket, peer, request, { finish, fail, resolve });
+        send(socket, peer, request, { what, finish, fail, resolve });
       }));
     });
   });
 }
 
 interface Outcome {
+  /** What was asked, as errors name it. */
+  readonly what: string;
   readonly finish: (outcome: () => void) => void;
   readonly fail: (error: ImdsGuardError) => void;
   readonly resolve: (response: ImdsResponse) => void;
 }
 
 function send(socket: Socket, peer: Peer, request: ImdsRequest, outcome: Outcome): void {
-  const what = `${request.method} ${request.path}`;
+  const { what } = outcome;
   let informational = 0;
   const message = httpRequest({
     method: request.method,
@@ -129,7 +131,7 @@ function send(socket: Socket, peer: Peer, request: ImdsRequest, outcome: Outcome
 }
 
 function collect(response: IncomingMessage, request: ImdsRequest, outcome: Outcome): void {
-  const what = `${request.method} ${request.path}`;
+  const { what } = outcome;
   const status = response.statusCode ?? 0;
   if (status < 200) return outcome.fail(malformed(what, `status ${status} as the whole answer`));
   const stated = Number(response.headers["content-length"] ?? 0);
@@ -150,21 +152,20 @@ function collect(response: IncomingMessage, request: ImdsRequest, outcome: Outco
 }
 
 function classify(peer: Peer, what: string, error: NodeJS.ErrnoException): ImdsGuardError {
-  const code = error.code ?? "";
+  const { code } = error;
   if (code === "HPE_HEADER_OVERFLOW") return tooLarge(what, `sends more than ${MAX_HEADER_BYTES} bytes of headers`);
-  if (code.startsWith("HPE_")) return malformed(what, `no valid HTTP (${code})`);
-  return unreachable(peer, what, error);
+  if (code?.startsWith("HPE_")) return malformed(what, `no valid HTTP (${code})`);
+  return unreachable(peer, what, code, error);
 }
 
 /** Codes of a connection that broke on the way: the same request may be sent again. */
-const RESET_CODES = ["ECONNRESET", "EPIPE", "ECONNABORTED"];
+const RESET_CODES = ["ECONNRESET", "EPIPE", "ECONNABORTED", "ENOTCONN"];
 
-function unreachable(peer: Peer, what: string, error: NodeJS.ErrnoException): ImdsUnavailableError {
-  const code = error.code ?? "EUNKNOWN";
+function unreachable(peer: Peer, what: string, code = "EUNKNOWN", cause?: Error): ImdsUnavailableError {
   return new ImdsUnavailableError("ERR_IMDS_UNREACHABLE", `IMDS at ${peer.address} port ${peer.port} cannot be reached (${code})`, {
     evidence: [{ source: what, value: code, says: RESET_CODES.includes(code) ? "the connection was reset" : "no connection" }],
     advice: "If this is an EC2 instance, check that IMDS is enabled and that no firewall or route of the host blocks it.",
-    cause: error,
+    cause,
   });
 }
 

@@ -10,7 +10,8 @@ import { ImdsGuardError, ImdsUnavailableError } from "../../src/errors.js";
 import type { ImdsRequest, ImdsResponse } from "../../src/imds/transport.js";
 import { exchange, startDeadline, wasReset, wasUnreachable } from "../../src/imds/transport.js";
 import type { RawServer } from "./raw-server.js";
-import { answer, deadlineOf, drip, flood, LONG, SHORT, startServer } from "./raw-server.js";
+import { golden, wordingOf } from "../attest/outcome.js";
+import { answer, deadlineOf, drip, flood, LONG, seeingSockets, SHORT, startServer } from "./raw-server.js";
 import { compileSource } from "../support/compiled-source.mjs";
 import { fc } from "../support/properties.js";
 
@@ -198,10 +199,11 @@ describe("what never ends, ends at the deadline", () => {
     expect(wasUnreachable(error)).toBe(false);
   });
 
-  test("a deadline that has passed sends nothing", async () => {
+  test("a deadline that has passed opens no connection", async () => {
     const server = await startServer((socket) => socket.end(answer(200, "ok")));
-    expect((await failure(ask(server, GET, 0))).code).toBe("ERR_IMDS_TIMEOUT");
-    expect(server.requests).toEqual([]);
+    let opened = 0;
+    expect((await seeingSockets(() => opened++, () => failure(ask(server, GET, 0)))).code).toBe("ERR_IMDS_TIMEOUT");
+    expect([opened, server.requests]).toEqual([0, []]);
   });
 
   test("a deadline counts on a clock of its own and never below zero", () => {
@@ -228,6 +230,33 @@ describe("what breaks on the way", () => {
     expect([error.kind, error.code, wasReset(error)]).toEqual(["unavailable", "ERR_IMDS_UNREACHABLE", true]);
   });
 
+  test("an end before the question may pass", async () => {
+    const server = await startServer(() => undefined, { onConnection: (socket) => socket.end() });
+    const error = await failure(ask(server));
+    expect([error.kind, error.code, wasReset(error)]).toEqual(["unavailable", "ERR_IMDS_UNREACHABLE", true]);
+  });
+
+  test("a connection that breaks before the question sends nothing", async () => {
+    const server = await startServer((socket) => socket.end(answer(200, "ok")));
+    const broken = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+    let sent = 0;
+    const error = await seeingSockets(
+      (socket) => socket.once("connect", () => setImmediate(() => socket.destroy(broken))),
+      () => failure(ask(server, { ...GET, onSent: () => sent++ })),
+    );
+    // What would be sent is sent in this turn of the event loop or the next.
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    expect([error.code, wasReset(error), sent, server.requests]).toEqual(["ERR_IMDS_UNREACHABLE", true, 0, []]);
+  });
+
+  test("a connection that is reset as soon as it stands may pass: nobody led it elsewhere", async () => {
+    const server = await startServer((socket) => socket.end(answer(200, "ok")));
+    // A reset that comes between the connection and the question for its peer leaves a socket without one.
+    const error = await seeingSockets((socket) => socket.once("connect", () => socket.destroy()), () => failure(ask(server)));
+    expect([error.kind, error.code, wasReset(error)]).toEqual(["unavailable", "ERR_IMDS_UNREACHABLE", true]);
+    expect(server.requests).toEqual([]);
+  });
+
   test("a head that ends in the middle is no answer", async () => {
     const server = await startServer((socket) => socket.end("HTTP/1.1 200 OK\r\nContent-Le"));
     expect((await failure(ask(server))).tryNextLink).toBeTypeOf("boolean");
@@ -239,6 +268,11 @@ describe("what breaks on the way", () => {
     const error = await failure(exchange({ address: "127.0.0.1", port: free }, GET, deadlineOf(LONG)));
     expect([error.code, error.evidence[0]?.value, wasUnreachable(error), wasReset(error)]).toEqual(["ERR_IMDS_UNREACHABLE", "ECONNREFUSED", true, false]);
     expect(closed.connections()).toBe(0);
+  });
+
+  test("what does not say how it failed was no reset", () => {
+    const silent = new ImdsUnavailableError("ERR_IMDS_UNREACHABLE", "x", { advice: "x" });
+    expect([wasUnreachable(silent), wasReset(silent)]).toEqual([true, false]);
   });
 
   test("other errors are neither unreachable nor reset", () => {
@@ -257,18 +291,31 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** Has every connection made while `run` lasts go elsewhere, as code in the same process could. */
+async function ledTo<T>(elsewhere: { readonly host: string; readonly port: number }, run: () => Promise<T>): Promise<T> {
+  const connect = Socket.prototype.connect as (this: Socket, ...args: unknown[]) => Socket;
+  Socket.prototype.connect = function (this: Socket) {
+    return connect.call(this, elsewhere);
+  };
+  return run().finally(() => {
+    Socket.prototype.connect = connect;
+  });
+}
+
 describe("the pin", () => {
   test("a connection that something in the process leads elsewhere is refused before a byte is sent", async () => {
     const elsewhere = await startServer((socket) => socket.end(answer(200, "gotcha")), { host: "127.0.0.2" });
-    const connect = Socket.prototype.connect as (this: Socket, ...args: unknown[]) => Socket;
-    Socket.prototype.connect = function (this: Socket) {
-      return connect.call(this, { host: "127.0.0.2", port: elsewhere.port });
-    };
-    const error = await failure(exchange({ address: "127.0.0.1", port: elsewhere.port }, GET, deadlineOf(LONG))).finally(() => {
-      Socket.prototype.connect = connect;
-    });
+    const error = await ledTo({ host: "127.0.0.2", port: elsewhere.port }, () => failure(ask(elsewhere)));
     expect([error.kind, error.code]).toEqual(["untrusted", "ERR_IMDS_PEER_MISMATCH"]);
     expect(error.evidence[0]?.value).toBe(`127.0.0.2 port ${elsewhere.port}`);
+    expect(elsewhere.requests).toEqual([]);
+  });
+
+  test("a connection that is led to another port of the same address is refused, too", async () => {
+    const elsewhere = await startServer((socket) => socket.end(answer(200, "gotcha")));
+    const pinned = await startServer((socket) => socket.end(answer(200, "pinned")));
+    const error = await ledTo({ host: "127.0.0.1", port: elsewhere.port }, () => failure(ask(pinned)));
+    expect([error.code, error.evidence[0]?.value]).toEqual(["ERR_IMDS_PEER_MISMATCH", `127.0.0.1 port ${elsewhere.port}`]);
     expect(elsewhere.requests).toEqual([]);
   });
 
@@ -282,6 +329,29 @@ describe("the pin", () => {
     const server = await startServer((socket) => socket.end(answer(200, "mapped")));
     expect((await ask(server, GET, LONG, "::ffff:127.0.0.1")).body.toString()).toBe("mapped");
   });
+});
+
+test("says of each failure what was asked, what came of it, and what to do about it", async () => {
+  const says = async (onRequest: (socket: Socket) => void): Promise<object> => wordingOf(await failure(ask(await startServer(onRequest))));
+  const idle = await startServer(() => undefined);
+  const nowhere = await freePort();
+  const told: Record<string, object> = {
+    "three informational answers": await says((socket) => socket.write("HTTP/1.1 102 Processing\r\n\r\n".repeat(3))),
+    "a switch of protocols": await says((socket) => socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")),
+    "a switch to nothing": await says((socket) => socket.write("HTTP/1.1 101 Switching Protocols\r\n\r\n")),
+    "two lengths": await says((socket) => socket.write(`${HEAD}Content-Length: 2\r\nContent-Length: 3\r\n\r\nok!`)),
+    "a stated length beyond the cap": await says((socket) => socket.write(`${HEAD}Content-Length: 1025\r\n\r\n`)),
+    "a body beyond the cap": await says((socket) => socket.end(`${HEAD}\r\n${"x".repeat(1_025)}`)),
+    "headers beyond the cap": await says((socket) => socket.write(`${HEAD}A: ${"x".repeat(9_000)}\r\n\r\n`)),
+    "a reset": await says((socket) => socket.resetAndDestroy()),
+    "an end in the middle": await says((socket) => socket.end(`${HEAD}Content-Length: 10\r\n\r\nhalf`)),
+    "no connection": wordingOf(await failure(exchange({ address: "127.0.0.1", port: nowhere }, PUT, deadlineOf(LONG)))),
+    "a connection that was reset at once": wordingOf(await seeingSockets((socket) => socket.once("connect", () => socket.destroy()), () => failure(ask(idle)))),
+    "an error of the connection without a code": wordingOf(await seeingSockets((socket) => socket.once("connect", () => setImmediate(() => socket.destroy(new Error("x")))), () => failure(ask(idle)))),
+    "no answer in time": wordingOf(await failure(ask(idle, PUT, 0))),
+    "another peer": wordingOf(await ledTo({ host: "127.0.0.1", port: idle.port }, () => failure(exchange({ address: "127.0.0.1", port: nowhere }, GET, deadlineOf(LONG))))),
+  };
+  await expect(golden(told).replaceAll(/port \d+/g, "port N")).toMatchFileSnapshot("golden/transport.json");
 });
 
 describe("proxies", () => {
