@@ -2,6 +2,7 @@ import { inspect } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import { ImdsGuardError } from "../../src/errors.js";
 import { MAX_LIFETIME_MS, parseCredentials, parseObject, parseRoleName, parseToken, parseTokenTtl } from "../../src/imds/responses.js";
+import { golden, wordingOf } from "../attest/outcome.js";
 import { fc } from "../support/properties.js";
 
 // Properties and processes of their own take their time on a busy machine.
@@ -77,7 +78,7 @@ describe("parseTokenTtl", () => {
     const shown = (header: string): unknown => thrownBy(() => parseTokenTtl(header, 21_600)).evidence[0]?.value;
     expect(shown("999999")).toBe('"999999"');
     expect(shown("-1")).toBe('"-1"');
-    expect(["AQAAALHzBzY3xGqVYhPm", "n2cRt5yHg7f=", "60 ", ""].map(shown)).toEqual([undefined, undefined, undefined, undefined]);
+    for (const other of ["AQAAALHzBzY3xGqVYhPm", "AQAAALHzBzY3xGqVYhP7", "7AQAAALHzBzY3xGqVYhPm", "n2cRt5yHg7f=", "60 ", ""]) expect(shown(other)).toBeUndefined();
   });
 
   test("is between one second and what was asked for, or an error", () => {
@@ -129,7 +130,7 @@ describe("parseRoleName", () => {
 
 describe("parseCredentials", () => {
   test("takes what IMDS gives", () => {
-    expect(credentials()).toEqual({
+    expect(credentials()).toStrictEqual({
       accessKeyId: GENUINE.AccessKeyId,
       secretAccessKey: GENUINE.SecretAccessKey,
       sessionToken: GENUINE.Token,
@@ -171,6 +172,8 @@ describe("parseCredentials", () => {
     ["a Token in other letters", { Token: "t\u00f6ken" }],
     ["a Token of 16385 characters", { Token: "x".repeat(16_385) }],
     ["an AccountId of 11 digits", { AccountId: "11112222333" }],
+    ["an AccountId of 13 digits", { AccountId: "1111222233334" }],
+    ["an AccountId behind other words", { AccountId: "about 111122223333" }],
     ["an AccountId that is a number", { AccountId: 111122223333 }],
     ["no Expiration", { Expiration: undefined }],
     ["an Expiration in seconds", { Expiration: 1_772_388_000 }],
@@ -214,6 +217,8 @@ describe("parseCredentials", () => {
     ["half an object", '{"Code": "Success"'],
     ["two objects", "{}{}"],
     ["a byte order mark", "\ufeff{}"],
+    ["credentials behind a byte order mark", `\ufeff${JSON.stringify(GENUINE)}`],
+    ["credentials with bytes that are no UTF-8 beside them", Buffer.from(JSON.stringify({ ...GENUINE, Message: "\u00ff" }), "latin1")],
     ["UTF-16", Buffer.from('{"Code":"Success"}', "utf16le")],
     ["bytes that are no UTF-8", Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
     ["NUL", "\0"],
@@ -259,6 +264,11 @@ describe("parseCredentials", () => {
 });
 
 describe("parseObject", () => {
+  test.each(["null", "true", "1", '"text"', "[]", '[{"Code": "Success"}]'])("refuses %s: it is no object", (text) => {
+    const error = thrownBy(() => parseObject(Buffer.from(text), "x"));
+    expect([error.code, error.evidence]).toStrictEqual(["ERR_IMDS_MALFORMED", [{ source: "x", says: "not a JSON object" }]]);
+  });
+
   test("keeps __proto__ a key like any other", () => {
     const object = parseObject(Buffer.from('{"__proto__": {"Code": "Success"}, "constructor": 1}'), "x");
     expect(Object.getPrototypeOf(object)).toBeNull();
@@ -278,4 +288,26 @@ describe("parseObject", () => {
       { numRuns: 500 },
     );
   });
+});
+
+test("says of each refusal what was wrong, and what to do about it", async () => {
+  const cases: Readonly<Record<string, () => unknown>> = {
+    "a page for a token": () => parseToken(Buffer.from("<html>")),
+    "a token for a lifetime": () => parseTokenTtl("AQAAALHzBzY3xGqVYhPm", 21_600),
+    "a lifetime of 100000 seconds": () => parseTokenTtl("100000", 21_600),
+    "two roles": () => parseRoleName(Buffer.from("one\ntwo\n")),
+    "credentials that are no JSON": () => parseCredentials(Buffer.from("<html>"), NOW),
+    "credentials in a list": () => parseCredentials(json([GENUINE]), NOW),
+    "credentials without a Code": () => credentials({ Code: undefined }),
+    "credentials of another Type": () => credentials({ Type: "Bearer" }),
+    "a missing field": () => credentials({ Token: undefined }),
+    "a field that is no string": () => credentials({ Token: null }),
+    "a field of another form": () => credentials({ Token: "a b" }),
+    "a day that is none": () => credentials({ Expiration: "2026-13-01T18:00:00Z" }),
+    "an end too far ahead": () => credentials({ Expiration: "2026-03-02T12:00:01Z" }),
+    "an end that has passed": () => credentials({ Expiration: "2026-03-01T12:00:00Z" }),
+    "no credentials": () => credentials({ Code: "AssumeRoleUnauthorizedAccess" }),
+  };
+  const told = Object.entries(cases).map(([name, parse]) => [name, wordingOf(thrownBy(parse))]);
+  await expect(golden(Object.fromEntries(told) as Record<string, object>)).toMatchFileSnapshot("golden/responses.json");
 });
