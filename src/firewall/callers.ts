@@ -2,6 +2,7 @@
 import { Socket as DatagramSocket } from "node:dgram";
 import { Socket } from "node:net";
 import type { Classifier } from "./classify.js";
+import { isPlainQuad } from "./classify.js";
 import type { CapturedStack } from "./refusal.js";
 import { captureHere, writtenOut } from "./refusal.js";
 
@@ -55,8 +56,8 @@ export function watchCallers(classifier: Classifier): void {
   // A literal that is refused, or a name, of which only DNS knows. Other literals cost a few comparisons.
   const interesting = (host: unknown): boolean => {
     if (typeof host !== "string" || host === "" || host === "localhost") return false;
-    const first = charCodeAt(host, 0);
-    if (first >= 48 && first <= 57 && classifier.v4(host) === undefined) return looksLikeV6(host) && classifier.v6(host) !== undefined;
+    // A name may begin with a digit (`169.254.169.254.nip.io`), and a resolver takes a number for an address.
+    if (isPlainQuad(host)) return classifier.v4(host) !== undefined;
     return !looksLikeV6(host) || classifier.v6(host) !== undefined;
   };
   wrap(Socket.prototype, "connect", (args) => {

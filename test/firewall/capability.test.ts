@@ -1,0 +1,80 @@
+/** Which connections are the guard's own, and what an installed firewall leaves for it to find. */
+import { createSocket } from "node:dgram";
+import { Resolver } from "node:dns";
+import { describe, expect, it } from "vitest";
+import { FIREWALL, kernel } from "./kernel.js";
+import { handleOf, installed, isOwn, publish } from "../../src/firewall/capability.js";
+import { markOwn } from "../../src/own-sockets.js";
+
+const HANDLE = { handle: "of a test" };
+const STATE = Symbol("state symbol");
+
+describe("handleOf", () => {
+  it.each([
+    ["a stream", { _handle: HANDLE }, HANDLE],
+    ["a stream without a handle", { _handle: null }, undefined],
+    ["what has none", {}, undefined],
+    ["what has another thing there", { _handle: "text" }, undefined],
+    ["a function there", { _handle: () => undefined }, undefined],
+    ["a datagram socket", { [STATE]: { handle: HANDLE }, _handle: { wrong: 1 } }, HANDLE],
+    ["another symbol before it", { [Symbol("kOther")]: { handle: { wrong: 1 } }, [STATE]: { handle: HANDLE } }, HANDLE],
+    ["a state that is gone", { [STATE]: undefined, _handle: HANDLE }, HANDLE],
+    ["a closed datagram socket", { [STATE]: { handle: null }, _handle: null }, undefined],
+    ["a state with text in it", { [STATE]: { handle: "text" }, _handle: HANDLE }, HANDLE],
+  ])("%s", (_, connection, handle) => {
+    expect(handleOf(connection)).toBe(handle);
+  });
+
+  it("finds those of Node's own", () => {
+    const socket = createSocket("udp4");
+    expect(handleOf(socket)?.constructor.name).toBe("UDP");
+    socket.close();
+    expect(handleOf(socket)).toBeUndefined();
+    expect(handleOf(new Resolver())?.constructor.name).toBe("ChannelWrap");
+  });
+});
+
+describe("publish", () => {
+  it("leaves what marks connections, and tells nothing, for good", () => {
+    expect(installed()).toBeUndefined();
+    const value = publish({ extra: 7 });
+    expect(installed()).toBe(value);
+    expect(value.extra).toBe(7);
+    expect([Object.getPrototypeOf(value), Object.isFrozen(value), Reflect.ownKeys(value)]).toEqual([null, true, ["own", "extra"]]);
+    expect(kernel.published).toEqual({ value, enumerable: false, writable: false, configurable: false });
+    expect((globalThis as Record<symbol, unknown>)[FIREWALL]).toBe(value);
+  });
+
+  it("marks a connection and its handle, and no other", () => {
+    const handle = {};
+    const connection = { _handle: handle };
+    expect(markOwn(connection)).toBe(connection);
+    expect([isOwn(connection), isOwn(handle)]).toEqual([false, false]);
+    publish({});
+    expect(markOwn(connection)).toBe(connection);
+    expect([isOwn(connection), isOwn(handle), isOwn({ _handle: handle })]).toEqual([true, true, false]);
+    const bare = markOwn({});
+    expect(isOwn(bare)).toBe(true);
+  });
+
+  it("goes on when a WeakSet is no longer what it was", () => {
+    publish({});
+    const { add, has } = WeakSet.prototype;
+    const own = {};
+    const other = {};
+    const answers: boolean[] = [];
+    try {
+      WeakSet.prototype.add = function () {
+        return this;
+      };
+      WeakSet.prototype.has = () => true;
+      markOwn(own);
+      answers[0] = isOwn(own);
+      answers[1] = isOwn(other);
+    } finally {
+      WeakSet.prototype.add = add;
+      WeakSet.prototype.has = has;
+    }
+    expect(answers).toEqual([true, false]);
+  });
+});
