@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { CATALOGUE } from "../../src/events/catalogue.js";
 import { isCorrelationRule, isDetectionRule, LEVELS } from "../../src/detection/sigma-rule.js";
-import type { DetectionRule, SigmaRule } from "../../src/detection/sigma-rule.js";
+import type { DetectionRule, FieldMap, SigmaRule } from "../../src/detection/sigma-rule.js";
 import { SIGMA_RULES } from "../../src/detection/sigma-rules.js";
 import { toYaml } from "../../src/detection/sigma-yaml.js";
 import { withSuppression } from "../../src/detection/suppression.js";
@@ -137,7 +137,8 @@ describe("a rule that was changed", { timeout: 60_000 }, () => {
   });
 
   it.each(["", " ", "`", "|'S", "a: ", "a:b", "null", "on", "- x", "1", "a.b|contains"])("is read again with a field such as %j, and with lists and maps of nothing", (field) => {
-    const rule = { ...SIGMA_RULES[0]!.rule, references: [], detection: { [field]: { [field]: "x" }, other: [{ [field]: ["x"], a: 1 }, {}], none: [], nothing: {}, condition: "other" } };
+    const maps: readonly FieldMap[] = [{ [field]: ["x"], a: 1 }, {}];
+    const rule = { ...SIGMA_RULES[0]!.rule, references: [], detection: { [field]: { [field]: "x" }, other: maps, none: [], nothing: {}, condition: "other" } };
     expect(parse(toYaml(rule))).toEqual(rule);
   });
 
