@@ -79,7 +79,7 @@ function when<T>(condition: unknown, item: T): T[] {
 async function firstOf(links: readonly Link[], guard: Guard, init: FromNodeProviderChainInit, call: Call): Promise<AwsCredentialIdentity> {
   let last: unknown;
   for (const [name, provide] of links) {
-    init.logger?.debug?.(`imds-guard - fromNodeProviderChain::${name}`);
+    init.logger?.debug(`imds-guard - fromNodeProviderChain::${name}`);
     try {
       return await guard.verify(await provide(call), name);
     } catch (error) {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { checkMetadataPath } from "../../src/metadata-path.js";
 import { MetadataService } from "../../src/provider/metadata-service.js";
+import type { AttestedService } from "./attested-service.js";
 import { withAttestedService } from "./attested-service.js";
 import { fc } from "../support/properties.js";
 
@@ -42,7 +43,41 @@ describe("MetadataService", () => {
   });
 
   it("takes GET only", async () => {
-    await expect(new MetadataService().request("/latest/meta-data/", { method: "POST" })).rejects.toMatchObject({ code: "ERR_INVALID_ARG_VALUE" });
+    await withAttestedService({}, {}, async ({ service, options }) => {
+      const metadata = new MetadataService({ guard: options });
+      await expect(metadata.request("/latest/meta-data/", { method: "POST" })).rejects.toMatchObject({ code: "ERR_INVALID_ARG_VALUE", message: expect.stringMatching(/options\.method.*"POST".*GET/s) as string });
+      await expect(metadata.request("/latest/meta-data/instance-id", { method: "GET" })).resolves.toBe(service.identity.instanceId);
+    });
+  });
+
+  const unproved = (identity: Parameters<typeof withAttestedService>[1], act: (metadata: MetadataService, service: AttestedService["service"]) => Promise<void>) =>
+    withAttestedService({ env: { AWS_REGION: "eu-central-1" } }, identity, ({ service, options }) => act(new MetadataService({ guard: { ...options, attestation: "off" } }), service));
+
+  it("asks for what no signed document says", async () => {
+    await unproved({}, async (metadata, service) => {
+      await expect(metadata.instanceId()).resolves.toBe(service.identity.instanceId);
+      await expect(metadata.availabilityZone()).resolves.toMatch(/^eu-central-1[a-z]$/);
+      expect(Object.keys(service.counters.byRequest)).toEqual(expect.arrayContaining(["GET /latest/meta-data/instance-id", "GET /latest/meta-data/placement/availability-zone"]));
+    });
+  });
+
+  it("does not ask for what the signed document says", async () => {
+    await withAttestedService({}, {}, async ({ service, options }) => {
+      const metadata = new MetadataService({ guard: options });
+      await metadata.instanceId();
+      await metadata.availabilityZone();
+      expect(Object.keys(service.counters.byRequest)).not.toEqual(expect.arrayContaining(["GET /latest/meta-data/instance-id"]));
+      expect(Object.keys(service.counters.byRequest)).not.toEqual(expect.arrayContaining(["GET /latest/meta-data/placement/availability-zone"]));
+    });
+  });
+
+  it("reads every tag, and passes on any failure but that there are none", async () => {
+    await withAttestedService({}, { tags: { Name: "web", team: "blue" } }, async ({ options }) => {
+      await expect(new MetadataService({ guard: options }).tags()).resolves.toEqual({ Name: "web", team: "blue" });
+    });
+    await withAttestedService({}, { signDocument: undefined }, async ({ options }) => {
+      await expect(new MetadataService({ guard: options }).tags()).rejects.toMatchObject({ code: "ERR_IMDS_ATTESTATION_MISSING" });
+    });
   });
 });
 

@@ -21,6 +21,7 @@ export { accessKeyIdFor, accountOf } from "./access-keys.mjs";
  * @property {"enabled" | "disabled"} httpEndpoint "disabled" answers 403 to everything
  * @property {string} code the `Code` of the credentials document
  * @property {((document: string) => string) | undefined} signDocument makes the body of `rsa2048`; without it that path is 404
+ * @property {Readonly<Record<string, string>>} tags the instance's own; none unless their access is enabled
  * @property {string | undefined} document the identity document, when it shall not be made from the fields above
  */
 
@@ -77,6 +78,7 @@ function defaultIdentity() {
     httpEndpoint: "enabled",
     code: "Success",
     signDocument: undefined,
+    tags: {},
     document: undefined,
   };
 }
@@ -282,6 +284,7 @@ function contentOf(identity) {
     "meta-data/placement/region": () => identity.region,
     "meta-data/services/domain": () => "amazonaws.com",
     "meta-data/services/partition": () => "aws",
+    ...Object.fromEntries(Object.entries(identity.tags).map(([name, value]) => [`meta-data/tags/instance/${name}`, () => value])),
   };
 }
 
