@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { fromTemporaryCredentials } from "../../src/provider/temporary-credentials.js";
 import { withAttestedService } from "./attested-service.js";
+import { inScene } from "./side-by-side.js";
 
 const ROLE = { RoleArn: "arn:aws:iam::444455556666:role/target", RoleSessionName: "test" };
 
@@ -54,6 +55,35 @@ describe("fromTemporaryCredentials", () => {
       await expect(provider()).rejects.toMatchObject({ name: "CredentialsProviderError", code: "ERR_IMDS_ACCOUNT_UNEXPECTED", tryNextLink: false });
       expect(sent[0]?.headers["authorization"]).toContain("Credential=AKIAIOSFODNN7EXAMPLE/");
       expect(service.counters.total).toBe(0);
+    });
+  });
+
+  const PROFILES = "[default]\naws_access_key_id = AKIAPROFILE000000001\naws_secret_access_key = secret\n[other]\naws_access_key_id = AKIAPROFILE000000002\naws_secret_access_key = secret\n";
+
+  it.each([[undefined, "AKIAPROFILE000000001"], ["other", "AKIAPROFILE000000002"]])("starts from profile %s of the client", async (profile, expected) => {
+    await inScene({ env: { AWS_REGION: "eu-central-1", AWS_EC2_METADATA_DISABLED: "true" }, credentials: PROFILES }, async () => {
+      const sent: Sent[] = [];
+      await fromTemporaryCredentials({ params: ROLE, clientConfig: { profile, requestHandler: stsHandler(sent) } as never })();
+      expect(sent[0]?.headers["authorization"]).toContain(`Credential=${expected}/`);
+    });
+  });
+
+  it.each([[undefined, false], ["other", true]])("takes the guard's settings, too, from profile %s of the client", async (profile, refused) => {
+    const config = "[profile other]\nimds_guard_expected_accounts = 111122223333\n";
+    await inScene({ env: { AWS_REGION: "eu-central-1", AWS_EC2_METADATA_DISABLED: "true" }, credentials: PROFILES, config }, async () => {
+      const sent: Sent[] = [];
+      const masterCredentials = { accessKeyId: "AKIAIOSFODNN7EXAMPLE", secretAccessKey: "given" };
+      const outcome = await fromTemporaryCredentials({ params: ROLE, masterCredentials, clientConfig: { profile, requestHandler: stsHandler(sent) } as never })().catch((error: unknown) => error);
+      expect(outcome).toMatchObject(refused ? { code: "ERR_IMDS_ACCOUNT_UNEXPECTED", message: expect.stringContaining("temporary credentials") as string } : { accessKeyId: "ASIAWPPO6PFBDKJRTXT4" });
+    });
+  });
+
+  it("takes the client's own credentials before any chain", async () => {
+    await inScene({ env: { AWS_REGION: "eu-central-1", AWS_EC2_METADATA_DISABLED: "true" } }, async () => {
+      const sent: Sent[] = [];
+      const credentials = { accessKeyId: "AKIAIOSFODNN7EXAMPLE", secretAccessKey: "given" };
+      await fromTemporaryCredentials({ params: ROLE, clientConfig: { credentials, requestHandler: stsHandler(sent) } as never })();
+      expect(sent[0]?.headers["authorization"]).toContain("Credential=AKIAIOSFODNN7EXAMPLE/");
     });
   });
 });
