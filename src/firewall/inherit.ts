@@ -43,7 +43,7 @@ function quoted(path: string): string {
 
 function withOption(present: string | undefined, option: string): string {
   if (present === undefined || present.trim() === "") return option;
-  return present.includes(option) ? present : `${present} ${option}`;
+  return ` ${present} `.includes(` ${option} `) ? present : `${present} ${option}`;
 }
 
 /** `NAME=value` pairs, as they go to the operating system. */

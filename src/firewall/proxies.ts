@@ -33,24 +33,31 @@ interface UndiciRequest {
   onResponseError?(error: Error): void;
 }
 
+/** A metadata service that a request leads to. */
+interface Found {
+  readonly text: string;
+  readonly service: MetadataService;
+  /** What is written in the place of a path, where that names it: the host is a proxy's then. */
+  readonly target: string | undefined;
+}
+
 /** Extends `NO_PROXY` (both spellings where both are set) and ends requests that would leave through a proxy all the same. */
 export function keepOffProxies(rules: HandleRules): void {
   extendNoProxy();
-  /** The service that a host, or the target that is written in the place of a path, leads to; and where it says so. */
-  const find = (host: string | undefined, path: unknown): { readonly text: string; readonly service: MetadataService } | undefined => {
+  const find = (host: string, path: unknown): Found | undefined => {
     // `GET http://host/...` and `CONNECT host:port` are how a client tells a proxy where to go.
-    const target = typeof path === "string" && path !== "" && charCodeAt(path, 0) !== 47 ? authorityOf(path) : undefined;
-    const targeted = target === undefined ? undefined : serviceOfHost(target, rules.classifier);
-    if (target !== undefined && targeted !== undefined) return { text: target, service: targeted };
-    const named = host === undefined ? undefined : serviceOfHost(host, rules.classifier);
-    if (host !== undefined && named !== undefined) return { text: host, service: named };
-    return undefined;
+    const target = typeof path === "string" && charCodeAt(path, 0) !== 47 ? path : "";
+    const text = authorityOf(target);
+    const targeted = serviceOfHost(text, rules.classifier);
+    if (targeted !== undefined) return { text, service: targeted, target };
+    const named = serviceOfHost(host, rules.classifier);
+    return named === undefined ? undefined : { text: host, service: named, target: undefined };
   };
   const check = (request: HttpRequest): void => {
-    const found = find(typeof request.host === "string" ? request.host : undefined, request.path);
+    const found = find(typeof request.host === "string" ? request.host : "", request.path);
     if (found === undefined || isOwn(request)) return;
     const stated = request.getHeader?.("host");
-    const error = refuse(rules, found.text, portOf(typeof stated === "string" ? stated : "", request.protocol), found.service, check);
+    const error = refuse(rules, found, portOf(typeof stated === "string" ? stated : "", request.protocol === "https:"), check);
     if (error !== undefined) request.destroy(error);
   };
   // A request without an agent has a connection of its own making and is looked at when it is complete: only then can the
@@ -67,7 +74,7 @@ export function keepOffProxies(rules: HandleRules): void {
     const origin = typeof request.origin === "string" ? request.origin : request.origin instanceof canonicalUrl ? request.origin.origin : "";
     const found = find(authorityOf(origin), request.path);
     if (found === undefined) return;
-    const error = refuse(rules, found.text, portOf(origin, exec(/^[a-z]+:/i, origin)?.[0]), found.service, dispatched);
+    const error = refuse(rules, found, portOf(origin, isSecure(origin)), dispatched);
     if (error === undefined) return;
     if (typeof request.onError === "function") request.onError(error);
     else request.onResponseError?.(error);
@@ -87,18 +94,24 @@ function guardAgents(check: (request: HttpRequest) => void): void {
   };
 }
 
-function refuse(rules: HandleRules, host: string, port: number, service: MetadataService, below: (...args: never[]) => unknown): Error | undefined {
-  const { blocked, cause } = rules.attempted({ literal: host, port, service, way: "http", stack: stackHere(below) });
+/** `port` is that of the host. */
+function refuse(rules: HandleRules, { text, service, target }: Found, port: number, below: (...args: never[]) => unknown): Error | undefined {
+  if (target !== undefined) port = portOf(target, isSecure(target));
+  const { blocked, cause } = rules.attempted({ literal: text, port, service, way: "http", stack: stackHere(below) });
   if (!blocked) return undefined;
   // The shape of a connection that the system refused.
-  const error = new Error(`connect EACCES ${host}:${port}`, { cause });
-  return Object.assign(error, { errno: EACCES, code: "EACCES", syscall: "connect", address: host, port });
+  const error = new Error(`connect EACCES ${text}:${port}`, { cause });
+  return Object.assign(error, { errno: EACCES, code: "EACCES", syscall: "connect", address: text, port });
 }
 
-/** The port at the end of a host or origin, else the protocol's own. */
-function portOf(text: string, protocol: unknown): number {
-  const digits = exec(/^(?:[a-z]+:\/\/)?(?:\[[^\]]*\]|[^:[\]]*):(\d+)$/i, text)?.[1];
-  return digits === undefined ? (protocol === "https:" ? 443 : 80) : Number(digits);
+function isSecure(url: string): boolean {
+  return exec(/^https:/i, url) !== null;
+}
+
+/** The port in an authority or URL, else the protocol's own. */
+function portOf(text: string, secure: boolean): number {
+  const digits = exec(/^(?:[a-z]+:\/\/)?(?:[^/?#]*@)?(?:\[[^\]]*\]|[^:[\]/?#@]*):(\d+)(?:[/?#]|$)/i, text)?.[1];
+  return digits === undefined ? (secure ? 443 : 80) : Number(digits);
 }
 
 /** Host of `http://host:port/...`, `host:port` or `host`, brackets and user info removed. */
