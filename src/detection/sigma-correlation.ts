@@ -20,6 +20,8 @@ export interface Correlator {
   readonly forgotten: () => number;
   /** Matches that could not take part: their record has no time or lacks a field of the group. */
   readonly unplaced: () => number;
+  /** Matches that are held at the moment. */
+  readonly held: () => number;
 }
 
 /** Limits of the memory, for each correlation rule. */
@@ -41,6 +43,8 @@ interface Compiled {
   /** Name or id of a joined rule -> its position and the fields of its group, in the order of `group-by`. */
   readonly joined: ReadonlyMap<string, { readonly index: number; readonly fields: readonly string[] }>;
   readonly valueField: string | undefined;
+  /** What is counted once however often it occurs; `undefined` where every match counts. */
+  readonly keyOf: ((match: Match) => unknown) | undefined;
   readonly reached: (matches: readonly Match[]) => number | undefined;
   readonly groups: Map<string, Match[]>;
 }
@@ -74,12 +78,18 @@ export function createCorrelator(rules: readonly CorrelationRule[], { groups: mo
     const matches = correlation.groups.get(key) ?? [];
     // Taken out and put back, so that the first key of the map is the one that was not seen for longest.
     correlation.groups.delete(key);
-    insert(matches, { time: record.time, rule: joined.index, value });
-    const count = correlation.reached(matches);
+    const match = { time: record.time, rule: joined.index, value };
+    insert(matches, match);
+    // What has newly come about has come about with this match, so that nothing further away than the time is looked at.
+    const [from, to] = [firstFrom(matches, match.time - correlation.span), firstAfter(matches, match.time + correlation.span)];
+    const near = matches.slice(from, to);
+    const count = correlation.reached(near);
     if (count !== undefined) {
       const group = Object.fromEntries(correlation.rule.correlation["group-by"].map((name, index) => [name, values[index]!]));
       return { rule: correlation.rule, group, count };
     }
+    const { keyOf } = correlation;
+    if (keyOf !== undefined) matches.splice(from, near.length, ...thinned(near, keyOf(match), keyOf, correlation.span));
     correlation.groups.set(key, matches);
     if (correlation.groups.size > mostGroups) {
       correlation.groups.delete(correlation.groups.keys().next().value!);
@@ -92,6 +102,7 @@ export function createCorrelator(rules: readonly CorrelationRule[], { groups: mo
     add: (rule, record) => compiled.map((correlation) => addTo(correlation, rule, record)).filter((found) => found !== undefined),
     forgotten: () => forgotten,
     unplaced: () => unplaced,
+    held: () => compiled.reduce((sum, { groups }) => [...groups.values()].reduce((count, matches) => count + matches.length, sum), 0),
   };
 }
 
@@ -104,14 +115,14 @@ function compile(rule: CorrelationRule): Compiled {
   if (type === "value_count" && typeof condition["field"] !== "string") throw invalidArgument("condition.field", condition["field"], "the name of a field");
   const joined = new Map(rules.map((name, index) => [name, { index, fields: groupBy.map((group) => aliases?.[group]?.[name] ?? group) }]));
   const enough = threshold(condition);
+  const keyOf = type === "value_count" ? (match: Match) => match.value : type === "temporal" ? (match: Match) => match.rule : undefined;
   const reached = (matches: readonly Match[]): number | undefined => {
     if (type === "temporal_ordered") return inOrder(matches, rules.length, spanMs) ? rules.length : undefined;
-    const distinct = type === "event_count" ? undefined : type === "value_count" ? (match: Match) => match.value : (match: Match) => match.rule;
-    const count = mostWithin(matches, spanMs, distinct);
+    const count = mostWithin(matches, spanMs, keyOf);
     if (type === "temporal") return count === rules.length ? count : undefined;
     return enough(count) ? count : undefined;
   };
-  return { rule, span: spanMs, joined, valueField, reached, groups: new Map() };
+  return { rule, span: spanMs, joined, valueField, keyOf, reached, groups: new Map() };
 }
 
 function threshold(condition: Readonly<Record<string, unknown>>): (count: number) => boolean {
@@ -127,10 +138,44 @@ function threshold(condition: Readonly<Record<string, unknown>>): (count: number
 
 /** Keeps the matches in the order of time; logs of several files do not come in it. */
 function insert(matches: Match[], match: Match): void {
-  let at = matches.length;
-  while (at > 0 && matches[at - 1]!.time > match.time) at--;
-  matches.splice(at, 0, match);
+  matches.splice(firstAfter(matches, match.time), 0, match);
   if (matches.length > MATCHES_KEPT) matches.shift();
+}
+
+/** Position of the first match at `time` or later. */
+function firstFrom(matches: readonly Match[], time: number): number {
+  return search(matches, (match) => match.time >= time);
+}
+
+/** Position of the first match later than `time`. */
+function firstAfter(matches: readonly Match[], time: number): number {
+  return search(matches, (match) => match.time > time);
+}
+
+/** Position of the first match for which `holds`; it holds for all that follow. */
+function search(matches: readonly Match[], holds: (match: Match) => boolean): number {
+  let [low, high] = [0, matches.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (holds(matches[middle]!)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/**
+ * Without the matches of `key` that have one of the same key before and one behind them, no further than `span` from each
+ * other: a stretch that has the middle one alone fits between these two, and can as well reach from one to the other.
+ */
+function thinned(matches: readonly Match[], key: unknown, keyOf: (match: Match) => unknown, span: number): readonly Match[] {
+  const same = matches.filter((match) => keyOf(match) === key);
+  const dropped = new Set<Match>();
+  for (let at = same.length - 2; at > 0; at--) {
+    if (same[at + 1]!.time - same[at - 1]!.time > span) continue;
+    dropped.add(same[at]!);
+    same.splice(at, 1);
+  }
+  return dropped.size === 0 ? matches : matches.filter((match) => !dropped.has(match));
 }
 
 /** The most matches, or different keys of matches, in any stretch of time as long as `span`. */

@@ -89,6 +89,44 @@ describe("limits", () => {
     expect(() => createCorrelator([correlationOf(correlation)])).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" }));
   });
 
+  it("holds of many alike in a stretch of time what a later match can need, and no more", () => {
+    const temporal = correlationOf({ type: "temporal", rules: ["a", "b"], condition: { gte: 2 } });
+    const correlator = createCorrelator([temporal]);
+    for (let ms = 0; ms < 500; ms++) correlator.add(base("a"), at(100 + ms / 100));
+    expect(correlator.held()).toBe(2);
+    for (let hour = 1; hour < 4; hour++) correlator.add(base("a"), at(3600 * hour));
+    expect(correlator.held()).toBe(5);
+    expect(correlator.add(base("b"), at(90))).toHaveLength(1);
+  });
+
+  it.each<Partial<Correlation>>([
+    { type: "temporal", rules: ["a", "b", "c"], condition: { gte: 3 } },
+    { type: "temporal_ordered", rules: ["a", "b", "c"], condition: { gte: 3 } },
+    { type: "value_count", rules: ["a", "b", "c"], condition: { field: "rule", gte: 3 } },
+    { type: "event_count", rules: ["a", "b", "c"], condition: { gte: 5 } },
+  ])("says of $type what all matches together say", (correlation) => {
+    const matches = fc.uniqueArray(fc.tuple(fc.integer({ min: 0, max: 99 }), fc.constantFrom("a", "a", "a", "b", "c")), { selector: ([time]) => time, maxLength: 40 });
+    const within = (kept: readonly (readonly [number, string])[], start: number) => kept.filter(([time]) => time >= start && time - start <= 10).toSorted(([left], [right]) => left - right).map(([, rule]) => rule);
+    const comesAbout = (rules: readonly string[]): boolean => {
+      if (correlation.type === "event_count") return rules.length >= 5;
+      if (correlation.type === "temporal_ordered") return /a.*b.*c/.test(rules.join(""));
+      return new Set(rules).size === 3;
+    };
+    fc.assert(
+      fc.property(matches, (events) => {
+        let kept: (readonly [number, string])[] = [];
+        const expected = events.flatMap(([time, rule], index) => {
+          kept.push([time, rule]);
+          if (!kept.some(([start]) => comesAbout(within(kept, start)))) return [];
+          kept = [];
+          return [index];
+        });
+        expect(run(correlation, events.map(([time, rule]) => [rule, time, { ip: "h", rule }]))).toEqual(expected);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
   it("says the same whatever the order of the records", () => {
     const events = fc.array(fc.integer({ min: 0, max: 60 }), { maxLength: 12 });
     fc.assert(
