@@ -6,6 +6,8 @@ import { closeSync, openSync, writeSync } from "node:fs";
 const IMDS_EVERY = 10_000;
 /** One TLS connection in so many goes to AWS, which the rules look at, too. */
 const AWS_EVERY = 50;
+/** A few thousand hosts, so that each is seen again and again. */
+const HOSTS_BY_256 = 8;
 const BEGINS = Date.UTC(2025, 10, 21, 10);
 const BATCH_BYTES = 2 ** 20;
 
@@ -14,7 +16,7 @@ export function eveLine(index) {
   const imds = index % IMDS_EVERY === IMDS_EVERY - 1;
   const timestamp = new Date(BEGINS + index).toISOString().replace("Z", "000+0000");
   const base = {
-    timestamp, flow_id: (index * 2_654_435_761) % 2 ** 48, in_iface: "eth0", src_ip: `10.20.${(index >> 8) % 256}.${index % 256}`, src_port: 32_768 + (index % 28_000),
+    timestamp, flow_id: (index * 2_654_435_761) % 2 ** 48, in_iface: "eth0", src_ip: `10.20.${(index >> 8) % HOSTS_BY_256}.${index % 256}`, src_port: 32_768 + (index % 28_000),
     dest_ip: imds ? "169.254.169.254" : `203.0.113.${index % 251}`, dest_port: imds ? 80 : 443, proto: "TCP",
   };
   return JSON.stringify({ ...base, ...eventOf(index, timestamp) });
