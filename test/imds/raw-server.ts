@@ -23,8 +23,13 @@ export interface RawServerOptions {
 }
 
 const running: { server: Server; sockets: Set<Socket> }[] = [];
+const NEW_SOCKET = "net.client.socket";
+const seeing = new Set<(message: unknown) => void>();
 
 afterEach(async () => {
+  // Also of a test that was given up in the middle.
+  for (const listener of seeing) unsubscribe(NEW_SOCKET, listener);
+  seeing.clear();
   for (const { server, sockets } of running.splice(0)) {
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => server.close(resolve));
@@ -62,14 +67,16 @@ export function answer(status: number, body: string | Buffer = "", headers: Read
   return Buffer.concat([Buffer.from(`HTTP/1.1 ${status} X\r\n${lines.join("")}\r\n`, "latin1"), bytes]);
 }
 
-/** Hands over each socket that this process opens while `run` lasts, before anybody else has it. */
+/** Hands over each socket that this process opens until `run` is over, before anybody else has it. */
 export async function seeingSockets<T>(see: (socket: Socket) => void, run: () => Promise<T>): Promise<T> {
   const listener = (message: unknown): void => see((message as { socket: Socket }).socket);
-  subscribe("net.client.socket", listener);
+  subscribe(NEW_SOCKET, listener);
+  seeing.add(listener);
   try {
     return await run();
   } finally {
-    unsubscribe("net.client.socket", listener);
+    unsubscribe(NEW_SOCKET, listener);
+    seeing.delete(listener);
   }
 }
 

@@ -315,6 +315,18 @@ describe("two addresses", () => {
     expect(second.connections()).toBe(0);
   });
 
+  test("a token that has run out is renewed by who gave it, or not at all", async () => {
+    const first = await startImds();
+    const second = await startImds({}, { host: "127.0.0.2", port: first.port });
+    const session = open(first.port, { addresses: ["127.0.0.1", "127.0.0.2"] });
+    clock.monotonic = 0;
+    await get(session);
+    clock.monotonic = 21_600_000;
+    first.stop();
+    expect((await failure(get(session))).evidence[0]).toMatchObject({ source: "PUT /latest/api/token", value: "ECONNREFUSED" });
+    expect(second.connections()).toBe(0);
+  });
+
   test("a token is for who gave it, even if another caller has gone on to the second meanwhile", async () => {
     let late: Socket | undefined;
     const first = await startImds({ content: (socket, nth) => (nth === 0 ? (late = socket) : (first.stop(), give(401)(socket))) });

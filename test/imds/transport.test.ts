@@ -291,15 +291,17 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Has every connection made while `run` lasts go elsewhere, as code in the same process could. */
-async function ledTo<T>(elsewhere: { readonly host: string; readonly port: number }, run: () => Promise<T>): Promise<T> {
+/** Has the connection that `run` makes at once go elsewhere, as code in the same process could. */
+function ledTo<T>(elsewhere: { readonly host: string; readonly port: number }, run: () => Promise<T>): Promise<T> {
   const connect = Socket.prototype.connect as (this: Socket, ...args: unknown[]) => Socket;
   Socket.prototype.connect = function (this: Socket) {
     return connect.call(this, elsewhere);
   };
-  return run().finally(() => {
+  try {
+    return run();
+  } finally {
     Socket.prototype.connect = connect;
-  });
+  }
 }
 
 describe("the pin", () => {
