@@ -1,7 +1,12 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import diagnosticsChannel from "node:diagnostics_channel";
+import { logs } from "@opentelemetry/api-logs";
+import { InMemoryLogRecordExporter, LoggerProvider, SimpleLogRecordProcessor } from "@opentelemetry/sdk-logs";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
+import type { GuardEvent } from "../../src/events/catalogue.js";
+import { MAX_PENDING } from "../../src/events/file-sink.js";
 import { earlyReporter } from "../../src/firewall/early-reporter.js";
 import { EVENT_FORMATS } from "../../src/settings/options.js";
 
@@ -10,7 +15,41 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const MARKS = { json: { code: "firewall.connection_blocked" }, ecs: { ecs: { version: "9.4.0" } }, ocsf: { class_uid: 4001 } };
 
+const QUIET = { log: "off", eventsFile: undefined, eventFormat: "json", telemetry: "off" } as const;
+const AT_PORT = (port: number) => ({ endpoint: { address: "169.254.169.254", port } });
+
+afterEach(() => logs.disable());
+
 describe("the firewall's own reporter", () => {
+  test("tells whoever asked, and the diagnostics channel", () => {
+    const events: GuardEvent[] = [];
+    const published: unknown[] = [];
+    const listener = (event: unknown): void => void published.push(event);
+    diagnosticsChannel.subscribe("imds-guard:event", listener);
+    try {
+      const report = earlyReporter(QUIET, { write: (event) => events.push(event) });
+      report("firewall.connection_blocked", AT_PORT(80));
+      report("firewall.connection_seen", AT_PORT(81));
+    } finally {
+      diagnosticsChannel.unsubscribe("imds-guard:event", listener);
+    }
+    expect(events).toMatchObject([{ code: "firewall.connection_blocked", endpoint: { port: 80 } }, { code: "firewall.connection_seen", endpoint: { port: 81 } }]);
+    expect(published).toEqual(events);
+  });
+
+  test.each([[0], [1], [MAX_PENDING - 1], [MAX_PENDING], [MAX_PENDING + 2]])("keeps the first %j events for OpenTelemetry, which comes later, up to a limit", async (count) => {
+    const exporter = new InMemoryLogRecordExporter();
+    logs.setGlobalLoggerProvider(new LoggerProvider({ processors: [new SimpleLogRecordProcessor({ exporter })] }));
+    const ports = (): unknown[] => exporter.getFinishedLogRecords().map(({ attributes }) => attributes["server.port"]);
+    const report = earlyReporter({ ...QUIET, telemetry: "opentelemetry" });
+    for (let port = 1; port <= count + 1; port++) report("firewall.connection_blocked", AT_PORT(port));
+    expect(ports()).toEqual([]);
+    const kept = Array.from({ length: Math.min(count + 1, MAX_PENDING) }, (_, index) => index + 1);
+    await expect.poll(ports).toEqual(kept);
+    report("firewall.connection_blocked", AT_PORT(9_999));
+    expect(ports()).toEqual([...kept, 9_999]);
+  });
+
   test.each(EVENT_FORMATS)("opens nothing before the first event, then writes %s", (eventFormat) => {
     const eventsFile = join(folder, eventFormat);
     const report = earlyReporter({ log: "off", eventsFile, eventFormat, telemetry: "off" });
