@@ -75,8 +75,7 @@ export function watchCallers(classifier: Classifier): void {
 }
 
 function looksLikeV6(host: string): boolean {
-  const end = host.length < 6 ? host.length : 6;
-  for (let index = 0; index < end; index++) if (charCodeAt(host, index) === 58) return true;
+  for (let index = 0; index < 6; index++) if (charCodeAt(host, index) === 58) return true;
   return false;
 }
 

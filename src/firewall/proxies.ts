@@ -46,7 +46,7 @@ export function keepOffProxies(rules: HandleRules): void {
   extendNoProxy();
   const find = (host: string, path: unknown): Found | undefined => {
     // `GET http://host/...` and `CONNECT host:port` are how a client tells a proxy where to go.
-    const target = typeof path === "string" && charCodeAt(path, 0) !== 47 ? path : "";
+    const target = typeof path === "string" ? path : "";
     const text = authorityOf(target);
     const targeted = serviceOfHost(text, rules.classifier);
     if (targeted !== undefined) return { text, service: targeted, target };
@@ -121,25 +121,19 @@ function authorityOf(text: string): string {
   return host?.[1] ?? host?.[2] ?? "";
 }
 
-/** The service that a host leads to, in the forms too that only a proxy or its resolver would take for an address. */
+/** The service that a host leads to, in the forms too that only an agent, a proxy or its resolver would take for an address. */
 function serviceOfHost(host: string, classifier: Classifier): MetadataService | undefined {
-  if (host === "") return undefined;
-  let lastLabel = 0;
-  for (let index = 0; index < host.length; index++) {
-    const code = charCodeAt(host, index);
-    if (code === 58) return classifier.v6(charCodeAt(host, 0) === 91 ? slice(host, 1, -1) : host);
-    // The label behind the last dot that has something behind it.
-    if (code === 46 && index + 1 < host.length) lastLabel = index + 1;
-  }
-  const first = charCodeAt(host, lastLabel);
-  // Only what ends in a number is an address (WHATWG); full-width digits are beyond ASCII.
-  if ((first < 48 || first > 57) && first < 128) return undefined;
-  const literal = classifier.v4(host);
-  if (literal !== undefined) return literal;
+  // Only what ends in a number is an address (WHATWG), once everything else is undone that a URL may do to it.
+  if (host === "" || exec(/^(?:[\w-]+\.)*[a-z_-][\w-]*\.?$/i, host) !== null) return undefined;
+  const literal = serviceOfLiteral(host, classifier);
   // Parsing a URL costs more than everything else here, and most hosts that end in a number are written plainly.
-  if (isPlainQuad(host)) return undefined;
+  if (literal !== undefined || isPlainQuad(host)) return literal;
   const url = `http://${host}/`;
-  return canonicalUrl.canParse(url) ? classifier.v4(new canonicalUrl(url).hostname) : undefined;
+  return canonicalUrl.canParse(url) ? serviceOfLiteral(new canonicalUrl(url).hostname, classifier) : undefined;
+}
+
+function serviceOfLiteral(host: string, { v4, v6 }: Classifier): MetadataService | undefined {
+  return v4(host) ?? v6(charCodeAt(host, 0) === 91 ? slice(host, 1, -1) : host);
 }
 
 function extendNoProxy(): void {

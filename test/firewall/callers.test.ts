@@ -118,6 +118,8 @@ describe("callerOf", () => {
       Error.prepareStackTrace = () => 7;
       socket.connect(80, "metadata.example");
       expect(callerOf(socket)).toBeUndefined();
+      socket.connect(80, "metadata.example");
+      expect(callerOf(socket)).toBeUndefined();
     } finally {
       Error.prepareStackTrace = prepareStackTrace as NonNullable<typeof prepareStackTrace>;
     }

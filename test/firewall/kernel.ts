@@ -10,7 +10,7 @@ import { Agent } from "node:http";
 import { syncBuiltinESMExports } from "node:module";
 import { Socket } from "node:net";
 import workerThreads from "node:worker_threads";
-import { afterEach, beforeEach } from "vitest";
+import { afterEach, beforeEach, expect } from "vitest";
 
 export const FIREWALL = Symbol.for("imds-guard.firewall");
 
@@ -52,6 +52,8 @@ export interface Kernel {
   published: PropertyDescriptor | undefined;
   /** Whether a preload is found beside a module. Default: as the disk says. */
   preload: boolean | undefined;
+  /** By listeners of diagnostics channels. A test in which there is any fails. */
+  readonly thrown: unknown[];
 }
 
 const { defineProperty, getOwnPropertyDescriptor } = Object;
@@ -120,16 +122,24 @@ function boot(): Kernel {
   const ChannelWrap = handles("cares", ["setServers"]) as Kernel["ChannelWrap"];
   defineProperty(ChannelWrap.prototype, "getServers", { value: () => kernel.servers, configurable: true });
   const bindings = { tcp_wrap: { TCP }, udp_wrap: { UDP }, cares_wrap: { ChannelWrap }, spawn_sync: { spawn: noting("spawn_sync.spawn") } };
-  return { arrived: [], TCP, UDP, ChannelWrap, bindings, servers: [], published: undefined, preload: undefined };
+  return { arrived: [], TCP, UDP, ChannelWrap, bindings, servers: [], published: undefined, preload: undefined, thrown: [] };
 }
 
 const subscriptions: (readonly [string | symbol, diagnosticsChannel.ChannelListener])[] = [];
 let standIn: unknown;
 const { subscribe } = diagnosticsChannel;
 const { existsSync } = fs;
-diagnosticsChannel.subscribe = (...given) => {
-  subscriptions.push(given);
-  subscribe(...given);
+diagnosticsChannel.subscribe = (name, listener) => {
+  // What a listener throws ends a program.
+  const watched: typeof listener = (message, of) => {
+    try {
+      listener(message, of);
+    } catch (error) {
+      kernel.thrown.push(error);
+    }
+  };
+  subscriptions.push([name, watched]);
+  subscribe(name, watched);
 };
 fs.existsSync = (path) => (kernel?.preload !== undefined && String(path).endsWith("register.cjs") ? kernel.preload : existsSync(path));
 syncBuiltinESMExports();
@@ -167,4 +177,5 @@ afterEach(() => {
   Object.assign(process.env, environment);
   // What takes the time; only the hook of the workers has anything exported.
   if (exported) syncBuiltinESMExports();
+  expect(kernel.thrown).toEqual([]);
 });

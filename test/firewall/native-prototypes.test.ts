@@ -7,6 +7,11 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { kernel, put, putBack } from "./kernel.js";
 import { nativePrototypes } from "../../src/firewall/native-prototypes.js";
 
+/** Those of sockets and look-ups. */
+function openHandles(): number {
+  return process.getActiveResourcesInfo().filter((kind) => /^(?:TCP|UDP|GetAddr)/.test(kind)).length;
+}
+
 describe("nativePrototypes", () => {
   it("takes them from the bindings, quietly", () => {
     const told: unknown[] = [];
@@ -50,6 +55,7 @@ describe("nativePrototypes", () => {
       ["process.binding is gone", () => put(process, "binding", undefined)],
     ])("takes them from objects where %s, and leaves none of those open", async (_, take) => {
       take();
+      const open = openHandles();
       const { tcp, udp, resolver } = nativePrototypes();
       const sender = createSocket("udp4");
       const symbol = Object.getOwnPropertySymbols(sender).find(({ description }) => description === "state symbol") as symbol;
@@ -60,7 +66,7 @@ describe("nativePrototypes", () => {
       expect(resolver).toBe(Object.getPrototypeOf(channel));
       for (const [name, prototype] of [["connect6", tcp], ["listen", tcp], ["send6", udp], ["setServers", resolver]] as const) expect([name, typeof (prototype as Record<string, unknown>)[name]]).toEqual([name, "function"]);
       await turn();
-      expect(process.getActiveResourcesInfo().filter((kind) => /^(?:TCP|UDP|GetAddr)/.test(kind))).toEqual([]);
+      expect(openHandles()).toBeLessThanOrEqual(open);
     });
   });
 });

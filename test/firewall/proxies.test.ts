@@ -64,8 +64,11 @@ const HOSTS: readonly (readonly [string, string])[] = [
   [IMDS, "imds"], ["169.254.169.253", "dns"], ["169.254.169.123", "ntp"], ["169.254.170.2", "ecs"], ["169.254.170.23", "eks"], ["fd00:ec2::254", "imds"], ["[fd00:ec2::254]", "imds"], ["[fd00:ec2::23]", "eks"],
   ["::ffff:169.254.169.254", "imds"], ["[::ffff:a9fe:a9fe]", "imds"], ["[64:ff9b::a9fe:a9fe]", "imds"], ["2852039166", "imds"], ["0xa9fea9fe", "imds"], ["0251.0376.0251.0376", "imds"], ["169.16689662", "imds"],
   ["169.254.169.254.", "imds"], ["169.254.169.0xfe", "imds"], ["\uff11\uff16\uff19.254.169.254", "imds"], ["169.254.169.\uff12\uff15\uff14", "imds"], ["169.254.0251.0376", "imds"],
+  // What becomes an address in a URL, which agents make of a host before they ask a proxy.
+  ["%31%36%39.254.169.254", "imds"], ["169.254.169.%32%35%34", "imds"], ["169%2e254%2e169%2e254", "imds"], ["169\u3002254\u3002169\u3002254", "imds"], ["x@169.254.169.254", "imds"], ["169.254.169.254:80", "imds"],
+  ["169.254.169.254/x", "imds"], ["169.254.169.254\\x", "imds"], ["\t169.254.169.254", "imds"], ["[fd00:ec2::254]:80", "imds"], ["[::ffff:169.254.169.254]:80", "imds"], ["x:y@[fd00:ec2::253]", "dns"],
 ];
-const FREE = ["", "10.0.0.1", "127.0.0.1", "169.254.1.1", "169.254.169.25", "example.com", "example.1x", "metadata.google.internal", "1.2.3.999", "[2001:db8::1]", "::1", "2852039167", "a.", ".", "...", "/9", "0", "999999999999", "169.254.169.254.example", "b\u00fccher.example", "\u00fc"];
+const FREE = ["", "10.0.0.1", "127.0.0.1", "169.254.1.1", "169.254.169.25", "example.com", "example.1x", "metadata.google.internal", "1.2.3.999", "[2001:db8::1]", "::1", "2852039167", "a.", ".", "...", "/9", "0", "999999999999", "169.254.169.254.example", "b\u00fccher.example", "\u00fc", "a_b-c.example.", "_a", "-", "1.example", "[", "]", "[]", "[x", "a:b:c", "@", "%", "10.0.0.1:80", "[2001:db8::1]:80", "169.254.169.254@example.com", "169.254.169.254.example:80", "x y"];
 
 describe("a request of Node's client", () => {
   beforeEach(() => kept());
@@ -96,11 +99,13 @@ describe("a request of Node's client", () => {
     [`http://${IMDS}:81/`, IMDS, 81],
     [`http://${IMDS}:82#a`, IMDS, 82],
     [`http://${IMDS}/a:83`, IMDS],
+    [`http://${IMDS}/https://`, IMDS],
     [`http://u:9@${IMDS}/`, IMDS],
     [`http://${IMDS}#a`, IMDS],
     ["http://[fd00:ec2::254]/latest", "fd00:ec2::254"],
     ["http://user@[fd00:ec2::254]:80/", "fd00:ec2::254"],
     ["https://2852039166/", "2852039166", 443],
+    ["http://169.254.169.%32%35%34:80/", "169.254.169.%32%35%34"],
     [`HTTPS://${IMDS}/`, IMDS, 443],
     ["git+http.x-1://0xa9fea9fe/", "0xa9fea9fe"],
     [`${IMDS}:80`, IMDS],
@@ -114,7 +119,7 @@ describe("a request of Node's client", () => {
 
   it.each([
     `/http://${IMDS}/`, "", "*", `/${IMDS}`, `http://example.com/?u=http://${IMDS}/`, `http://example.com/${IMDS}`, `http://${IMDS}@example.com/`, `http://example.com#@${IMDS}`, `http://x/@${IMDS}`, "http://", "http:///", "http://[", "http://[fd00:ec2::254", "a:b:c",
-    `1http://${IMDS}/`, undefined, 7,
+    `1http://${IMDS}/`, undefined, 7, [IMDS],
   ])("with the path %j goes on", (path) => {
     const one = request({ path });
     started(one);
@@ -232,7 +237,7 @@ describe("a request of undici", () => {
     expect(attempts[0]?.stack).not.toContain("at dispatched (");
   });
 
-  it.each(["http://10.0.0.1", "https://example.com:443", undefined, 7, { origin: `http://${IMDS}` }, ""])("to %j goes on", (origin) => {
+  it.each(["http://10.0.0.1", "https://example.com:443", undefined, 7, { origin: `http://${IMDS}` }, [`http://${IMDS}`], ""])("to %j goes on", (origin) => {
     const one = undici({ origin });
     asked(one);
     expect([one.ended, attempts]).toEqual([[], []]);
