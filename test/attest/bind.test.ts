@@ -4,7 +4,7 @@ import { bindIdentity } from "../../src/attest/bind.js";
 import type { BindingInput, BindingReport } from "../../src/attest/bind.js";
 import type { IdentityDocument } from "../../src/attest/identity-document.js";
 import { fc } from "../support/properties.js";
-import { golden, wordingOf } from "./outcome.js";
+import { golden, wordingOf } from "../support/wording.js";
 
 const ACCOUNT = "609629065308";
 const OTHER = "171436882533";

@@ -5,7 +5,8 @@ import { attestDocument, parseIdentityDocument } from "../../src/attest/identity
 import { createKeyRing } from "../../src/attest/user-keys.js";
 import { ImdsImpersonationError, isImdsGuardError } from "../../src/errors.js";
 import { createSigner, documentText, octets } from "../support/identity-signer.mjs";
-import { golden, outcomeOf, wordingOf } from "./outcome.js";
+import { outcomeOf } from "./outcome.js";
+import { golden, wordingOf } from "../support/wording.js";
 import { fc } from "../support/properties.js";
 
 const parse = (text: string | Buffer): ReturnType<typeof parseIdentityDocument> => parseIdentityDocument(Buffer.from(text));

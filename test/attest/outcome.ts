@@ -11,15 +11,3 @@ export function outcomeOf(run: () => unknown): string {
     throw error;
   }
 }
-
-/** Everything that a call says when it refuses: the text that operators act on, kept whole in `golden/`. */
-export function wordingOf(error: unknown): object {
-  if (!isImdsGuardError(error)) throw error;
-  const { name, code, message, evidence, advice, tryNextLink } = error;
-  return { name, code, message, evidence, advice, tryNextLink };
-}
-
-/** A golden file as its test keeps it. */
-export function golden(texts: Readonly<Record<string, object>>): string {
-  return `${JSON.stringify(texts, null, 2)}\n`;
-}

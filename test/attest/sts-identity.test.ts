@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stsOrigin, verifyWithSts } from "../../src/attest/sts-identity.js";
 import { isImdsGuardError } from "../../src/errors.js";
 import { selfSignedCertificate } from "../support/tls-certificate.mjs";
-import { golden, wordingOf } from "./outcome.js";
+import { golden, wordingOf } from "../support/wording.js";
 
 const { key, cert } = selfSignedCertificate();
 const ARN = "arn:aws:sts::111122223333:assumed-role/app-server/i-0a1b2c3d4e5f60718";

@@ -6,7 +6,8 @@ import { AWS_PUBLIC_KEYS } from "../../src/attest/aws-public-keys.js";
 import { createKeyRing, parseTrustedKeys } from "../../src/attest/user-keys.js";
 import { ImdsGuardSettingsError } from "../../src/errors.js";
 import { algorithm, createSigner, integer, OID, oid, sequence, set, tlv } from "../support/identity-signer.mjs";
-import { golden, outcomeOf, wordingOf } from "./outcome.js";
+import { outcomeOf } from "./outcome.js";
+import { golden, wordingOf } from "../support/wording.js";
 import { fc } from "../support/properties.js";
 
 const signer = createSigner();

@@ -2,7 +2,7 @@
 import { channel } from "node:diagnostics_channel";
 import { setImmediate as turn } from "node:timers/promises";
 import { beforeEach, describe, expect, it } from "vitest";
-import { golden } from "../attest/outcome.js";
+import { golden } from "../support/wording.js";
 import { arrivals, FIREWALL, kernel, put } from "./kernel.js";
 import { installFirewall } from "../../src/firewall/index.js";
 import type { Installation } from "../../src/firewall/install.js";

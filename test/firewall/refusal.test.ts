@@ -7,7 +7,7 @@ import { ImdsRefusedError } from "../../src/errors.js";
 import type { MetadataService } from "../../src/firewall/classify.js";
 import { attemptDetails, blockedError, callers, captureHere, MAX_FRAMES, stackHere, withCause, writtenOut } from "../../src/firewall/refusal.js";
 import type { Attempt } from "../../src/firewall/refusal.js";
-import { golden, wordingOf } from "../attest/outcome.js";
+import { golden, wordingOf } from "../support/wording.js";
 
 const ATTEMPT: Attempt = { literal: "169.254.169.254", port: 80, service: "imds", way: "tcp", stack: undefined };
 

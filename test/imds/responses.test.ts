@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import { ImdsGuardError } from "../../src/errors.js";
 import { MAX_LIFETIME_MS, parseCredentials, parseObject, parseRoleName, parseToken, parseTokenTtl } from "../../src/imds/responses.js";
-import { golden, wordingOf } from "../attest/outcome.js";
+import { golden, wordingOf } from "../support/wording.js";
 import { fc } from "../support/properties.js";
 
 // Properties and processes of their own take their time on a busy machine.

@@ -7,7 +7,7 @@ import { createSession } from "../../src/imds/session.js";
 import type { System } from "../../src/system.js";
 import { realSystem } from "../../src/system.js";
 import type { RawServer } from "./raw-server.js";
-import { golden, wordingOf } from "../attest/outcome.js";
+import { golden, wordingOf } from "../support/wording.js";
 import { answer, deadlineOf, LONG, readHead, seeingSockets, SHORT, startServer } from "./raw-server.js";
 
 // Properties and processes of their own take their time on a busy machine.

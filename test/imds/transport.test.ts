@@ -10,7 +10,7 @@ import { ImdsGuardError, ImdsUnavailableError } from "../../src/errors.js";
 import type { ImdsRequest, ImdsResponse } from "../../src/imds/transport.js";
 import { exchange, startDeadline, wasReset, wasUnreachable } from "../../src/imds/transport.js";
 import type { RawServer } from "./raw-server.js";
-import { golden, wordingOf } from "../attest/outcome.js";
+import { golden, wordingOf } from "../support/wording.js";
 import { answer, deadlineOf, drip, flood, LONG, seeingSockets, SHORT, startServer } from "./raw-server.js";
 import { compileSource } from "../support/compiled-source.mjs";
 import { fc } from "../support/properties.js";

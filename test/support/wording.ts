@@ -1,0 +1,14 @@
+/** What refusals and reports say, as golden files keep it: the text that operators act on. */
+import { isImdsGuardError } from "../../src/errors.js";
+
+/** Everything that a refusal says. Throws what is no error of this package. */
+export function wordingOf(error: unknown): object {
+  if (!isImdsGuardError(error)) throw error;
+  const { name, code, message, evidence, advice, tryNextLink } = error;
+  return { name, code, message, evidence, advice, tryNextLink };
+}
+
+/** A golden file as its test keeps it. */
+export function golden(texts: Readonly<Record<string, object>>): string {
+  return `${JSON.stringify(texts, null, 2)}\n`;
+}
