@@ -60,9 +60,11 @@ try {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await tryAll(file);
   }));
   const outcome = read();
-  const switched = mutants.filter(({ id }) => outcome.reached.has(id) || !outcome.loaded.has(id));
+  // What was reached and never again, when it was switched, was made when a test loaded its file.
+  const switched = mutants.filter(({ id }) => outcome.caught.has(id) || outcome.evaluated.has(id) || !(outcome.reached.has(id) || outcome.loaded.has(id)));
   const figures = scores(switched, outcome, ROOT);
   process.stdout.write(`${table(figures)}\n\n${survivors(switched, outcome, ROOT)}\n\n${mutants.length - switched.length} mutants of constants that are made at load were left out\n`);
+  for (const test of outcome.unrepeatable) process.stdout.write(`left out, for it fails when it is run again: ${test}\n`);
   for (const { file, broken, why } of outcome.broken) process.stdout.write(`without a mutant ${file}: ${broken} fails: ${why}\n`);
   if (given.json !== undefined) writeFileSync(given.json, JSON.stringify({ figures, mutants: switched.map((mutant) => ({ ...mutant, caughtBy: outcome.caught.get(mutant.id), reached: outcome.reached.has(mutant.id) })) }, undefined, 1));
   failed = outcome.broken.length > 0 || figures.rooms.some(({ score }) => score < GOAL);
@@ -91,14 +93,16 @@ function testsFor(of) {
 /** @returns {Outcome} */
 function read() {
   /** @type {Outcome} */
-  const outcome = { caught: new Map(), reached: new Set(), loaded: new Set(), doubtful: [], broken: [] };
+  const outcome = { caught: new Map(), reached: new Set(), evaluated: new Set(), loaded: new Set(), doubtful: [], broken: [], unrepeatable: [] };
   for (const line of readFileSync(ledger, "utf8").split("\n")) {
     if (line === "") continue;
     const entry = JSON.parse(line);
     if (entry.caught !== undefined) outcome.caught.set(entry.caught, entry.by);
     if (entry.reached !== undefined) for (const id of entry.reached) outcome.reached.add(id);
+    if (entry.evaluated) outcome.evaluated.add(entry.passed);
     if (entry.loaded !== undefined) for (const id of entry.loaded) outcome.loaded.add(id);
     if (entry.doubtful !== undefined) outcome.doubtful.push(entry);
+    if (entry.unrepeatable !== undefined) outcome.unrepeatable.push(entry.unrepeatable);
     if (entry.broken !== undefined) outcome.broken.push(entry);
   }
   return outcome;
@@ -110,27 +114,30 @@ async function tryAll(file) {
   const started = performance.now();
   /** Already tried alone, by mutant and test. */
   const judged = new Set();
+  let unrepeatable = 0;
   for (let start = 0; start < MAX_STARTS; start++) {
     const hung = await tests(file);
     const open = read().doubtful.filter(({ doubtful, by }) => by.startsWith(`${name}: `) && !judged.has(`${doubtful} ${by}`));
     // What is not caught alone was the doing of another mutant, and nobody knows of which: it stays alive.
     for (const { doubtful, by } of open) {
       judged.add(`${doubtful} ${by}`);
-      await tests(file, doubtful);
+      await tests(file, { mutant: doubtful, by });
     }
-    if (hung === undefined && open.length === 0) break;
+    const left = read().unrepeatable.filter((by) => by.startsWith(`${name}: `)).length;
+    if (hung === undefined && open.length === 0 && left === unrepeatable) break;
+    unrepeatable = left;
   }
   process.stderr.write(`${name}: ${Math.round((performance.now() - started) / 1000)} s, ${read().caught.size} caught\n`);
 }
 
 /**
  * @param {string} file
- * @param {string} [alone] the only mutant to try
+ * @param {{ mutant: string, by: string }} [alone] the only mutant to try, and the test
  * @returns {Promise<string | undefined>} the mutant that hung it
  */
 function tests(file, alone) {
   return new Promise((done) => {
-    const env = { ...process.env, CI: "true", MUTATION_FOLDER: folder, MUTATION_LEDGER: ledger, ...(alone !== undefined && { MUTATION_ONLY: alone }) };
+    const env = { ...process.env, CI: "true", MUTATION_FOLDER: folder, MUTATION_LEDGER: ledger, ...(alone && { MUTATION_ONLY: alone.mutant, MUTATION_ONLY_IN: alone.by }) };
     const child = spawn("unshare", [...IN_ITS_OWN_NETWORK, "node_modules/vitest/vitest.mjs", "run", "--config", "mutation/vitest.config.mjs", file], { cwd: ROOT, env, stdio: process.env["MUTATION_DEBUG"] ? "inherit" : "ignore", detached: true });
     let size = -1;
     let since = performance.now();

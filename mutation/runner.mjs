@@ -3,7 +3,8 @@
  * Runs each test once as it is, then once for every mutant that it reaches and that no test has caught. A process per mutant
  * costs seconds, a switch in the process that has everything loaded costs what the test costs. Whoever switches may leave
  * something broken behind: after each catch the test has to pass once more without a mutant. If it does not, the catch does
- * not count, this file of tests ends here, and a fresh process goes on.
+ * not count, this file of tests ends here, and a fresh process tries that mutant alone. A test that fails when it is merely
+ * run again says nothing about mutants and is left out.
  */
 import { TestRunner } from "vitest";
 import { appendFileSync, readFileSync } from "node:fs";
@@ -15,27 +16,35 @@ const switches = /** @type {{ activeMutant?: string, currentTestId?: string, hit
 /** The instrumented code keeps the first one that it meets. */
 const coverage = (switches.mutantCoverage ??= { static: {}, perTest: {} });
 const ledger = String(process.env["MUTATION_LEDGER"]);
-/** A mutant that is the only one to be tried in this process: nothing can have been left behind by another. */
+/** A mutant that is the only one to be tried in this process, and the test, run with it at once: nothing can have been left behind. */
 const alone = process.env["MUTATION_ONLY"];
+const aloneIn = process.env["MUTATION_ONLY_IN"];
 /** A loop that a mutant made endless is ended by its switch. */
 const HITS = 100;
 /** Longest run of a test with a mutant, in milliseconds: so many times what it takes without, and this much more. */
 const TIMES = 5;
 const MORE_MS = 1_500;
+/** The same where it was not run without. */
+const ALONE_MS = 10_000;
 
 /** @param {object} line */
 const write = (line) => appendFileSync(ledger, `${JSON.stringify(line)}\n`);
 
-/** Mutants that need no further try in a test: caught by any, or passed by this one in an earlier process. @param {string} test */
-function decided(test) {
+/**
+ * Mutants that need no further try in a test: caught by any, or passed by this one in an earlier process; and whether it can be
+ * run again at all. @param {string} test
+ */
+function known(test) {
   const ids = new Set();
+  let unrepeatable = false;
   for (const line of readFileSync(ledger, "utf8").split("\n")) {
     if (line === "") continue;
-    const { caught, passed, doubtful, by } = JSON.parse(line);
+    const { caught, passed, doubtful, by, ...rest } = JSON.parse(line);
     if (caught !== undefined) ids.add(caught);
     else if (by === test) ids.add(passed ?? doubtful);
+    unrepeatable ||= rest.unrepeatable === test;
   }
-  return ids;
+  return { ids, unrepeatable };
 }
 
 /** @param {any} test */
@@ -46,7 +55,7 @@ const atLoad = new Set();
 let dirty = false;
 
 export default class extends TestRunner {
-  /** @type {{ phase: "bare" | "mutant" | "check" | "over", queue: string[], hits: Record<string, number>, mutant?: string, began: number, bareMs: number }} */
+  /** @type {{ phase: "bare" | "again" | "mutant" | "check" | "over", queue: string[], hits: Record<string, number>, mutant?: string, began: number, bareMs: number }} */
   #now = { phase: "over", queue: [], hits: {}, began: 0, bareMs: 0 };
 
   /** @override @param {any} test */
@@ -55,6 +64,7 @@ export default class extends TestRunner {
     if (dirty) test.mode = "skip";
     test.retry = Number.MAX_SAFE_INTEGER;
     this.#now = { phase: "bare", queue: [], hits: {}, began: 0, bareMs: 0 };
+    if (alone !== undefined && nameOf(test) === aloneIn) Object.assign(this.#now, { phase: "mutant", mutant: alone, bareMs: ALONE_MS / TIMES });
   }
 
   /** @override @param {any} test */
@@ -65,7 +75,7 @@ export default class extends TestRunner {
     now.began = performance.now();
     switches.activeMutant = now.phase === "mutant" ? now.mutant : undefined;
     switches.hitCount = 0;
-    switches.hitLimit = now.mutant === undefined ? Infinity : (now.hits[now.mutant] ?? 1) * HITS;
+    switches.hitLimit = now.mutant === undefined ? Infinity : (now.hits[now.mutant] ?? Infinity) * HITS;
     if (now.phase === "bare") {
       coverage.perTest = {};
       switches.currentTestId = "test";
@@ -112,28 +122,37 @@ export default class extends TestRunner {
       const loaded = Object.keys(coverage.static).filter((id) => !atLoad.has(id));
       for (const id of loaded) atLoad.add(id);
       if (loaded.length > 0) write({ loaded });
-      const known = decided(nameOf(test));
       const fresh = Object.keys(now.hits).filter((id) => !reached.has(id));
       for (const id of fresh) reached.add(id);
       if (fresh.length > 0) write({ reached: fresh });
-      now.queue = Object.keys(now.hits).filter((id) => (alone === undefined ? !known.has(id) : id === alone));
-    } else if (now.phase === "mutant" && !passed) {
+      if (alone !== undefined) return false;
+      const { ids, unrepeatable } = known(nameOf(test));
+      now.queue = unrepeatable ? [] : Object.keys(now.hits).filter((id) => !ids.has(id));
+      if (now.queue.length === 0) return false;
+      now.phase = "again";
+      return true;
+    }
+    if (now.phase === "again" && !passed) {
+      write({ unrepeatable: nameOf(test) });
+      dirty = true;
+      return false;
+    }
+    if (now.phase === "mutant" && !passed) {
       if (alone !== undefined) {
         write({ caught: now.mutant, by: nameOf(test) });
-        dirty = true;
         return false;
       }
       now.phase = "check";
       return true;
-    } else if (now.phase === "mutant") {
-      write({ passed: now.mutant, by: nameOf(test) });
-    } else if (now.phase === "check") {
-      if (passed) write({ caught: now.mutant, by: nameOf(test) });
-      else {
-        write({ doubtful: now.mutant, by: nameOf(test) });
-        dirty = true;
-        return false;
-      }
+    }
+    if (now.phase === "mutant") {
+      write({ passed: now.mutant, by: nameOf(test), evaluated: (switches.hitCount ?? 0) > 0 });
+      if (alone !== undefined) return false;
+    }
+    if (now.phase === "check") {
+      write(passed ? { caught: now.mutant, by: nameOf(test) } : { doubtful: now.mutant, by: nameOf(test) });
+      dirty = !passed;
+      if (dirty) return false;
     }
     now.mutant = now.queue.shift();
     now.phase = now.mutant === undefined ? "over" : "mutant";

@@ -8,8 +8,10 @@ import { relative } from "node:path";
  * @typedef {object} Outcome
  * @property {Map<string, string>} caught mutant -> the test that caught it
  * @property {Set<string>} reached by a test
+ * @property {Set<string>} evaluated in a test that passed with the mutant
  * @property {Set<string>} loaded reached when a file was loaded
  * @property {{ doubtful: string, by: string }[]} doubtful
+ * @property {string[]} unrepeatable tests
  * @property {{ broken: string, file: string, why: string }[]} broken
  * @typedef {{ name: string, mutants: number, caught: number, unreached: number, score: number }} Row
  */

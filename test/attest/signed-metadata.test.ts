@@ -4,6 +4,7 @@ import { checkAgainstDocument } from "../../src/attest/signed-metadata.js";
 import { ACCOUNT, INSTANCE, REGION, rejection, rigOn, startSigningImds } from "../guarded-host.js";
 import type { ImdsServer } from "../support/imds-server.mjs";
 import { identityDocument } from "../support/imds-server.mjs";
+import { golden, wordingOf } from "../support/wording.js";
 
 const DOCUMENT = { accountId: ACCOUNT, instanceId: INSTANCE, region: REGION, availabilityZone: `${REGION}a`, pendingTime: "2026-11-20T08:00:00Z" };
 const OTHER = "i-0bad0bad0bad0bad0";
@@ -18,6 +19,9 @@ const passes: readonly (readonly [string, string])[] = [
   ["/latest/meta-data/tags/instance/region", "us-east-1"],
   ["/latest/user-data", OTHER],
   ["/latest/meta-data/constructor", "x"],
+  // Only the version is taken off a path.
+  ["/latest/user-data/2024-04-11/meta-data/instance-id", OTHER],
+  ["/latest/meta-data/tags/instance/Document", identityDocument({ account: ACCOUNT, instanceId: OTHER, region: REGION })],
   ["/latest/dynamic/instance-identity/document", identityDocument({ account: ACCOUNT, instanceId: INSTANCE, region: REGION })],
   ["/latest/dynamic/instance-identity/document", "no JSON"],
   ["/latest/dynamic/instance-identity/document", "null"],
@@ -43,6 +47,23 @@ describe("metadata beside the signed document", () => {
     expect(() => checkAgainstDocument(path, Buffer.from(body), DOCUMENT)).toThrow(expect.objectContaining({ code: "ERR_IMDS_INSTANCE_MISMATCH" }));
   });
 
+  test("wording", async () => {
+    const told = refused.map(([path, body]) => {
+      try {
+        checkAgainstDocument(path, Buffer.from(body), DOCUMENT);
+      } catch (error) {
+        return [`${path}: ${body.replace(/\s+/g, " ")}`, wordingOf(error)] as const;
+      }
+      throw new Error(`${path} passes`);
+    });
+    await expect(golden(Object.fromEntries(told))).toMatchFileSnapshot("golden/signed-metadata.json");
+  });
+
+  test("says nothing of what the signed document leaves out", () => {
+    const { availabilityZone: _, ...rest } = DOCUMENT;
+    expect(() => checkAgainstDocument("/latest/meta-data/placement/availability-zone", Buffer.from("us-east-1a"), rest)).not.toThrow();
+  });
+
   test("has nothing to be held against where no document was asked for", () => {
     expect(() => checkAgainstDocument("/latest/meta-data/instance-id", Buffer.from(OTHER), undefined)).not.toThrow();
   });
@@ -63,5 +84,6 @@ describe("a responder that relays the document of this instance", () => {
     expect(await rejection(guard.metadata("/latest/meta-data/placement/region"))).toMatchObject({ code: "ERR_IMDS_INSTANCE_MISMATCH" });
     expect(codes()).toContain("imds.instance_mismatch");
     expect(await guard.region()).toBe(REGION);
+    imds.set({ document: undefined, instanceId: INSTANCE, region: REGION });
   });
 });
