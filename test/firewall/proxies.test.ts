@@ -90,7 +90,7 @@ describe("a request of Node's client", () => {
     expect([one.ended, attempts]).toEqual([[], []]);
   });
 
-  it.each([
+  it.each<[string, string, number?]>([
     [`http://${IMDS}/latest/meta-data/`, IMDS],
     [`http://${IMDS}`, IMDS],
     [`HTTP://${IMDS}:80/`, IMDS],
@@ -111,7 +111,7 @@ describe("a request of Node's client", () => {
     [`${IMDS}:80`, IMDS],
     [IMDS, IMDS],
     ["[fd00:ec2::254]:443", "fd00:ec2::254", 443],
-  ] as readonly (readonly [string, string, number?])[])("for a proxy with %s is ended, with the port of its target", (path, literal, port = 80) => {
+  ])("for a proxy with %s is ended, with the port of its target", (path, literal, port = 80) => {
     const one = request({ path, stated: "10.0.0.1:3128" });
     started(one);
     expect(one.ended.map(toldBy)).toEqual([refusal(literal, port)]);
