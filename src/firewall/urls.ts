@@ -120,7 +120,7 @@ function namesMetadata(given: string): string | undefined {
 
 /** The host as the WHATWG parser reads it in `http:`; other schemes leave numbers and full-width digits as they are. */
 function canonical(host: string): string | undefined {
-  const url = parse(`http://${host.includes(":") ? `[${host.replace(/%.*$/s, "")}]` : host}/`);
+  const url = parse(`http://${host}/`);
   return url === undefined ? undefined : bare(url.hostname);
 }
 

@@ -33,6 +33,15 @@ describe("serviceOf", () => {
     // libuv reads 39 characters in front of a zone and drops the rest.
     ["fd00:0ec2:0000:0000:0000:0000:0000:0254zzz%lo", "imds"],
     ["0000:0000:0000:0000:0000:ffff:a9fe:a9fe1111%1", "imds"],
+    // Those are another address, and what stands there in full is looked at all the same.
+    ["00:0:0000:0000:0000:ffff:169.254.169.254%1", "imds"],
+    ["fd00:ec2::0:0:0:0:254", "imds"],
+    ["64:ff9b:1:a9fe:a9:fe00:0.0.0.255", "imds"],
+    ["fd00:ec2:0:1::254", "reserved"],
+    ["fd00:ec2::1:0:0:254", "reserved"],
+    ["fd00:ec2::1:0:254", "reserved"],
+    ["fd00:ec2::1:254", "reserved"],
+    ["fe80:0:0:1::a9fe:a9fe", "openstack"],
   ])("%j is %s", (literal, service) => {
     expect(serviceOf(literal)).toBe(service);
   });
@@ -41,8 +50,15 @@ describe("serviceOf", () => {
     "", ":", "::", ":::", "::1", "127.0.0.1", "10.0.0.1", "169.254.1.1", "169.254.169.25", "169.254.169.255", "169.254.169.2540", "169.254.169", "169.254.169.254.1",
     "169.254.169.254 ", " 169.254.169.254", "0169.254.169.254", "1169.254.169.254", "2001:db8::1", "fd00:ec3::254", "fd00:ec2", "fe80::1", "fe80::a9fe:a9fd",
     "::fffe:169.254.169.254", "169.254.169.254::", "1:2:3:4:5:6:7:8:9", "fd00:ec2::254::", "12345::", "g::", "fd00:ec2::2g4", "::1.2.3", "64:ff9b:2::a9fe:a9fe",
-  ])("%j is none", (literal) => {
-    expect(serviceOf(literal)).toBeUndefined();
+    "169.254.171.2", "169.254.168.254", "169.254.170.24", "169.254.170.3", "169.254.169.510", "169.254.169.24>", "169.254.169x254", "169.254.169.0254", "169.254\0aaaaaa", "169..254.169.254",
+    "::ffff:425.254.169.254", "::ffff:169.254.169.510", "0:0:0:0:0:ffff:169.254", "0:0:0:0:0:ffff:a9fe:169.254.169.254", "::ffff:169.254.169.2540", "::ffff:a@fe:a9fe",
+    "0000:0000:0000:0000:0000:ffff:a9fe:a9fe1111", ":0ffff:a9fe:a9fe", ":1::", "0fd00:ec2::254", "::0ffff:a9fe:a9fe", "fd00:ec2:::254", "::fd00:ec2::254", "fd00:ec2:0:0:0::0:0:254", "fd00:ec2:0:0:0:0:0:0:254",
+    "fd01:ec2::254", "::ec2:0:0:0:0:0:254", "fe80::1:a9fe:a9fe", "fe80::1:0:a9fe:a9fe", "fe81::a9fe:a9fe", "fe80::a9fd:a9fe", "1::a9fe:a9fe",
+  ])("%j is none, whatever was read before", (literal) => {
+    for (const before of ["169.254.169.254", "0:0:0:0:0:ffff:169.254.169.254", "fd00:ec2:0:0:0:0:0:254"]) {
+      expect(serviceOf(before)).toBe("imds");
+      expect(serviceOf(literal)).toBeUndefined();
+    }
   });
 
   it.each(Object.entries(carriers(IMDS_QUAD)))("sees the IPv4 address in the %s form, in every spelling", (_, bytes) => {
@@ -144,7 +160,7 @@ describe("isPlainQuad", () => {
     expect(isPlainQuad(text)).toBe(true);
   });
 
-  it.each(["", ".", "1.2.3", "1.2.3.", "1.2.3.4.", "1.2.3.4.5", "1..3.4", ".1.2.3", "256.1.1.1", "01.2.3.4", "1.2.3.00", "0x1.2.3.4", "1.2.3.4 ", "1.2.3.\uff14", "1.2.3.4\0", "2852039166"])("not %j", (text) => {
+  it.each(["", ".", "1.2.3", "1.2.3.", "1.2.3.4.", "1.2.3.4.5", "1..3.4", ".1.2.3", "256.1.1.1", "01.2.3.4", "1.2.3.00", "0x1.2.3.4", "1.2.3.4 ", "1.2.3.\uff14", "1.2.3.4\0", "1.2.3.a", "1.2.3.:", "1.2.3./", "2852039166"])("not %j", (text) => {
     expect(isPlainQuad(text)).toBe(false);
   });
 

@@ -354,6 +354,8 @@ describe("installFirewall", () => {
   });
 
   it.each([
+    [{ mode: "off" }, "mode"],
+    [{ allow: ["off"] }, "allow"],
     [{ mode: "off" }, "block, report"],
     [{ mode: "BLOCK" }, "block, report"],
     [{ mode: null }, "block, report"],

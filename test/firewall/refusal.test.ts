@@ -123,9 +123,9 @@ describe("callers", () => {
     const own = fileURLToPath(new URL("../../src/firewall/handles.ts", import.meta.url));
     const stack = [
       "Error: at first (/app/no.js:1:1)", "    at hook (" + own + ":1:1)", "    at a (/app/firewall/handles.ts:1:1)", "at b (/app/b.js:1:1)", "\tat c (/app/c.js:1:1)", "    at new Promise (<anonymous>)",
-      "    at Array.map (<anonymous>)", "    at <anonymous>", "    at d (node:internal/x/y-z.js:10:2)", "    at node:net:1:1", "    at e (/app/node:net.js)", "    at g (node:fs)", "    at async Promise.all (index 0)", "    at ",
+      "    at Array.map (<anonymous>)", "    at <anonymous>", "    at d (node:internal/x/y-z.js:10:2)", "    at node:net:1:1", "    at e (/app/node:net.js)", "    at g (node:fs)", "    at Object.<anonymous> (/app/h.js:1:1)", "    at async Promise.all (index 0)", "    at ",
     ].join("\n");
-    expect(callers(stack)).toEqual(["a (/app/firewall/handles.ts:1:1)", "c (/app/c.js:1:1)", "e (/app/node:net.js)", "g (node:fs)", "async Promise.all (index 0)"]);
+    expect(callers(stack)).toEqual(["a (/app/firewall/handles.ts:1:1)", "c (/app/c.js:1:1)", "e (/app/node:net.js)", "g (node:fs)", "Object.<anonymous> (/app/h.js:1:1)", "async Promise.all (index 0)"]);
   });
 
   it("names the frames of the program and leaves out Node's own", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ImdsRefusedError } from "../../src/errors.js";
+import { golden, wordingOf } from "../support/wording.js";
 import { assertNotMetadataUrl, isMetadataAddress, MAX_URL } from "../../src/firewall/urls.js";
 import { carriers, compressed, groups, IMDS_QUAD } from "./forms.js";
 import { fc } from "../support/properties.js";
@@ -18,75 +19,89 @@ describe("isMetadataAddress", () => {
   it.each([
     "169.254.169.254", "169.254.169.253", "169.254.169.123", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "[fd00:ec2::254]", "fd00:ec2::254%eth0", "fd00:ec2::23",
     "2852039166", "0xa9fea9fe", "0xA9.0xFE.0xA9.0xFE", "025177524776", "0251.0376.0251.0376", "169.16689662", "169.254.43518", "169.254.169.254.", " 169.254.169.254 ",
-    "\uff11\uff16\uff19.254.169.254", "169\u3002254\u3002169\u3002254", ...carried,
+    "\uff11\uff16\uff19.254.169.254", "169\u3002254\u3002169\u3002254", "169.254.169.254...", `169-254-169-254.${"a".repeat(496)}`, "169.254.169.254:80", ...carried,
   ])("%s", (text) => {
     expect(isMetadataAddress(text)).toBe(true);
   });
 
-  it.each(["169.254.1.1", "127.0.0.1", "10.0.0.1", "8.8.8.8", "::1", "2001:db8::1", "fe80::1", "2852039167", "example.com", "", "instance", "...", "[", "]", "%", ":"])("not %j", (text) => {
+  it.each(["169.254.1.1", "127.0.0.1", "10.0.0.1", "8.8.8.8", "::1", "2001:db8::1", "fe80::1", "2852039167", "example.com", "", "instance", "...", "[", "]", "%", ":", `169-254-169-254.${"a".repeat(497)}`, "12:34", "10.0.0.1:80"])("not %j", (text) => {
     expect(isMetadataAddress(text)).toBe(false);
   });
 
   it("takes nothing but text", () => {
-    expect(() => isMetadataAddress(2852039166 as unknown as string)).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" }));
+    expect(() => isMetadataAddress(2852039166 as unknown as string)).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE", message: expect.stringMatching(/\bip\b.*an address as a string/) }));
   });
 });
 
+const REFUSED: readonly (readonly [string, string])[] = [
+  ["http://169.254.169.254/latest/meta-data/", "host"],
+  ["https://169.254.169.254", "host"],
+  ["http://169.254.169.254:8080/", "host"],
+  ["http://169.254.169.254./", "host"],
+  ["http://2852039166/", "host"],
+  ["http://0xa9fea9fe/", "host"],
+  ["http://0251.0376.0251.0376/", "host"],
+  ["http://169.16689662/", "host"],
+  ["http://[::ffff:169.254.169.254]/", "host"],
+  ["http://[::ffff:a9fe:a9fe]/", "host"],
+  ["http://[64:ff9b::a9fe:a9fe]/", "host"],
+  ["http://[2002:a9fe:a9fe::1]/", "host"],
+  ["http://[fd00:ec2::254]/", "host"],
+  ["http://169.254.170.2/v2/credentials/x", "host"],
+  ["http://user:pass@169.254.169.254/", "host"],
+  ["http://example.com@169.254.169.254/", "host"],
+  ["http:\\\\169.254.169.254\\latest", "host"],
+  ["http:169.254.169.254/", "host"],
+  ["http:///169.254.169.254/", "host"],
+  [" \thttp://169.254\n.169.254/", "host"],
+  ["http://%31%36%39.254.169.254/", "host"],
+  ["http://\uff11\uff16\uff19\u3002254\u3002169\u3002254/", "host"],
+  ["gopher://0xa9fea9fe:80/_GET", "host"],
+  ["ftp://169.254.169.254/", "host"],
+  ["http://instance-data/latest/meta-data/", "host"],
+  ["http://instance-data.ec2.internal./latest", "host"],
+  ["http://metadata.google.internal/", "host"],
+  ["http://169.254.169.254.nip.io/", "host"],
+  ["http://a.169-254-169-254.sslip.io/", "host"],
+  ["http://a9fea9fe.nip.io/", "host"],
+  ["http://169.254.169.254@example.com/", "user info"],
+  ["http://169.254.169.254%2f@example.com/", "user info"],
+  ["http://2852039166:x@example.com/", "user info"],
+  ["https://example.com/fetch?url=http://169.254.169.254/latest", "text"],
+  ["https://example.com/fetch?url=http%3A%2F%2F169.254.169.254%2Flatest", "text"],
+  ["https://example.com/fetch?url=http%253A%252F%252F169.254.169.254%252Flatest", "text"],
+  ["https://example.com/fetch?url=http%25253A%25252F%25252F0xa9fea9fe%25252Flatest", "text"],
+  ["https://example.com/request-url-http-3A-2F-2F169.254.169.254-2Flatest-2Fmeta-data", "text"],
+  ["https://example.com/request_url_http_3A_2F_2F2852039166_2Flatest", "text"],
+  ["https://example.com/fetch?url=%68%74%74%70%3a%2f%2f%31%36%39%2e%32%35%34%2e%31%36%39%2e%32%35%34", "text"],
+  ["https://example.com/fetch?url=//0xa9fea9fe/", "text"],
+  ["https://example.com/fetch?url=http://[::ffff:a9fe:a9fe]/", "text"],
+  ["https://example.com/fetch?host=::ffff:a9fe:a9fe", "text"],
+  ["https://example.com/169.254.169.254/latest", "text"],
+  ["https://example.com/#http://instance-data/latest", "text"],
+  ["https://example.com/?u=http://user@2852039166/", "text"],
+  ["https://example.com/?u=http:%5c%5c169.254.169.254", "text"],
+  ["https://example.com/%2525252525252525252541", "text"],
+  ["not a url", "syntax"],
+  ["/latest/meta-data", "syntax"],
+  ["", "syntax"],
+  ["http://[fd00:ec2::254%25eth0]/", "syntax"],
+  ["http://ip-169-254-169-254/", "host"],
+  ["http://x-a9fea9fe/", "host"],
+  ["http://x.0xa9feaa02.nip.io/", "host"],
+  ["https://example.com/?u=http://user@instance-data/", "text"],
+  ["https://example.com/?u=//instance-data:80/", "text"],
+  ["https://example.com/?u=//instance-data:/", "text"],
+  ["https://example.com/?u=http://2852039166@example.org/", "text"],
+  ["https://example.com/x/169.254.169.254.html", "text"],
+  ["https://example.com/?h=::ffff:a9fe:a9fe&x=1", "text"],
+  ["https://example.com/?u=http://169%E3%80%82254%E3%80%82169%E3%80%82254/", "text"],
+  ["https://example.com/x-2F-2F-5Bfd00-3Aec2-3A-3A254-5D-2F", "text"],
+  ["https://example.com/%252525252541", "text"],
+];
+
 describe("assertNotMetadataUrl", () => {
-  it.each([
-    ["http://169.254.169.254/latest/meta-data/", "host"],
-    ["https://169.254.169.254", "host"],
-    ["http://169.254.169.254:8080/", "host"],
-    ["http://169.254.169.254./", "host"],
-    ["http://2852039166/", "host"],
-    ["http://0xa9fea9fe/", "host"],
-    ["http://0251.0376.0251.0376/", "host"],
-    ["http://169.16689662/", "host"],
-    ["http://[::ffff:169.254.169.254]/", "host"],
-    ["http://[::ffff:a9fe:a9fe]/", "host"],
-    ["http://[64:ff9b::a9fe:a9fe]/", "host"],
-    ["http://[2002:a9fe:a9fe::1]/", "host"],
-    ["http://[fd00:ec2::254]/", "host"],
-    ["http://169.254.170.2/v2/credentials/x", "host"],
-    ["http://user:pass@169.254.169.254/", "host"],
-    ["http://example.com@169.254.169.254/", "host"],
-    ["http:\\\\169.254.169.254\\latest", "host"],
-    ["http:169.254.169.254/", "host"],
-    ["http:///169.254.169.254/", "host"],
-    [" \thttp://169.254\n.169.254/", "host"],
-    ["http://%31%36%39.254.169.254/", "host"],
-    ["http://\uff11\uff16\uff19\u3002254\u3002169\u3002254/", "host"],
-    ["gopher://0xa9fea9fe:80/_GET", "host"],
-    ["ftp://169.254.169.254/", "host"],
-    ["http://instance-data/latest/meta-data/", "host"],
-    ["http://instance-data.ec2.internal./latest", "host"],
-    ["http://metadata.google.internal/", "host"],
-    ["http://169.254.169.254.nip.io/", "host"],
-    ["http://a.169-254-169-254.sslip.io/", "host"],
-    ["http://a9fea9fe.nip.io/", "host"],
-    ["http://169.254.169.254@example.com/", "user info"],
-    ["http://169.254.169.254%2f@example.com/", "user info"],
-    ["http://2852039166:x@example.com/", "user info"],
-    ["https://example.com/fetch?url=http://169.254.169.254/latest", "text"],
-    ["https://example.com/fetch?url=http%3A%2F%2F169.254.169.254%2Flatest", "text"],
-    ["https://example.com/fetch?url=http%253A%252F%252F169.254.169.254%252Flatest", "text"],
-    ["https://example.com/fetch?url=http%25253A%25252F%25252F0xa9fea9fe%25252Flatest", "text"],
-    ["https://example.com/request-url-http-3A-2F-2F169.254.169.254-2Flatest-2Fmeta-data", "text"],
-    ["https://example.com/request_url_http_3A_2F_2F2852039166_2Flatest", "text"],
-    ["https://example.com/fetch?url=%68%74%74%70%3a%2f%2f%31%36%39%2e%32%35%34%2e%31%36%39%2e%32%35%34", "text"],
-    ["https://example.com/fetch?url=//0xa9fea9fe/", "text"],
-    ["https://example.com/fetch?url=http://[::ffff:a9fe:a9fe]/", "text"],
-    ["https://example.com/fetch?host=::ffff:a9fe:a9fe", "text"],
-    ["https://example.com/169.254.169.254/latest", "text"],
-    ["https://example.com/#http://instance-data/latest", "text"],
-    ["https://example.com/?u=http://user@2852039166/", "text"],
-    ["https://example.com/?u=http:%5c%5c169.254.169.254", "text"],
-    ["https://example.com/%2525252525252525252541", "text"],
-    ["not a url", "syntax"],
-    ["/latest/meta-data", "syntax"],
-    ["", "syntax"],
-    ["http://[fd00:ec2::254%25eth0]/", "syntax"],
-  ])("refuses %s", (url, where) => {
+  it.each(REFUSED)("refuses %s", (url, where) => {
     const error = refusal(url);
     expect(error).toBeInstanceOf(ImdsRefusedError);
     expect(error).toMatchObject({ code: "ERR_IMDS_URL_REFUSED", evidence: [{ source: where }] });
@@ -96,12 +111,30 @@ describe("assertNotMetadataUrl", () => {
     "https://example.com/", "http://127.0.0.1:8080/x", "http://10.0.0.1/", "http://169.254.1.1/", "https://example.com/?t=12:34:56", "https://example.com/a%20b?c=%E2%82%AC&d=100%25",
     "https://example.com/169.254.169.25/", "https://example.com/v1.169.254.169.254.2", "http://[2001:db8::1]/", "https://user:pw@example.com/p-3a-b", "data:text/plain,hello",
     "https://example.com/?u=https%3A%2F%2Fexample.org%2Fcat.png", "https://instance-data.example.com/", "https://example.com/=3D=3D", "https://host-169-254-1-1.example/",
+    "https://xa9fea9fe.example/", "https://a9fea9aa.nip.io/", "https://a9feaa7b.nip.io/", "https://example.com/%2525252541", "https://example.com/?u=//example.org:80/",
   ])("lets %s pass", (url) => {
     expect(refusal(url)).toBeUndefined();
     expect(assertNotMetadataUrl(url).href).toBe(new URL(url).href);
   });
 
+  it("says what it found, and where", async () => {
+    const texts = REFUSED.map(([url]) => {
+      const { message, evidence } = refusal(url) as ImdsRefusedError;
+      expect(message).toBe(`The URL was refused: ${evidence[0]?.says}`);
+      return [url, `${evidence[0]?.source}: ${evidence[0]?.says}`] as const;
+    });
+    await expect(golden({ "as an error": wordingOf(refusal("http://169.254.169.254/latest")), "in short": Object.fromEntries(texts) })).toMatchFileSnapshot("golden/url-refusals.json");
+  });
+
+  it("takes a URL that was parsed", () => {
+    expect(assertNotMetadataUrl(new URL("https://example.com/a")).href).toBe("https://example.com/a");
+    expect(() => assertNotMetadataUrl(new URL("http://169.254.169.254/"))).toThrow(ImdsRefusedError);
+  });
+
   it("refuses what is longer than anybody needs", () => {
+    const start = "http://example.com/";
+    expect(refusal(start + "a".repeat(MAX_URL - start.length))).toBeUndefined();
+    expect(refusal(start + "a".repeat(MAX_URL - start.length + 1))).toMatchObject({ message: "The URL was refused: it is longer than 16384 characters" });
     expect(refusal(`http://example.com/${"a".repeat(MAX_URL)}`)).toMatchObject({ code: "ERR_IMDS_URL_REFUSED", evidence: [{ source: "length" }] });
   });
 
@@ -135,22 +168,28 @@ describe("assertNotMetadataUrl", () => {
       await expect(assertNotMetadataUrl("https://Example.com./x", { resolve })).resolves.toEqual(["192.0.2.1", "2001:db8::1"]);
       await expect(assertNotMetadataUrl("http://192.0.2.7/", { resolve })).resolves.toEqual(["192.0.2.7"]);
       await expect(assertNotMetadataUrl("http://[2001:db8::7]/", { resolve })).resolves.toEqual(["2001:db8::7"]);
+      await expect(assertNotMetadataUrl("http://192.10.20.77/", { resolve })).resolves.toEqual(["192.10.20.77"]);
       expect(asked).toEqual(["example.com"]);
+      // Names, where the scheme is not one whose hosts are read as addresses.
+      for (const url of ["foo://a.1.2.3.4/", "foo://1.2.3.4.example/"]) await assertNotMetadataUrl(url, { resolve });
+      expect(asked.slice(1)).toEqual(["a.1.2.3.4", "1.2.3.4.example"]);
     });
 
     it.each([
-      [["192.0.2.1", "169.254.169.254"]],
-      [["::ffff:169.254.169.254"]],
-      [["2852039166"]],
-      [[]],
-      [[undefined as unknown as string]],
-    ])("refuses the answers %j", async (answers) => {
-      await expect(assertNotMetadataUrl("https://rebind.example/", { resolve: () => answers })).rejects.toMatchObject({ code: "ERR_IMDS_URL_REFUSED", evidence: [{ source: "DNS" }] });
+      [["192.0.2.1", "169.254.169.254"], "its host name leads to 169.254.169.254 (imds)"],
+      [["::ffff:169.254.169.254"], "its host name leads to ::ffff:169.254.169.254 (imds)"],
+      [["2852039166"], 'its host name leads to "2852039166", which is 169.254.169.254 (imds)'],
+      [[], "its host name has no address"],
+      ["192.0.2.1" as unknown as string[], "its host name has no address"],
+      [[undefined as unknown as string], "its host name leads to an answer that is no address"],
+      [Array<string>(257).fill("192.0.2.1"), "its host name has more than 256 addresses"],
+    ])("refuses answers: %#", async (answers, says) => {
+      await expect(assertNotMetadataUrl("https://rebind.example/", { resolve: () => answers })).rejects.toMatchObject({ code: "ERR_IMDS_URL_REFUSED", evidence: [{ source: "DNS", value: '"https://rebind.example/"', says }] });
     });
 
-    it("refuses more answers than it wants to look at", async () => {
-      const resolve = () => new Array<string>(300).fill("192.0.2.1");
-      await expect(assertNotMetadataUrl("https://many.example/", { resolve })).rejects.toMatchObject({ code: "ERR_IMDS_URL_REFUSED" });
+    it("takes as many answers as anybody needs", async () => {
+      const answers = Array<string>(256).fill("192.0.2.1");
+      await expect(assertNotMetadataUrl("https://many.example/", { resolve: () => answers })).resolves.toEqual(answers);
     });
 
     it("refuses before it asks, and passes on what the resolver throws", async () => {
