@@ -26,7 +26,7 @@ const METADATA_NAMES = ["instance-data", "instance-data.ec2.internal", "metadata
 /**
  * Whether an address is one of a link-local metadata service: IMDS, and Amazon's DNS, time and container services, in
  * every spelling: any IPv6 form that carries the IPv4 address, brackets, a zone identifier, and the decimal, octal,
- * hexadecimal and short forms that URL parsers and resolvers understand. `false` for what is no address.
+ * hexadecimal and short forms that URL parsers and resolvers understand; a port may stand behind it. `false` for what is no address.
  *
  * @example
  * ```ts
