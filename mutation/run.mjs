@@ -93,7 +93,7 @@ function testsFor(of) {
 /** @returns {Outcome} */
 function read() {
   /** @type {Outcome} */
-  const outcome = { caught: new Map(), reached: new Set(), evaluated: new Set(), loaded: new Set(), doubtful: [], broken: [], unrepeatable: [] };
+  const outcome = { caught: new Map(), reached: new Set(), evaluated: new Set(), loaded: new Set(), doubtful: [], broken: [], unrepeatable: [], spoilt: [] };
   for (const line of readFileSync(ledger, "utf8").split("\n")) {
     if (line === "") continue;
     const entry = JSON.parse(line);
@@ -103,6 +103,7 @@ function read() {
     if (entry.loaded !== undefined) for (const id of entry.loaded) outcome.loaded.add(id);
     if (entry.doubtful !== undefined) outcome.doubtful.push(entry);
     if (entry.unrepeatable !== undefined) outcome.unrepeatable.push(entry.unrepeatable);
+    if (entry.spoilt !== undefined) outcome.spoilt.push(entry.spoilt);
     if (entry.broken !== undefined) outcome.broken.push(entry);
   }
   return outcome;
@@ -114,7 +115,8 @@ async function tryAll(file) {
   const started = performance.now();
   /** Already tried alone, by mutant and test. */
   const judged = new Set();
-  let unrepeatable = 0;
+  /** Times that a test ended a process. */
+  let ended = 0;
   for (let start = 0; start < MAX_STARTS; start++) {
     const hung = await tests(file);
     const open = read().doubtful.filter(({ doubtful, by }) => by.startsWith(`${name}: `) && !judged.has(`${doubtful} ${by}`));
@@ -123,9 +125,10 @@ async function tryAll(file) {
       judged.add(`${doubtful} ${by}`);
       await tests(file, { mutant: doubtful, by });
     }
-    const left = read().unrepeatable.filter((by) => by.startsWith(`${name}: `)).length;
-    if (hung === undefined && open.length === 0 && left === unrepeatable) break;
-    unrepeatable = left;
+    const { unrepeatable, spoilt } = read();
+    const now = [...unrepeatable, ...spoilt].filter((by) => by.startsWith(`${name}: `)).length;
+    if (hung === undefined && open.length === 0 && now === ended) break;
+    ended = now;
   }
   process.stderr.write(`${name}: ${Math.round((performance.now() - started) / 1000)} s, ${read().caught.size} caught\n`);
 }

@@ -52,6 +52,7 @@ const nameOf = (test) => `${test.file.name}: ${test.fullTestName}`;
 
 const reached = new Set();
 const atLoad = new Set();
+let tried = false;
 let dirty = false;
 
 export default class extends TestRunner {
@@ -80,6 +81,7 @@ export default class extends TestRunner {
       coverage.perTest = {};
       switches.currentTestId = "test";
     } else switches.currentTestId = undefined;
+    tried ||= now.phase === "mutant";
     if (now.phase === "mutant") write({ trying: now.mutant, at: Date.now() });
   }
 
@@ -113,6 +115,12 @@ export default class extends TestRunner {
     const now = this.#now;
     const took = performance.now() - now.began;
     if (now.phase === "bare") {
+      if (!passed && tried) {
+        // A mutant that passed has left something behind all the same.
+        write({ spoilt: nameOf(test) });
+        dirty = true;
+        return false;
+      }
       if (!passed) {
         write({ broken: test.name, file: test.file.name, why: String(test.result.errors?.[0]?.message).slice(0, 300) });
         return false;

@@ -12,6 +12,7 @@ import { relative } from "node:path";
  * @property {Set<string>} loaded reached when a file was loaded
  * @property {{ doubtful: string, by: string }[]} doubtful
  * @property {string[]} unrepeatable tests
+ * @property {string[]} spoilt tests that failed bare, after mutants of others
  * @property {{ broken: string, file: string, why: string }[]} broken
  * @typedef {{ name: string, mutants: number, caught: number, unreached: number, score: number }} Row
  */
