@@ -13,7 +13,7 @@
  * Exit code 1: the score of a room is below 85 %. 3: no such network can be made here.
  */
 import { spawn } from "node:child_process";
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,14 +21,15 @@ import { parseArgs } from "node:util";
 import { canUnshare } from "../test/support/machine.mjs";
 import { instrument } from "./instrument.mjs";
 import { scores, survivors, table } from "./table.mjs";
+import { watched } from "./watch.mjs";
 
 /** @typedef {import("./table.mjs").Outcome} Outcome */
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const ROOMS = ["host", "settings", "imds", "attest", "provider", "firewall"];
 const GOAL = 85;
-/** Longest silence of a process of tests, in milliseconds: after it the mutant that it was at has hung it. */
-const SILENCE_MS = 30_000;
+/** A silence of 35 seconds is a hang: a little more than vitest lets a test take (vitest.config.mjs), which knows better what went wrong. */
+const PATIENCE = { startMs: 120_000, silenceMs: 35_000, everyMs: 1_000 };
 /** Processes of tests for one file of tests: a mutant that leaves something broken behind costs one. */
 const MAX_STARTS = 20;
 
@@ -49,6 +50,8 @@ const paths = positionals.length > 0 ? positionals.map((path) => resolve(path)) 
 const folder = mkdtempSync(join(tmpdir(), "imds-guard-mutation-"));
 const ledger = join(folder, "ledger.jsonl");
 let failed = false;
+/** Processes of tests that were started: each has a heartbeat of its own. */
+let processes = 0;
 try {
   const { sources, mutants } = await instrument(paths.filter((path) => basename(path) !== "aws-public-keys.ts"));
   writeFileSync(join(folder, "sources.json"), JSON.stringify(sources));
@@ -138,35 +141,13 @@ async function tryAll(file) {
  * @param {{ mutant: string, by: string }} [alone] the only mutant to try, and the test
  * @returns {Promise<string | undefined>} the mutant that hung it
  */
-function tests(file, alone) {
-  return new Promise((done) => {
-    const env = { ...process.env, CI: "true", MUTATION_FOLDER: folder, MUTATION_LEDGER: ledger, ...(alone && { MUTATION_ONLY: alone.mutant, MUTATION_ONLY_IN: alone.by }) };
-    const child = spawn("unshare", [...IN_ITS_OWN_NETWORK, "node_modules/vitest/vitest.mjs", "run", "--config", "mutation/vitest.config.mjs", file], { cwd: ROOT, env, stdio: process.env["MUTATION_DEBUG"] ? "inherit" : "ignore", detached: true });
-    let size = -1;
-    let since = performance.now();
-    /** @type {string | undefined} */
-    let hung;
-    const watch = setInterval(() => {
-      const { size: now } = statSync(ledger);
-      if (now !== size) {
-        size = now;
-        since = performance.now();
-      } else if (performance.now() - since > SILENCE_MS) {
-        hung = lastTried();
-        if (hung !== undefined) appendFileSync(ledger, `${JSON.stringify({ caught: hung, by: `${file.slice(ROOT.length)}: hangs` })}\n`);
-        clearInterval(watch);
-        process.kill(-Number(child.pid), "SIGKILL");
-      }
-    }, 1_000);
-    child.once("exit", () => {
-      clearInterval(watch);
-      done(hung);
-    });
-  });
-}
-
-function lastTried() {
-  const lines = readFileSync(ledger, "utf8").trimEnd().split("\n").reverse();
-  const line = lines.find((text) => text.startsWith('{"trying"'));
-  return line === undefined ? undefined : JSON.parse(line).trying;
+async function tests(file, alone) {
+  const at = join(folder, `at-${++processes}`);
+  const env = { ...process.env, CI: "true", MUTATION_FOLDER: folder, MUTATION_LEDGER: ledger, MUTATION_AT: at, ...(alone && { MUTATION_ONLY: alone.mutant, MUTATION_ONLY_IN: alone.by }) };
+  const child = spawn("unshare", [...IN_ITS_OWN_NETWORK, "node_modules/vitest/vitest.mjs", "run", "--config", "mutation/vitest.config.mjs", file], { cwd: ROOT, env, stdio: process.env["MUTATION_DEBUG"] ? "inherit" : "ignore", detached: true });
+  const ending = await watched(child, at, PATIENCE);
+  if (ending.kind !== "hang" || ending.at?.phase !== "mutant") return undefined;
+  const { mutant, test } = ending.at;
+  appendFileSync(ledger, `${JSON.stringify({ caught: mutant, by: `${file.slice(ROOT.length)}: ${test}: hangs` })}\n`);
+  return mutant;
 }

@@ -8,6 +8,7 @@
  */
 import { TestRunner } from "vitest";
 import { appendFileSync, readFileSync } from "node:fs";
+import { beat } from "./heartbeat.mjs";
 
 /** What Stryker's instrumented code reads. */
 const switches = /** @type {{ activeMutant?: string, currentTestId?: string, hitCount?: number, hitLimit?: number, mutantCoverage?: { static: object, perTest: Record<string, Record<string, number>> } }} */ (
@@ -16,6 +17,7 @@ const switches = /** @type {{ activeMutant?: string, currentTestId?: string, hit
 /** The instrumented code keeps the first one that it meets. */
 const coverage = (switches.mutantCoverage ??= { static: {}, perTest: {} });
 const ledger = String(process.env["MUTATION_LEDGER"]);
+const heartbeat = String(process.env["MUTATION_AT"]);
 /** A mutant that is the only one to be tried in this process, and the test, run with it at once: nothing can have been left behind. */
 const alone = process.env["MUTATION_ONLY"];
 const aloneIn = process.env["MUTATION_ONLY_IN"];
@@ -82,7 +84,7 @@ export default class extends TestRunner {
       switches.currentTestId = "test";
     } else switches.currentTestId = undefined;
     tried ||= now.phase === "mutant";
-    if (now.phase === "mutant") write({ trying: now.mutant, at: Date.now() });
+    if (now.phase !== "over") beat(heartbeat, { phase: now.phase, test: test.fullTestName, mutant: now.mutant ?? "", tried });
   }
 
   /** @param {any} test */
@@ -104,10 +106,18 @@ export default class extends TestRunner {
   /** @param {any} test */
   async onAfterRetryTask(test) {
     const again = this.#step(test, test.result.state === "pass");
+    // What hangs from now on is no doing of the mutant that was tried last.
+    if (!again) beat(heartbeat, { phase: "between", test: "", mutant: "", tried });
     switches.activeMutant = undefined;
     switches.currentTestId = undefined;
     test.result.state = again ? "fail" : "pass";
     test.result.errors = again ? [{ message: "once more" }] : undefined;
+  }
+
+  /** @override */
+  onAfterRunFiles() {
+    super.onAfterRunFiles();
+    beat(heartbeat, { phase: "end", test: "", mutant: "", tried });
   }
 
   /** @param {any} test @param {boolean} passed @returns {boolean} whether the test runs once more */

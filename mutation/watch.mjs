@@ -1,0 +1,45 @@
+// @ts-check
+/** Waits for a process of tests, and ends the one that has fallen silent. */
+import { lastBeat, lastBeatAt } from "./heartbeat.mjs";
+
+/**
+ * @typedef {object} Ending
+ * @property {"end" | "hang" | "failure"} kind `end`: by itself and with exit code 0
+ * @property {string} how in words
+ * @property {import("./heartbeat.mjs").Beat | undefined} at where it was; undefined: no test had begun
+ */
+
+/**
+ * @param {import("node:child_process").ChildProcess} child the leader of a process group, which is killed with it
+ * @param {string} path of its heartbeat
+ * @param {{ startMs: number, silenceMs: number, everyMs: number }} patience longest time to the first heartbeat, between two of them, and how often to look
+ * @returns {Promise<Ending>}
+ */
+export function watched(child, path, { startMs, silenceMs, everyMs }) {
+  return new Promise((done) => {
+    /** @type {bigint | undefined} */
+    let seen;
+    let since = performance.now();
+    let silent = false;
+    const watch = setInterval(() => {
+      const now = lastBeatAt(path);
+      if (now !== seen) {
+        seen = now;
+        since = performance.now();
+      } else if (performance.now() - since > (seen === undefined ? startMs : silenceMs)) {
+        silent = true;
+        clearInterval(watch);
+        process.kill(-Number(child.pid), "SIGKILL");
+      }
+    }, everyMs);
+    const end = (/** @type {Ending["kind"]} */ kind, /** @type {string} */ how) => {
+      clearInterval(watch);
+      done({ kind, how, at: lastBeat(path) });
+    };
+    child.once("error", (error) => end("failure", `cannot be started: ${/** @type {NodeJS.ErrnoException} */ (error).code ?? error.message}`));
+    child.once("exit", (code, signal) => {
+      if (silent) end("hang", "hangs");
+      else end(code === 0 ? "end" : "failure", code === null ? `is ended by ${signal}` : `ends with exit code ${code}`);
+    });
+  });
+}

@@ -1,0 +1,74 @@
+/** A process of tests that hangs says by whom, whatever its neighbours are at. */
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { beat, lastBeat, lastBeatAt } from "../../mutation/heartbeat.mjs";
+import { watched } from "../../mutation/watch.mjs";
+
+const folder = mkdtempSync(join(tmpdir(), "imds-guard-watch-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+/** Nothing here may be ended for being slow, unless it is silent for good. */
+const PATIENCE = { startMs: 20_000, silenceMs: 20_000, everyMs: 20 };
+const HEARTBEAT = new URL("../../mutation/heartbeat.mjs", import.meta.url).href;
+const at = (name: string): string => join(folder, name);
+const atMutant = (mutant: string): Parameters<typeof beat>[1] => ({ phase: "mutant", test: `a test of ${mutant}`, mutant, tried: true });
+
+/** A process of tests, in small: `beats` of a mutant, and then what becomes of it. */
+function play(name: string, mutant: string, then: string): ChildProcess {
+  const program = `import { beat } from ${JSON.stringify(HEARTBEAT)}; const now = () => beat(${JSON.stringify(at(name))}, ${JSON.stringify(atMutant(mutant))}); ${then}`;
+  return spawn(process.execPath, ["--input-type=module", "--eval", program], { detached: true, stdio: "ignore" });
+}
+
+describe("the heartbeat", () => {
+  test("is the last one, or nothing", () => {
+    expect(lastBeat(at("none"))).toBeUndefined();
+    expect(lastBeatAt(at("none"))).toBeUndefined();
+    beat(at("some"), atMutant("1"));
+    beat(at("some"), atMutant("2"));
+    expect(lastBeat(at("some"))).toEqual(atMutant("2"));
+    expect(lastBeatAt(at("some"))).toBeTypeOf("bigint");
+  });
+
+  test("is whole, wherever the process that writes it is ended", () => {
+    beat(at("whole"), atMutant("1"));
+    writeFileSync(`${at("whole")}.next`, '{"phase":"mut');
+    expect(lastBeat(at("whole"))).toEqual(atMutant("1"));
+  });
+
+  test("that cannot be read is an error, and no silence", () => {
+    expect(() => lastBeat(folder)).toThrow(expect.objectContaining({ code: "EISDIR" }));
+  });
+});
+
+describe.concurrent("the watch", () => {
+  test("ends a process in an endless loop, while a neighbour goes on with another mutant", async () => {
+    const neighbour = play("neighbour", "2", "setInterval(now, 10)");
+    try {
+      while (!existsSync(at("neighbour"))) await new Promise((resolve) => setTimeout(resolve, 20));
+      const ending = await watched(play("loop", "1", "now(); for (;;);"), at("loop"), { ...PATIENCE, silenceMs: 150 });
+      expect(ending).toEqual({ kind: "hang", how: "hangs", at: atMutant("1") });
+    } finally {
+      process.kill(-Number(neighbour.pid), "SIGKILL");
+    }
+  });
+
+  test("ends a process that never begins", async () => {
+    expect(await watched(play("never", "1", "setInterval(() => {}, 1_000)"), at("never"), { ...PATIENCE, startMs: 150 })).toEqual({ kind: "hang", how: "hangs", at: undefined });
+  });
+
+  test.each([
+    ["comes to its end", "now();", { kind: "end", how: "ends with exit code 0", at: atMutant("3") }],
+    ["fails", "now(); process.exit(7);", { kind: "failure", how: "ends with exit code 7", at: atMutant("3") }],
+    ["fails before any test", "process.exit(1);", { kind: "failure", how: "ends with exit code 1", at: undefined }],
+    ["is ended by somebody else", 'now(); process.kill(process.pid, "SIGTERM");', { kind: "failure", how: "is ended by SIGTERM", at: atMutant("3") }],
+  ])("says how a process ended that %s", async (name, then, ending) => {
+    expect(await watched(play(name, "3", then), at(name), PATIENCE)).toEqual(ending);
+  });
+
+  test("says of a program that is not there that it cannot be started", async () => {
+    expect(await watched(spawn(at("no-program")), at("no-beat"), PATIENCE)).toEqual({ kind: "failure", how: "cannot be started: ENOENT", at: undefined });
+  });
+});
