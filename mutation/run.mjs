@@ -6,27 +6,27 @@
  *   npm run mutation -- --rooms host,imds     these rooms
  *   npm run mutation -- src/host/verdict.ts   these files
  *   npm run mutation -- --json FILE           the figures and every survivor as JSON, too
+ *   npm run mutation -- --jobs 4              so many processes of tests at a time; 2 where nothing is said
+ *   MUTATION_DEBUG=1 npm run mutation         what vitest prints in these processes, too
  *
  * The tests run in a network of their own, in which there is nothing but loopback: a mutant may well ask the real IMDS.
  * Constants that are made when a file is loaded have no switch that could be turned later, and are left out, as in Stryker.
  *
- * Exit code 1: the score of a room is below 85 %. 3: no such network can be made here.
+ * Exit code 1: the score of a room is below 85 %. 2: the arguments are wrong. 3: no such network can be made here.
  */
 import { spawn } from "node:child_process";
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { canUnshare } from "../test/support/machine.mjs";
-import { instrument } from "./instrument.mjs";
+import { readArguments } from "./arguments.mjs";
 import { scores, survivors, table } from "./table.mjs";
 import { watched } from "./watch.mjs";
 
 /** @typedef {import("./table.mjs").Outcome} Outcome */
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const ROOMS = ["host", "settings", "imds", "attest", "provider", "firewall"];
 const GOAL = 85;
 /** A silence of 35 seconds is a hang: a little more than vitest lets a test take (vitest.config.mjs), which knows better what went wrong. */
 const PATIENCE = { startMs: 120_000, silenceMs: 35_000, everyMs: 1_000 };
@@ -36,30 +36,27 @@ const MAX_STARTS = 20;
 /** Tests that give up root's rights for a while can do so only where there are other users: not in a namespace of users. */
 const IN_ITS_OWN_NETWORK = [process.geteuid?.() === 0 ? "-n" : "-Urn", "--kill-child", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", process.execPath];
 
+const wanted = asked();
 const able = canUnshare();
 if (!able.ok) {
   process.stderr.write(`no network of their own can be made for the tests: ${able.reason}\n`);
   process.exit(3);
 }
-const { values: given, positionals } = parseArgs({ options: { rooms: { type: "string" }, json: { type: "string" }, jobs: { type: "string", default: "2" } }, allowPositionals: true });
-const rooms = given.rooms?.split(",") ?? ROOMS;
-for (const room of rooms) {
-  if (!ROOMS.includes(room)) throw new TypeError(`--rooms names ${JSON.stringify(room)}; the rooms are ${ROOMS.join(", ")}`);
-}
-const paths = positionals.length > 0 ? positionals.map((path) => resolve(path)) : rooms.flatMap((room) => filesOf(join(ROOT, "src", room)));
+// Late, as it takes a second to load.
+const { instrument } = await import("./instrument.mjs");
 const folder = mkdtempSync(join(tmpdir(), "imds-guard-mutation-"));
 const ledger = join(folder, "ledger.jsonl");
 let failed = false;
 /** Processes of tests that were started: each has a heartbeat of its own. */
 let processes = 0;
 try {
-  const { sources, mutants } = await instrument(paths.filter((path) => basename(path) !== "aws-public-keys.ts"));
+  const { sources, mutants } = await instrument(wanted.paths);
   writeFileSync(join(folder, "sources.json"), JSON.stringify(sources));
   writeFileSync(ledger, "");
-  const files = testsFor(new Set(paths.map((path) => roomOf(path))));
+  const files = testsOf(wanted.rooms);
   process.stderr.write(`${mutants.length} mutants in ${Object.keys(sources).length} files, ${files.length} files of tests\n`);
   const waiting = [...files];
-  await Promise.all(Array.from({ length: Number(given.jobs) }, async () => {
+  await Promise.all(Array.from({ length: wanted.jobs }, async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await tryAll(file);
   }));
   const outcome = read();
@@ -69,28 +66,29 @@ try {
   process.stdout.write(`${table(figures)}\n\n${survivors(switched, outcome, ROOT)}\n\n${mutants.length - switched.length} mutants of constants that are made at load were left out\n`);
   for (const test of outcome.unrepeatable) process.stdout.write(`left out, for it fails when it is run again: ${test}\n`);
   for (const { file, broken, why } of outcome.broken) process.stdout.write(`without a mutant ${file}: ${broken} fails: ${why}\n`);
-  if (given.json !== undefined) writeFileSync(given.json, JSON.stringify({ figures, mutants: switched.map((mutant) => ({ ...mutant, caughtBy: outcome.caught.get(mutant.id), reached: outcome.reached.has(mutant.id) })) }, undefined, 1));
+  if (wanted.json !== undefined) writeFileSync(wanted.json, JSON.stringify({ figures, mutants: switched.map((mutant) => ({ ...mutant, caughtBy: outcome.caught.get(mutant.id), reached: outcome.reached.has(mutant.id) })) }, undefined, 1));
   failed = outcome.broken.length > 0 || figures.rooms.some(({ score }) => score < GOAL);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 process.exitCode = failed ? 1 : 0;
 
-/** @param {string} path */
-function filesOf(path) {
-  return readdirSync(path, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts")).map((name) => join(path, name)).sort();
+function asked() {
+  try {
+    return readArguments(process.argv.slice(2), ROOT);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    process.stderr.write(`${error.message.replaceAll("\n", " ")}\n`);
+    process.exit(2);
+  }
 }
 
-/** @param {string} path */
-function roomOf(path) {
-  return path.slice(join(ROOT, "src").length + 1).split("/")[0] ?? "";
-}
-
-/** The tests of the rooms, those named like a mutated file first. What only the tests of other rooms notice counts as alive. @param {Set<string>} of */
-function testsFor(of) {
-  const named = new Set(paths.map((path) => basename(path, ".ts")));
+/** The tests of the rooms, those named like a mutated file first. What only the tests of other rooms notice counts as alive. @param {readonly string[]} rooms */
+function testsOf(rooms) {
+  const named = new Set(wanted.paths.map((path) => basename(path, ".ts")));
   const first = (/** @type {string} */ path) => (named.has(basename(path, ".test.ts")) ? 0 : 1);
-  return [...of].flatMap((room) => filesOf(join(ROOT, "test", room))).filter((path) => path.endsWith(".test.ts")).sort((a, b) => first(a) - first(b));
+  const all = rooms.map((room) => join(ROOT, "test", room)).flatMap((room) => readdirSync(room, { recursive: true, encoding: "utf8" }).map((name) => join(room, name)));
+  return all.filter((path) => path.endsWith(".test.ts")).sort().sort((a, b) => first(a) - first(b));
 }
 
 /** @returns {Outcome} */
