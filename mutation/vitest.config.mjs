@@ -15,8 +15,6 @@ export default defineConfig({
     env: { IMDS_GUARD_PROBE: "off", PROPERTY_MS: "300", MUTATION_KEYS: join(folder, "keys") },
     setupFiles: ["test/support/remembered-keys.ts"],
     include: ["test/**/*.test.ts"],
-    // They take long for what they would add to the others.
-    exclude: ["test/attest/mutations.test.ts", "test/guard-secrets.test.ts"],
     runner: fileURLToPath(new URL("runner.mjs", import.meta.url)),
     pool: "forks",
     maxWorkers: 1,

@@ -43,3 +43,22 @@ export function watched(child, path, { startMs, silenceMs, everyMs }) {
     });
   });
 }
+
+/**
+ * What the end of a process says that its tests could not say themselves.
+ *
+ * @param {Ending} ending
+ * @param {string} file of tests
+ * @returns {{ caught: string, by: string } | { doubtful: string, by: string } | { unrepeatable: string } | { spoilt: string } | { broken: string, file: string, why: string } | undefined}
+ *   an entry of the ledger; undefined: nothing
+ */
+export function judge({ kind, how, at }, file) {
+  // Whether vitest itself finds an end is no matter of any test.
+  if (at?.phase === "end" && kind !== "failure") return undefined;
+  if (at?.phase === "mutant") return { caught: at.mutant, by: `${file}: ${at.test}: ${how}` };
+  const where = at === undefined ? "before any test" : at.test || (at.phase === "end" ? "as a whole" : "between tests");
+  const by = `${file}: ${where}`;
+  if (at?.phase === "check") return { doubtful: at.mutant, by };
+  if (at?.phase === "again") return { unrepeatable: by };
+  return at?.tried ? { spoilt: by } : { broken: where, file, why: how };
+}

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { beat, lastBeat, lastBeatAt } from "../../mutation/heartbeat.mjs";
-import { watched } from "../../mutation/watch.mjs";
+import { judge, watched } from "../../mutation/watch.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "imds-guard-watch-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -70,5 +70,36 @@ describe.concurrent("the watch", () => {
 
   test("says of a program that is not there that it cannot be started", async () => {
     expect(await watched(spawn(at("no-program")), at("no-beat"), PATIENCE)).toEqual({ kind: "failure", how: "cannot be started: ENOENT", at: undefined });
+  });
+});
+
+describe("the end of a process", () => {
+  const FILE = "test/host/x.test.ts";
+  const hang = { kind: "hang", how: "hangs" } as const;
+  const failure = { kind: "failure", how: "ends with exit code 1" } as const;
+  const quiet = { kind: "end", how: "ends with exit code 0" } as const;
+  const during = (phase: Parameters<typeof beat>[1]["phase"], { mutant = "", tried = false } = {}): { at: Parameters<typeof beat>[1] } => ({ at: { phase, test: "a > b", mutant, tried } });
+  const aside = (phase: "between" | "end", tried: boolean): { at: Parameters<typeof beat>[1] } => ({ at: { phase, test: "", mutant: "", tried } });
+  const broken = (where: string, why: string): object => ({ broken: where, file: FILE, why });
+
+  test.each([
+    ["a hang with a mutant", { ...hang, ...during("mutant", { mutant: "7", tried: true }) }, { caught: "7", by: `${FILE}: a > b: hangs` }],
+    ["a failure with a mutant", { ...failure, ...during("mutant", { mutant: "7", tried: true }) }, { caught: "7", by: `${FILE}: a > b: ends with exit code 1` }],
+    ["an end with a mutant before the last test", { ...quiet, ...during("mutant", { mutant: "7", tried: true }) }, { caught: "7", by: `${FILE}: a > b: ends with exit code 0` }],
+    ["a hang after a mutant that was caught", { ...hang, ...during("check", { mutant: "7", tried: true }) }, { doubtful: "7", by: `${FILE}: a > b` }],
+    ["a hang of a test that is run again", { ...hang, ...during("again", { tried: true }) }, { unrepeatable: `${FILE}: a > b` }],
+    ["a hang after mutants that passed", { ...hang, ...during("bare", { tried: true }) }, { spoilt: `${FILE}: a > b` }],
+    ["a hang between tests, after mutants", { ...hang, ...aside("between", true) }, { spoilt: `${FILE}: between tests` }],
+    ["a failure of the file, after mutants", { ...failure, ...aside("end", true) }, { spoilt: `${FILE}: as a whole` }],
+    ["a hang before any mutant", { ...hang, ...during("bare") }, broken("a > b", "hangs")],
+    ["a hang between tests, before any mutant", { ...hang, ...aside("between", false) }, broken("between tests", "hangs")],
+    ["a failure of the file, without any mutant", { ...failure, ...aside("end", false) }, broken("as a whole", "ends with exit code 1")],
+    ["a hang before any test", { ...hang, at: undefined }, broken("before any test", "hangs")],
+    ["a failure before any test", { ...failure, at: undefined }, broken("before any test", "ends with exit code 1")],
+    ["an end without any test", { ...quiet, at: undefined }, broken("before any test", "ends with exit code 0")],
+    ["a good end", { ...quiet, ...aside("end", true) }, undefined],
+    ["a hang when all is over", { ...hang, ...aside("end", true) }, undefined],
+  ])("that is %s", (_, ending, entry) => {
+    expect(judge(ending, FILE)).toEqual(entry);
   });
 });
