@@ -15,12 +15,13 @@
  * Exit code 1: the score of a room is below 85 %, or its tests fail, hang or do not start without any mutant. 2: the arguments are wrong. 3: no such network can be made here.
  */
 import { spawn } from "node:child_process";
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { canUnshare } from "../test/support/machine.mjs";
 import { readArguments } from "./arguments.mjs";
+import { entriesOf, note } from "./ledger.mjs";
 import { scores, survivors, table } from "./table.mjs";
 import { judge, watched } from "./watch.mjs";
 
@@ -98,9 +99,7 @@ function testsOf(rooms) {
 function read() {
   /** @type {Outcome} */
   const outcome = { caught: new Map(), reached: new Set(), evaluated: new Set(), loaded: new Set(), doubtful: [], broken: [], unrepeatable: [], spoilt: [] };
-  for (const line of readFileSync(ledger, "utf8").split("\n")) {
-    if (line === "") continue;
-    const entry = JSON.parse(line);
+  for (const entry of entriesOf(ledger)) {
     if (entry.caught !== undefined) outcome.caught.set(entry.caught, entry.by);
     if (entry.reached !== undefined) for (const id of entry.reached) outcome.reached.add(id);
     if (entry.evaluated) outcome.evaluated.add(entry.passed);
@@ -149,6 +148,6 @@ async function tests(file, alone) {
   const env = { ...process.env, CI: "true", MUTATION_FOLDER: folder, MUTATION_LEDGER: ledger, MUTATION_AT: at, ...(alone && { MUTATION_ONLY: alone.mutant, MUTATION_ONLY_IN: alone.by }) };
   const child = spawn("unshare", [...IN_ITS_OWN_NETWORK, "node_modules/vitest/vitest.mjs", "run", "--config", "mutation/vitest.config.mjs", file], { cwd: ROOT, env, stdio: process.env["MUTATION_DEBUG"] ? "inherit" : "ignore", detached: true });
   const entry = judge(await watched(child, at, PATIENCE), file.slice(ROOT.length));
-  if (entry !== undefined) appendFileSync(ledger, `${JSON.stringify(entry)}\n`);
+  if (entry !== undefined) note(ledger, entry);
   return entry !== undefined && "caught" in entry;
 }

@@ -7,8 +7,8 @@
  * run again says nothing about mutants and is left out.
  */
 import { TestRunner } from "vitest";
-import { appendFileSync, readFileSync } from "node:fs";
 import { beat } from "./heartbeat.mjs";
+import { entriesOf, note } from "./ledger.mjs";
 
 /** What Stryker's instrumented code reads. */
 const switches = /** @type {{ activeMutant?: string, currentTestId?: string, hitCount?: number, hitLimit?: number, mutantCoverage?: { static: object, perTest: Record<string, Record<string, number>> } }} */ (
@@ -30,7 +30,7 @@ const MORE_MS = 1_500;
 const ALONE_MS = 10_000;
 
 /** @param {object} line */
-const write = (line) => appendFileSync(ledger, `${JSON.stringify(line)}\n`);
+const write = (line) => note(ledger, line);
 
 /**
  * Mutants that need no further try in a test: caught by any, or passed by this one in an earlier process; and whether it can be
@@ -39,9 +39,7 @@ const write = (line) => appendFileSync(ledger, `${JSON.stringify(line)}\n`);
 function known(test) {
   const ids = new Set();
   let unrepeatable = false;
-  for (const line of readFileSync(ledger, "utf8").split("\n")) {
-    if (line === "") continue;
-    const { caught, passed, doubtful, by, ...rest } = JSON.parse(line);
+  for (const { caught, passed, doubtful, by, ...rest } of entriesOf(ledger)) {
     if (caught !== undefined) ids.add(caught);
     else if (by === test) ids.add(passed ?? doubtful);
     unrepeatable ||= rest.unrepeatable === test;
