@@ -80,7 +80,7 @@ describe("what cannot be", () => {
   });
 });
 
-test.each([["--jobs", "none"], ["--job=2"], ["--rooms", "--json"]])("%j is refused in one line, before it is tried whether a network can be made", (...words) => {
+test.each([["--jobs", "none"], ["--rooms", "--json"]])("%j is refused in one line, before it is tried whether a network can be made", (...words) => {
   const run = fileURLToPath(new URL("../../mutation/run.mjs", import.meta.url));
   // Without a PATH there is no unshare, which would be exit code 3.
   const { status, stdout, stderr } = spawnSync(process.execPath, [run, ...words], { env: { PATH: root }, encoding: "utf8" });

@@ -1,7 +1,7 @@
 /** A process of tests that hangs says by whom, whatever its neighbours are at. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -16,11 +16,8 @@ const HEARTBEAT = new URL("../../mutation/heartbeat.mjs", import.meta.url).href;
 const at = (name: string): string => join(folder, name);
 const atMutant = (mutant: string): Parameters<typeof beat>[1] => ({ phase: "mutant", test: `a test of ${mutant}`, mutant, tried: true });
 
-/** A process of tests, in small: `beats` of a mutant, and then what becomes of it. */
-function play(name: string, mutant: string, then: string): ChildProcess {
-  const program = `import { beat } from ${JSON.stringify(HEARTBEAT)}; const now = () => beat(${JSON.stringify(at(name))}, ${JSON.stringify(atMutant(mutant))}); ${then}`;
-  return spawn(process.execPath, ["--input-type=module", "--eval", program], { detached: true, stdio: "ignore" });
-}
+/** In the place of a process of tests, in a group of its own as that is. */
+const shell = (program: string): ChildProcess => spawn("sh", ["-c", program], { detached: true, stdio: "ignore" });
 
 describe("the heartbeat", () => {
   test("is the last one, or nothing", () => {
@@ -43,29 +40,30 @@ describe("the heartbeat", () => {
   });
 });
 
-describe.concurrent("the watch", () => {
+describe("the watch", () => {
   test("ends a process in an endless loop, while a neighbour goes on with another mutant", async () => {
-    const neighbour = play("neighbour", "2", "setInterval(now, 10)");
+    const program = `import { beat } from ${JSON.stringify(HEARTBEAT)}; beat(${JSON.stringify(at("loop"))}, ${JSON.stringify(atMutant("1"))}); for (;;);`;
+    const loop = spawn(process.execPath, ["--input-type=module", "--eval", program], { detached: true, stdio: "ignore" });
+    const neighbour = setInterval(() => beat(at("neighbour"), atMutant("2")), 10);
     try {
-      while (!existsSync(at("neighbour"))) await new Promise((resolve) => setTimeout(resolve, 20));
-      const ending = await watched(play("loop", "1", "now(); for (;;);"), at("loop"), { ...PATIENCE, silenceMs: 150 });
-      expect(ending).toEqual({ kind: "hang", how: "hangs", at: atMutant("1") });
+      expect(await watched(loop, at("loop"), { ...PATIENCE, silenceMs: 100 })).toEqual({ kind: "hang", how: "hangs", at: atMutant("1") });
     } finally {
-      process.kill(-Number(neighbour.pid), "SIGKILL");
+      clearInterval(neighbour);
     }
   });
 
   test("ends a process that never begins", async () => {
-    expect(await watched(play("never", "1", "setInterval(() => {}, 1_000)"), at("never"), { ...PATIENCE, startMs: 150 })).toEqual({ kind: "hang", how: "hangs", at: undefined });
+    expect(await watched(shell("sleep 60"), at("never"), { ...PATIENCE, startMs: 100 })).toEqual({ kind: "hang", how: "hangs", at: undefined });
   });
 
   test.each([
-    ["comes to its end", "now();", { kind: "end", how: "ends with exit code 0", at: atMutant("3") }],
-    ["fails", "now(); process.exit(7);", { kind: "failure", how: "ends with exit code 7", at: atMutant("3") }],
-    ["fails before any test", "process.exit(1);", { kind: "failure", how: "ends with exit code 1", at: undefined }],
-    ["is ended by somebody else", 'now(); process.kill(process.pid, "SIGTERM");', { kind: "failure", how: "is ended by SIGTERM", at: atMutant("3") }],
-  ])("says how a process ended that %s", async (name, then, ending) => {
-    expect(await watched(play(name, "3", then), at(name), PATIENCE)).toEqual(ending);
+    ["comes to its end", "exit 0", { kind: "end", how: "ends with exit code 0" }],
+    ["fails", "exit 7", { kind: "failure", how: "ends with exit code 7" }],
+    ["is ended by somebody else", "kill -TERM $$", { kind: "failure", how: "is ended by SIGTERM" }],
+  ])("says how a process ended that %s, and where it was", async (name, program, ending) => {
+    expect(await watched(shell(program), at(`nothing of what ${name}`), PATIENCE)).toEqual({ ...ending, at: undefined });
+    beat(at(name), atMutant("3"));
+    expect(await watched(shell(program), at(name), PATIENCE)).toEqual({ ...ending, at: atMutant("3") });
   });
 
   test("says of a program that is not there that it cannot be started", async () => {
