@@ -16,16 +16,24 @@ function lazyName(path: string): string {
   return `lazy-${relative(SOURCE, path).replace(/\.[jt]s$/, "").split(sep).join("-")}`;
 }
 
-/** The modules that `file`, or what it imports, loads by `import()`. */
+/** The modules that `file`, or what it imports, loads by `import()` or, where they have to be there at once, by `require()`. */
 function lazyModules(file: string, seen = new Set<string>()): string[] {
   if (seen.has(file)) return [];
   seen.add(file);
   const text = readFileSync(file, "utf8");
   const targets = (pattern: RegExp): string[] => [...text.matchAll(pattern)].map(([, path = ""]) => join(dirname(file), `${path}.ts`));
   const eager = targets(/^(?:import|export)\s(?!type\s)[^;]*?from\s+"(\.[^"]+)\.js"/gm);
-  const lazy = targets(/(?<!typeof )\bimport\("(\.[^"]+)\.js"\)/g);
+  const lazy = targets(/(?<!typeof )\b(?:import|require)\("(\.[^"]+)\.js"\)/g);
   return [...lazy, ...[...eager, ...lazy].flatMap((target) => lazyModules(target, seen))];
 }
+
+/** `entries`, and each module that they load when it is needed. */
+function withLazy(entries: Readonly<Record<string, string>>): Record<string, string> {
+  return { ...entries, ...Object.fromEntries(Object.values(entries).flatMap((file) => lazyModules(resolve(file))).map((path) => [lazyName(path), path])) };
+}
+
+/** By format. A preload is `require`d, and so is that of `--import`. */
+const FILES = { cjs: withLazy(STARTED), esm: { ...withLazy({ index: STARTED.index }), register: "src/preload/import.ts" } };
 
 /**
  * The main entry and the preload are one file each, and so is each module that it loads when it is needed, with all that this needs. Shared code
@@ -34,7 +42,7 @@ function lazyModules(file: string, seen = new Set<string>()): string[] {
  */
 const main: Options = {
   ...ALL,
-  entry: { ...STARTED, ...Object.fromEntries(Object.values(STARTED).flatMap((file) => lazyModules(resolve(file))).map((path) => [lazyName(path), path])) },
+  entry: FILES.cjs,
   dts: { entry: STARTED },
   splitting: false,
   esbuildPlugins: [
@@ -43,7 +51,7 @@ const main: Options = {
       setup(build) {
         const extension = build.initialOptions.format === "cjs" ? ".cjs" : ".js";
         build.onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) =>
-          kind === "dynamic-import" && resolveDir.startsWith(SOURCE)
+          (kind === "dynamic-import" || kind === "require-call") && resolveDir.startsWith(SOURCE)
             ? { path: `./${lazyName(join(resolveDir, path))}${extension}`, external: true }
             : undefined,
         );
@@ -51,11 +59,13 @@ const main: Options = {
     },
   ],
   esbuildOptions(options, { format }) {
+    // Both formats share the object, so it is replaced and not changed.
+    options.entryPoints = FILES[format === "cjs" ? "cjs" : "esm"];
     if (format !== "cjs") return;
     // import() would go through the loader of ECMAScript modules, which reads and scans what require() has loaded.
     options.supported = { "dynamic-import": false };
-    options.define = { ...options.define, "import.meta.url": "importMetaUrl" };
-    options.banner = { js: '"use strict"; const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' };
+    options.define = { ...options.define, "import.meta.url": "importMeta.url" };
+    options.banner = { js: '"use strict"; const importMeta = { get url() { return require("node:url").pathToFileURL(__filename).href; } };' };
   },
 };
 

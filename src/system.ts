@@ -77,6 +77,8 @@ function readAttribute(path: string, limit: number): FileRead {
 function readCapped(path: string, limit: number): FileRead {
   let fd: number;
   try {
+    // Files that are not there are the rule, and an exception for each takes its time.
+    if (statSync(path, { throwIfNoEntry: false }) === undefined) return { kind: "absent" };
     fd = openSync(path, READ);
   } catch (error) {
     return failedRead(error);

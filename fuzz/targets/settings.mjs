@@ -68,7 +68,7 @@ export const SETTINGS = [
   {
     name: "settings",
     sentence: "environment, config and credentials files together: every setting one of its words, the strictest wins, and the preload reads the same as the guard",
-    sources: ["settings/resolve", "settings/table", "settings/early", "settings/nearest", "settings/config-files#readProfile,locate"], also: ["system"], maxBytes: 2_048,
+    sources: ["settings/resolve", "settings/table", "settings/early", "settings/nearest", "settings/unsaid", "settings/locations", "settings/config-files#readProfile"], also: ["system"], maxBytes: 2_048,
     words: [...LINES, "\n%%\n", "IMDS_GUARD_MODE=deny\n", "IMDS_GUARD_ATTESTATION=off\n", "IMDS_GUARD_EXPECTED_ACCOUNTS=111122223333,444455556666\n", "IMDS_GUARD_EXPECTED_REGIONS=eu-central-1\n", "IMDS_GUARD_ENDPOINT=http://127.0.0.1:1338\n", "IMDS_GUARD_TIMEOUT=500\n", "IMDS_GUARD_FIREWALL=report\n", "IMDS_GUARD_FIREWALL_ALLOW=dns,ntp\n",
       "IMDS_GUARD_LOG=off\n", "IMDS_GUARD_CERTIFICATES=xx-new-1=/x.pem\n", "IMDS_GUARD_EVENT_FORMAT=ecs\n", "IMDS_GUARD_EVENTS_FILE=/x\n", "AWS_EC2_METADATA_DISABLED=true\n", "AWS_EC2_METADATA_SERVICE_ENDPOINT=http://169.254.169.254\n", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv6\n", "AWS_EC2_INSTANCE_PROFILE_NAME=x\n", "AWS_PROFILE=dev\n", "AWS_REGION=eu-central-1\n"],
     seeds: () => texts("IMDS_GUARD_MODE=allow\nIMDS_GUARD_TIMEOUT=100\n%%\n[default]\nimds_guard_mode = deny\nimds_guard_firewall = report\n%%\n[default]\nregion = eu-central-1\n", "AWS_PROFILE=dev\nIMDS_GUARD_FIREWALL_ALLOW=dns\n%%\n[profile dev]\nimds_guard_log = info\ndisable_ec2_metadata = true\n%%\n[dev]\nimds_guard_firewall = off\n",
@@ -76,6 +76,7 @@ export const SETTINGS = [
     async open(load) {
       const { resolveSettings } = await load("settings/resolve");
       const { readEarlySettings } = await load("settings/early");
+      const { nothingSaid, UNSAID } = await load("settings/unsaid");
       const { SETTINGS: table } = await load("settings/table");
       const { realSystem } = await load("system");
       const stock = stockReader();
@@ -98,7 +99,7 @@ export const SETTINGS = [
         const readFile = (/** @type {string} */ path) => (contents.has(path) ? { kind: "content", bytes: Buffer.from(contents.get(path) ?? "") } : { kind: "absent" });
         const system = { ...realSystem, platform: "linux", env, readFile };
         const whole = await outcome(() => resolveSettings({}, system), text);
-        const early = await outcome(() => readEarlySettings({}, system), text);
+        const early = await outcome(() => (nothingSaid(system) ? UNSAID : readEarlySettings({}, system)), text);
         if (whole.value === undefined) return `${whole.code} ${early.code ?? "read"}`;
         const { settings, log, eventsFile, eventFormat, telemetry, problem } = whole.value;
         const all = { ...settings, log, eventFormat, telemetry };

@@ -1,13 +1,16 @@
 /** Remembers who asked for a connection: by the time the address is dialled, the stack holds only Node itself. */
-import { Socket as DatagramSocket } from "node:dgram";
-import { Socket } from "node:net";
+import { ownerOf } from "./capability.js";
 import type { Classifier } from "./classify.js";
 import { isPlainQuad } from "./classify.js";
+import { isLoaded } from "./loaded.js";
+import type { NativePrototypes } from "./native-prototypes.js";
 import type { CapturedStack } from "./refusal.js";
 import { captureHere, writtenOut } from "./refusal.js";
 
 const { apply } = Reflect;
 const { isArray } = Array;
+const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn } = Object;
+const { getBuiltinModule } = process;
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, index: number) => number;
 const includes = Function.prototype.call.bind(String.prototype.includes) as (text: string, part: string) => boolean;
 
@@ -51,8 +54,18 @@ export function callerOf(socket: unknown): string | undefined {
 
 type Method = (this: object, ...args: unknown[]) => unknown;
 
-/** Wraps the public ways to a connection, for their stack alone: nothing is decided here. */
-export function watchCallers(classifier: Classifier): void {
+/** What is waited for. */
+interface FirstHandles {
+  readonly prototypes: Pick<NativePrototypes, "tcp" | "udp">;
+  readonly onFirstSocket?: (() => void) | undefined;
+}
+
+/**
+ * Wraps the public ways to a connection, for their stack alone: nothing is decided here. Given the prototypes of the
+ * handles it waits for the first handle of each kind: loading the modules that make them takes a program longer than
+ * everything else of the firewall, and many never need them.
+ */
+export function watchCallers(classifier: Classifier, first?: FirstHandles): void {
   // A literal that is refused, or a name, of which only DNS knows. Other literals cost a few comparisons.
   const interesting = (host: unknown): boolean => {
     if (typeof host !== "string" || host === "" || host === "localhost") return false;
@@ -60,18 +73,58 @@ export function watchCallers(classifier: Classifier): void {
     if (isPlainQuad(host)) return classifier.v4(host) !== undefined;
     return !looksLikeV6(host) || classifier.v6(host) !== undefined;
   };
-  wrap(Socket.prototype, "connect", (args) => {
-    // What net.connect has normalized is an array of options and callback.
-    const first = isArray(args[0]) ? (args[0] as unknown[])[0] : args[0];
-    return interesting(typeof first === "object" && first !== null ? (first as { host?: unknown }).host : args[1]);
-  });
+  const streams = (): void => {
+    const { Socket } = getBuiltinModule("node:net");
+    wrap(Socket.prototype, "connect", (args) => {
+      // What net.connect has normalized is an array of options and callback.
+      const first = isArray(args[0]) ? (args[0] as unknown[])[0] : args[0];
+      return interesting(typeof first === "object" && first !== null ? (first as { host?: unknown }).host : args[1]);
+    });
+  };
   // The first argument of send is the message; the address is the only other string.
   const addressed = (args: ArrayLike<unknown>): boolean => {
     for (let index = 1; index < args.length; index++) if (interesting(args[index])) return true;
     return false;
   };
-  wrap(DatagramSocket.prototype, "send", addressed);
-  wrap(DatagramSocket.prototype, "connect", addressed);
+  const datagrams = (): void => {
+    const { Socket } = getBuiltinModule("node:dgram");
+    wrap(Socket.prototype, "send", addressed);
+    wrap(Socket.prototype, "connect", addressed);
+  };
+  // A TLS socket has a handle of its own kind, so what is watched is what all kinds have in common.
+  atFirstHandle(first && ownerOfMethod(first.prototypes.tcp), "net", () => {
+    streams();
+    first?.onFirstSocket?.();
+  });
+  atFirstHandle(first?.prototypes.udp, "dgram", datagrams);
+}
+
+/** What Node asks every handle for, once it belongs to a socket and before anything is looked up or dialled. */
+const ASKED_FIRST = "getAsyncId";
+
+/** The prototype in the chain of `prototype` that has the method itself. */
+function ownerOfMethod(prototype: object): object | undefined {
+  for (let at: object | null = prototype; at !== null; at = getPrototypeOf(at) as object | null) if (hasOwn(at, ASKED_FIRST)) return at;
+  return undefined;
+}
+
+/** Runs `then` at the first handle that `module` makes, or at once where no handle can tell or the module is there already. */
+function atFirstHandle(prototype: object | undefined, module: "net" | "dgram", then: () => void): void {
+  const original = prototype && (prototype as Record<string, Method>)[ASKED_FIRST];
+  if (original === undefined || isLoaded(module)) return then();
+  const before = getOwnPropertyDescriptor(prototype as object, ASKED_FIRST);
+  const value = function getAsyncId(this: object): unknown {
+    if (isLoaded(module)) {
+      if (before === undefined) delete (prototype as Record<string, unknown>)[ASKED_FIRST];
+      else defineProperty(prototype as object, ASKED_FIRST, before);
+      then();
+      // Whoever made this handle is on the stack now, within a call that the wrapper came too late for.
+      const owner = ownerOf(this);
+      if (owner !== undefined) Remembered.put(owner, { last: captureHere(value), before: undefined });
+    }
+    return apply(original, this, []);
+  };
+  defineProperty(prototype as object, ASKED_FIRST, { value, writable: true, configurable: true, enumerable: true });
 }
 
 function looksLikeV6(host: string): boolean {
@@ -87,6 +140,6 @@ function wrap(prototype: object, name: string, isInteresting: (args: ArrayLike<u
       return apply(original, this, arguments as unknown as unknown[]);
     },
   }[name] as Method;
-  Object.defineProperty(replacement, "length", { value: original.length, configurable: true });
+  defineProperty(replacement, "length", { value: original.length, configurable: true });
   (prototype as Record<string, Method>)[name] = replacement;
 }

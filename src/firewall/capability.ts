@@ -36,6 +36,16 @@ export function handleOf(connection: object): object | undefined {
   return typeof handle === "object" && handle !== null ? handle : undefined;
 }
 
+/** The socket that a native handle belongs to. */
+export function ownerOf(handle: object): object | undefined {
+  const symbols = getOwnPropertySymbols(handle);
+  for (let index = 0; index < symbols.length; index++) {
+    const symbol = symbols[index] as symbol;
+    if (symbol.description === "owner_symbol") return (handle as Record<symbol, object | undefined>)[symbol];
+  }
+  return undefined;
+}
+
 /** The firewall of this thread, from whichever copy of the package. */
 export function installed(): InstalledFirewall | undefined {
   return (globalThis as { [FIREWALL]?: InstalledFirewall })[FIREWALL];

@@ -7,7 +7,7 @@ import { createReporter } from "../events/reporter.js";
 import type { Reporter } from "../events/reporter.js";
 import type { Sink } from "../events/sinks.js";
 import { diagnosticsChannelSink, stderrSink } from "../events/sinks.js";
-import type { EarlySettings } from "../settings/early.js";
+import type { EarlySettings } from "../settings/unsaid.js";
 import { realSystem } from "../system.js";
 
 /** Reports to the sinks that the settings name, and to `extra`. */

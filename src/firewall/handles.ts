@@ -3,10 +3,9 @@
  * a literal, after names, redirects, proxies of the library and every spelling; and no library has a way around it.
  */
 import { callerOf } from "./callers.js";
-import { isOwn } from "./capability.js";
+import { isOwn, ownerOf } from "./capability.js";
 import type { Classifier, MetadataService } from "./classify.js";
 import type { NativePrototypes } from "./native-prototypes.js";
-import { nativePrototypes } from "./native-prototypes.js";
 import type { Attempt } from "./refusal.js";
 import { EACCES, stackHere, withCause } from "./refusal.js";
 
@@ -19,7 +18,7 @@ export interface HandleRules {
 
 // Everything that decides, captured: whoever replaces a built-in later changes nothing.
 const { apply } = Reflect;
-const { defineProperty, getOwnPropertySymbols } = Object;
+const { defineProperty } = Object;
 const { isArray } = Array;
 const soon = setImmediate;
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, index: number) => number;
@@ -32,8 +31,8 @@ interface ConnectRequest {
 }
 
 /** Installs the hooks for as long as the thread lives; they can be neither replaced nor deleted. */
-export function hookHandles(rules: HandleRules): void {
-  const { tcp, udp, resolver } = nativePrototypes() as Record<keyof NativePrototypes, Prototype>;
+export function hookHandles(rules: HandleRules, prototypes: NativePrototypes): void {
+  const { tcp, udp, resolver } = prototypes as Record<keyof NativePrototypes, Prototype>;
   hookConnect(tcp, "connect", rules.classifier.v4, rules);
   hookConnect(tcp, "connect6", rules.classifier.v6, rules);
   hookDatagrams(udp, "connect", 0, rules.classifier.v4, rules);
@@ -41,16 +40,6 @@ export function hookHandles(rules: HandleRules): void {
   hookDatagrams(udp, "send", 4, rules.classifier.v4, rules);
   hookDatagrams(udp, "send6", 4, rules.classifier.v6, rules);
   hookServers(resolver, rules);
-}
-
-/** The socket that a handle belongs to. */
-function ownerOf(handle: object): object | undefined {
-  const symbols = getOwnPropertySymbols(handle);
-  for (let index = 0; index < symbols.length; index++) {
-    const symbol = symbols[index] as symbol;
-    if (symbol.description === "owner_symbol") return (handle as Record<symbol, object | undefined>)[symbol];
-  }
-  return undefined;
 }
 
 function replace(prototype: Prototype, name: string, hook: Native): void {

@@ -11,6 +11,7 @@ import { realSystem } from "../system.js";
 import { earlyReporter } from "./early-reporter.js";
 import type { FirewallReport } from "./install.js";
 import { install } from "./install.js";
+import { createTeller } from "./telling.js";
 import { readEarlySettings } from "../settings/early.js";
 
 export { assertNotMetadataUrl, isMetadataAddress } from "./urls.js";
@@ -48,6 +49,6 @@ export function installFirewall(options: FirewallOptions = {}): FirewallReport {
   if (mode !== undefined && mode !== "block" && mode !== "report") throw invalidArgument("mode", mode, "block, report");
   if (allow !== undefined && !(Array.isArray(allow) && allow.every((word: unknown) => (ALLOW_WORDS as readonly unknown[]).includes(word)))) throw invalidArgument("allow", allow, `a list of ${ALLOW_WORDS.join(", ")}`);
   const settings = readEarlySettings({ firewall: mode, ...(allow !== undefined && allow.length > 0 && { firewallAllow: allow }) }, realSystem);
-  const reporter = earlyReporter(settings, onEvent && callbackSink(onEvent));
-  return install({ mode: settings.firewall, allow: settings.firewallAllow, early: false, report: reporter });
+  const teller = () => createTeller(earlyReporter(settings, onEvent && callbackSink(onEvent)));
+  return install({ mode: settings.firewall, allow: settings.firewallAllow, early: false, teller });
 }

@@ -1,13 +1,12 @@
 /** Takes the firewall along into worker threads and Node child processes, however they are started. */
-import { ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
-import { syncBuiltinESMExports } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import workerThreads from "node:worker_threads";
+import { isLoaded } from "./loaded.js";
 import { withoutDeprecations } from "./without-deprecations.js";
 
 const { apply, construct } = Reflect;
+const { getBuiltinModule } = process;
 
 /** The preload of this very copy, or undefined where this file was bundled away from it. */
 export function preloadPath(): string | undefined {
@@ -28,11 +27,16 @@ export function passOn(path: string, inherited: Inherited): string[] {
   const option = `--require ${quoted(path)}`;
   const notClosed: string[] = [];
   process.env["NODE_OPTIONS"] = withOption(process.env["NODE_OPTIONS"], option);
+  // What ECMAScript modules import of either is made when it is loaded, and has to be told of changes after that.
+  const imported = isLoaded("worker_threads") || isLoaded("process");
   wrapWorker(path);
-  wrapSpawn(option, inherited);
-  if (!wrapSpawnSync(option, inherited)) notClosed.push("children of spawnSync, execSync and execFileSync that are given an environment without NODE_OPTIONS");
+  wrapSpawn(processes(), option, inherited);
+  // The synchronous calls share no public function; the binding is what all of them call.
+  const synchronous = binding("spawn_sync") as { spawn: Spawn } | undefined;
+  if (synchronous) wrapSpawn(synchronous, option, inherited);
+  else notClosed.push("children of spawnSync, execSync and execFileSync that are given an environment without NODE_OPTIONS");
   wrapExecve(option, inherited);
-  syncBuiltinESMExports();
+  if (imported) getBuiltinModule("node:module").syncBuiltinESMExports();
   return notClosed;
 }
 
@@ -54,32 +58,40 @@ function withPairs(pairs: readonly unknown[], option: string, inherited: Inherit
   return [...rest, `NODE_OPTIONS=${withOption(given?.slice("NODE_OPTIONS=".length), option)}`, ...added.map(([name, value]) => `${name}=${value}`)];
 }
 
-interface Spawnable {
-  envPairs?: readonly unknown[] | undefined;
-}
+type Spawn = (this: unknown, ...args: unknown[]) => unknown;
 
-function wrapSpawn(option: string, inherited: Inherited): void {
-  const prototype = ChildProcess.prototype as unknown as { spawn: (this: ChildProcess, options: Spawnable) => number };
-  const { spawn: original } = prototype;
-  prototype.spawn = function spawn(options) {
-    if (Array.isArray(options?.envPairs)) options.envPairs = withPairs(options.envPairs, option, inherited);
-    return apply(original, this, [options]);
+/** Node 24 and later give the native handle of a process one argument after the other, and this is the environment's place. */
+const ENVIRONMENT_AT = 3;
+/** The newest major version of Node.js whose native handles of processes are known. */
+const KNOWN_NODE = 26;
+
+/** Where the environment of a child passes as pairs, whichever function of `node:child_process` was called. */
+function wrapSpawn(target: { spawn: Spawn }, option: string, inherited: Inherited): void {
+  const { spawn: original } = target;
+  target.spawn = function spawn(...args) {
+    const [options] = args;
+    const holder = (typeof options === "object" && options !== null ? options : args) as Record<string | number, unknown>;
+    const key = holder === (args as unknown) ? ENVIRONMENT_AT : "envPairs";
+    const pairs = holder[key];
+    if (Array.isArray(pairs)) holder[key] = withPairs(pairs, option, inherited);
+    return apply(original, this, args);
   };
 }
 
-/** The synchronous calls share no public function; the binding is what all of them call. */
-function wrapSpawnSync(option: string, inherited: Inherited): boolean {
+/** The native handle of a process, so that `node:child_process` need not be loaded; where that is out of reach or unknown, its class. */
+function processes(): { spawn: Spawn } {
+  const known = Number.parseInt(process.versions.node, 10) <= KNOWN_NODE;
+  const { Process } = ((known && binding("process_wrap")) || {}) as { Process?: { readonly prototype?: Partial<{ spawn: Spawn }> } };
+  const { prototype } = typeof Process?.prototype?.spawn === "function" ? Process : getBuiltinModule("node:child_process").ChildProcess;
+  return prototype as unknown as { spawn: Spawn };
+}
+
+function binding(name: string): unknown {
   try {
-    const binding = withoutDeprecations(() => (process as unknown as { binding(name: string): { spawn: (options: Spawnable) => unknown } }).binding("spawn_sync"));
-    const { spawn: original } = binding;
-    binding.spawn = function spawn(this: unknown, options) {
-      if (Array.isArray(options?.envPairs)) options.envPairs = withPairs(options.envPairs, option, inherited);
-      return apply(original, this, [options]);
-    };
-    return true;
+    return withoutDeprecations(() => (process as unknown as { binding(name: string): unknown }).binding(name));
   } catch {
-    // `--permission` and embedders take the binding away, each with an error of its own.
-    return false;
+    // `--permission` and embedders take the bindings away, each with an error of its own.
+    return undefined;
   }
 }
 
@@ -106,6 +118,7 @@ interface WorkerOptions {
  * worker; so the preload is named in `execArgv`. Loading it twice is harmless.
  */
 function wrapWorker(path: string): void {
+  const workerThreads = getBuiltinModule("node:worker_threads");
   const { Worker: original } = workerThreads;
   const option = `--require=${path}`;
   const Worker = new Proxy(original, {

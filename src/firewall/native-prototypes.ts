@@ -1,7 +1,8 @@
 /** Finds the prototypes of the native handles without dialling, sending or printing anything. */
-import { createRequire } from "node:module";
 import { handleOf } from "./capability.js";
 import { withoutDeprecations } from "./without-deprecations.js";
+
+const { getBuiltinModule } = process;
 
 /** Where `connect`, `send` and `setServers` live. */
 export interface NativePrototypes {
@@ -33,10 +34,9 @@ function fromBindings(): NativePrototypes | undefined {
 }
 
 function fromObjects(): NativePrototypes {
-  const load = createRequire(import.meta.url);
-  const { Socket } = load("node:net") as typeof import("node:net");
-  const { createSocket } = load("node:dgram") as typeof import("node:dgram");
-  const { Resolver } = load("node:dns") as typeof import("node:dns");
+  const { Socket } = getBuiltinModule("node:net");
+  const { createSocket } = getBuiltinModule("node:dgram");
+  const { Resolver } = getBuiltinModule("node:dns");
   // connect() makes the handle at once, and a lookup that never answers keeps it from dialling.
   const stream = new Socket();
   stream.connect({ host: "never.invalid", port: 1, lookup: () => undefined });

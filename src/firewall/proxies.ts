@@ -1,9 +1,11 @@
 /** Keeps requests for metadata services off proxies: there the destination is no address any more but text in a request. */
 import { subscribe } from "node:diagnostics_channel";
+import { EventEmitter } from "node:events";
 import { isOwn } from "./capability.js";
 import type { Classifier, MetadataService } from "./classify.js";
 import { isPlainQuad } from "./classify.js";
 import type { HandleRules } from "./handles.js";
+import { isLoaded } from "./loaded.js";
 import { EACCES, stackHere } from "./refusal.js";
 
 /** What is added to `NO_PROXY`: exact literals, because most clients know no networks there. */
@@ -13,6 +15,8 @@ const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as 
 const slice = Function.prototype.call.bind(String.prototype.slice) as (text: string, from: number, to: number) => string;
 const exec = Function.prototype.call.bind(RegExp.prototype.exec) as (pattern: RegExp, text: string) => readonly (string | undefined)[] | null;
 const { apply } = Reflect;
+const { defineProperty, hasOwn } = Object;
+const { getBuiltinModule } = process;
 const canonicalUrl = URL;
 
 /** What Node's HTTP client publishes, as far as it is looked at. */
@@ -82,16 +86,35 @@ export function keepOffProxies(rules: HandleRules): void {
   subscribe("undici:request:create", dispatched);
 }
 
+interface AgentPrototype {
+  addRequest: (this: object, request: AgentRequest, ...rest: unknown[]) => unknown;
+}
+type AgentRequest = HttpRequest & { readonly destroyed: boolean; onSocket(socket: null): void };
+
 /** Looks at a request before its agent does. What was refused is destroyed and goes to no agent. */
 function guardAgents(check: (request: HttpRequest) => void): void {
-  const prototype = process.getBuiltinModule("node:http").Agent.prototype as unknown as { addRequest: (this: object, request: HttpRequest & { readonly destroyed: boolean; onSocket(socket: null): void }, ...rest: unknown[]) => unknown };
-  const { addRequest: original } = prototype;
-  prototype.addRequest = function addRequest(request, ...rest) {
-    check(request);
-    if (!request.destroyed) return apply(original, this, [request, ...rest]);
-    // A request says why it was destroyed when it is given its socket.
-    return request.onSocket(null);
-  };
+  const guarded = (original: AgentPrototype["addRequest"]): AgentPrototype["addRequest"] =>
+    function addRequest(request, ...rest) {
+      check(request);
+      if (!request.destroyed) return apply(original, this, [request, ...rest]);
+      // A request says why it was destroyed when it is given its socket.
+      return request.onSocket(null);
+    };
+  if (isLoaded("_http_agent")) {
+    const prototype = getBuiltinModule("node:http").Agent.prototype as unknown as AgentPrototype;
+    prototype.addRequest = guarded(prototype.addRequest);
+    return;
+  }
+  // Loading node:http takes longer than the rest of the firewall. When Node does, it assigns the method to a prototype
+  // that inherits from this one, and so the assignment comes by here.
+  defineProperty(EventEmitter.prototype, "addRequest", {
+    get: () => undefined,
+    set(this: object, value: unknown) {
+      const agents = typeof value === "function" && hasOwn(this, "createConnection");
+      defineProperty(this, "addRequest", { value: agents ? guarded(value as AgentPrototype["addRequest"]) : value, writable: true, enumerable: true, configurable: true });
+    },
+    configurable: true,
+  });
 }
 
 /** `port` is that of the host. */

@@ -1,29 +1,53 @@
 /**
  * Preload: `node -r imds-guard/register app.js`. The firewall is on before the program's first module, and what the AWS
- * SDK asks of IMDS goes through a guard. Settings come from environment and profile.
+ * SDK asks of IMDS goes through a guard. Settings come from environment and profile. What delays the program is kept
+ * small: only what decides is loaded, and what reads settings and tells of attempts when there is something to read or tell.
  * @module imds-guard/register
  */
-import { isImdsGuardError } from "../errors.js";
-import { readEarlySettings } from "../settings/early.js";
-import type { EarlySettings } from "../settings/early.js";
-import { realSystem } from "../system.js";
-import { earlyReporter } from "../firewall/early-reporter.js";
+import type { Teller } from "../firewall/install.js";
 import { install } from "../firewall/install.js";
+import type { EarlySettings } from "../settings/unsaid.js";
+import { nothingSaid, UNSAID } from "../settings/unsaid.js";
+import { realSystem } from "../system.js";
 import { leadSdkThroughGuard } from "./stock-sdk.js";
 
-const STRICT: EarlySettings = { firewall: "block", firewallAllow: [], log: "warning", eventsFile: undefined, eventFormat: "json", telemetry: "off" };
+/** After the first socket it is loaded all the same: the file may be replaced or gone by the time something is tried. */
+const LOAD_AFTER_MS = 1_000;
+
+function onDemand(): typeof import("./on-demand.js") {
+  return require("./on-demand.js") as typeof import("./on-demand.js");
+}
 
 function settings(): EarlySettings {
+  if (nothingSaid(realSystem)) return UNSAID;
+  const { earlyReporter, isImdsGuardError, readEarlySettings } = onDemand();
   try {
     return readEarlySettings({}, realSystem);
   } catch (error) {
     if (!isImdsGuardError(error)) throw error;
     // A word that nobody understands must open nothing.
-    earlyReporter(STRICT)("settings.invalid", { message: error.message, evidence: error.evidence, advice: error.advice });
-    return STRICT;
+    earlyReporter(UNSAID)("settings.invalid", { message: error.message, evidence: error.evidence, advice: error.advice });
+    return UNSAID;
   }
 }
 
 const { firewall: mode, firewallAllow: allow, ...sinks } = settings();
-install({ mode, allow, early: true, report: earlyReporter(sinks) });
+
+function teller(): Teller {
+  const { createTeller, earlyReporter } = onDemand();
+  return createTeller(earlyReporter(sinks));
+}
+
+function prepare(): void {
+  const load = (): void => {
+    try {
+      onDemand();
+    } catch {
+      // There is one more try with the first attempt, which is refused either way.
+    }
+  };
+  setTimeout(load, LOAD_AFTER_MS).unref();
+}
+
+install({ mode, allow, early: true, onFirstSocket: prepare, teller });
 leadSdkThroughGuard();

@@ -69,14 +69,12 @@ export function createGuard(options: GuardOptions = {}): ApplicationGuard {
     ...core,
     clientConfig: (init) => clientConfig(core, init),
     async installFirewall() {
-      const [{ settings, reporter }, { install }] = await Promise.all([workingsOf(core), import("../firewall/install.js")]);
+      const [{ settings, reporter }, { install }, { createTeller }] = await Promise.all([workingsOf(core), import("../firewall/install.js"), import("../firewall/telling.js")]);
       return install({
         mode: settings.firewall,
         allow: settings.firewallAllow,
         early: false,
-        report: (code, details) => {
-          reporter.report(code, details);
-        },
+        teller: () => createTeller((code, details) => reporter.report(code, details)),
       });
     },
     async monitor(wanted = {}) {

@@ -1,7 +1,7 @@
 /** What the SDK's own links have to read, told without loading them: loading takes longer than everything else in the chain. */
 import { statSync } from "node:fs";
 import type { ConfigFileLocations } from "../settings/config-files.js";
-import { locate } from "../settings/config-files.js";
+import { locate } from "../settings/locations.js";
 import type { System } from "../system.js";
 
 /** Without both, `fromEnv` gives nothing. */
@@ -16,9 +16,7 @@ export function hasWebIdentity(init: { readonly webIdentityTokenFile?: string | 
 
 /** Whether there may be a shared config or credentials file. Without any, `fromIni` and `fromProcess` give nothing. */
 export function hasSharedFiles({ configFilepath, filepath }: ConfigFileLocations, system: System): boolean {
-  return (
-    mayExist(locate(configFilepath, "AWS_CONFIG_FILE", "config", system)) || mayExist(locate(filepath, "AWS_SHARED_CREDENTIALS_FILE", "credentials", system))
-  );
+  return mayExist(locate("config", system, configFilepath)) || mayExist(locate("credentials", system, filepath));
 }
 
 function mayExist(path: string): boolean {

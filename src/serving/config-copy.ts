@@ -1,9 +1,10 @@
 /** Copies of the shared config files in which one profile has no credentials, so that a program goes on to those it is served. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { FileKind } from "../settings/config-files.js";
-import { MAX_CONFIG_FILE, sectionAsRead } from "../settings/config-files.js";
+import { sectionAsRead } from "../settings/config-files.js";
+import type { FileKind } from "../settings/locations.js";
+import { CONFIG_FILES, locate, MAX_CONFIG_FILE } from "../settings/locations.js";
 import type { System } from "../system.js";
 import { CREDENTIAL_KEYS } from "./credential-origin.js";
 
@@ -45,11 +46,9 @@ function profileOf(section: string, kind: FileKind): string | undefined {
  * @throws the system's error where no directory can be made
  */
 export function copyWithoutCredentials(profile: string, system: System): ConfigCopies {
-  const home = system.env["HOME"] || system.env["USERPROFILE"] || homedir();
   const copies: Partial<Record<FileKind, string>> = {};
-  for (const [kind, variable] of [["config", "AWS_CONFIG_FILE"], ["credentials", "AWS_SHARED_CREDENTIALS_FILE"]] as const) {
-    const path = system.env[variable] || join(home, ".aws", kind);
-    const read = system.readFile(path.startsWith("~/") ? join(home, path.slice(2)) : path, MAX_CONFIG_FILE);
+  for (const [kind] of CONFIG_FILES) {
+    const read = system.readFile(locate(kind, system), MAX_CONFIG_FILE);
     if (read.kind !== "content") continue;
     const text = read.bytes.toString("utf8");
     const without = withoutCredentials(text, kind, profile);

@@ -1,12 +1,9 @@
 /** Reads the shared config and credentials files: checked strictly first, then parsed by the SDK's own loader. */
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { ImdsGuardSettingsError, printable } from "../errors.js";
 import { loadIniFiles } from "../sdk.js";
 import type { System } from "../system.js";
-
-/** The largest shared config file that is read, in bytes. */
-export const MAX_CONFIG_FILE = 1024 * 1024;
+import { CONFIG_FILES, locate, MAX_CONFIG_FILE, mentionsGuard } from "./locations.js";
+import type { FileKind } from "./locations.js";
 
 /** Keys of one profile. */
 export type Profile = Readonly<Record<string, string | undefined>>;
@@ -33,41 +30,25 @@ export interface ProfileRead {
  * all of these as "no settings", and a setting that vanishes silently must not open IMDS.
  */
 export async function readProfile(name: string, locations: ConfigFileLocations, system: System): Promise<ProfileRead> {
-  const configFilepath = locate(locations.configFilepath, "AWS_CONFIG_FILE", "config", system);
-  const filepath = locate(locations.filepath, "AWS_SHARED_CREDENTIALS_FILE", "credentials", system);
-
+  const paths = { config: locate("config", system, locations.configFilepath), credentials: locate("credentials", system, locations.filepath) };
   let problem: ImdsGuardSettingsError | undefined;
   let found = false;
-  let mentionsGuard = false;
-  for (const [kind, path, setting] of [["config", configFilepath, "AWS_CONFIG_FILE"], ["credentials", filepath, "AWS_SHARED_CREDENTIALS_FILE"]] as const) {
+  let mentioned = false;
+  for (const [kind, setting] of CONFIG_FILES) {
+    const path = paths[kind];
     const read = system.readFile(path, MAX_CONFIG_FILE);
     if (read.kind === "absent") continue;
     found = true;
-    if (read.kind === "content") mentionsGuard ||= /imds_guard_/i.test(read.bytes.toString("latin1"));
+    if (read.kind === "content") mentioned ||= mentionsGuard(read.bytes);
     const complaint = read.kind === "content" ? complaintAbout(read.bytes, kind, name) : unreadable(read);
     if (complaint !== undefined) problem ??= unusable(path, setting, complaint);
   }
-  if (problem) return { name, profile: {}, problem, mentionsGuard };
+  if (problem) return { name, profile: {}, problem, mentionsGuard: mentioned };
   // Loading the SDK's loader costs as much as everything else together; without a file there is nothing to load.
   if (!found) return { name, profile: {} };
   const { parseKnownFiles } = await loadIniFiles();
-  const profiles = await parseKnownFiles({ filepath, configFilepath, ignoreCache: true });
+  const profiles = await parseKnownFiles({ filepath: paths.credentials, configFilepath: paths.config, ignoreCache: true });
   return { name, profile: Object.hasOwn(profiles, name) ? (profiles[name] ?? {}) : {} };
-}
-
-/** Where a file is: as given, as the variable says, else in `~/.aws`. */
-export function locate(given: string | undefined, variable: string, file: string, system: System): string {
-  const path = given ?? system.env[variable];
-  if (path === undefined || path === "") return join(home(system), ".aws", file);
-  return path.startsWith("~/") ? join(home(system), path.slice(2)) : path;
-}
-
-/** The home directory as the SDK's loader finds it, so that both read the same files. */
-function home(system: System): string {
-  const { HOME, USERPROFILE, HOMEPATH, HOMEDRIVE = "C:" } = system.env;
-  if (HOME) return HOME;
-  if (USERPROFILE) return USERPROFILE;
-  return HOMEPATH ? `${HOMEDRIVE}${HOMEPATH}` : homedir();
 }
 
 function unreadable(read: { kind: "unreadable"; code: string } | { kind: "too-large"; limit: number }): string {
@@ -113,9 +94,6 @@ export function complaintAbout(bytes: Buffer, kind: FileKind, profile: string): 
   }
   return undefined;
 }
-
-/** Which of the two files: in `config` a profile is `[profile name]`, in `credentials` it is `[name]`. */
-export type FileKind = "config" | "credentials";
 
 function complaintAboutSection(section: string, kind: FileKind, profile: string): string | undefined {
   const read = sectionAsRead(section, kind);

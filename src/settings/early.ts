@@ -1,17 +1,13 @@
 /** The settings that a preload needs before the program starts: read at once, without the SDK's loader, which takes its time. */
 import type { System } from "../system.js";
-import type { FileKind, Profile } from "./config-files.js";
-import { complaintAbout, locate, MAX_CONFIG_FILE, sectionAsRead, sectionOf, unusable } from "./config-files.js";
-import type { EventFormat, GuardOptions, Settings } from "./options.js";
+import type { Profile } from "./config-files.js";
+import { complaintAbout, sectionAsRead, sectionOf, unusable } from "./config-files.js";
+import type { FileKind } from "./locations.js";
+import { CONFIG_FILES, locate, MAX_CONFIG_FILE, mentionsGuard } from "./locations.js";
+import type { GuardOptions } from "./options.js";
 import { pickSetting } from "./resolve.js";
-
-/** What the firewall has to know. */
-export interface EarlySettings extends Pick<Settings, "firewall" | "firewallAllow"> {
-  readonly log: NonNullable<GuardOptions["log"]>;
-  readonly eventsFile: string | undefined;
-  readonly eventFormat: EventFormat;
-  readonly telemetry: "opentelemetry" | "off";
-}
+import type { EarlySettings } from "./unsaid.js";
+import { UNSAID } from "./unsaid.js";
 
 /**
  * Reads the firewall's settings from options, environment and profile.
@@ -20,14 +16,14 @@ export interface EarlySettings extends Pick<Settings, "firewall" | "firewallAllo
  */
 export function readEarlySettings(options: Pick<GuardOptions, "firewall" | "firewallAllow">, system: System): EarlySettings {
   const profile = ownKeys(system);
-  const pick = <T>(name: Parameters<typeof pickSetting>[0], fallback: T): T => (pickSetting(name, options, system.env, profile) as T | undefined) ?? fallback;
+  const pick = <Name extends keyof EarlySettings>(name: Name): EarlySettings[Name] => (pickSetting(name, options, system.env, profile) as EarlySettings[Name] | undefined) ?? UNSAID[name];
   return {
-    firewall: pick("firewall", "block"),
-    firewallAllow: pick("firewallAllow", []),
-    log: pick("log", "warning"),
-    eventsFile: pick("eventsFile", undefined),
-    eventFormat: pick("eventFormat", "json"),
-    telemetry: pick("telemetry", "off"),
+    firewall: pick("firewall"),
+    firewallAllow: pick("firewallAllow"),
+    log: pick("log"),
+    eventsFile: pick("eventsFile"),
+    eventFormat: pick("eventFormat"),
+    telemetry: pick("telemetry"),
   };
 }
 
@@ -35,10 +31,10 @@ export function readEarlySettings(options: Pick<GuardOptions, "firewall" | "fire
 function ownKeys(system: System): Profile {
   const name = system.env["AWS_PROFILE"] || "default";
   const keys: Record<string, string> = {};
-  for (const [kind, setting] of [["config", "AWS_CONFIG_FILE"], ["credentials", "AWS_SHARED_CREDENTIALS_FILE"]] as const) {
-    const path = locate(undefined, setting, kind, system);
+  for (const [kind, setting] of CONFIG_FILES) {
+    const path = locate(kind, system);
     const read = system.readFile(path, MAX_CONFIG_FILE);
-    if (read.kind !== "content" || !/imds_guard_/i.test(read.bytes.toString("latin1"))) continue;
+    if (read.kind !== "content" || !mentionsGuard(read.bytes)) continue;
     const complaint = complaintAbout(read.bytes, kind, name);
     if (complaint !== undefined) throw unusable(path, setting, complaint);
     Object.assign(keys, keysOf(read.bytes.toString("utf8"), name, kind));

@@ -3,7 +3,7 @@ import { Socket as DatagramSocket } from "node:dgram";
 import { Socket } from "node:net";
 import { runInThisContext } from "node:vm";
 import { beforeEach, describe, expect, it } from "vitest";
-import { arrivals, kernel, put } from "./kernel.js";
+import { arrivals, kernel, noting, put } from "./kernel.js";
 import { callerOf, watchCallers } from "../../src/firewall/callers.js";
 import { createClassifier } from "../../src/firewall/classify.js";
 
@@ -134,5 +134,98 @@ describe("callerOf", () => {
     expect(arrivals()).toEqual(["Socket.connect"]);
     put(Socket.prototype, "connect", () => "replaced");
     expect(socket.connect(80, "metadata.example")).toBe("replaced");
+  });
+});
+
+describe("before the first handle", () => {
+  let loaded: string[];
+  let first: number;
+  const wait = (classifier = createClassifier(["dns"])): void => watchCallers(classifier, { prototypes: { tcp: kernel.TCP.prototype as object, udp: kernel.UDP.prototype as object }, onFirstSocket: () => first++ });
+  const unwrapped = (): [unknown, unknown, unknown] => [Socket.prototype.connect, DatagramSocket.prototype.send, DatagramSocket.prototype.connect];
+  type Asked = { getAsyncId(): unknown } & Record<symbol, unknown>;
+  const ask = (handle: object): unknown => (handle as Asked).getAsyncId();
+  /** What all handles have in common, below those of TCP. */
+  let all: object;
+
+  beforeEach(() => {
+    first = 0;
+    loaded = ["NativeModule fs"];
+    for (const object of [Socket.prototype, DatagramSocket.prototype] as const) put(object, "connect", noting("connect"));
+    put(DatagramSocket.prototype, "send", noting("send"));
+    put(process, "moduleLoadList", loaded);
+    all = { getAsyncId: noting("getAsyncId", 7) };
+    Object.setPrototypeOf(kernel.TCP.prototype, all);
+    Object.setPrototypeOf(kernel.UDP.prototype, all);
+  });
+
+  it("nothing is wrapped, and handles of other modules change nothing", () => {
+    const before = unwrapped();
+    wait();
+    expect(ask(new kernel.TCP())).toBe(7);
+    expect(ask(new kernel.UDP())).toBe(7);
+    expect([unwrapped(), first]).toEqual([before, 0]);
+    expect(arrivals()).toEqual(["getAsyncId", "getAsyncId"]);
+  });
+
+  it("the first of a stream wraps them, and is known by whoever made it", () => {
+    const method = Object.getOwnPropertyDescriptor(all, "getAsyncId");
+    const before = unwrapped();
+    wait();
+    loaded.push("NativeModule net");
+    const handle = new kernel.TCP();
+    const socket = {};
+    handle[Symbol("owner_symbol")] = socket;
+    const program = (): unknown => ask(handle);
+    expect(program()).toBe(7);
+    expect(callerOf(socket)?.split("\n")[2]).toContain("at program (");
+    expect(first).toBe(1);
+    expect(Object.getOwnPropertyDescriptor(all, "getAsyncId")).toEqual(method);
+    const [connect, send] = unwrapped();
+    expect([connect === before[0], send === before[1]]).toEqual([false, true]);
+    // From now on it is the wrapper that knows.
+    const other = stream();
+    const later = (): unknown => other.connect(80, "metadata.example");
+    later();
+    expect(callerOf(other)).toContain("at later (");
+    ask(handle);
+    expect(first).toBe(1);
+  });
+
+  it("the first of datagrams wraps theirs, and leaves those of streams", () => {
+    const before = unwrapped();
+    wait();
+    loaded.push("NativeModule dgram");
+    expect(ask(new kernel.UDP())).toBe(7);
+    const [connect, send, bound] = unwrapped();
+    expect([connect === before[0], send === before[1], bound === before[2]]).toEqual([true, false, false]);
+    expect([Object.hasOwn(kernel.UDP.prototype as object, "getAsyncId"), first]).toEqual([false, 0]);
+  });
+
+  it.each([
+    ["the modules are there", () => loaded.push("NativeModule net", "NativeModule dgram"), 1],
+    ["Node does not say which modules there are", () => put(process, "moduleLoadList", undefined), 1],
+    ["handles are asked for nothing", () => Reflect.deleteProperty(all, "getAsyncId"), 1],
+    ["nobody waits", () => undefined, 0],
+  ])("all is wrapped at once where %s", (why, make, told) => {
+    const before = unwrapped();
+    make();
+    if (why === "nobody waits") watchCallers(createClassifier([]));
+    else wait();
+    expect(unwrapped().map((method, index) => method === before[index])).toEqual([false, false, false]);
+    expect(first).toBe(told);
+  });
+
+  it("changes nothing for a program that replaced built-ins", () => {
+    wait();
+    loaded.push("NativeModule net");
+    const { includes } = Array.prototype;
+    const handle = new kernel.TCP();
+    try {
+      Array.prototype.includes = () => false;
+      ask(handle);
+    } finally {
+      Array.prototype.includes = includes;
+    }
+    expect(first).toBe(1);
   });
 });

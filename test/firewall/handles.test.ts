@@ -8,6 +8,7 @@ import { watchCallers } from "../../src/firewall/callers.js";
 import { publish } from "../../src/firewall/capability.js";
 import { createClassifier } from "../../src/firewall/classify.js";
 import { hookHandles } from "../../src/firewall/handles.js";
+import { nativePrototypes } from "../../src/firewall/native-prototypes.js";
 import type { Attempt } from "../../src/firewall/refusal.js";
 import { EACCES } from "../../src/firewall/refusal.js";
 import { markOwn } from "../../src/own-sockets.js";
@@ -19,13 +20,11 @@ let attempts: Attempt[];
 /** Refuses; or lets pass what it was asked about. */
 function hooked(blocked = true): void {
   attempts = [];
-  hookHandles({
-    classifier,
-    attempted: (attempt) => {
-      attempts.push(attempt);
-      return { blocked, cause: CAUSE };
-    },
-  });
+  const attempted = (attempt: Attempt) => {
+    attempts.push(attempt);
+    return { blocked, cause: CAUSE };
+  };
+  hookHandles({ classifier, attempted }, nativePrototypes());
 }
 
 /** The functions of a stack, from the top. */

@@ -3,7 +3,7 @@ import { ChildProcess } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import workerThreads, { Worker as exported } from "node:worker_threads";
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { arrivals, kernel, put } from "./kernel.js";
 import { passOn, preloadPath } from "../../src/firewall/inherit.js";
 
@@ -71,17 +71,47 @@ const PAIRS: readonly (readonly [readonly unknown[], readonly unknown[]])[] = [
   [[7, null, "A=1"], [7, null, "A=1", `NODE_OPTIONS=${OPTION}`, ADDED]],
 ];
 
+interface Spawner {
+  spawn(options: unknown): unknown;
+}
+
 describe.each([
-  ["spawn", "ChildProcess.spawn", (options: unknown) => (ChildProcess.prototype as unknown as { spawn(options: unknown): unknown }).spawn(options), ChildProcess.prototype],
-  ["spawnSync", "spawn_sync.spawn", (options: unknown) => (kernel.bindings["spawn_sync"] as { spawn(options: unknown): unknown }).spawn(options), undefined],
-] as const)("a child of %s", (_, arrived, start, self) => {
+  ["spawn", "process.spawn", () => kernel.Process.prototype as Spawner],
+  ["spawnSync", "spawn_sync.spawn", () => kernel.bindings["spawn_sync"] as unknown as Spawner],
+  ["spawn, without the binding", "ChildProcess.spawn", () => {
+    kernel.bindings["process_wrap"] = undefined;
+    return ChildProcess.prototype as unknown as Spawner;
+  }],
+  ["spawn, of a Node that nobody knows yet", "ChildProcess.spawn", () => {
+    put(process, "versions", { ...process.versions, node: "27.0.0" });
+    return ChildProcess.prototype as unknown as Spawner;
+  }],
+  ["spawn, with a binding of another make", "ChildProcess.spawn", () => {
+    kernel.bindings["process_wrap"] = { Process: { prototype: {} } };
+    return ChildProcess.prototype as unknown as Spawner;
+  }],
+] as const)("a child of %s", (_, arrived, spawner) => {
+  let self: Spawner;
+  beforeEach(() => {
+    self = spawner();
+  });
+  const start = (options: unknown): unknown => self.spawn(options);
   it.each(PAIRS)("is given %j as %j", (given, becomes) => {
     passOn(PATH, INHERITED);
     const options = { file: "/bin/true", envPairs: [...given] };
     expect(start(options)).toBe(`answer of ${arrived}`);
-    expect(kernel.arrived).toEqual([{ method: arrived, self: self ?? kernel.bindings["spawn_sync"], args: [{ file: "/bin/true", envPairs: becomes }] }]);
+    expect(kernel.arrived).toEqual([{ method: arrived, self, args: [{ file: "/bin/true", envPairs: becomes }] }]);
     expect(kernel.arrived[0]?.args[0]).toBe(options);
-    expect(kernel.arrived[0]?.self).toBe(self ?? kernel.bindings["spawn_sync"]);
+    expect(kernel.arrived[0]?.self).toBe(self);
+  });
+
+  it.each(PAIRS)("is given %j as %j, one argument after the other", (given, becomes) => {
+    passOn(PATH, INHERITED);
+    const own = self as unknown as { spawn(...args: unknown[]): unknown };
+    expect(own.spawn("/bin/true", ["true"], "/", given, [], 0)).toBe(`answer of ${arrived}`);
+    own.spawn("/bin/true", ["true"], "/", undefined, [], 0);
+    own.spawn("/bin/true", ["true"], [...given]);
+    expect(kernel.arrived.map(({ args }) => args)).toEqual([["/bin/true", ["true"], "/", becomes, [], 0], ["/bin/true", ["true"], "/", undefined, [], 0], ["/bin/true", ["true"], given]]);
   });
 
   it.each([{ file: "/bin/true" }, { envPairs: undefined }, { envPairs: "A=1" }, undefined, null])("is the system's with %j", (options) => {
@@ -109,14 +139,14 @@ describe("spawnSync without a binding to guard", () => {
   });
 
   it("was looked for without a warning", () => {
-    const { spawn_sync: binding } = kernel.bindings;
+    const { bindings } = kernel;
     const told: unknown[] = [];
     put(process, "binding", (name: string) => {
       told.push(name, process.noDeprecation);
-      return binding;
+      return bindings[name];
     });
     expect(passOn(PATH, INHERITED)).toEqual([]);
-    expect(told).toEqual(["spawn_sync", true]);
+    expect(told).toEqual(["process_wrap", true, "spawn_sync", true]);
   });
 });
 

@@ -6,17 +6,18 @@ import { golden } from "../support/wording.js";
 import { arrivals, FIREWALL, kernel, put } from "./kernel.js";
 import { installFirewall } from "../../src/firewall/index.js";
 import type { Installation } from "../../src/firewall/install.js";
-import { install, MAX_REPORTED, REPORT_WINDOW_MS } from "../../src/firewall/install.js";
+import { install } from "../../src/firewall/install.js";
 import { EACCES } from "../../src/firewall/refusal.js";
+import { createTeller, MAX_REPORTED, REPORT_WINDOW_MS } from "../../src/firewall/telling.js";
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import { ALLOW_WORDS } from "../../src/settings/options.js";
 import { ImdsRefusedError } from "../../src/errors.js";
 
-type Told = Parameters<Installation["report"]>;
-let told: Told[];
+type Report = Parameters<typeof createTeller>[0];
+let told: Parameters<Report>[];
 
-function installed(options: Partial<Installation> = {}) {
-  return install({ mode: "block", allow: [], early: false, report: (...event) => void told.push(event), ...options });
+function installed({ report = (...event) => void told.push(event), ...options }: Partial<Installation> & { readonly report?: Report } = {}) {
+  return install({ mode: "block", allow: [], early: false, teller: () => createTeller(report), ...options });
 }
 
 beforeEach(() => {

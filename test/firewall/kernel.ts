@@ -6,6 +6,7 @@ import { ChildProcess } from "node:child_process";
 import { Socket as DatagramSocket } from "node:dgram";
 import diagnosticsChannel from "node:diagnostics_channel";
 import fs from "node:fs";
+import { EventEmitter } from "node:events";
 import { Agent } from "node:http";
 import { syncBuiltinESMExports } from "node:module";
 import { Socket } from "node:net";
@@ -44,6 +45,7 @@ export interface Kernel {
   readonly TCP: new () => TcpHandle;
   readonly UDP: new () => UdpHandle;
   readonly ChannelWrap: new () => ResolverHandle;
+  readonly Process: new () => { spawn: Method };
   /** `process.binding` gives these; a test may take one away. */
   readonly bindings: Record<string, Record<string, unknown> | undefined>;
   /** What `getServers` of every resolver says. */
@@ -76,9 +78,10 @@ const CHANGED: readonly (readonly [object, string | symbol])[] = [
   [DatagramSocket.prototype, "connect"],
   [ChildProcess.prototype, "spawn"],
   [Agent.prototype, "addRequest"],
+  [EventEmitter.prototype, "addRequest"],
   [workerThreads, "Worker"],
   [performance, "now"],
-  ...["binding", "execve", "versions", "argv", "execArgv", "getBuiltinModule", "_getActiveHandles", "noDeprecation"].map((name) => [process, name] as const),
+  ...["binding", "execve", "versions", "argv", "execArgv", "getBuiltinModule", "_getActiveHandles", "moduleLoadList", "noDeprecation"].map((name) => [process, name] as const),
 ];
 const before = CHANGED.map(([object, key]) => getOwnPropertyDescriptor(object, key));
 const environment = { ...process.env };
@@ -121,8 +124,9 @@ function boot(): Kernel {
   const UDP = handles("udp", ["connect", "connect6", "send", "send6"]) as Kernel["UDP"];
   const ChannelWrap = handles("cares", ["setServers"]) as Kernel["ChannelWrap"];
   defineProperty(ChannelWrap.prototype, "getServers", { value: () => kernel.servers, configurable: true });
-  const bindings = { tcp_wrap: { TCP }, udp_wrap: { UDP }, cares_wrap: { ChannelWrap }, spawn_sync: { spawn: noting("spawn_sync.spawn") } };
-  return { arrived: [], TCP, UDP, ChannelWrap, bindings, servers: [], published: undefined, preload: undefined, thrown: [] };
+  const Process = handles("process", ["spawn"]) as Kernel["Process"];
+  const bindings = { tcp_wrap: { TCP }, udp_wrap: { UDP }, cares_wrap: { ChannelWrap }, process_wrap: { Process }, spawn_sync: { spawn: noting("spawn_sync.spawn") } };
+  return { arrived: [], TCP, UDP, ChannelWrap, Process, bindings, servers: [], published: undefined, preload: undefined, thrown: [] };
 }
 
 const subscriptions: (readonly [string | symbol, diagnosticsChannel.ChannelListener])[] = [];

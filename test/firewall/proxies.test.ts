@@ -1,8 +1,9 @@
 /** Requests as Node's HTTP client and undici publish them, of which some would leave through a proxy. */
 import { channel } from "node:diagnostics_channel";
+import { EventEmitter } from "node:events";
 import { Agent } from "node:http";
 import { beforeEach, describe, expect, it } from "vitest";
-import { arrivals, kernel, put } from "./kernel.js";
+import { arrivals, kernel, noting, put } from "./kernel.js";
 import { publish } from "../../src/firewall/capability.js";
 import { createClassifier } from "../../src/firewall/classify.js";
 import { keepOffProxies } from "../../src/firewall/proxies.js";
@@ -207,6 +208,49 @@ describe("an agent", () => {
     kept(node);
     expect(addRequest(request({ host: IMDS }))).toBe("answer of Agent.addRequest");
     expect(attempts).toEqual([]);
+  });
+});
+
+describe("an agent that Node has not loaded yet", () => {
+  beforeEach(() => {
+    put(process, "moduleLoadList", ["NativeModule net"]);
+  });
+  type Added = Record<"addRequest", (...args: unknown[]) => unknown>;
+  const refused = () => ({ ...request({ host: IMDS }), destroyed: true, onSocket: () => "told" });
+
+  it("is guarded as Node makes it", () => {
+    kept("20.19.0");
+    expect((Agent.prototype as unknown as Added).addRequest({})).toBe("answer of Agent.addRequest");
+    kernel.arrived.length = 0;
+    // As in lib/_http_agent.js.
+    const prototype = Object.create(EventEmitter.prototype) as Added & { createConnection?: unknown };
+    prototype.createConnection = () => undefined;
+    prototype.addRequest = noting("the agent's own");
+    expect(Object.getOwnPropertyDescriptor(prototype, "addRequest")).toMatchObject({ writable: true, enumerable: true, configurable: true });
+    const agent = Object.create(prototype) as Added;
+    expect(agent.addRequest(refused())).toBe("told");
+    expect([attempts.length, arrivals()]).toEqual([1, []]);
+    expect(agent.addRequest({ ...request({}), destroyed: false }, 7)).toBe("answer of the agent's own");
+    expect(kernel.arrived[0]?.self).toBe(agent);
+  });
+
+  it("is told from other emitters", () => {
+    kept("20.19.0");
+    expect(Reflect.get(new EventEmitter(), "addRequest")).toBeUndefined();
+    for (const value of [() => 7, undefined, "text"]) {
+      const other = Object.assign(new EventEmitter(), { addRequest: value });
+      expect(Object.getOwnPropertyDescriptor(other, "addRequest")).toEqual({ value, writable: true, enumerable: true, configurable: true });
+    }
+    class Queue extends EventEmitter {
+      createConnection = 7;
+      addRequest = 8;
+    }
+    expect(new Queue()).toMatchObject({ createConnection: 7, addRequest: 8 });
+  });
+
+  it("is left alone by Node 22", () => {
+    kept("22.0.0");
+    expect(Object.hasOwn(EventEmitter.prototype, "addRequest")).toBe(false);
   });
 });
 

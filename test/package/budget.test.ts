@@ -14,8 +14,8 @@ beforeAll(requireBuild);
 const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: number; readonly types?: number }>> = {
   "dist/index.js": { start: 139, all: 384, types: 54 },
   "dist/index.cjs": { start: 143, all: 407, types: 54 },
-  "dist/register.js": { start: 97, all: 494 },
-  "dist/register.cjs": { start: 99, all: 518 },
+  "dist/register.js": { start: 45, all: 540 },
+  "dist/register.cjs": { start: 45, all: 540 },
   "dist/firewall.js": { start: 114, all: 117, types: 18 },
   "dist/firewall.cjs": { start: 129, all: 133, types: 18 },
   "dist/credential-provider-imds.js": { start: 139, all: 253, types: 6 },
@@ -23,7 +23,7 @@ const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: 
   "dist/cli.js": { start: 26, all: 597 },
 };
 /** Files that a start reads: each costs more than what is in it. */
-const MOST_FILES: Readonly<Record<string, number>> = { "dist/index.js": 1, "dist/index.cjs": 1, "dist/register.js": 1, "dist/register.cjs": 1, "dist/cli.js": 13 };
+const MOST_FILES: Readonly<Record<string, number>> = { "dist/index.js": 1, "dist/index.cjs": 1, "dist/register.js": 2, "dist/register.cjs": 1, "dist/cli.js": 13 };
 /** KiB of everything in `dist`, both module systems and all types. */
 const MOST_IN_ALL = 2_626;
 

@@ -37,7 +37,7 @@ const files: readonly SourceFile[] = readdirSync(SRC, { recursive: true, encodin
     const targets = (pattern: RegExp): string[] =>
       [...text.matchAll(pattern)].map(([, specifier = ""]) => normalize(join(dirname(path), specifier)).replaceAll(sep, "/").replace(/\.js$/, ".ts"));
     const eager = targets(/(?:\bfrom\s+|^import\s+)"(\.{1,2}\/[^"]+)"/gm);
-    const imports = [...eager, ...targets(/\bimport\s*\(\s*"(\.{1,2}\/[^"]+)"/gm)];
+    const imports = [...eager, ...targets(/\b(?:import|require)\s*\(\s*"(\.{1,2}\/[^"]+\.js)"/gm)];
     return { path: path.replaceAll(sep, "/"), room: dirname(path) === "." ? "" : (path.split(sep)[0] ?? ""), text, imports, eager };
   });
 const byPath = new Map(files.map((file) => [file.path, file]));

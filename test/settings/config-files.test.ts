@@ -3,8 +3,9 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseKnownFiles } from "@smithy/shared-ini-file-loader";
 import { describe, expect, test, vi } from "vitest";
-import type { FileKind } from "../../src/settings/config-files.js";
-import { complaintAbout, MAX_CONFIG_FILE, readProfile } from "../../src/settings/config-files.js";
+import type { FileKind } from "../../src/settings/locations.js";
+import { complaintAbout, readProfile } from "../../src/settings/config-files.js";
+import { MAX_CONFIG_FILE } from "../../src/settings/locations.js";
 import { makeHome } from "./home.js";
 import { fc } from "../support/properties.js";
 

@@ -278,6 +278,15 @@ add("child of a child", () => ended(spawn(node, ["-e", `require("child_process")
 add("child of a worker", () => thread(`require("child_process").spawn(process.execPath, ["-e", ${JSON.stringify(HIT)}], { env: {} }).on("exit", (code) => { process.exitCode = code; });`, { eval: true, execArgv: [], env: {} }));
 add("worker of a child", () => ended(spawn(node, ["-e", `new (require("worker_threads").Worker)(${JSON.stringify(HIT)}, { eval: true, execArgv: [], env: {} }).on("exit", (code) => { process.exitCode = code; });`], { env: {} })));
 add("ChildProcess itself", () => { const child = new childProcess.ChildProcess(); child.spawn({ file: node, args: [node, HIT_FILE], envPairs: [], stdio: "ignore" }); return ended(child); });
+add("process_wrap with an environment of its own", () => new Promise((resolve, reject) => {
+  const { Process, constants } = process.binding("process_wrap");
+  const child = new Process();
+  child.onexit = (code) => (code === 0 ? resolve("ended") : reject(Object.assign(new Error(), { code: code === 13 ? "EACCES" : code })));
+  const stdio = [{ type: "ignore" }, { type: "ignore" }, { type: "ignore" }];
+  // Since Node 24, one argument after the other.
+  const status = constants === undefined ? child.spawn({ file: node, args: [node, HIT_FILE], envPairs: [], stdio, detached: false }) : child.spawn(node, [node, HIT_FILE], undefined, [], stdio, 0, undefined, undefined);
+  if (status !== 0) reject(Object.assign(new Error(), { code: status }));
+}));
 add("cluster", () => { const cluster = require("cluster"); cluster.setupPrimary({ exec: HIT_FILE, execArgv: [] }); return ended(cluster.fork()); }, { shape: "any" });
 add("execve", () => process.execve(node, [node, "-e", HIT.replace("response.resume()", "{ response.resume(); console.log('{\"value\":\"reached\"}') }").replace("process.exitCode =", "console.log(JSON.stringify({ code: error.code })); process.exitCode =")], { PATH: "/" }), { min: 24 });
 add("child with an emptied environment", () => { for (const name of Object.keys(process.env)) delete process.env[name]; return ended(spawn(node, [HIT_FILE])); });
@@ -401,14 +410,6 @@ add("documented: a relay behind a Unix socket", () => get({ host: "a.test", sock
 add("documented: a tunnel spoken by hand", () => new Promise((resolve, reject) => { const socket = net.connect(3128, "127.0.0.1", () => socket.write(`CONNECT ${V4}:80 HTTP/1.1\r\n\r\n`)); socket.on("data", () => { socket.destroy(); resolve("tunnel"); }); socket.on("error", reject); }), { documented: "text that only the proxy understands" });
 add("documented: another program", () => ended(spawn("bash", ["-c", `exec 3<>/dev/tcp/${V4}/80`])), { documented: "not Node.js" });
 add("documented: code that takes the guard's own mark", () => { const socket = net.connect({ host: V4, port: 80, autoSelectFamily: false }); globalThis[Symbol.for("imds-guard.firewall")]?.own(socket); return connected(socket); }, { documented: "hostile code in the process" });
-add("documented: process_wrap with an environment of its own", () => new Promise((resolve, reject) => {
-  const { Process } = process.binding("process_wrap");
-  const child = new Process();
-  child.onexit = (code) => (code === 0 ? resolve("ended") : reject(Object.assign(new Error(), { code: code === 13 ? "EACCES" : code })));
-  const options = { file: node, args: [node, HIT_FILE], envPairs: [], stdio: [{ type: "ignore" }, { type: "ignore" }, { type: "ignore" }], detached: false };
-  const status = child.spawn(options);
-  if (status !== 0) reject(Object.assign(new Error(), { code: status }));
-}), { documented: "the native handle of a process", max: 22 });
 add("documented: libc through node:ffi", () => {
   const { functions } = require("node:ffi").dlopen("libc.so.6", { socket: { arguments: ["i32", "i32", "i32"], return: "i32" }, connect: { arguments: ["i32", "buffer", "u32"], return: "i32" } });
   // struct sockaddr_in: family, port in network order, address.

@@ -1,0 +1,136 @@
+/** What is told of attempts, and of a firewall that cannot be: errors that explain themselves, events, and their limits. */
+import { dirname, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ImdsRefusedError } from "../errors.js";
+import type { EventCode, EventDetails } from "../events/catalogue.js";
+import { quietly } from "../events/quietly.js";
+import type { MetadataService } from "./classify.js";
+import type { ForeignRuntime, Teller } from "./install.js";
+import type { Attempt } from "./refusal.js";
+
+/** Attempts that are reported one by one in each window; the rest is counted. */
+export const MAX_REPORTED = 100;
+/** Length of that window in milliseconds. */
+export const REPORT_WINDOW_MS = 60_000;
+
+/** Frames of a caller's stack that are kept. */
+export const MAX_FRAMES = 16;
+
+/** Tells `report` of what is tried. */
+export function createTeller(report: (code: EventCode, details: EventDetails) => void): Teller {
+  const note = recorder(report);
+  return {
+    attempted(attempt, blocked) {
+      const error = blockedError(attempt);
+      try {
+        note(attempt, error, blocked);
+      } catch {
+        // The error is there, and says as much.
+      }
+      return error;
+    },
+    unavailable: (runtime, preloaded) => void quietly(() => report("firewall.unavailable", unavailability(runtime, preloaded))),
+  };
+}
+
+const SERVICE_NAMES: Readonly<Record<MetadataService, string>> = {
+  imds: "the instance metadata service",
+  dns: "Amazon's DNS service",
+  ntp: "Amazon's time service",
+  ecs: "the ECS credential service",
+  eks: "the EKS credential service",
+  openstack: "OpenStack's metadata service",
+  reserved: "Amazon's reserved addresses",
+};
+
+const ADVICE: Readonly<Partial<Record<MetadataService, string>>> = {
+  imds:
+    "Only the guard of imds-guard talks to IMDS in this process. If a user named the address, this was an attack (SSRF): find the caller in the stack. " +
+    "On another cloud, allow its own metadata with IMDS_GUARD_FIREWALL_ALLOW=gcp, azure or openstack.",
+};
+
+/** The error that stands behind a refusal, as the `cause` of what the caller sees. */
+export function blockedError({ literal, port, service, way }: Attempt): ImdsRefusedError {
+  const where = port === undefined ? literal : `${literal} port ${port}`;
+  return new ImdsRefusedError("ERR_IMDS_CONNECTION_BLOCKED", `A connection to ${SERVICE_NAMES[service]} at ${where} was blocked`, {
+    evidence: [{ source: way, value: literal, says: `the address of ${SERVICE_NAMES[service]}` }],
+    advice: ADVICE[service] ?? `If this process needs it, allow it with IMDS_GUARD_FIREWALL_ALLOW=${service}.`,
+  });
+}
+
+/** The event of an attempt: who tried (pid, command line, JavaScript stack) and where to. */
+export function attemptDetails(attempt: Attempt, error: ImdsRefusedError, blocked: boolean, unreported: number): EventDetails {
+  const frames = callers(attempt.stack);
+  return {
+    message: blocked ? error.message : `${error.message.replace(/ was blocked$/, "")} was seen and, in mode report, let pass`,
+    endpoint: { address: attempt.literal, port: attempt.port ?? 0 },
+    evidence: [
+      ...error.evidence,
+      { source: "process", value: `pid ${process.pid}`, says: commandLine() },
+      ...frames.map((frame, index) => ({ source: `stack ${index + 1}`, value: frame, says: index === 0 ? "the caller" : "called by" })),
+      ...(unreported > 0 ? [{ source: "imds-guard", says: `${unreported} earlier attempts were not reported one by one` }] : []),
+    ],
+    advice: error.advice,
+  };
+}
+
+/** Where this package is, as stacks name it. */
+const HERE = dirname(typeof __filename === "string" ? __filename : fileURLToPath(import.meta.url)) + sep;
+
+/** The frames of the program in a stack; those of Node itself where there are no others. */
+export function callers(stack: string | undefined): string[] {
+  if (stack === undefined) return [];
+  const frames = stack.split("\n").flatMap((line) => /^\s+at (.+)$/.exec(line)?.[1] ?? []);
+  const own = frames.filter((frame) => !frame.includes(HERE) && !/\(?node:[\w/.-]+:\d+|<anonymous>\)?$/.test(frame));
+  return (own.length > 0 ? own : frames).slice(0, MAX_FRAMES);
+}
+
+/** The command line with whatever looks like a secret masked. */
+function commandLine(): string {
+  const masked = process.argv.map((argument, index, all) => {
+    if (/^--?[\w-]*(?:pass|secret|token|key|auth|credential)[\w-]*$/i.test(all[index - 1] ?? "")) return "***";
+    return argument.replace(/((?:pass|secret|token|key|auth|credential)[\w-]*=).*/is, "$1***").replace(/(\/\/)[^/@\s]*@/g, "$1***@");
+  });
+  return masked.join(" ").slice(0, 400);
+}
+
+/** Reports at most so many attempts one by one: whoever makes the process try in a loop must not fill its logs. */
+function recorder(report: Parameters<typeof createTeller>[0]): (attempt: Attempt, error: ReturnType<typeof blockedError>, blocked: boolean) => void {
+  let windowEnds = 0;
+  let reported = 0;
+  let unreported = 0;
+  const ended = new Set<string>();
+  return (attempt, error, blocked) => {
+    const now = performance.now();
+    if (now >= windowEnds) {
+      windowEnds = now + REPORT_WINDOW_MS;
+      reported = 0;
+      ended.clear();
+    }
+    // undici still dials for a request that was ended before; that is one attempt and not two.
+    const key = [attempt.literal, ...callers(attempt.stack)].join("\n");
+    if (attempt.way === "tcp" && ended.delete(key)) return;
+    if (attempt.way === "http" && ended.size < MAX_REPORTED) ended.add(key);
+    if (reported >= MAX_REPORTED) {
+      unreported++;
+      return;
+    }
+    reported++;
+    const details = attemptDetails(attempt, error, blocked, unreported);
+    unreported = 0;
+    void quietly(() => report(blocked ? "firewall.connection_blocked" : "firewall.connection_seen", details));
+  };
+}
+
+/** Whoever asks for a firewall and does not read what comes back must hear that there is none. */
+function unavailability({ name, version }: ForeignRuntime, preloaded: boolean): EventDetails {
+  // Bun loads modules without asking `node:module`, which is where the preload gives the SDK its guarded parts.
+  const sdk = preloaded && name === "Bun" ? ", and what the AWS SDK asks of IMDS by itself is not led through a guard" : "";
+  return {
+    message: `There is no firewall in ${name}: connections of this process to metadata services are not stopped${sdk}`,
+    evidence: [{ source: "process.versions", value: `${name} ${version}`, says: "has no native handles that could be guarded" }],
+    advice:
+      "Import the credential providers of imds-guard, which work here; check URLs that users name with assertNotMetadataUrl; and block 169.254.169.254 and fd00:ec2::254 " +
+      "on the host (imds-guard doctor --fix-plan). Or run the program with Node.js.",
+  };
+}

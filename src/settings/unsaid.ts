@@ -1,0 +1,37 @@
+/** The firewall's settings where nobody said anything, which is found out without loading what reads settings. */
+import type { System } from "../system.js";
+import { CONFIG_FILES, locate, MAX_CONFIG_FILE, mentionsGuard } from "./locations.js";
+import type { EventFormat, GuardOptions, Settings } from "./options.js";
+
+/** What the firewall has to know before the program starts. */
+export interface EarlySettings extends Pick<Settings, "firewall" | "firewallAllow"> {
+  readonly log: NonNullable<GuardOptions["log"]>;
+  readonly eventsFile: string | undefined;
+  readonly eventFormat: EventFormat;
+  readonly telemetry: "opentelemetry" | "off";
+}
+
+/** The defaults. They are the strictest, so that they hold too where what was said cannot be understood. */
+export const UNSAID: EarlySettings = { firewall: "block", firewallAllow: [], log: "warning", eventsFile: undefined, eventFormat: "json", telemetry: "off" };
+
+/** Their variables. */
+export const VARIABLES: Readonly<Record<keyof EarlySettings, string>> = {
+  firewall: "IMDS_GUARD_FIREWALL",
+  firewallAllow: "IMDS_GUARD_FIREWALL_ALLOW",
+  log: "IMDS_GUARD_LOG",
+  eventsFile: "IMDS_GUARD_EVENTS_FILE",
+  eventFormat: "IMDS_GUARD_EVENT_FORMAT",
+  telemetry: "IMDS_GUARD_TELEMETRY",
+};
+
+/** Whether neither these variables nor a shared config file say anything; children are handed down the default for the firewall, which is nothing new. */
+export function nothingSaid(system: System): boolean {
+  for (const setting of Object.keys(VARIABLES) as (keyof EarlySettings)[]) {
+    const text = system.env[VARIABLES[setting]];
+    if (text !== undefined && text !== "" && !(setting === "firewall" && text === UNSAID.firewall)) return false;
+  }
+  return CONFIG_FILES.every(([kind]) => {
+    const read = system.readFile(locate(kind, system), MAX_CONFIG_FILE);
+    return read.kind !== "content" || !mentionsGuard(read.bytes);
+  });
+}

@@ -1,0 +1,70 @@
+/** Where nothing was said about the firewall, reading it properly comes to the same. */
+import { describe, expect, it } from "vitest";
+import { readEarlySettings } from "../../src/settings/early.js";
+import { SETTINGS } from "../../src/settings/table.js";
+import { nothingSaid, UNSAID, VARIABLES } from "../../src/settings/unsaid.js";
+import type { System } from "../../src/system.js";
+import { realSystem } from "../../src/system.js";
+import { fc } from "../support/properties.js";
+
+function system(env: Record<string, string>, files: Readonly<Record<string, string>> = {}): System {
+  return {
+    ...realSystem,
+    env: { HOME: "/home/a", ...env },
+    readFile: (path) => (files[path] === undefined ? { kind: "absent" } : { kind: "content", bytes: Buffer.from(files[path]) }),
+  };
+}
+
+const CONFIG = "/home/a/.aws/config";
+const CREDENTIALS = "/home/a/.aws/credentials";
+
+it("knows the variable of every setting", () => {
+  expect(Object.keys(VARIABLES)).toEqual(Object.keys(UNSAID));
+  for (const [setting, variable] of Object.entries(VARIABLES)) expect(SETTINGS.find(({ name }) => name === setting)?.env).toBe(variable);
+});
+
+type Case = readonly [env: Record<string, string>, files: Record<string, string>];
+
+describe("nothing is said", () => {
+  it.each<Case>([
+    [{}, {}],
+    [{ IMDS_GUARD_FIREWALL: "block" }, {}],
+    [{ IMDS_GUARD_FIREWALL: "", IMDS_GUARD_LOG: "" }, {}],
+    // Settings of the guard, which the firewall has no use for.
+    [{ IMDS_GUARD_MODE: "deny", IMDS_GUARD_EXPECTED_ACCOUNTS: "111122223333", IMDS_GUARD_PROBE: "off" }, {}],
+    [{}, { [CONFIG]: "[default]\nregion = eu-central-1\n", [CREDENTIALS]: "" }],
+    [{ AWS_CONFIG_FILE: "/etc/other" }, { [CONFIG]: "[default]\nimds_guard_firewall = off\n" }],
+    [{}, { [CONFIG]: "no file of settings" }],
+  ])("in %j and %j", (env, files) => {
+    expect(nothingSaid(system(env, files))).toBe(true);
+    expect(readEarlySettings({}, system(env, files))).toEqual(UNSAID);
+  });
+});
+
+describe("something is said", () => {
+  it.each<Case>([
+    ...Object.values(VARIABLES).map((variable): Case => [{ [variable]: "report" }, {}]),
+    [{ IMDS_GUARD_FIREWALL: "BLOCK" }, {}],
+    [{ IMDS_GUARD_FIREWALL: " block" }, {}],
+    [{ IMDS_GUARD_LOG: "block" }, {}],
+    [{}, { [CONFIG]: "[default]\nimds_guard_firewall = off\n" }],
+    [{}, { [CREDENTIALS]: "[profile other]\nIMDS_GUARD_LOG = off\n" }],
+    [{ AWS_CONFIG_FILE: "/etc/other" }, { "/etc/other": "# imds_guard_" }],
+    [{ AWS_SHARED_CREDENTIALS_FILE: "~/keys" }, { "/home/a/keys": "\xff imds_guard_" }],
+  ])("in %j and %j", (env, files) => {
+    expect(nothingSaid(system(env, files))).toBe(false);
+  });
+});
+
+it("never passes over anything that would be read", () => {
+  const value = fc.constantFrom("", "block", "report", "off", "blok", "dns", "error", "/tmp/x", "ecs");
+  const variables = fc.dictionary(fc.constantFrom(...Object.values(VARIABLES), "IMDS_GUARD_MODE", "AWS_PROFILE"), value, { maxKeys: 3 });
+  const line = fc.constantFrom("[default]", "[profile off]", "region = x", "imds_guard_firewall = off", "imds_guard_log=off", "IMDS_GUARD_LOG = off", "imds_guard", "[", "# imds_guard_firewall = off", "  imds_guard_telemetry = opentelemetry");
+  const file = fc.array(line, { maxLength: 4 }).map((lines) => lines.join("\n"));
+  fc.assert(
+    fc.property(variables, file, file, (env, config, credentials) => {
+      const surroundings = system(env, { [CONFIG]: config, [CREDENTIALS]: credentials });
+      if (nothingSaid(surroundings)) expect(readEarlySettings({}, surroundings)).toEqual(UNSAID);
+    }),
+  );
+});
