@@ -34,6 +34,8 @@
 /** @param {number} value @returns {Goal} */
 export const oursAtMost = (value) => ({ of: "ours", bound: "at most", value });
 /** @param {number} value @returns {Goal} */
+export const oursAtLeast = (value) => ({ of: "ours", bound: "at least", value });
+/** @param {number} value @returns {Goal} */
 export const ratioAtMost = (value) => ({ of: "ratio", bound: "at most", value });
 /** @param {number} value @returns {Goal} */
 export const ratioAtLeast = (value) => ({ of: "ratio", bound: "at least", value });

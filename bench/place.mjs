@@ -18,7 +18,7 @@ import { canUnshare, createMachine } from "../test/support/machine.mjs";
  * @typedef {object} Place
  * @property {boolean} isolated whether the real address is there, in a namespace
  * @property {(client: string, order: object, options?: { env?: Record<string, string>, execArgv?: readonly string[] }) => Promise<any>} run
- *   one client program in a fresh process; its answer, `totalMs` from start to exit, and what it `sent` where the kernel of a machine counts
+ *   one client program in a fresh process; its answer if it gives one, `totalMs` from start to exit, and what it `sent` where the kernel of a machine counts
  * @property {(client: string, execArgv?: readonly string[]) => Promise<{ ask: (order: object) => Promise<any>, close: () => Promise<void> }>} open
  * @property {(serve: Serve) => Promise<void>} serve
  * @property {() => Promise<any>} seen
@@ -113,5 +113,5 @@ async function onLoopback() {
 /** @param {string} client @param {{ stdout: string, stderr: string, exitCode: number | null, ms: number, sent?: import("../test/support/machine.mjs").Sent }} result */
 function answerOf(client, { stdout, stderr, exitCode, ms, sent }) {
   if (exitCode !== 0) throw new Error(`${client} ended with ${exitCode}: ${stderr.slice(0, 2_000)}`);
-  return { ...JSON.parse(stdout), totalMs: ms, sent };
+  return { ...(stdout === "" ? {} : JSON.parse(stdout)), totalMs: ms, sent };
 }

@@ -3,13 +3,16 @@ import { subscribe } from "node:diagnostics_channel";
 import { EventEmitter } from "node:events";
 import { isOwn } from "./capability.js";
 import type { Classifier, MetadataService } from "./classify.js";
-import { isPlainQuad } from "./classify.js";
+import { isPlainQuad, serviceOfV4 } from "./classify.js";
 import type { HandleRules } from "./handles.js";
 import { isLoaded } from "./loaded.js";
 import { EACCES, stackHere } from "./refusal.js";
 
 /** What is added to `NO_PROXY`: exact literals, because most clients know no networks there. */
 const LITERALS = ["169.254.169.254", "[fd00:ec2::254]", "169.254.169.253", "169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"];
+
+const DOT = 46;
+const SLASH = 47;
 
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, index: number) => number;
 const slice = Function.prototype.call.bind(String.prototype.slice) as (text: string, from: number, to: number) => string;
@@ -48,12 +51,21 @@ interface Found {
 /** Extends `NO_PROXY` (both spellings where both are set) and ends requests that would leave through a proxy all the same. */
 export function keepOffProxies(rules: HandleRules): void {
   extendNoProxy();
+  /** The last host that leads to no service, whatever is allowed: most requests go where the one before went. */
+  let ordinary = "";
   const find = (host: string, path: unknown): Found | undefined => {
     // `GET http://host/...` and `CONNECT host:port` are how a client tells a proxy where to go.
-    const target = typeof path === "string" ? path : "";
-    const text = authorityOf(target);
-    const targeted = serviceOfHost(text, rules.classifier);
-    if (targeted !== undefined) return { text, service: targeted, target };
+    // What begins with a slash names no host, and nearly all requests do.
+    if (typeof path === "string" && path !== "" && charCodeAt(path, 0) !== SLASH) {
+      const text = authorityOf(path);
+      const targeted = serviceOfHost(text, rules.classifier);
+      if (targeted !== undefined) return { text, service: targeted, target: path };
+    }
+    if (host === ordinary) return undefined;
+    if (isOrdinary(host)) {
+      ordinary = host;
+      return undefined;
+    }
     const named = serviceOfHost(host, rules.classifier);
     return named === undefined ? undefined : { text: host, service: named, target: undefined };
   };
@@ -73,10 +85,12 @@ export function keepOffProxies(rules: HandleRules): void {
   // Node 20 does not publish that; there an agent would already be dialling its proxy when the request starts.
   if (Number.parseInt(process.versions.node, 10) < 22) guardAgents(check);
   subscribe("http.client.request.start", (message) => check((message as { request: HttpRequest }).request));
+  let last = { origin: "", host: "" };
   const dispatched = (message: unknown): void => {
     const { request } = message as { request: UndiciRequest };
     const origin = typeof request.origin === "string" ? request.origin : request.origin instanceof canonicalUrl ? request.origin.origin : "";
-    const found = find(authorityOf(origin), request.path);
+    if (origin !== last.origin) last = { origin, host: authorityOf(origin) };
+    const found = find(last.host, request.path);
     if (found === undefined) return;
     const error = refuse(rules, found, portOf(origin, isSecure(origin)), dispatched);
     if (error === undefined) return;
@@ -94,9 +108,9 @@ type AgentRequest = HttpRequest & { readonly destroyed: boolean; onSocket(socket
 /** Looks at a request before its agent does. What was refused is destroyed and goes to no agent. */
 function guardAgents(check: (request: HttpRequest) => void): void {
   const guarded = (original: AgentPrototype["addRequest"]): AgentPrototype["addRequest"] =>
-    function addRequest(request, ...rest) {
+    function addRequest(request) {
       check(request);
-      if (!request.destroyed) return apply(original, this, [request, ...rest]);
+      if (!request.destroyed) return apply(original, this, arguments as unknown as [AgentRequest]);
       // A request says why it was destroyed when it is given its socket.
       return request.onSocket(null);
     };
@@ -146,13 +160,44 @@ function authorityOf(text: string): string {
 
 /** The service that a host leads to, in the forms too that only an agent, a proxy or its resolver would take for an address. */
 function serviceOfHost(host: string, classifier: Classifier): MetadataService | undefined {
-  // Only what ends in a number is an address (WHATWG), once everything else is undone that a URL may do to it.
-  if (host === "" || exec(/^(?:[\w-]+\.)*[a-z_-][\w-]*\.?$/i, host) !== null) return undefined;
+  if (host === "" || isPlainName(host)) return undefined;
   const literal = serviceOfLiteral(host, classifier);
   // Parsing a URL costs more than everything else here, and most hosts that end in a number are written plainly.
   if (literal !== undefined || isPlainQuad(host)) return literal;
   const url = `http://${host}/`;
   return canonicalUrl.canParse(url) ? serviceOfLiteral(new canonicalUrl(url).hostname, classifier) : undefined;
+}
+
+/** Whether a host leads to no service by itself, found out without asking what is allowed at the moment. */
+function isOrdinary(host: string): boolean {
+  return isPlainName(host) || (isPlainQuad(host) && serviceOfV4(host) === undefined);
+}
+
+/**
+ * Whether a host is a name, and so no address: only what ends in a number is one (WHATWG), once everything else is undone that a URL may do to it.
+ * It is labels of letters, digits, `_` and `-`, the last of which begins with no digit; a dot may stand behind it. Read by hand, because so many
+ * requests are asked this.
+ */
+export function isPlainName(host: string): boolean {
+  const { length } = host;
+  const end = length > 0 && charCodeAt(host, length - 1) === DOT ? length - 1 : length;
+  let label = 0;
+  for (let index = 0; index < end; index++) {
+    const code = charCodeAt(host, index);
+    if (code === DOT) {
+      if (index === label) return false;
+      label = index + 1;
+    } else if (!isDigit(code) && !isLetterOrDash(code)) return false;
+  }
+  return label < end && !isDigit(charCodeAt(host, label));
+}
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
+}
+
+function isLetterOrDash(code: number): boolean {
+  return ((code | 32) >= 97 && (code | 32) <= 122) || code === 95 || code === 45;
 }
 
 function serviceOfLiteral(host: string, { v4, v6 }: Classifier): MetadataService | undefined {

@@ -6,10 +6,11 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { arrivals, kernel, noting, put } from "./kernel.js";
 import { publish } from "../../src/firewall/capability.js";
 import { createClassifier } from "../../src/firewall/classify.js";
-import { keepOffProxies } from "../../src/firewall/proxies.js";
+import { isPlainName, keepOffProxies } from "../../src/firewall/proxies.js";
 import type { Attempt } from "../../src/firewall/refusal.js";
 import { EACCES } from "../../src/firewall/refusal.js";
 import { markOwn } from "../../src/own-sockets.js";
+import { fc } from "../support/properties.js";
 
 const CAUSE = new Error("why");
 const IMDS = "169.254.169.254";
@@ -180,6 +181,22 @@ describe("a request of Node's client", () => {
     const one = request({ host: IMDS });
     started(one);
     expect([one.ended, attempts.length]).toEqual([[], 1]);
+  });
+});
+
+describe("isPlainName", () => {
+  it("is what a regular expression says, of anything", () => {
+    const label = fc.string({ unit: fc.constantFrom(..."azAZ09_-.@[`{/:% \u212a\u017f"), maxLength: 6 });
+    const host = fc.oneof(fc.array(label, { maxLength: 4 }).map((labels) => labels.join(".")), fc.string({ unit: "binary", maxLength: 12 }));
+    fc.assert(fc.property(host, (text) => isPlainName(text) === /^(?:[\w-]+\.)*[a-z_-][\w-]*\.?$/i.test(text)));
+  });
+
+  it.each(["a", "A", "z9", "s3.eu-central-1.amazonaws.com", "localhost.", "_dns", "-", "1.a", "a.b-9_."])("%s is one", (host) => {
+    expect(isPlainName(host)).toBe(true);
+  });
+
+  it.each(["", ".", "..", "1", "a.1", "a..b", ".a", "a..", "a.1.", "127.0.0.1", "[::1]", "a b", "a/b", "a:1", "\u212a", "\u00e9"])("%j is none", (host) => {
+    expect(isPlainName(host)).toBe(false);
   });
 });
 

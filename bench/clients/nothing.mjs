@@ -1,5 +1,0 @@
-// @ts-check
-/** An empty program: what a start costs. */
-import { report } from "./order.mjs";
-
-report({});
