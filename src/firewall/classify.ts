@@ -66,11 +66,18 @@ export function createClassifier(allow: readonly AllowWord[], containerNamed: (s
         return service;
     }
   };
+  /** The last IPv6 literal that leads to no service, whatever is allowed: reading one takes its time, and programs dial the same again. */
+  let ordinary = "";
   return {
     v4: (literal) => refused(serviceOfV4(literal)),
-    // The other cloud's word opens the IPv4 address in every form, and never Amazon's own IPv6 one.
     v6: (literal) => {
+      if (literal === ordinary) return undefined;
       const service = serviceOfV6(literal);
+      if (service === undefined) {
+        ordinary = literal;
+        return undefined;
+      }
+      // The other cloud's word opens the IPv4 address in every form, and never Amazon's own IPv6 one.
       return service === "imds" && isAmazons() ? service : refused(service);
     },
   };

@@ -175,3 +175,12 @@ describe("isPlainQuad", () => {
     );
   });
 });
+
+it("remembers no more than literals that lead nowhere", () => {
+  let named = true;
+  const { v6 } = createClassifier(["dns"], () => named);
+  const ask = (): unknown[] => ["2001:db8::1", "2001:db8::1", "::ffff:169.254.169.253", "fd00:ec2::23", "fd00:ec2::254", "2001:db8::2", "", ""].map((literal) => v6(literal));
+  expect(ask()).toEqual([undefined, undefined, undefined, undefined, "imds", undefined, undefined, undefined]);
+  named = false;
+  expect(ask()).toEqual([undefined, undefined, undefined, "eks", "imds", undefined, undefined, undefined]);
+});
