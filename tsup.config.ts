@@ -50,6 +50,8 @@ const main: Options = {
       name: "lazy-files",
       setup(build) {
         const extension = build.initialOptions.format === "cjs" ? ".cjs" : ".js";
+        // What `import` asks for is the file of `require`, too: there is one preload.
+        build.onResolve({ filter: /^\.\/register\.js$/ }, () => ({ path: "./register.cjs", external: true }));
         build.onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) =>
           (kind === "dynamic-import" || kind === "require-call") && resolveDir.startsWith(SOURCE)
             ? { path: `./${lazyName(join(resolveDir, path))}${extension}`, external: true }
@@ -65,7 +67,8 @@ const main: Options = {
     // import() would go through the loader of ECMAScript modules, which reads and scans what require() has loaded.
     options.supported = { "dynamic-import": false };
     options.define = { ...options.define, "import.meta.url": "importMeta.url" };
-    options.banner = { js: '"use strict"; const importMeta = { get url() { return require("node:url").pathToFileURL(__filename).href; } };' };
+    // Bundled into an ECMAScript module, there is no __filename: then it is part of the program.
+    options.banner = { js: '"use strict"; const importMeta = { get url() { return require("node:url").pathToFileURL(typeof __filename === "string" ? __filename : process.argv[1]).href; } };' };
   },
 };
 

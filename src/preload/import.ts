@@ -1,7 +1,5 @@
 /**
- * The preload for `node --import imds-guard/register`: the same file as for `-r`, loaded at once.
+ * The preload for `import "imds-guard/register"` and `node --import`: the same file as for `-r`.
  * @module imds-guard/register
  */
-import { createRequire } from "node:module";
-
-createRequire(import.meta.url)("./register.cjs");
+import "./register.js";

@@ -19,12 +19,15 @@ const able = canUnshare();
 if (!able.ok) console.log(`interop (bundled): skipped, no machines can be made here: ${able.reason}`);
 
 /** What is bundled -> the bundler's options. */
+const AS_MODULES = ["--format=esm", "--outdir=modules", "--out-extension:.js=.mjs", "--splitting", "--banner:js=import { createRequire as requiring } from 'node:module'; const require = requiring(import.meta.url);"];
 const BUNDLES = {
   everything: ["stock.mjs", "--format=cjs", "--outfile=everything.cjs"],
   "everything, minified": ["stock.mjs", "--format=cjs", "--minify", "--outfile=minified.cjs"],
   "all but the SDK": ["stock.mjs", "--format=cjs", "--external:@aws-sdk/*", "--external:@smithy/*", "--outfile=external.cjs"],
   "the guard too": ["guarded.mjs", "--format=cjs", "--outfile=guarded.cjs"],
-  "the guard too, as modules": ["guarded.mjs", "--format=esm", "--outdir=modules", "--out-extension:.js=.mjs", "--splitting", "--banner:js=import { createRequire as requiring } from 'node:module'; const require = requiring(import.meta.url);"],
+  "the guard too, as modules": ["guarded.mjs", ...AS_MODULES],
+  "the preload too": ["preloading.mjs", "--format=cjs", "--outfile=preloading.cjs"],
+  "the preload too, as modules": ["preloading.mjs", ...AS_MODULES],
 } as const;
 
 describe.skipIf(!able.ok)("an application in one file", () => {
@@ -77,6 +80,13 @@ describe.skipIf(!able.ok)("an application in one file", () => {
       expect(stderr).toContain(file);
       expect(seen.total ?? seen.connections).toBe(0);
     }
+  });
+
+  it.each(["preloading.cjs", "modules/preloading.mjs"])("has the firewall where the preload is in it (%s)", async (file) => {
+    const { outcome, stderr, seen } = await run(file, { preloaded: false });
+    expect(outcome).toEqual({ code: "EACCES", error: "ERR_IMDS_CONNECTION_BLOCKED" });
+    expect(stderr).toContain("[firewall.connection_blocked]");
+    expect(seen.total).toBe(0);
   });
 
   it.each([["external.cjs", "the SDK is left out of the bundle"], ["guarded.cjs", "its client is given a guard's configuration"], ["modules/guarded.mjs", "the same, in ES modules"]])("is served under the preload where %s: %s", async (file) => {

@@ -7,7 +7,7 @@ import { ROOT } from "./built.js";
 /** What is loaded with a file, or all that it can come to load. */
 export type Reach = "eager" | "all";
 
-const EAGER = [/(?:\bfrom|^import)\s*["']([^"']+)["']/gm, /^createRequire\(import\.meta\.url\)\(["']([^"']+)["']\)/gm];
+const EAGER = [/(?:\bfrom|^import)\s*["']([^"']+)["']/gm];
 const LAZY = [/\bimport\(\s*["']([^"']+)["']\s*\)/g];
 /** Of CommonJS output, what stands at the start of a line or of a declaration is loaded at once; what stands deeper, on demand. */
 const REQUIRED = /^\S[^\n]*?\brequire\(["']([^"']+)["']\)/gm;
