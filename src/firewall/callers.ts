@@ -123,10 +123,14 @@ function atFirstHandle(prototype: object | undefined, module: "net" | "dgram", t
     if (isLoaded(module)) {
       if (before === undefined) delete (prototype as Record<string, unknown>)[ASKED_FIRST];
       else defineProperty(prototype as object, ASKED_FIRST, before);
-      then();
-      // Whoever made this handle is on the stack now, within a call that the wrapper came too late for.
-      const owner = ownerOf(this);
-      if (owner !== undefined) Remembered.put(owner, { last: captureHere(value), before: undefined });
+      try {
+        then();
+        // Whoever made this handle is on the stack now, within a call that the wrapper came too late for.
+        const owner = ownerOf(this);
+        if (owner !== undefined) Remembered.put(owner, { last: captureHere(value), before: undefined });
+      } catch {
+        // A stack that nobody can tell must not be the end of the program's own call.
+      }
     }
     return apply(original, this, []);
   };

@@ -41,7 +41,10 @@ export function ownerOf(handle: object): object | undefined {
   const symbols = getOwnPropertySymbols(handle);
   for (let index = 0; index < symbols.length; index++) {
     const symbol = symbols[index] as symbol;
-    if (symbol.description === "owner_symbol") return (handle as Record<symbol, object | undefined>)[symbol];
+    if (symbol.description !== "owner_symbol") continue;
+    // A server that is just about to listen has none yet, and says so with null.
+    const owner = (handle as Record<symbol, unknown>)[symbol];
+    return typeof owner === "object" && owner !== null ? owner : undefined;
   }
   return undefined;
 }

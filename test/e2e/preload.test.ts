@@ -47,6 +47,10 @@ describe.skipIf(!able.ok).each(NODES)("the preload in %s", (node) => {
     expect(told).toEqual([{ code: "firewall.connection_blocked", caller: expect.stringMatching(/^Object\.theProgram \[as .*first\.cjs/) }]);
   });
 
+  it("leaves servers, datagrams and children of the program as they are", async () => {
+    expect(await run(["others"])).toEqual({ before: [], error: { code: "hello hello hello" }, told: [] });
+  });
+
   it("is in every child, whatever its environment is", async () => {
     expect((await run(["children"])).error?.code).toBe("13 13 13 13");
   });

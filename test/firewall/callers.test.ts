@@ -191,6 +191,26 @@ describe("before the first handle", () => {
     expect(first).toBe(1);
   });
 
+  it.each([null, undefined, 7, "text"])("the first may belong to nobody (%j)", (owner) => {
+    wait();
+    loaded.push("NativeModule net");
+    const handle = new kernel.TCP();
+    handle[Symbol("owner_symbol")] = owner;
+    expect(ask(handle)).toBe(7);
+    expect(first).toBe(1);
+  });
+
+  it("no program ends for the sake of a stack", () => {
+    watchCallers(createClassifier([]), { prototypes: { tcp: kernel.TCP.prototype as object, udp: kernel.UDP.prototype as object }, onFirstSocket: () => {
+      throw new Error("replaced");
+    } });
+    loaded.push("NativeModule net");
+    const handle = new kernel.TCP();
+    handle[Symbol("owner_symbol")] = Object.freeze({});
+    expect(ask(handle)).toBe(7);
+    expect(ask(new kernel.TCP())).toBe(7);
+  });
+
   it("the first of datagrams wraps theirs, and leaves those of streams", () => {
     const before = unwrapped();
     wait();

@@ -27,6 +27,22 @@ const ways = {
     socket.send("x", 123, "name.test", done);
     return failed;
   },
+  /** Whatever else a program makes first; none of it may be the worse for it. */
+  others: async () => {
+    const { createServer, connect } = require("node:net");
+    const server = createServer((socket) => socket.end("hello"));
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const answer = await new Promise((resolve, reject) => connect(server.address().port, "127.0.0.1").on("data", resolve).on("error", reject));
+    server.close();
+    const [one, two] = ["a", "b"].map(() => require("node:dgram").createSocket("udp4"));
+    await new Promise((resolve) => one.bind(0, "127.0.0.1", resolve));
+    two.send("hello", one.address().port, "127.0.0.1");
+    const [message] = await require("node:events").once(one, "message");
+    one.close();
+    two.close();
+    const { stdout } = require("node:child_process").spawnSync("echo", ["hello"], { encoding: "utf8" });
+    return { code: [answer, message, stdout.trim()].join(" ") };
+  },
   /** Every way to a child, each with an environment that says nothing; exit code 13 is a refusal. */
   children: async () => {
     const { execFile, fork, spawn, spawnSync } = require("node:child_process");
