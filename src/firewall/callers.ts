@@ -83,8 +83,8 @@ export function watchCallers(classifier: Classifier, first?: FirstHandles): void
     const { Socket } = getBuiltinModule("node:net");
     wrap(Socket.prototype, "connect", (args) => {
       // What net.connect has normalized is an array of options and callback.
-      const first = isArray(args[0]) ? (args[0] as unknown[])[0] : args[0];
-      return interesting(typeof first === "object" && first !== null ? (first as { host?: unknown }).host : args[1]);
+      const options = isArray(args[0]) ? (args[0] as unknown[])[0] : args[0];
+      return interesting(typeof options === "object" && options !== null ? (options as { host?: unknown }).host : args[1]);
     });
   };
   // The first argument of send is the message; the address is the only other string.

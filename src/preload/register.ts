@@ -13,6 +13,8 @@ import { leadSdkThroughGuard } from "./stock-sdk.js";
 
 /** After the first socket it is loaded all the same: the file may be replaced or gone by the time something is tried. */
 const LOAD_AFTER_MS = 1_000;
+/** The program may put a clock of its own in its place. */
+const { setTimeout: later } = globalThis;
 
 function onDemand(): typeof import("./on-demand.js") {
   return require("./on-demand.js") as typeof import("./on-demand.js");
@@ -46,7 +48,7 @@ function prepare(): void {
       // There is one more try with the first attempt, which is refused either way.
     }
   };
-  setTimeout(load, LOAD_AFTER_MS).unref();
+  later(load, LOAD_AFTER_MS).unref();
 }
 
 install({ mode, allow, early: true, onFirstSocket: prepare, teller });
