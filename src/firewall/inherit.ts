@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { binding } from "./bindings.js";
 import { isLoaded } from "./loaded.js";
-import { withoutDeprecations } from "./without-deprecations.js";
 
 const { apply, construct } = Reflect;
 const { getBuiltinModule } = process;
@@ -84,15 +84,6 @@ function processes(): { spawn: Spawn } {
   const { Process } = ((known && binding("process_wrap")) || {}) as { Process?: { readonly prototype?: Partial<{ spawn: Spawn }> } };
   const { prototype } = typeof Process?.prototype?.spawn === "function" ? Process : getBuiltinModule("node:child_process").ChildProcess;
   return prototype as unknown as { spawn: Spawn };
-}
-
-function binding(name: string): unknown {
-  try {
-    return withoutDeprecations(() => (process as unknown as { binding(name: string): unknown }).binding(name));
-  } catch {
-    // `--permission` and embedders take the bindings away, each with an error of its own.
-    return undefined;
-  }
 }
 
 interface ReplacesItself {

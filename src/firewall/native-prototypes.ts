@@ -1,6 +1,6 @@
 /** Finds the prototypes of the native handles without dialling, sending or printing anything. */
+import { binding } from "./bindings.js";
 import { handleOf } from "./capability.js";
-import { withoutDeprecations } from "./without-deprecations.js";
 
 const { getBuiltinModule } = process;
 
@@ -16,21 +16,15 @@ export function nativePrototypes(): NativePrototypes {
   return fromBindings() ?? fromObjects();
 }
 
-type Bindings = (name: string) => Readonly<Record<string, { readonly prototype?: object } | undefined>>;
-
 function fromBindings(): NativePrototypes | undefined {
-  try {
-    return withoutDeprecations(() => {
-      const binding = (process as unknown as { binding: Bindings }).binding.bind(process) as Bindings;
-      const tcp = binding("tcp_wrap")["TCP"]?.prototype;
-      const udp = binding("udp_wrap")["UDP"]?.prototype;
-      const resolver = binding("cares_wrap")["ChannelWrap"]?.prototype;
-      return tcp && udp && resolver ? { tcp, udp, resolver } : undefined;
-    });
-  } catch {
-    // `--permission` and embedders take the bindings away, each with an error of its own.
-    return undefined;
-  }
+  const tcp = prototypeIn("tcp_wrap", "TCP");
+  const udp = prototypeIn("udp_wrap", "UDP");
+  const resolver = prototypeIn("cares_wrap", "ChannelWrap");
+  return tcp && udp && resolver ? { tcp, udp, resolver } : undefined;
+}
+
+function prototypeIn(name: string, kind: string): object | undefined {
+  return (binding(name) as Readonly<Record<string, { readonly prototype?: object } | undefined>> | undefined)?.[kind]?.prototype;
 }
 
 function fromObjects(): NativePrototypes {
