@@ -1,7 +1,7 @@
 /** Remembers who asked for a connection: by the time the address is dialled, the stack holds only Node itself. */
 import { ownerOf } from "./capability.js";
 import type { Classifier } from "./classify.js";
-import { isPlainQuad, serviceOfV4 } from "./classify.js";
+import { isPlainQuad } from "./classify.js";
 import { isLoaded } from "./loaded.js";
 import type { NativePrototypes } from "./native-prototypes.js";
 import type { CapturedStack } from "./refusal.js";
@@ -66,17 +66,11 @@ interface FirstHandles {
  * everything else of the firewall, and many never need them.
  */
 export function watchCallers(classifier: Classifier, first?: FirstHandles): void {
-  /** The last literal that leads to no service, whatever is allowed: programs dial the same again. */
-  let ordinary = "";
-  // A literal that is refused, or a name, of which only DNS knows.
+  // A literal that is refused, or a name, of which only DNS knows. Other literals cost a few comparisons.
   const interesting = (host: unknown): boolean => {
-    if (typeof host !== "string" || host === "" || host === ordinary || host === "localhost") return false;
+    if (typeof host !== "string" || host === "" || host === "localhost") return false;
     // A name may begin with a digit (`169.254.169.254.nip.io`), and a resolver takes a number for an address.
-    if (isPlainQuad(host)) {
-      if (serviceOfV4(host) !== undefined) return classifier.v4(host) !== undefined;
-      ordinary = host;
-      return false;
-    }
+    if (isPlainQuad(host)) return classifier.v4(host) !== undefined;
     return !looksLikeV6(host) || classifier.v6(host) !== undefined;
   };
   const streams = (): void => {
