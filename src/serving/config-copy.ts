@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sectionAsRead } from "../settings/config-files.js";
 import type { FileKind } from "../settings/locations.js";
-import { CONFIG_FILES, locate, MAX_CONFIG_FILE } from "../settings/locations.js";
+import { FILE_KINDS, locate, MAX_CONFIG_FILE } from "../settings/locations.js";
 import type { System } from "../system.js";
 import { CREDENTIAL_KEYS } from "./credential-origin.js";
 
@@ -47,7 +47,7 @@ function profileOf(section: string, kind: FileKind): string | undefined {
  */
 export function copyWithoutCredentials(profile: string, system: System): ConfigCopies {
   const copies: Partial<Record<FileKind, string>> = {};
-  for (const [kind] of CONFIG_FILES) {
+  for (const kind of FILE_KINDS) {
     const read = system.readFile(locate(kind, system), MAX_CONFIG_FILE);
     if (read.kind !== "content") continue;
     const text = read.bytes.toString("utf8");

@@ -2,7 +2,7 @@
 import { ImdsGuardSettingsError, printable } from "../errors.js";
 import { loadIniFiles } from "../sdk.js";
 import type { System } from "../system.js";
-import { CONFIG_FILES, locate, MAX_CONFIG_FILE, mentionsGuard } from "./locations.js";
+import { FILE_KINDS, FILE_VARIABLES, locate, MAX_CONFIG_FILE, mentionsGuard } from "./locations.js";
 import type { FileKind } from "./locations.js";
 
 /** Keys of one profile. */
@@ -34,14 +34,14 @@ export async function readProfile(name: string, locations: ConfigFileLocations, 
   let problem: ImdsGuardSettingsError | undefined;
   let found = false;
   let mentioned = false;
-  for (const [kind, setting] of CONFIG_FILES) {
+  for (const kind of FILE_KINDS) {
     const path = paths[kind];
     const read = system.readFile(path, MAX_CONFIG_FILE);
     if (read.kind === "absent") continue;
     found = true;
     if (read.kind === "content") mentioned ||= mentionsGuard(read.bytes);
     const complaint = read.kind === "content" ? complaintAbout(read.bytes, kind, name) : unreadable(read);
-    if (complaint !== undefined) problem ??= unusable(path, setting, complaint);
+    if (complaint !== undefined) problem ??= unusable(path, FILE_VARIABLES[kind], complaint);
   }
   if (problem) return { name, profile: {}, problem, mentionsGuard: mentioned };
   // Loading the SDK's loader costs as much as everything else together; without a file there is nothing to load.

@@ -3,7 +3,7 @@ import type { System } from "../system.js";
 import type { Profile } from "./config-files.js";
 import { complaintAbout, sectionAsRead, sectionOf, unusable } from "./config-files.js";
 import type { FileKind } from "./locations.js";
-import { CONFIG_FILES, locate, MAX_CONFIG_FILE, mentionsGuard } from "./locations.js";
+import { FILE_KINDS, FILE_VARIABLES, locate, MAX_CONFIG_FILE, mentionsGuard } from "./locations.js";
 import type { GuardOptions } from "./options.js";
 import { pickSetting } from "./resolve.js";
 import type { EarlySettings } from "./unsaid.js";
@@ -31,12 +31,12 @@ export function readEarlySettings(options: Pick<GuardOptions, "firewall" | "fire
 function ownKeys(system: System): Profile {
   const name = system.env["AWS_PROFILE"] || "default";
   const keys: Record<string, string> = {};
-  for (const [kind, setting] of CONFIG_FILES) {
+  for (const kind of FILE_KINDS) {
     const path = locate(kind, system);
     const read = system.readFile(path, MAX_CONFIG_FILE);
     if (read.kind !== "content" || !mentionsGuard(read.bytes)) continue;
     const complaint = complaintAbout(read.bytes, kind, name);
-    if (complaint !== undefined) throw unusable(path, setting, complaint);
+    if (complaint !== undefined) throw unusable(path, FILE_VARIABLES[kind], complaint);
     Object.assign(keys, keysOf(read.bytes.toString("utf8"), name, kind));
   }
   return keys;

@@ -5,15 +5,18 @@ import type { System } from "../system.js";
 /** The largest shared config file that is read, in bytes. */
 export const MAX_CONFIG_FILE = 1024 * 1024;
 
-/** Which of the two files: in `config` a profile is `[profile name]`, in `credentials` it is `[name]`. */
-export type FileKind = "config" | "credentials";
+/** The variable that names each file. */
+export const FILE_VARIABLES = { config: "AWS_CONFIG_FILE", credentials: "AWS_SHARED_CREDENTIALS_FILE" } as const;
 
-/** Both files and the variable that names each; what the second says wins, as in the SDK. */
-export const CONFIG_FILES = [["config", "AWS_CONFIG_FILE"], ["credentials", "AWS_SHARED_CREDENTIALS_FILE"]] as const satisfies readonly (readonly [FileKind, string])[];
+/** Which of the two files: in `config` a profile is `[profile name]`, in `credentials` it is `[name]`. */
+export type FileKind = keyof typeof FILE_VARIABLES;
+
+/** Both; what the second says wins, as in the SDK. */
+export const FILE_KINDS = ["config", "credentials"] as const satisfies readonly FileKind[];
 
 /** Where a file is: as given, as its variable says, else in `~/.aws`. */
 export function locate(kind: FileKind, system: System, given?: string): string {
-  const path = given ?? system.env[kind === "config" ? "AWS_CONFIG_FILE" : "AWS_SHARED_CREDENTIALS_FILE"];
+  const path = given ?? system.env[FILE_VARIABLES[kind]];
   if (path === undefined || path === "") return join(home(system), ".aws", kind);
   return path.startsWith("~/") ? join(home(system), path.slice(2)) : path;
 }

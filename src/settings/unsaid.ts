@@ -1,6 +1,6 @@
 /** The firewall's settings where nobody said anything, which is found out without loading what reads settings. */
 import type { System } from "../system.js";
-import { CONFIG_FILES, locate, MAX_CONFIG_FILE, mentionsGuard } from "./locations.js";
+import { FILE_KINDS, locate, MAX_CONFIG_FILE, mentionsGuard } from "./locations.js";
 import type { EventFormat, GuardOptions, Settings } from "./options.js";
 
 /** What the firewall has to know before the program starts. */
@@ -30,7 +30,7 @@ export function nothingSaid(system: System): boolean {
     const text = system.env[VARIABLES[setting]];
     if (text !== undefined && text !== "" && !(setting === "firewall" && text === UNSAID.firewall)) return false;
   }
-  return CONFIG_FILES.every(([kind]) => {
+  return FILE_KINDS.every((kind) => {
     const read = system.readFile(locate(kind, system), MAX_CONFIG_FILE);
     return read.kind !== "content" || !mentionsGuard(read.bytes);
   });
