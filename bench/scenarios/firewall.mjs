@@ -5,9 +5,9 @@ import { oursAtLeast, oursAtMost } from "../figures.mjs";
 import { inTurns } from "../packages.mjs";
 import { withPlace } from "../place.mjs";
 
-const client = (/** @type {string} */ name) => fileURLToPath(new URL(`../clients/${name}`, import.meta.url));
-const PRELOAD = ["-r", fileURLToPath(new URL("../../dist/register.cjs", import.meta.url))];
-const NO_KERNEL = ["-r", client("no-kernel.cjs")];
+const preload = (/** @type {string} */ path) => ["-r", fileURLToPath(new URL(path, import.meta.url))];
+const PRELOAD = preload("../../dist/register.cjs");
+const NO_KERNEL = preload("../clients/no-kernel.cjs");
 const STARTS = 41;
 
 /** Kind -> operations in a batch, and what the batch is called. Batches are long enough that caches are warm, and short: both of a pair have to meet the cores at the same speed. */
