@@ -1,4 +1,4 @@
-/** Typed rules for TypeScript, the rules of plain JavaScript for scripts. Formatting is nobody's business here. */
+/** Typed rules for TypeScript, the rules of plain JavaScript for scripts. Prettier formats. */
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
@@ -37,12 +37,16 @@ export default tseslint.config(
         "error",
         { selector: "ExportAllDeclaration", message: "Export by name." },
         { selector: "ExportDefaultDeclaration", message: "Export by name." },
-        { selector: "MemberExpression[object.property.name='message'][property.name='includes']", message: "Compare errors by code." },
+        {
+          selector: "MemberExpression[object.property.name='message'][property.name='includes']",
+          message: "Compare errors by code.",
+        },
       ],
     },
   },
   {
-    // The firewall takes methods off the prototypes of Node's handles and puts others in their place: that is its trade.
+    // The firewall takes methods off the prototypes of Node's handles and puts others in their place: that is its
+    // trade.
     files: ["src/firewall/**/*.ts"],
     rules: { "prefer-rest-params": "off", "@typescript-eslint/no-dynamic-delete": "off" },
   },

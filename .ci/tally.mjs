@@ -8,7 +8,11 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 for (const name of readdirSync(folder).filter((file) => file.endsWith(".json"))) {
   const report = JSON.parse(readFileSync(join(folder, name), "utf8"));
   total.passed += report.numPassedTests;
-  total.failed += report.numFailedTests + report.testResults.filter((/** @type {any} */ file) => file.status === "failed" && file.assertionResults.length === 0).length;
+  total.failed +=
+    report.numFailedTests +
+    report.testResults.filter(
+      (/** @type {any} */ file) => file.status === "failed" && file.assertionResults.length === 0,
+    ).length;
   total.skipped += report.numPendingTests + report.numTodoTests;
 }
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);

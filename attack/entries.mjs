@@ -18,12 +18,48 @@ const dist = (/** @type {string} */ name) => fileURLToPath(new URL(`../dist/${na
 /** @type {readonly Entry[]} */
 export const ENTRIES = [
   { name: "chain", sentence: "fromNodeProviderChain", program: "ask", asks: "chain", together: true, gives: "key" },
-  { name: "instance", sentence: "fromInstanceMetadata", program: "ask", asks: "instance", together: true, gives: "key" },
-  { name: "ini", sentence: "fromIni, a profile with credential_source = Ec2InstanceMetadata", program: "ask", asks: "ini", together: true, gives: "key" },
+  {
+    name: "instance",
+    sentence: "fromInstanceMetadata",
+    program: "ask",
+    asks: "instance",
+    together: true,
+    gives: "key",
+  },
+  {
+    name: "ini",
+    sentence: "fromIni, a profile with credential_source = Ec2InstanceMetadata",
+    program: "ask",
+    asks: "ini",
+    together: true,
+    gives: "key",
+  },
   { name: "region", sentence: "fromGuardedRegion", program: "ask", asks: "region", together: true, gives: "region" },
-  { name: "metadata", sentence: "MetadataService.request of the instance id", program: "ask", asks: "metadata", together: true, gives: "instance id" },
-  { name: "preload", sentence: "the stock SDK's own chain under node -r imds-guard/register", program: "ask", asks: "stock-chain", together: false, preload: true, gives: "key" },
-  { name: "exec", sentence: "a program that knows only the stock SDK, under imds-guard exec", program: "exec", asks: "stock-chain", together: false, gives: "key" },
+  {
+    name: "metadata",
+    sentence: "MetadataService.request of the instance id",
+    program: "ask",
+    asks: "metadata",
+    together: true,
+    gives: "instance id",
+  },
+  {
+    name: "preload",
+    sentence: "the stock SDK's own chain under node -r imds-guard/register",
+    program: "ask",
+    asks: "stock-chain",
+    together: false,
+    preload: true,
+    gives: "key",
+  },
+  {
+    name: "exec",
+    sentence: "a program that knows only the stock SDK, under imds-guard exec",
+    program: "exec",
+    asks: "stock-chain",
+    together: false,
+    gives: "key",
+  },
 ];
 
 const PROGRAMS = {
@@ -40,12 +76,21 @@ export function startOf({ program, preload }) {
   return { program: PROGRAMS[program], execArgv };
 }
 
-/** Environment of every victim: short deadlines, so that a thousand of them end soon. @param {{ config: string, certificate: string }} files */
+/**
+ * Environment of every victim: short deadlines, so that a thousand of them end soon. @param {{ config: string,
+ * certificate: string }} files
+ */
 export function victimEnvironment({ config, certificate }) {
   return {
-    AWS_CONFIG_FILE: config, AWS_SHARED_CREDENTIALS_FILE: `${config}.none`, AWS_EC2_METADATA_SERVICE_NUM_ATTEMPTS: "1", ATTACK_CLI: dist("cli.js"),
-    IMDS_GUARD_CERTIFICATES: `eu-central-1=${certificate}`, IMDS_GUARD_TIMEOUT: String(DEADLINE_MS), IMDS_GUARD_MAX_RETRIES: "1",
-    IMDS_GUARD_PROBE: "off", IMDS_GUARD_LOG: "off",
+    AWS_CONFIG_FILE: config,
+    AWS_SHARED_CREDENTIALS_FILE: `${config}.none`,
+    AWS_EC2_METADATA_SERVICE_NUM_ATTEMPTS: "1",
+    ATTACK_CLI: dist("cli.js"),
+    IMDS_GUARD_CERTIFICATES: `eu-central-1=${certificate}`,
+    IMDS_GUARD_TIMEOUT: String(DEADLINE_MS),
+    IMDS_GUARD_MAX_RETRIES: "1",
+    IMDS_GUARD_PROBE: "off",
+    IMDS_GUARD_LOG: "off",
   };
 }
 

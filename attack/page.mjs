@@ -9,7 +9,15 @@ import { isLeak, isQuiet } from "./judge.mjs";
 /** Worst first: a cell that stands for several hosts says the worst of them. */
 const WORST = ["credentials", "region", "metadata", "memory", "hang", "odd", "conceded", "rightful", "refused"];
 const WORDS = {
-  refused: "refused", rightful: "own", credentials: "TAKEN", region: "REGION", metadata: "METADATA", hang: "HANG", memory: "MEMORY", odd: "ODD", conceded: "conceded",
+  refused: "refused",
+  rightful: "own",
+  credentials: "TAKEN",
+  region: "REGION",
+  metadata: "METADATA",
+  hang: "HANG",
+  memory: "MEMORY",
+  odd: "ODD",
+  conceded: "conceded",
 };
 const STOCK_WORDS = { ...WORDS, refused: "error", odd: "error", rightful: "own" };
 
@@ -24,11 +32,13 @@ function details(cells) {
     const key = `${cell.status} ${cell.code ?? ""} [${[...new Set(cell.events)].join(", ") || "no event"}]`;
     groups.set(key, [...(groups.get(key) ?? []), cell]);
   }
-  return [...groups].map(([key, group]) => {
-    const growth = Math.max(...group.map((cell) => cell.growth ?? 0));
-    const why = group[0]?.concession === undefined ? "" : ` (${group[0].concession})`;
-    return `${group.length === 1 ? (group[0]?.host ?? "") : `${group.length} hosts`}: ${key}, at most ${Math.round(Math.max(...group.map(({ ms }) => ms)))} ms, ${mib(growth)}${why}`;
-  }).join("\n");
+  return [...groups]
+    .map(([key, group]) => {
+      const growth = Math.max(...group.map((cell) => cell.growth ?? 0));
+      const why = group[0]?.concession === undefined ? "" : ` (${group[0].concession})`;
+      return `${group.length === 1 ? (group[0]?.host ?? "") : `${group.length} hosts`}: ${key}, at most ${Math.round(Math.max(...group.map(({ ms }) => ms)))} ms, ${mib(growth)}${why}`;
+    })
+    .join("\n");
 }
 
 /** @param {readonly Cell[]} cells @param {Record<string, string>} words */
@@ -43,18 +53,29 @@ function cellMarkup(cells, words) {
 }
 
 /**
- * @param {{ about: any, goals: Goals, attacks: readonly { name: string, kind: string, sentence: string }[], cells: readonly Cell[], stock: readonly Cell[] }} run
+ * @param {{ about: any, goals: Goals, attacks: readonly { name: string, kind: string, sentence: string }[], cells:
+ * readonly Cell[], stock: readonly Cell[] }} run
  * @returns {string}
  */
 export function page({ about, goals, attacks, cells, stock }) {
-  const ec2 = new Set(about.hosts.filter((/** @type {any} */ host) => host.ec2).map((/** @type {any} */ { name }) => name));
+  const ec2 = new Set(
+    about.hosts.filter((/** @type {any} */ host) => host.ec2).map((/** @type {any} */ { name }) => name),
+  );
   const doors = ENTRIES.map(({ name }) => name);
   /** @type {Map<string, Cell[]>} */
   const byAttack = grouped(cells);
   const stockOf = grouped(stock);
   const line = (/** @type {typeof attacks[number]} */ { name, sentence }) => {
     const of = byAttack.get(name) ?? [];
-    const side = (/** @type {boolean} */ on, /** @type {readonly string[]} */ which) => which.map((door) => cellMarkup(of.filter((cell) => cell.entry === door && ec2.has(cell.host) === on), WORDS)).join("");
+    const side = (/** @type {boolean} */ on, /** @type {readonly string[]} */ which) =>
+      which
+        .map((door) =>
+          cellMarkup(
+            of.filter((cell) => cell.entry === door && ec2.has(cell.host) === on),
+            WORDS,
+          ),
+        )
+        .join("");
     return `<tr><th scope=row><code>${escape(name)}</code><span>${escape(sentence)}</span></th>${cellMarkup(stockOf.get(name) ?? [], STOCK_WORDS)}${side(false, [...doors, "probe"])}${side(true, doors)}</tr>`;
   };
   const sections = KINDS.map((kind) => {
@@ -64,9 +85,18 @@ export function page({ about, goals, attacks, cells, stock }) {
   });
   const genuine = cells.filter(({ kind }) => kind === "genuine");
   const head = doors.map((door) => `<th scope=col>${door}</th>`).join("");
-  const hosts = about.hosts.map((/** @type {any} */ host) => `<li><code>${host.name}</code> ${escape(host.sentence)}</li>`).join("");
-  const legend = about.entries.map((/** @type {any} */ entry) => `<li><code>${entry.name}</code> ${escape(entry.sentence)}</li>`).join("");
-  const result = goals.map(({ what, value, met, of }) => `<tr><td class=${met ? "refused" : "credentials"}>${met ? "met" : "MISSED"}</td><td class=number>${value}</td><td class=number>${of}</td><td>${escape(what)}</td></tr>`).join("");
+  const hosts = about.hosts
+    .map((/** @type {any} */ host) => `<li><code>${host.name}</code> ${escape(host.sentence)}</li>`)
+    .join("");
+  const legend = about.entries
+    .map((/** @type {any} */ entry) => `<li><code>${entry.name}</code> ${escape(entry.sentence)}</li>`)
+    .join("");
+  const result = goals
+    .map(
+      ({ what, value, met, of }) =>
+        `<tr><td class=${met ? "refused" : "credentials"}>${met ? "met" : "MISSED"}</td><td class=number>${value}</td><td class=number>${of}</td><td>${escape(what)}</td></tr>`,
+    )
+    .join("");
   return `<!doctype html>
 <html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width"><title>imds-guard under attack</title>
 <style>

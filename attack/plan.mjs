@@ -18,12 +18,15 @@ const PIECE = 40;
 function sample() {
   return KINDS.flatMap((kind) => {
     const all = ATTACKS.filter((attack) => attack.kind === kind);
-    return all.filter((_, index) => Math.floor((index * SAMPLE) / all.length) !== Math.floor(((index - 1) * SAMPLE) / all.length));
+    return all.filter(
+      (_, index) => Math.floor((index * SAMPLE) / all.length) !== Math.floor(((index - 1) * SAMPLE) / all.length),
+    );
   });
 }
 
 /** @template T @param {readonly T[]} items @param {number} size @returns {T[][]} */
-const inPieces = (items, size) => Array.from({ length: Math.ceil(items.length / size) }, (_, index) => items.slice(index * size, (index + 1) * size));
+const inPieces = (items, size) =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, index) => items.slice(index * size, (index + 1) * size));
 
 /** @param {boolean} quick */
 export function planOf(quick) {
@@ -34,17 +37,41 @@ export function planOf(quick) {
   /** @type {Assignment[]} */
   const assignments = [
     // Those that take longest come first.
-    ...ec2.flatMap(({ name: host }) => APART.filter(({ program }) => program === "exec").flatMap((entry) => inPieces(attacks, PIECE).map((piece) => ({ host, entries: [entry], attacks: piece })))),
-    ...ec2.flatMap(({ name: host }) => [...TOGETHER, ...APART.filter(({ program }) => program !== "exec")].map((entry) => ({ host, entries: [entry], attacks }))),
-    ...elsewhere.flatMap(({ name: host }) => [TOGETHER, ...APART.map((entry) => [entry])].map((entries) => ({ host, entries, attacks }))),
+    ...ec2.flatMap(({ name: host }) =>
+      APART.filter(({ program }) => program === "exec").flatMap((entry) =>
+        inPieces(attacks, PIECE).map((piece) => ({ host, entries: [entry], attacks: piece })),
+      ),
+    ),
+    ...ec2.flatMap(({ name: host }) =>
+      [...TOGETHER, ...APART.filter(({ program }) => program !== "exec")].map((entry) => ({
+        host,
+        entries: [entry],
+        attacks,
+      })),
+    ),
+    ...elsewhere.flatMap(({ name: host }) =>
+      [TOGETHER, ...APART.map((entry) => [entry])].map((entries) => ({ host, entries, attacks })),
+    ),
   ];
   const heavy = attacks.filter(isHeavy).slice(0, quick ? 2 : undefined);
   return {
-    attacks, hosts, assignments,
+    attacks,
+    hosts,
+    assignments,
     /** What is measured alone replaces what was measured in company. */
-    alone: /** @type {Assignment[]} */ (CHAIN === undefined ? [] : inPieces(heavy, 8).map((piece) => ({ host: "ec2-nitro", entries: [CHAIN], attacks: piece, alone: true }))),
+    alone: /** @type {Assignment[]} */ (
+      CHAIN === undefined
+        ? []
+        : inPieces(heavy, 8).map((piece) => ({ host: "ec2-nitro", entries: [CHAIN], attacks: piece, alone: true }))
+    ),
     genuine: ec2.map(({ name }) => name),
-    probed: attacks.filter(({ env, network, silent, afterGenuine }) => env === undefined && (network === undefined || network === "neighbour") && silent !== true && afterGenuine !== true),
+    probed: attacks.filter(
+      ({ env, network, silent, afterGenuine }) =>
+        env === undefined &&
+        (network === undefined || network === "neighbour") &&
+        silent !== true &&
+        afterGenuine !== true,
+    ),
     stock: attacks,
   };
 }

@@ -56,11 +56,21 @@ export function evaluate(row) {
   const stock = row.stock === undefined ? undefined : summary(row.stock);
   const ratio = stock === undefined || stock.median === 0 ? undefined : ours.median / stock.median;
   const goals = (row.goals ?? []).map((goal) => {
-    const value = goal.of === "ours" ? ours.median : goal.of === "ratio" ? ratio : ratio === undefined ? undefined : 1 / ratio;
+    const value =
+      goal.of === "ours" ? ours.median : goal.of === "ratio" ? ratio : ratio === undefined ? undefined : 1 / ratio;
     const met = value === undefined ? undefined : goal.bound === "at most" ? value <= goal.value : value >= goal.value;
     return { ...goal, met };
   });
-  return { what: row.what, unit: row.unit, ours, stock, ratio, goals, ...(row.note !== undefined && { note: row.note }), ...(row.point !== undefined && { point: row.point }) };
+  return {
+    what: row.what,
+    unit: row.unit,
+    ours,
+    stock,
+    ratio,
+    goals,
+    ...(row.note !== undefined && { note: row.note }),
+    ...(row.point !== undefined && { point: row.point }),
+  };
 }
 
 /** @typedef {ReturnType<typeof evaluate>} Evaluated */
@@ -86,7 +96,8 @@ function shown(figure) {
 /** A goal and what became of it. @param {Evaluated["goals"][number]} goal @param {string} unit */
 export function goalText({ of, bound, value, met }, unit) {
   const sign = bound === "at most" ? "<=" : ">=";
-  const what = of === "ours" ? `${sign} ${number(value)} ${unit}` : of === "ratio" ? `${sign} ${value} x` : `${value} x faster`;
+  const what =
+    of === "ours" ? `${sign} ${number(value)} ${unit}` : of === "ratio" ? `${sign} ${value} x` : `${value} x faster`;
   return `${what}: ${met === undefined ? "not measured" : met ? "met" : "MISSED"}`;
 }
 
@@ -99,9 +110,20 @@ function ratioText(ratio) {
 /** @param {string} title @param {readonly Evaluated[]} rows @returns {string} */
 export function table(title, rows) {
   const head = ["", "unit", "imds-guard", "stock SDK", "ours/stock", "goal"];
-  const lines = rows.map((row) => [row.what, row.unit, shown(row.ours), shown(row.stock), ratioText(row.ratio), row.goals.map((goal) => goalText(goal, row.unit)).join("; ")]);
+  const lines = rows.map((row) => [
+    row.what,
+    row.unit,
+    shown(row.ours),
+    shown(row.stock),
+    ratioText(row.ratio),
+    row.goals.map((goal) => goalText(goal, row.unit)).join("; "),
+  ]);
   const widths = head.map((name, column) => Math.max(...[head, ...lines].map((line) => (line[column] ?? name).length)));
-  const format = (/** @type {string[]} */ line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd();
+  const format = (/** @type {string[]} */ line) =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd();
   const notes = rows.filter((row) => row.note !== undefined).map((row) => `  ${row.what}: ${row.note}`);
   return [title, format(head), ...lines.map(format), ...notes, ""].join("\n");
 }

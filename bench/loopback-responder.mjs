@@ -25,7 +25,11 @@ async function start(serve) {
   // The real service does not sign for each request.
   const document = identityDocument({ ...GENUINE_DEFAULTS, ...identity });
   const signed = privateKeyPem === undefined ? undefined : createSigner({ privateKeyPem }).sign(document);
-  const genuine = await startImdsServer({ ...identity, document, ...(signed !== undefined && { signDocument: () => signed }) });
+  const genuine = await startImdsServer({
+    ...identity,
+    document,
+    ...(signed !== undefined && { signDocument: () => signed }),
+  });
   return { url: genuine.url, seen: () => genuine.counters, close: genuine.close };
 }
 
@@ -35,4 +39,6 @@ process.on("message", async (/** @type {{ serve?: Serve }} */ { serve }) => {
   current = await start(serve);
   return process.send?.({ url: current?.url });
 });
-process.on("disconnect", () => { process.exit(0); });
+process.on("disconnect", () => {
+  process.exit(0);
+});

@@ -21,7 +21,10 @@ export function genuine(delayMs) {
 /** The key and a document signed with it. */
 export const SIGNED = { region: REGION, publicKeyPem: SIGNER.publicKeyPem, sign: SIGNER.sign };
 
-/** Runs every task once, then once more, and so on, so that whatever else this machine does falls on all alike. @param {number} rounds @param {readonly (() => Promise<void>)[]} tasks */
+/**
+ * Runs every task once, then once more, and so on, so that whatever else this machine does falls on all alike. @param
+ * {number} rounds @param {readonly (() => Promise<void>)[]} tasks
+ */
 export async function inTurns(rounds, tasks) {
   for (let round = 0; round < rounds; round += 1) for (const task of tasks) await task();
 }

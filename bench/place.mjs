@@ -17,9 +17,12 @@ import { canUnshare, createMachine } from "../test/support/machine.mjs";
  *
  * @typedef {object} Place
  * @property {boolean} isolated whether the real address is there, in a namespace
- * @property {(client: string, order: object, options?: { env?: Record<string, string>, execArgv?: readonly string[] }) => Promise<any>} run
- *   one client program in a fresh process; its answer if it gives one, `totalMs` from start to exit, and what it `sent` where the kernel of a machine counts
- * @property {(client: string, execArgv?: readonly string[]) => Promise<{ ask: (order: object) => Promise<any>, close: () => Promise<void> }>} open
+ * @property {(client: string, order: object, options?: { env?: Record<string, string>, execArgv?: readonly string[] })
+ * => Promise<any>} run
+ *   one client program in a fresh process; its answer if it gives one, `totalMs` from start to exit, and what it `sent`
+ * where the kernel of a machine counts
+ * @property {(client: string, execArgv?: readonly string[]) => Promise<{ ask: (order: object) => Promise<any>, close:
+ * () => Promise<void> }>} open
  * @property {(serve: Serve) => Promise<void>} serve
  * @property {() => Promise<any>} seen
  * @property {() => Promise<void>} close
@@ -35,7 +38,10 @@ export function openPlace(options = {}) {
   return canUnshare().ok ? inMachine(options) : onLoopback();
 }
 
-/** Lends a place. @template T @param {{ host?: string, network?: Network, lifetimeMs?: number }} options @param {(place: Place) => Promise<T>} work @returns {Promise<T>} */
+/**
+ * Lends a place. @template T @param {{ host?: string, network?: Network, lifetimeMs?: number }} options @param {(place:
+ * Place) => Promise<T>} work @returns {Promise<T>}
+ */
 export async function withPlace(options, work) {
   const place = await openPlace(options);
   try {
@@ -51,7 +57,12 @@ async function inMachine(options) {
   return {
     isolated: true,
     run: async (client, order, { env = {}, execArgv = [] } = {}) => {
-      const result = await machine.run(program(client), { args: [JSON.stringify(order)], env, execArgv, timeoutMs: CLIENT_TIMEOUT_MS });
+      const result = await machine.run(program(client), {
+        args: [JSON.stringify(order)],
+        env,
+        execArgv,
+        timeoutMs: CLIENT_TIMEOUT_MS,
+      });
       return answerOf(client, result);
     },
     open: async (client, execArgv = []) => {
@@ -76,32 +87,51 @@ async function onLoopback() {
     return reply;
   };
   const environment = (/** @type {Record<string, string>} */ env) => ({
-    PATH: process.env["PATH"] ?? "", HOME: home, USERPROFILE: home, AWS_EC2_METADATA_SERVICE_ENDPOINT: url, ...env,
+    PATH: process.env["PATH"] ?? "",
+    HOME: home,
+    USERPROFILE: home,
+    AWS_EC2_METADATA_SERVICE_ENDPOINT: url,
+    ...env,
   });
   return {
     isolated: false,
     run: async (client, order, { env = {}, execArgv = [] } = {}) => {
       const began = performance.now();
-      const child = spawn(process.execPath, [...execArgv, program(client), JSON.stringify(order)], { env: environment(env), timeout: CLIENT_TIMEOUT_MS });
+      const child = spawn(process.execPath, [...execArgv, program(client), JSON.stringify(order)], {
+        env: environment(env),
+        timeout: CLIENT_TIMEOUT_MS,
+      });
       let stdout = "";
       let stderr = "";
-      child.stdout.on("data", (chunk) => { stdout += chunk; });
-      child.stderr.on("data", (chunk) => { stderr += chunk; });
+      child.stdout.on("data", (chunk) => {
+        stdout += chunk;
+      });
+      child.stderr.on("data", (chunk) => {
+        stderr += chunk;
+      });
       const [exitCode] = await once(child, "close");
       return answerOf(client, { stdout, stderr, exitCode, ms: performance.now() - began });
     },
     open: async (client, execArgv = []) => {
-      const child = fork(program(client), [], { execArgv: [...execArgv], env: environment({}), stdio: ["ignore", "ignore", "inherit", "ipc"] });
+      const child = fork(program(client), [], {
+        execArgv: [...execArgv],
+        env: environment({}),
+        stdio: ["ignore", "ignore", "inherit", "ipc"],
+      });
       return {
         ask: async (order) => {
           child.send(order);
           const [reply] = await once(child, "message");
           return reply;
         },
-        close: async () => { child.kill("SIGKILL"); },
+        close: async () => {
+          child.kill("SIGKILL");
+        },
       };
     },
-    serve: async (serve) => { url = (await tell({ serve })).url ?? url; },
+    serve: async (serve) => {
+      url = (await tell({ serve })).url ?? url;
+    },
     seen: async () => (await tell({})).seen,
     close: async () => {
       responder.kill("SIGKILL");
@@ -110,7 +140,10 @@ async function onLoopback() {
   };
 }
 
-/** @param {string} client @param {{ stdout: string, stderr: string, exitCode: number | null, ms: number, sent?: import("../test/support/machine.mjs").Sent }} result */
+/**
+ * @param {string} client @param {{ stdout: string, stderr: string, exitCode: number | null, ms: number, sent?:
+ * import("../test/support/machine.mjs").Sent }} result
+ */
 function answerOf(client, { stdout, stderr, exitCode, ms, sent }) {
   if (exitCode !== 0) throw new Error(`${client} ended with ${exitCode}: ${stderr.slice(0, 2_000)}`);
   return { ...(stdout === "" ? {} : JSON.parse(stdout)), totalMs: ms, sent };

@@ -1,5 +1,8 @@
 // @ts-check
-/** Figures of the bench as one SVG that needs nothing else: ours beside stock for every row with a goal, on logarithmic scales. */
+/**
+ * Figures of the bench as one SVG that needs nothing else: ours beside stock for every row with a goal, on logarithmic
+ * scales.
+ */
 import { goalText, number } from "./figures.mjs";
 import { circumstances, escaped, LINE, MARGIN, page, text, wrapped } from "./svg.mjs";
 
@@ -30,8 +33,14 @@ function threshold({ stock }, { of, value }) {
 
 /** @param {readonly Plotted[]} plotted */
 function decades(plotted) {
-  const values = plotted.flatMap(({ row }) => [row.ours.median, row.stock?.median, ...row.goals.map((goal) => threshold(row, goal))]);
-  const logs = values.filter((value) => value !== undefined && value > 0).map((value) => Math.log10(/** @type {number} */ (value)));
+  const values = plotted.flatMap(({ row }) => [
+    row.ours.median,
+    row.stock?.median,
+    ...row.goals.map((goal) => threshold(row, goal)),
+  ]);
+  const logs = values
+    .filter((value) => value !== undefined && value > 0)
+    .map((value) => Math.log10(/** @type {number} */ (value)));
   if (logs.length === 0) return { low: 0, high: 1 };
   // A bar of the least value shall be seen, too.
   const low = Math.floor(Math.min(...logs) - 0.2);
@@ -49,31 +58,43 @@ function panel(unit, plotted, top) {
   let y = top + 30;
   let section;
   for (const { section: title, row } of plotted) {
-    if (title !== section) for (const line of wrapped(title, 130)) body.push(text(MARGIN, (y += LINE + 3), line, "faint section"));
+    if (title !== section)
+      for (const line of wrapped(title, 130)) body.push(text(MARGIN, (y += LINE + 3), line, "faint section"));
     section = title;
     const drawn = rowOf(row, unit, at, y + 8);
     body.push(drawn.svg);
     y = drawn.bottom;
   }
   const every = Math.ceil((high - low) / 8);
-  const grid = Array.from({ length: Math.floor((high - low) / every) + 1 }, (_, index) => low + index * every).map((power) => {
-    const x = at(10 ** power).toFixed(1);
-    return `<line class="grid" x1="${x}" x2="${x}" y1="${top + 28}" y2="${y}"/>${text(Number(x), top + 22, number(10 ** power), "faint middle")}`;
-  });
+  const grid = Array.from({ length: Math.floor((high - low) / every) + 1 }, (_, index) => low + index * every).map(
+    (power) => {
+      const x = at(10 ** power).toFixed(1);
+      return `<line class="grid" x1="${x}" x2="${x}" y1="${top + 28}" y2="${y}"/>${text(Number(x), top + 22, number(10 ** power), "faint middle")}`;
+    },
+  );
   const head = text(MARGIN, top + 22, `${UNITS[unit] ?? unit}, ${more ? "more" : "less"} is better`, "unit");
   return { svg: `<g>${head}${grid.join("")}\n${body.join("\n")}</g>`, bottom: y + 14 };
 }
 
 /** @param {Evaluated} row @param {string} unit @param {Scale} at @param {number} top */
 function rowOf(row, unit, at, top) {
-  const labels = [...wrapped(row.what, LABEL_CHARACTERS).map((line) => ({ line, style: "" })), ...row.goals.map((goal) => ({ line: `goal ${goalText(goal, unit)}`, style: "faint" }))];
-  const bars = [["ours", row.ours, "imds-guard"], ["stock", row.stock, "stock SDK"]].flatMap(([style, figure, name], index) => {
-    if (typeof figure !== "object") return [text(VALUES, top + index * (BAR + 3) + BAR - 2, "stock: no such figure", "faint")];
+  const labels = [
+    ...wrapped(row.what, LABEL_CHARACTERS).map((line) => ({ line, style: "" })),
+    ...row.goals.map((goal) => ({ line: `goal ${goalText(goal, unit)}`, style: "faint" })),
+  ];
+  const bars = [
+    ["ours", row.ours, "imds-guard"],
+    ["stock", row.stock, "stock SDK"],
+  ].flatMap(([style, figure, name], index) => {
+    if (typeof figure !== "object")
+      return [text(VALUES, top + index * (BAR + 3) + BAR - 2, "stock: no such figure", "faint")];
     const shown = `${number(figure.median)} ${unit}`;
     const y = top + index * (BAR + 3);
     const width = Math.max(at(figure.median) - FROM, 2).toFixed(1);
     const tip = `<title>${escaped(`${name}: ${shown}, from ${number(figure.min)} to ${number(figure.max)} in ${number(figure.samples)} samples`)}</title>`;
-    return [`<rect class="${String(style)}" x="${FROM}" y="${y}" width="${width}" height="${BAR}">${tip}</rect>${text(VALUES, y + BAR - 2, shown, index === 0 ? "" : "faint")}`];
+    return [
+      `<rect class="${String(style)}" x="${FROM}" y="${y}" width="${width}" height="${BAR}">${tip}</rect>${text(VALUES, y + BAR - 2, shown, index === 0 ? "" : "faint")}`,
+    ];
   });
   const goals = row.goals.flatMap((goal) => {
     const value = threshold(row, goal);
@@ -86,10 +107,15 @@ function rowOf(row, unit, at, top) {
   return { svg: `<g class="row">${lines.join("")}${bars.join("")}${goals.join("")}</g>`, bottom: top + height + 2 };
 }
 
-/** Sections with points are drawn as curves: see `curves-svg.mjs`. @param {Figures} figures @returns {readonly Plotted[]} */
+/**
+ * Sections with points are drawn as curves: see `curves-svg.mjs`. @param {Figures} figures @returns {readonly
+ * Plotted[]}
+ */
 export function barsOf({ sections }) {
   const plain = sections.filter(({ rows }) => rows.every(({ point }) => point === undefined));
-  return plain.flatMap(({ title, rows }) => rows.filter((row) => row.goals.length > 0).map((row) => ({ section: title, row })));
+  return plain.flatMap(({ title, rows }) =>
+    rows.filter((row) => row.goals.length > 0).map((row) => ({ section: title, row })),
+  );
 }
 
 /** @param {Figures} figures @returns {string} */
@@ -99,16 +125,24 @@ export function plot(figures) {
   return page({
     title: "imds-guard beside the stock AWS SDK",
     about: `${circumstances(figures)} Medians; each unit has a logarithmic scale of its own.`,
-    light: LIGHT, dark: DARK,
+    light: LIGHT,
+    dark: DARK,
     below(top) {
       let y = top + 36;
       const legend = [
-        `<rect class="ours" x="${MARGIN}" y="${y - 21}" width="28" height="${BAR}"/>`, text(MARGIN + 36, y - 11, "imds-guard"),
-        `<rect class="stock" x="150" y="${y - 21}" width="28" height="${BAR}"/>`, text(186, y - 11, "stock SDK, or Node.js without the preload"),
-        `<line class="goal" stroke-width="2" x1="470" x2="470" y1="${y - 23}" y2="${y - 7}"/>`, text(480, y - 11, "the goal, for imds-guard"),
+        `<rect class="ours" x="${MARGIN}" y="${y - 21}" width="28" height="${BAR}"/>`,
+        text(MARGIN + 36, y - 11, "imds-guard"),
+        `<rect class="stock" x="150" y="${y - 21}" width="28" height="${BAR}"/>`,
+        text(186, y - 11, "stock SDK, or Node.js without the preload"),
+        `<line class="goal" stroke-width="2" x1="470" x2="470" y1="${y - 23}" y2="${y - 7}"/>`,
+        text(480, y - 11, "the goal, for imds-guard"),
       ];
       const panels = [...new Set(plotted.map(({ row }) => row.unit))].map((unit) => {
-        const drawn = panel(unit, plotted.filter(({ row }) => row.unit === unit), y);
+        const drawn = panel(
+          unit,
+          plotted.filter(({ row }) => row.unit === unit),
+          y,
+        );
         y = drawn.bottom;
         return drawn.svg;
       });

@@ -12,12 +12,16 @@ import { parseArgs } from "node:util";
 import { chartsOf, plotCurves } from "./curves-svg.mjs";
 import { barsOf, plot } from "./plot-svg.mjs";
 
-const { positionals: [file = "bench-figures.json", picture = "docs/bench.svg", curves = "docs/bench-curves.svg"] } = parseArgs({ allowPositionals: true });
+const {
+  positionals: [file = "bench-figures.json", picture = "docs/bench.svg", curves = "docs/bench-curves.svg"],
+} = parseArgs({ allowPositionals: true });
 let text;
 try {
   text = readFileSync(file, "utf8");
 } catch (error) {
-  process.stderr.write(`${file} cannot be read (${/** @type {NodeJS.ErrnoException} */ (error).code}); npm run bench -- --json ${file} writes it\n`);
+  process.stderr.write(
+    `${file} cannot be read (${/** @type {NodeJS.ErrnoException} */ (error).code}); npm run bench -- --json ${file} writes it\n`,
+  );
   process.exit(2);
 }
 const figures = JSON.parse(text);

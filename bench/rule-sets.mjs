@@ -20,8 +20,8 @@ const TEXTS = /** @type {const} */ ([
 ]);
 
 /**
- * `count` rules: first those that `reads` says read the log, the correlations that join them next, and then those of other
- * logs; where that is not enough, all once more in copies under names of their own.
+ * `count` rules: first those that `reads` says read the log, the correlations that join them next, and then those of
+ * other logs; where that is not enough, all once more in copies under names of their own.
  *
  * @param {readonly ShippedRule[]} shipped @param {number} count @param {(rule: SigmaRule) => boolean} reads
  * @returns {readonly SigmaRule[]}

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * The bench: imds-guard beside the stock SDK, in one run on one machine. Compare the ratios; milliseconds are this machine's.
+ * The bench: imds-guard beside the stock SDK, in one run on one machine. Compare the ratios; milliseconds are this
+ * machine's.
  *
  *   npm run bench                      tables
  *   npm run --silent bench -- --json   the same as JSON
@@ -24,10 +25,20 @@ import { refusal } from "./scenarios/refusal.mjs";
 import { scan } from "./scenarios/scan.mjs";
 import { verification } from "./scenarios/verification.mjs";
 
-/** @type {Record<string, (extent: import("./figures.mjs").Extent) => Promise<import("./figures.mjs").Section | import("./figures.mjs").Section[]>>} */
+/**
+ * @type {Record<string, (extent: import("./figures.mjs").Extent) => Promise<import("./figures.mjs").Section |
+ * import("./figures.mjs").Section[]>>}
+ */
 const SCENARIOS = { loading, refusal, ec2, memoised, hostile, verification, firewall, callers, scan };
 
-const { values, positionals } = parseArgs({ options: { json: { type: "boolean", default: false }, short: { type: "boolean", default: false }, large: { type: "boolean", default: false } }, allowPositionals: true });
+const { values, positionals } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    short: { type: "boolean", default: false },
+    large: { type: "boolean", default: false },
+  },
+  allowPositionals: true,
+});
 const file = values.json ? positionals.find((name) => name.endsWith(".json")) : undefined;
 const named = positionals.filter((name) => name !== file);
 const wanted = named.length === 0 ? Object.keys(SCENARIOS) : named;
@@ -38,10 +49,18 @@ if (strange !== undefined) {
 }
 
 const able = canUnshare();
-const machine = { node: process.version, platform: `${process.platform} ${process.arch}`, cpu: cpus()[0]?.model.trim() ?? "unknown", cores: availableParallelism() };
-const print = (/** @type {string} */ text) => { if (!values.json || file !== undefined) process.stdout.write(`${text}\n`); };
+const machine = {
+  node: process.version,
+  platform: `${process.platform} ${process.arch}`,
+  cpu: cpus()[0]?.model.trim() ?? "unknown",
+  cores: availableParallelism(),
+};
+const print = (/** @type {string} */ text) => {
+  if (!values.json || file !== undefined) process.stdout.write(`${text}\n`);
+};
 print(`Node.js ${machine.node}, ${machine.platform}, ${machine.cores} x ${machine.cpu}. Medians, with least and most.`);
-if (!able.ok) print(`No namespaces here (${able.reason}): the responder stands on loopback, and refusal is not compared.`);
+if (!able.ok)
+  print(`No namespaces here (${able.reason}): the responder stands on loopback, and refusal is not compared.`);
 print("");
 
 const began = performance.now();
@@ -55,9 +74,13 @@ for (const name of wanted) {
     print(table(title, evaluated));
   }
 }
-const goals = sections.flatMap(({ title, rows }) => rows.flatMap((row) => row.goals.map((goal) => ({ title, what: row.what, ...goal }))));
+const goals = sections.flatMap(({ title, rows }) =>
+  rows.flatMap((row) => row.goals.map((goal) => ({ title, what: row.what, ...goal }))),
+);
 const count = (/** @type {boolean | undefined} */ met) => goals.filter((goal) => goal.met === met).length;
-print(`${count(true)} goals met, ${count(false)} missed, ${count(undefined)} not measured, in ${Math.round((performance.now() - began) / 1000)} s.`);
+print(
+  `${count(true)} goals met, ${count(false)} missed, ${count(undefined)} not measured, in ${Math.round((performance.now() - began) / 1000)} s.`,
+);
 const json = `${JSON.stringify({ measured: new Date().toISOString().slice(0, 10), machine, namespaces: able.ok, sections }, null, 2)}\n`;
 if (file !== undefined) writeFileSync(file, json);
 else if (values.json) process.stdout.write(json);

@@ -1,5 +1,6 @@
 /**
- * Measures the log scanner: megabytes a second of JSON lines and memory, beside jq with the same filter where it is installed.
+ * Measures the log scanner: megabytes a second of JSON lines and memory, beside jq with the same filter where it is
+ * installed.
  *
  *   node bench/scan.mjs [gigabytes of the generated stream, default 1] [--json]
  *
@@ -23,10 +24,26 @@ function block(bytes) {
   for (let index = 0, length = 0; length < bytes; index++) {
     const imds = index % 10_000 === 9_999;
     const line = JSON.stringify({
-      ts: 1763719200 + index / 1000, uid: `C${(index * 2654435761 % 2 ** 32).toString(36)}aBcD`, "id.orig_h": `10.20.${(index >> 8) % 256}.${index % 256}`, "id.orig_p": 32768 + (index % 28000),
-      "id.resp_h": imds ? "169.254.169.254" : `203.0.113.${index % 251}`, "id.resp_p": imds ? 80 : 443, proto: "tcp", service: "ssl", duration: (index % 997) / 100,
-      orig_bytes: index % 4096, resp_bytes: imds ? 0 : index % 65536, conn_state: imds ? "S0" : "SF", local_orig: true, local_resp: false, missed_bytes: 0, history: imds ? "S" : "ShADadFf",
-      orig_pkts: 12, orig_ip_bytes: 1800, resp_pkts: 11, resp_ip_bytes: 6000,
+      ts: 1763719200 + index / 1000,
+      uid: `C${((index * 2654435761) % 2 ** 32).toString(36)}aBcD`,
+      "id.orig_h": `10.20.${(index >> 8) % 256}.${index % 256}`,
+      "id.orig_p": 32768 + (index % 28000),
+      "id.resp_h": imds ? "169.254.169.254" : `203.0.113.${index % 251}`,
+      "id.resp_p": imds ? 80 : 443,
+      proto: "tcp",
+      service: "ssl",
+      duration: (index % 997) / 100,
+      orig_bytes: index % 4096,
+      resp_bytes: imds ? 0 : index % 65536,
+      conn_state: imds ? "S0" : "SF",
+      local_orig: true,
+      local_resp: false,
+      missed_bytes: 0,
+      history: imds ? "S" : "ShADadFf",
+      orig_pkts: 12,
+      orig_ip_bytes: 1800,
+      resp_pkts: 11,
+      resp_ip_bytes: 6000,
     });
     lines.push(line);
     length += line.length + 1;
@@ -35,7 +52,7 @@ function block(bytes) {
 }
 
 async function* repeated(content, bytes) {
-  for (let sent = 0; sent < bytes; ) {
+  for (let sent = 0; sent < bytes;) {
     for (let from = 0; from < content.length && sent < bytes; from += CHUNK) {
       const chunk = content.subarray(from, from + CHUNK);
       sent += chunk.length;
@@ -54,13 +71,30 @@ async function measure(run) {
 
 const work = mkdtempSync(join(tmpdir(), "imds-guard-bench-"));
 try {
-  await build({ entry: { scan: "src/detection/scan.ts", "log-stream": "src/detection/log-stream.ts" }, outDir: join(work, "dist"), format: ["esm"], dts: false, config: false, silent: true, platform: "node", target: "node20.19", outExtension: () => ({ js: ".mjs" }) });
+  await build({
+    entry: { scan: "src/detection/scan.ts", "log-stream": "src/detection/log-stream.ts" },
+    outDir: join(work, "dist"),
+    format: ["esm"],
+    dts: false,
+    config: false,
+    silent: true,
+    platform: "node",
+    target: "node20.19",
+    outExtension: () => ({ js: ".mjs" }),
+  });
   const load = (name) => import(pathToFileURL(join(work, "dist", `${name}.mjs`)).href);
   const [{ scan }, { openLog }] = await Promise.all([load("scan"), load("log-stream")]);
   const content = block(8 * MB);
   const results = [];
   const add = (name, bytes, { cpuSeconds, wallSeconds }, extra = {}) =>
-    results.push({ name, megabytes: Math.round(bytes / MB), cpuSeconds: Number(cpuSeconds.toFixed(2)), mbPerCpuSecond: Math.round(bytes / MB / cpuSeconds), mbPerSecond: Math.round(bytes / MB / wallSeconds), ...extra });
+    results.push({
+      name,
+      megabytes: Math.round(bytes / MB),
+      cpuSeconds: Number(cpuSeconds.toFixed(2)),
+      mbPerCpuSecond: Math.round(bytes / MB / cpuSeconds),
+      mbPerSecond: Math.round(bytes / MB / wallSeconds),
+      ...extra,
+    });
 
   const file = join(work, "conn.log");
   const fd = openSync(file, "w");
@@ -80,18 +114,32 @@ try {
         if (bytes < total / 4) peak.early = Math.max(peak.early, rss);
         else peak.rss = Math.max(peak.rss, rss);
       },
-    }));
-  add(`scan, stream of ${gigabytes} GB`, streamed.summary.bytes, streamed, { findings: streamed.summary.findings, rssFirstQuarterMb: Math.round(peak.early / MB), rssRestMb: Math.round(peak.rss / MB) });
+    }),
+  );
+  add(`scan, stream of ${gigabytes} GB`, streamed.summary.bytes, streamed, {
+    findings: streamed.summary.findings,
+    rssFirstQuarterMb: Math.round(peak.early / MB),
+    rssRestMb: Math.round(peak.rss / MB),
+  });
 
-  const filter = 'select(."id.resp_h" == "169.254.169.254" or ."id.resp_h" == "fd00:ec2::254" or ."id.orig_h" == "169.254.169.254" or ."id.orig_h" == "fd00:ec2::254")';
+  const filter =
+    'select(."id.resp_h" == "169.254.169.254" or ."id.resp_h" == "fd00:ec2::254" or ."id.orig_h" == "169.254.169.254" or ."id.orig_h" == "fd00:ec2::254")';
   const start = performance.now();
-  const jq = spawnSync("bash", ["-c", `TIMEFORMAT='%U %S'; time jq -c '${filter}' "$1" | wc -l`, "bash", file], { encoding: "utf8" });
+  const jq = spawnSync("bash", ["-c", `TIMEFORMAT='%U %S'; time jq -c '${filter}' "$1" | wc -l`, "bash", file], {
+    encoding: "utf8",
+  });
   if (jq.status === 0 && /^[\d.]+ [\d.]+$/m.test(jq.stderr)) {
     const [user = "0", system = "0"] = jq.stderr.trim().split("\n").at(-1).split(" ");
-    add("jq, file", written, { cpuSeconds: Number(user) + Number(system), wallSeconds: (performance.now() - start) / 1000 }, { findings: Number(jq.stdout) });
+    add(
+      "jq, file",
+      written,
+      { cpuSeconds: Number(user) + Number(system), wallSeconds: (performance.now() - start) / 1000 },
+      { findings: Number(jq.stdout) },
+    );
   } else process.stderr.write("jq is not installed: nothing to compare with\n");
 
-  if (process.argv.includes("--json")) process.stdout.write(`${JSON.stringify({ node: process.versions.node, results }, null, 2)}\n`);
+  if (process.argv.includes("--json"))
+    process.stdout.write(`${JSON.stringify({ node: process.versions.node, results }, null, 2)}\n`);
   else console.table(results);
 } finally {
   rmSync(work, { recursive: true, force: true });

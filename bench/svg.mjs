@@ -1,5 +1,7 @@
 // @ts-check
-/** What the pictures of the bench have in common: text, the circumstances in words, and a page that knows both themes. */
+/**
+ * What the pictures of the bench have in common: text, the circumstances in words, and a page that knows both themes.
+ */
 
 /**
  * @typedef {import("./figures.mjs").Evaluated} Evaluated
@@ -23,16 +25,42 @@ text { font: 12px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-s
 const DARK = `.page { fill: #0d1117 } .grid { stroke: #30363d }
 text { fill: #e6edf3 } .faint { fill: #9198a1 }`;
 
-const NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
-const SYSTEMS = /** @type {Record<string, string>} */ ({ linux: "Linux", darwin: "macOS", win32: "Windows", freebsd: "FreeBSD", openbsd: "OpenBSD" });
+const NUMBERS = [
+  "no",
+  "one",
+  "two",
+  "three",
+  "four",
+  "five",
+  "six",
+  "seven",
+  "eight",
+  "nine",
+  "ten",
+  "eleven",
+  "twelve",
+];
+const SYSTEMS = /** @type {Record<string, string>} */ ({
+  linux: "Linux",
+  darwin: "macOS",
+  win32: "Windows",
+  freebsd: "FreeBSD",
+  openbsd: "OpenBSD",
+});
 const PROCESSORS = /** @type {Record<string, string>} */ ({ x64: "64-bit x86", arm64: "64-bit ARM" });
 
 /** @param {string} line */
-export const escaped = (line) => line.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+export const escaped = (line) =>
+  line.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 
 /** When, and on what, as a sentence. @param {Figures} figures */
 export function circumstances({ measured, machine, namespaces }) {
-  const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" }).format(new Date(measured));
+  const day = new Intl.DateTimeFormat("en-GB", {
+    day: "numeric",
+    month: "long",
+    year: "numeric",
+    timeZone: "UTC",
+  }).format(new Date(measured));
   const [system = "", processor = ""] = machine.platform.split(" ");
   const cores = `${NUMBERS[machine.cores] ?? machine.cores} ${machine.cores === 1 ? "core" : "cores"}`;
   const where = namespaces ? "in network namespaces" : "on loopback, without network namespaces";
@@ -59,7 +87,8 @@ export function text(x, y, line, style) {
 /**
  * The whole file. `below` is drawn under the title and the lines that say what it is; it is told where that begins.
  *
- * @param {{ title: string, about: string, light: string, dark: string, below: (top: number) => { parts: readonly string[], bottom: number } }} page
+ * @param {{ title: string, about: string, light: string, dark: string, below: (top: number) => { parts: readonly
+ * string[], bottom: number } }} page
  */
 export function page({ title, about, light, dark, below }) {
   const said = wrapped(about, 140);

@@ -21,7 +21,8 @@ try {
 } catch (error) {
   if (!isImdsGuardError(error)) throw error;
   console.error(`${error.code}: ${error.message}`);
-  for (const { source, value, says } of error.evidence) console.error(`  ${source}${value === undefined ? "" : ` = ${value}`}: ${says}`);
+  for (const { source, value, says } of error.evidence)
+    console.error(`  ${source}${value === undefined ? "" : ` = ${value}`}: ${says}`);
   console.error(`  what to do: ${error.advice}`);
   process.exitCode = 1;
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * An agent that runs for months: one guard for its whole life, every event in a file and on stdout, heartbeats signed with
- * whatever credentials are current, an orderly end on SIGTERM.
+ * An agent that runs for months: one guard for its whole life, every event in a file and on stdout, heartbeats signed
+ * with whatever credentials are current, an orderly end on SIGTERM.
  *
  *     AWS_REGION=eu-central-1 AGENT_ACCOUNT=111122223333 AGENT_EVENTS=events.jsonl node ssm-style-agent.mjs
  */
@@ -23,8 +23,11 @@ const guard = createGuard({
 
 try {
   const { host, decision } = await guard.whereAmI();
-  console.log(`host ${host.verdict} (${host.rule}), IMDS ${decision.kind === "contact" ? "may be asked" : `is not asked: ${decision.reason}`}`);
-  // A hybrid node finds its keys in the shared credentials file, an instance in IMDS; the chain looks at both, in this order.
+  console.log(
+    `host ${host.verdict} (${host.rule}), IMDS ${decision.kind === "contact" ? "may be asked" : `is not asked: ${decision.reason}`}`,
+  );
+  // A hybrid node finds its keys in the shared credentials file, an instance in IMDS; the chain looks at both, in this
+  // order.
   const sts = new STSClient({ ...guard.clientConfig() });
   while (!stop.signal.aborted) {
     await heartbeat(sts);
@@ -47,7 +50,8 @@ async function heartbeat(sts) {
     console.log(`heartbeat as ${Arn}, proof of IMDS: ${guard.attestation()?.level ?? "not asked"}`);
   } catch (error) {
     if (stop.signal.aborted) return;
-    // An outage or a refusal may pass, and so may a failure of STS. A finding does not: the agent must not go on asking.
+    // An outage or a refusal may pass, and so may a failure of STS. A finding does not: the agent must not go on
+    // asking.
     if (isImdsGuardError(error) && !["refused", "unavailable"].includes(error.kind)) throw error;
     console.error(`no heartbeat: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -1,5 +1,8 @@
 // @ts-check
-/** An instance, its genuine metadata service at the real address, and an application that asks all the time; in one process, inside a machine. */
+/**
+ * An instance, its genuine metadata service at the real address, and an application that asks all the time; in one
+ * process, inside a machine.
+ */
 import { advance } from "./clock.mjs";
 import { createSigner } from "../test/support/identity-signer.mjs";
 import { startImdsServer } from "../test/support/imds-server.mjs";
@@ -32,10 +35,17 @@ const HOUR = 3_600_000;
 const signer = createSigner();
 
 let unhandled = 0;
-process.on("unhandledRejection", () => { unhandled += 1; });
-process.on("uncaughtException", () => { unhandled += 1; });
+process.on("unhandledRejection", () => {
+  unhandled += 1;
+});
+process.on("uncaughtException", () => {
+  unhandled += 1;
+});
 
-const turn = () => new Promise((resolve) => { setImmediate(resolve); });
+const turn = () =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 /** What a guard could leave behind; listening sockets and standard streams have other names. */
 const LEAVINGS = ["TCPSocketWrap", "Timeout", "Immediate", "GetAddrInfoReqWrap", "UDPWrap"];
 const active = () => process.getActiveResourcesInfo().filter((name) => LEAVINGS.includes(name)).length;
@@ -49,16 +59,25 @@ const live = () => {
 export async function openStage({ guard: options = {}, life = 6 * HOUR, address = ADDRESS } = {}) {
   /** @type {Map<string, string>} */
   const signed = new Map();
-  const signDocument = (/** @type {string} */ document) => signed.get(document) ?? signed.set(document, signer.sign(document)).get(document) ?? "";
-  const start = () => startImdsServer({ account: ACCOUNT, region: REGION, expiresInMs: life, signDocument, listen: [address] });
+  const signDocument = (/** @type {string} */ document) =>
+    signed.get(document) ?? signed.set(document, signer.sign(document)).get(document) ?? "";
+  const start = () =>
+    startImdsServer({ account: ACCOUNT, region: REGION, expiresInMs: life, signDocument, listen: [address] });
   /** @type {ImdsServer | undefined} */
   let imds = await start();
   let requests = 0;
   /** @type {Map<string, number>} */
   const events = new Map();
   const guard = createGuard({
-    certificates: { [REGION]: signer.publicKeyPem }, attestation: "required", log: "off", probe: "off", timeout: 500,
-    onEvent: ({ code }) => { events.set(code, (events.get(code) ?? 0) + 1); }, ...options,
+    certificates: { [REGION]: signer.publicKeyPem },
+    attestation: "required",
+    log: "off",
+    probe: "off",
+    timeout: 500,
+    onEvent: ({ code }) => {
+      events.set(code, (events.get(code) ?? 0) + 1);
+    },
+    ...options,
   });
   const tally = { calls: 0, failed: 0, failedWithout: 0, stale: 0, due: 0 };
   /** @type {Set<string>} */
@@ -67,7 +86,8 @@ export async function openStage({ guard: options = {}, life = 6 * HOUR, address 
   let baseline = 0;
 
   const stage = {
-    guard, events,
+    guard,
+    events,
     /** The service as it is now. */
     imds: () => imds,
     stop: async () => {
@@ -75,14 +95,25 @@ export async function openStage({ guard: options = {}, life = 6 * HOUR, address 
       await imds?.close();
       imds = undefined;
     },
-    start: async () => { imds ??= await start(); },
-    /** Calls at once, and whether all were served. @param {number} [count] @param {{ forceRefresh?: boolean }} [call] */
+    start: async () => {
+      imds ??= await start();
+    },
+    /**
+     * Calls at once, and whether all were served. @param {number} [count] @param {{ forceRefresh?: boolean }} [call]
+     */
     ask: async (count = 1, call = {}) => {
       const held = valid > Date.now();
-      const outcomes = await Promise.all(Array.from({ length: count }, () => guard.credentials(call).then(
-        ({ expiration }) => expiration.getTime(),
-        (error) => { codes.add(String(error.code ?? error.name)); return undefined; },
-      )));
+      const outcomes = await Promise.all(
+        Array.from({ length: count }, () =>
+          guard.credentials(call).then(
+            ({ expiration }) => expiration.getTime(),
+            (error) => {
+              codes.add(String(error.code ?? error.name));
+              return undefined;
+            },
+          ),
+        ),
+      );
       tally.calls += count;
       for (const expiration of outcomes) {
         if (expiration === undefined) tally[held ? "failed" : "failedWithout"] += 1;
@@ -93,7 +124,8 @@ export async function openStage({ guard: options = {}, life = 6 * HOUR, address 
     },
     /** Waits until nothing is under way any more, so that a clock can be moved. */
     settle: async () => {
-      do await turn(); while (process.getActiveResourcesInfo().includes("TCPSocketWrap"));
+      do await turn();
+      while (process.getActiveResourcesInfo().includes("TCPSocketWrap"));
       await turn();
     },
     /** Moves both clocks to where a renewal is due. */
@@ -103,7 +135,10 @@ export async function openStage({ guard: options = {}, life = 6 * HOUR, address 
     },
     /** What is measured begins here: code is loaded, the first credentials are held. */
     begin: async () => {
-      for (let tries = 0; tries < 20 && !(await stage.ask()); tries += 1) await new Promise((resolve) => { setTimeout(resolve, 100); });
+      for (let tries = 0; tries < 20 && !(await stage.ask()); tries += 1)
+        await new Promise((resolve) => {
+          setTimeout(resolve, 100);
+        });
       await stage.settle();
       // The first renewals compile what later ones only run.
       for (let count = 0; count < 3; count += 1) {
@@ -117,7 +152,10 @@ export async function openStage({ guard: options = {}, life = 6 * HOUR, address 
       Object.assign(tally, { calls: 0, failed: 0, failedWithout: 0, stale: 0, due: 0 });
       baseline = live();
     },
-    /** @param {{ atMostPerRefresh: number, note?: string, missed?: readonly string[] }} judged @returns {Promise<Report>} */
+    /**
+     * @param {{ atMostPerRefresh: number, note?: string, missed?: readonly string[] }} judged @returns
+     * {Promise<Report>}
+     */
     report: async ({ atMostPerRefresh, note, missed = [] }) => {
       await stage.settle();
       const growth = (live() - baseline) / 2 ** 20;
@@ -127,8 +165,17 @@ export async function openStage({ guard: options = {}, life = 6 * HOUR, address 
       await turn();
       const { due, ...rest } = tally;
       return {
-        ...rest, refreshes: events.get("imds.credentials_obtained") ?? 0, requests, perRefresh: requests / Math.max(1, due), atMostPerRefresh,
-        left: active(), growth, unhandled, codes: [...codes], ...(note !== undefined && { note }), missed,
+        ...rest,
+        refreshes: events.get("imds.credentials_obtained") ?? 0,
+        requests,
+        perRefresh: requests / Math.max(1, due),
+        atMostPerRefresh,
+        left: active(),
+        growth,
+        unhandled,
+        codes: [...codes],
+        ...(note !== undefined && { note }),
+        missed,
       };
     },
   };

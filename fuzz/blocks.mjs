@@ -23,16 +23,24 @@ export function blocksOf(text, functions) {
     if (ts.isCaseOrDefaultClause(node)) begin(node.statements[0]);
     if (ts.isBinaryExpression(node) && SHORT_CUTS.includes(node.operatorToken.kind)) begin(node.right);
     if (ts.isBlock(node) || ts.isSourceFile(node) || ts.isCaseOrDefaultClause(node)) {
-      for (const [index, statement] of node.statements.entries()) if (mayLeave(statement)) begin(node.statements[index + 1]);
+      for (const [index, statement] of node.statements.entries())
+        if (mayLeave(statement)) begin(node.statements[index + 1]);
     }
     node.forEachChild(visit);
   };
   if (functions === undefined) visit(source);
-  else source.forEachChild((node) => void (ts.isFunctionDeclaration(node) && functions.includes(node.name?.text ?? "") && visit(node)));
+  else
+    source.forEachChild(
+      (node) => void (ts.isFunctionDeclaration(node) && functions.includes(node.name?.text ?? "") && visit(node)),
+    );
   return [...starts].toSorted((a, b) => a - b);
 }
 
-const SHORT_CUTS = [ts.SyntaxKind.AmpersandAmpersandToken, ts.SyntaxKind.BarBarToken, ts.SyntaxKind.QuestionQuestionToken];
+const SHORT_CUTS = [
+  ts.SyntaxKind.AmpersandAmpersandToken,
+  ts.SyntaxKind.BarBarToken,
+  ts.SyntaxKind.QuestionQuestionToken,
+];
 
 /** A position that belongs to the block and to nothing around it. @param {ts.Node} node */
 function insideOf(node) {
@@ -47,8 +55,8 @@ function mayLeave(node) {
 }
 
 /**
- * What a source file compares with, as bytes: its string literals, the plain runs inside its regular expressions, and its
- * numbers in whatever order of bytes.
+ * What a source file compares with, as bytes: its string literals, the plain runs inside its regular expressions, and
+ * its numbers in whatever order of bytes.
  *
  * @param {string} text
  * @returns {Buffer[]}
@@ -62,7 +70,8 @@ export function wordsOf(text) {
     if (ts.isImportDeclaration(node)) return;
     if (ts.isStringLiteralLike(node) && node.text.length <= LONGEST_WORD) add(node.text);
     if (ts.isRegularExpressionLiteral(node)) for (const [run] of node.text.matchAll(/[\w-]{2,}/g)) add(run);
-    if (ts.isNumericLiteral(node)) for (const bytes of spellings(Number(node.text))) words.add(bytes.toString("latin1"));
+    if (ts.isNumericLiteral(node))
+      for (const bytes of spellings(Number(node.text))) words.add(bytes.toString("latin1"));
     node.forEachChild(visit);
   };
   visit(source);

@@ -10,7 +10,12 @@ const CORPUS = fileURLToPath(new URL("corpus/", import.meta.url));
 const FINDINGS = fileURLToPath(new URL("findings/", import.meta.url));
 
 const nameOf = (/** @type {Uint8Array} */ input) => createHash("sha256").update(input).digest("hex").slice(0, 12);
-const filesIn = (/** @type {string} */ folder) => (existsSync(folder) ? readdirSync(folder).toSorted().map((file) => ({ file, input: readFileSync(join(folder, file)) })) : []);
+const filesIn = (/** @type {string} */ folder) =>
+  existsSync(folder)
+    ? readdirSync(folder)
+        .toSorted()
+        .map((file) => ({ file, input: readFileSync(join(folder, file)) }))
+    : [];
 
 /** @param {string} target */
 export function readCorpus(target) {
@@ -32,7 +37,11 @@ export function replaceCorpus(target, inputs) {
 
 /** Every finding by the target that its name begins with. @param {readonly string[]} targets */
 export function readFindings(targets) {
-  return filesIn(FINDINGS).map(({ file, input }) => ({ file, target: targetOfFile(`findings/${file}`, targets), input }));
+  return filesIn(FINDINGS).map(({ file, input }) => ({
+    file,
+    target: targetOfFile(`findings/${file}`, targets),
+    input,
+  }));
 }
 
 /** @param {string} target @param {Buffer} input @returns {string} the path */

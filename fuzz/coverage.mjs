@@ -12,8 +12,8 @@ import { Session } from "node:inspector";
  */
 
 /**
- * Counts from now on, in this thread. Has to be called before the files are loaded: what was compiled before is not counted.
- * Blocks are numbered through all files.
+ * Counts from now on, in this thread. Has to be called before the files are loaded: what was compiled before is not
+ * counted. Blocks are numbered through all files.
  *
  * @param {readonly CoveredFile[]} files
  */
@@ -33,7 +33,9 @@ export function startCoverage(files) {
   ask("Profiler.enable");
   ask("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
   let first = 0;
-  const numbered = new Map(files.map(({ url, blocks }) => [url, { blocks, first: (first += blocks.length) - blocks.length }]));
+  const numbered = new Map(
+    files.map(({ url, blocks }) => [url, { blocks, first: (first += blocks.length) - blocks.length }]),
+  );
 
   return {
     total: first,
@@ -44,7 +46,11 @@ export function startCoverage(files) {
       for (const { url, functions } of ask("Profiler.takePreciseCoverage").result) {
         const file = numbered.get(url);
         if (file === undefined) continue;
-        reachedIn(file.blocks, functions.flatMap((/** @type {{ ranges: Range[] }} */ { ranges }) => ranges), (index) => reached.push(file.first + index));
+        reachedIn(
+          file.blocks,
+          functions.flatMap((/** @type {{ ranges: Range[] }} */ { ranges }) => ranges),
+          (index) => reached.push(file.first + index),
+        );
       }
       return reached;
     },

@@ -5,7 +5,8 @@ import { createRandom } from "./random.mjs";
 import { shrink } from "./shrink.mjs";
 
 /**
- * @typedef {(input: Buffer) => unknown} Run A word for what the input came to, or a promise of it; throws where a promise is broken.
+ * @typedef {(input: Buffer) => unknown} Run A word for what the input came to, or a promise of it; throws where a
+ * promise is broken.
  *
  * @typedef {object} Finding
  * @property {"error" | "violation" | "hang" | "memory" | "uncaught"} kind
@@ -46,7 +47,20 @@ const SHRINKING_RUNS = 2_000;
  * @param {(finding: Finding) => void} [job.onFinding]
  * @returns {Promise<Found>}
  */
-export async function explore({ run, coverage, inputs, words, maxBytes, seed, runs = Infinity, ms = Infinity, mostFindings = MOST_FINDINGS, onRun, onKept, onFinding }) {
+export async function explore({
+  run,
+  coverage,
+  inputs,
+  words,
+  maxBytes,
+  seed,
+  runs = Infinity,
+  ms = Infinity,
+  mostFindings = MOST_FINDINGS,
+  onRun,
+  onKept,
+  onFinding,
+}) {
   const random = createRandom(seed);
   const mutate = createMutator({ random, words, maxBytes });
   const began = performance.now();
@@ -145,10 +159,21 @@ export async function explore({ run, coverage, inputs, words, maxBytes, seed, ru
   }
   const own = executions;
   for (const [signature, finding] of findings) {
-    const input = await shrink(finding.input, async (candidate) => (await attempt(candidate)).finding?.signature === signature, SHRINKING_RUNS);
+    const input = await shrink(
+      finding.input,
+      async (candidate) => (await attempt(candidate)).finding?.signature === signature,
+      SHRINKING_RUNS,
+    );
     findings.set(signature, { ...finding, input, message: (await attempt(input)).finding?.message ?? finding.message });
   }
-  return { executions: own, reached: [...reached].toSorted((a, b) => a - b), outcomes: [...outcomes].toSorted(), kept, findings: [...findings.values()], slowest };
+  return {
+    executions: own,
+    reached: [...reached].toSorted((a, b) => a - b),
+    outcomes: [...outcomes].toSorted(),
+    kept,
+    findings: [...findings.values()],
+    slowest,
+  };
 }
 
 /** @param {unknown} value @returns {value is PromiseLike<unknown>} */
@@ -158,10 +183,16 @@ function isPromise(value) {
 
 /** @param {any} error @param {Buffer} input @returns {Finding} */
 export function findingOf(error, input) {
-  if (typeof error?.what === "string") return { kind: "violation", signature: error.what, message: error.message, input };
+  if (typeof error?.what === "string")
+    return { kind: "violation", signature: error.what, message: error.message, input };
   const stack = String(error?.stack ?? error);
   // Where it was thrown tells bugs apart better than a message, which quotes the input.
   const [frame = ""] = /(?<=\n\s+at )[^\n]+/.exec(stack) ?? [];
   const where = frame.replace(/\(?(?:file:\/\/)?\/\S*\/(?=[^/]+$)/, "(");
-  return { kind: "error", signature: [error?.name, error?.code, where].filter((part) => part !== undefined).join(" "), message: stack.slice(0, 2_000), input };
+  return {
+    kind: "error",
+    signature: [error?.name, error?.code, where].filter((part) => part !== undefined).join(" "),
+    message: stack.slice(0, 2_000),
+    input,
+  };
 }

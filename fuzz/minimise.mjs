@@ -45,10 +45,14 @@ export async function minimise({ run, coverage, seeds, inputs, onRun }) {
     for (const { input, reaches } of candidates) {
       const mine = reaches.filter((what) => counts(what) && !reached.has(what));
       if (mine.length === 0 || kept.length === MOST_FILES) continue;
-      const small = await shrink(input, async (candidate) => {
-        const now = await reachedBy(candidate);
-        return mine.every((what) => now.includes(what));
-      }, SHRINKING_RUNS);
+      const small = await shrink(
+        input,
+        async (candidate) => {
+          const now = await reachedBy(candidate);
+          return mine.every((what) => now.includes(what));
+        },
+        SHRINKING_RUNS,
+      );
       if (kept.reduce((sum, { length }) => sum + length, small.length) > MOST_BYTES) continue;
       for (const what of await reachedBy(small)) reached.add(what);
       kept.push(small);

@@ -3,8 +3,29 @@
 
 /** @typedef {import("./random.mjs").Random} Random */
 
-const NUMBERS = [0, 1, 2, 4, 7, 8, 15, 16, 31, 32, 63, 64, 100, 126, 127, 128, 129, 253, 254, 255, 256, 257, 511, 512, 1_023, 1_024, 4_095, 4_096, 8_192, 32_767, 32_768, 65_535, 65_536];
-const NUMBER_WORDS = ["-1", "0", "00", "1", "08", "0x7f", "1e3", "1e999", "NaN", "65535", "65536", "2147483647", "2147483648", "4294967295", "4294967296", "9007199254740993", "99999999999999999999"];
+const NUMBERS = [
+  0, 1, 2, 4, 7, 8, 15, 16, 31, 32, 63, 64, 100, 126, 127, 128, 129, 253, 254, 255, 256, 257, 511, 512, 1_023, 1_024,
+  4_095, 4_096, 8_192, 32_767, 32_768, 65_535, 65_536,
+];
+const NUMBER_WORDS = [
+  "-1",
+  "0",
+  "00",
+  "1",
+  "08",
+  "0x7f",
+  "1e3",
+  "1e999",
+  "NaN",
+  "65535",
+  "65536",
+  "2147483647",
+  "2147483648",
+  "4294967295",
+  "4294967296",
+  "9007199254740993",
+  "99999999999999999999",
+];
 /** Changes at a time: one keeps most of what an input has achieved, many lead away from it. */
 const HOW_MANY = [1, 1, 1, 1, 2, 2, 3, 4, 8];
 /** Bytes with a meaning in some format of text. */
@@ -17,7 +38,12 @@ const MARKS = Buffer.from("\0\t\n\r !\"#%&'()*+,-./:;<=>?@[\\]^_`{|}~\x7f\x80\xf
  */
 export function createMutator({ random, words, maxBytes }) {
   const { below, between, oneIn, pick } = random;
-  const cut = (/** @type {Buffer} */ bytes, /** @type {number} */ from, /** @type {number} */ to, /** @type {Uint8Array} */ put) => Buffer.concat([bytes.subarray(0, from), put, bytes.subarray(to)]);
+  const cut = (
+    /** @type {Buffer} */ bytes,
+    /** @type {number} */ from,
+    /** @type {number} */ to,
+    /** @type {Uint8Array} */ put,
+  ) => Buffer.concat([bytes.subarray(0, from), put, bytes.subarray(to)]);
   const anyByte = () => (oneIn(2) ? pick([...MARKS]) : below(256));
   const anyWord = () => (words.length === 0 ? Buffer.from([anyByte()]) : pick(words));
   /** Most changes are small; some take half of the input. @param {number} length */
@@ -86,19 +112,36 @@ export function createMutator({ random, words, maxBytes }) {
     function repeat(bytes) {
       const [from, to] = range(bytes);
       const piece = bytes.subarray(from, to);
-      const times = oneIn(8) ? Math.ceil(pick(NUMBERS.filter((number) => number <= maxBytes)) / piece.length) : between(1, 4);
-      return cut(bytes, to, to, Buffer.concat(Array.from({ length: Math.min(times, Math.ceil(maxBytes / piece.length)) }, () => piece)));
+      const times = oneIn(8)
+        ? Math.ceil(pick(NUMBERS.filter((number) => number <= maxBytes)) / piece.length)
+        : between(1, 4);
+      return cut(
+        bytes,
+        to,
+        to,
+        Buffer.concat(Array.from({ length: Math.min(times, Math.ceil(maxBytes / piece.length)) }, () => piece)),
+      );
     },
     function swap(bytes) {
       const [from, to] = range(bytes);
       const at = between(to, bytes.length);
-      return Buffer.concat([bytes.subarray(0, from), bytes.subarray(to, at), bytes.subarray(from, to), bytes.subarray(at)]);
+      return Buffer.concat([
+        bytes.subarray(0, from),
+        bytes.subarray(to, at),
+        bytes.subarray(from, to),
+        bytes.subarray(at),
+      ]);
     },
     function setWrittenNumber(bytes) {
       const numbers = [...bytes.toString("latin1").matchAll(/\d+/g)];
       if (numbers.length === 0) return bytes;
       const { index, 0: digits } = pick(numbers);
-      return cut(bytes, index, index + digits.length, Buffer.from(oneIn(2) ? String(pick(NUMBERS)) : pick(NUMBER_WORDS)));
+      return cut(
+        bytes,
+        index,
+        index + digits.length,
+        Buffer.from(oneIn(2) ? String(pick(NUMBERS)) : pick(NUMBER_WORDS)),
+      );
     },
     function changeCase(bytes) {
       const [from, to] = range(bytes);
@@ -120,7 +163,9 @@ export function createMutator({ random, words, maxBytes }) {
       const pieces = split(bytes, mark);
       const others = split(other, mark);
       const at = below(pieces.length);
-      const taken = oneIn(3) ? [...pieces.slice(0, at), pick(others), ...pieces.slice(at)] : [...pieces.slice(0, at), pick(others), ...pieces.slice(at + 1)];
+      const taken = oneIn(3)
+        ? [...pieces.slice(0, at), pick(others), ...pieces.slice(at)]
+        : [...pieces.slice(0, at), pick(others), ...pieces.slice(at + 1)];
       return Buffer.concat(taken.flatMap((piece, index) => (index === 0 ? [piece] : [Buffer.from([mark]), piece])));
     },
   ];

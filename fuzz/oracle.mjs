@@ -13,7 +13,10 @@ export class Violation extends Error {
   }
 }
 
-/** @param {unknown} condition @param {string} what complete as "it did not hold that ..." @param {unknown} [detail] @returns {asserts condition} */
+/**
+ * @param {unknown} condition @param {string} what complete as "it did not hold that ..." @param {unknown} [detail]
+ * @returns {asserts condition}
+ */
 export function hold(condition, what, detail) {
   if (!condition) throw new Violation(what, detail);
 }

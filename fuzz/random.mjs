@@ -3,7 +3,10 @@
 
 /** @typedef {ReturnType<typeof createRandom>} Random */
 
-/** Tommy Ettinger's mulberry32: small, quick, and even enough to pick mutations. @param {number} seed a whole number below 2 ** 32 */
+/**
+ * Tommy Ettinger's mulberry32: small, quick, and even enough to pick mutations. @param {number} seed a whole number
+ * below 2 ** 32
+ */
 export function createRandom(seed) {
   let state = seed >>> 0;
   const next = () => {

@@ -29,7 +29,8 @@ import { blocksOf, wordsOf } from "./blocks.mjs";
  * @property {number | undefined} runs
  * @property {number | undefined} ms
  * @property {boolean} untilFound whether the first finding ends the search
- * @property {SharedArrayBuffer} share number of the input, its length, whether inputs are run; and from byte 16 the input
+ * @property {SharedArrayBuffer} share number of the input, its length, whether inputs are run; and from byte 16 the
+ * input
  */
 
 const TARGETS_URL = new URL("targets.mjs", import.meta.url).href;
@@ -52,12 +53,18 @@ export function prepare(targets, { targetsUrl = TARGETS_URL, from } = {}) {
   const urls = Object.fromEntries(names.map((name) => [name, urlOf(name)]));
   const textOf = (/** @type {string} */ name) => readFileSync(fileURLToPath(urlOf(name)), "utf8");
   return {
-    targetsUrl, urls, remove,
-    filesOf: (sources) => sources.map((source) => {
-      const name = moduleOf(source);
-      return { name, url: urlOf(name), blocks: blocksOf(textOf(name), source.split("#")[1]?.split(",")) };
-    }),
-    wordsOf: ({ words = [], sources }) => [...words.map((word) => Buffer.from(word)), ...sources.flatMap((source) => wordsOf(textOf(moduleOf(source))))],
+    targetsUrl,
+    urls,
+    remove,
+    filesOf: (sources) =>
+      sources.map((source) => {
+        const name = moduleOf(source);
+        return { name, url: urlOf(name), blocks: blocksOf(textOf(name), source.split("#")[1]?.split(",")) };
+      }),
+    wordsOf: ({ words = [], sources }) => [
+      ...words.map((word) => Buffer.from(word)),
+      ...sources.flatMap((source) => wordsOf(textOf(moduleOf(source)))),
+    ],
   };
 }
 
@@ -68,18 +75,36 @@ const moduleOf = (/** @type {string} */ source) => source.split("#")[0] ?? sourc
  *
  * @param {Prepared} prepared
  * @param {import("./targets.mjs").Target} target
- * @param {{ mode: Job["mode"], inputs?: readonly Uint8Array[], seed?: number, runs?: number | undefined, ms?: number | undefined, deadlineMs?: number, untilFound?: boolean }} order
+ * @param {{ mode: Job["mode"], inputs?: readonly Uint8Array[], seed?: number, runs?: number | undefined, ms?: number |
+ * undefined, deadlineMs?: number, untilFound?: boolean }} order
  * @returns {Promise<{ done?: any, executions: number, kept: Buffer[], findings: Finding[], outcomes: string[] }>}
  */
-export async function play(prepared, target, { mode, inputs = [], seed = 1, runs, ms, deadlineMs = DEADLINE_MS, untilFound = false }) {
+export async function play(
+  prepared,
+  target,
+  { mode, inputs = [], seed = 1, runs, ms, deadlineMs = DEADLINE_MS, untilFound = false },
+) {
   const share = new SharedArrayBuffer(16 + LARGEST_INPUT);
   const state = new Int32Array(share, 0, 4);
   /** @type {Job} */
   const workerData = {
-    targetsUrl: prepared.targetsUrl, target: target.name, mode, urls: prepared.urls, files: prepared.filesOf(target.sources), words: prepared.wordsOf(target),
-    inputs, seed, runs, ms, untilFound, share,
+    targetsUrl: prepared.targetsUrl,
+    target: target.name,
+    mode,
+    urls: prepared.urls,
+    files: prepared.filesOf(target.sources),
+    words: prepared.wordsOf(target),
+    inputs,
+    seed,
+    runs,
+    ms,
+    untilFound,
+    share,
   };
-  const worker = new Worker(new URL("worker.mjs", import.meta.url), { workerData, resourceLimits: { maxOldGenerationSizeMb: MEMORY_MIB } });
+  const worker = new Worker(new URL("worker.mjs", import.meta.url), {
+    workerData,
+    resourceLimits: { maxOldGenerationSizeMb: MEMORY_MIB },
+  });
   const current = () => Buffer.from(Buffer.from(share, 16, Atomics.load(state, 1)));
   /** @type {{ done?: any, executions: number, kept: Buffer[], findings: Finding[], outcomes: string[] }} */
   const report = { executions: 0, kept: [], findings: [], outcomes: [] };
@@ -91,8 +116,14 @@ export async function play(prepared, target, { mode, inputs = [], seed = 1, runs
       if (done !== undefined) report.done = done;
     });
     worker.on("error", (error) => {
-      const kind = /** @type {NodeJS.ErrnoException} */ (error).code === "ERR_WORKER_OUT_OF_MEMORY" ? "memory" : "uncaught";
-      report.findings.push({ kind, signature: `${kind} ${error.name}`, message: String(error.stack ?? error), input: current() });
+      const kind =
+        /** @type {NodeJS.ErrnoException} */ (error).code === "ERR_WORKER_OUT_OF_MEMORY" ? "memory" : "uncaught";
+      report.findings.push({
+        kind,
+        signature: `${kind} ${error.name}`,
+        message: String(error.stack ?? error),
+        input: current(),
+      });
     });
     worker.on("exit", resolve);
   });
@@ -114,7 +145,12 @@ export async function play(prepared, target, { mode, inputs = [], seed = 1, runs
   /** Only what hangs a second time does hang. @param {number} number */
   async function decide(number) {
     const input = current();
-    if (mode !== "replay" && (await play(prepared, target, { mode: "replay", inputs: [input], deadlineMs: deadlineMs * 2 })).findings.every(({ kind }) => kind !== "hang")) {
+    if (
+      mode !== "replay" &&
+      (await play(prepared, target, { mode: "replay", inputs: [input], deadlineMs: deadlineMs * 2 })).findings.every(
+        ({ kind }) => kind !== "hang",
+      )
+    ) {
       since = now();
       return;
     }
@@ -126,7 +162,11 @@ export async function play(prepared, target, { mode, inputs = [], seed = 1, runs
   await ended;
   clearInterval(watch);
   // Findings of the search itself were made small at its end.
-  if (report.done?.findings !== undefined) report.findings = [...report.done.findings.map(asFinding), ...report.findings.filter(({ kind }) => kind !== "error" && kind !== "violation")];
+  if (report.done?.findings !== undefined)
+    report.findings = [
+      ...report.done.findings.map(asFinding),
+      ...report.findings.filter(({ kind }) => kind !== "error" && kind !== "violation"),
+    ];
   report.executions = report.done?.executions ?? Atomics.load(state, 0);
   return report;
 }

@@ -15,7 +15,8 @@ import { SETTINGS } from "./targets/settings.mjs";
  * @typedef {object} Target
  * @property {string} name
  * @property {string} sentence what is read, and what has to hold
- * @property {readonly string[]} sources whose blocks count: `folder/module`, or `folder/module#function,function` for a part of it
+ * @property {readonly string[]} sources whose blocks count: `folder/module`, or `folder/module#function,function` for a
+ * part of it
  * @property {readonly string[]} [also] other modules that the target loads itself
  * @property {readonly (string | Uint8Array)[]} [words] of the format, besides the texts in the sources
  * @property {number} maxBytes
@@ -24,4 +25,13 @@ import { SETTINGS } from "./targets/settings.mjs";
  */
 
 /** @type {readonly Target[]} */
-export const TARGETS = [...ATTESTATION, ...IMDS, ...NETWORK, ...ADDRESSES, ...SETTINGS, ...HOST, ...LOGS, ...RULES_AND_NETWORKS];
+export const TARGETS = [
+  ...ATTESTATION,
+  ...IMDS,
+  ...NETWORK,
+  ...ADDRESSES,
+  ...SETTINGS,
+  ...HOST,
+  ...LOGS,
+  ...RULES_AND_NETWORKS,
+];

@@ -29,8 +29,18 @@ Atomics.store(share, 2, 1);
 
 if (job.mode === "explore") {
   const found = await explore({
-    run, coverage, inputs: [...seeds, ...given], words: buffers(job.words), maxBytes: target.maxBytes, seed: job.seed, runs: job.runs, ms: job.ms, mostFindings: job.untilFound ? 1 : undefined,
-    onRun: show, onKept: (input) => say({ kept: input }), onFinding: (finding) => say({ finding }),
+    run,
+    coverage,
+    inputs: [...seeds, ...given],
+    words: buffers(job.words),
+    maxBytes: target.maxBytes,
+    seed: job.seed,
+    runs: job.runs,
+    ms: job.ms,
+    mostFindings: job.untilFound ? 1 : undefined,
+    onRun: show,
+    onKept: (input) => say({ kept: input }),
+    onFinding: (finding) => say({ finding }),
   });
   say({ done: found });
 } else if (job.mode === "minimise") {

@@ -21,18 +21,31 @@ const LEFT_OUT = "aws-public-keys.ts";
  * @param {readonly string[]} words of the command line
  * @param {string} root of the package
  * @returns {Wanted}
- * @throws {TypeError} that names the option or file, its value and what is allowed; for unknown options that of `parseArgs`
+ * @throws {TypeError} that names the option or file, its value and what is allowed; for unknown options that of
+ * `parseArgs`
  */
 export function readArguments(words, root) {
-  const { values, positionals } = parseArgs({ args: [...words], options: { rooms: { type: "string" }, json: { type: "string" }, jobs: { type: "string", default: "2" } }, allowPositionals: true });
+  const { values, positionals } = parseArgs({
+    args: [...words],
+    options: { rooms: { type: "string" }, json: { type: "string" }, jobs: { type: "string", default: "2" } },
+    allowPositionals: true,
+  });
   const { rooms: named, json, jobs } = values;
-  if (!/^\d{1,2}$/.test(jobs) || Number(jobs) < 1 || Number(jobs) > MOST_JOBS) throw new TypeError(`--jobs is ${JSON.stringify(jobs)}; allowed: a whole number from 1 to ${MOST_JOBS}`);
+  if (!/^\d{1,2}$/.test(jobs) || Number(jobs) < 1 || Number(jobs) > MOST_JOBS)
+    throw new TypeError(`--jobs is ${JSON.stringify(jobs)}; allowed: a whole number from 1 to ${MOST_JOBS}`);
   if (json === "") throw new TypeError('--json is ""; allowed: the path of a file');
-  if (named !== undefined && positionals.length > 0) throw new TypeError(`--rooms is ${JSON.stringify(named)} and ${JSON.stringify(positionals[0])} is named, too; allowed: either rooms or files`);
+  if (named !== undefined && positionals.length > 0)
+    throw new TypeError(
+      `--rooms is ${JSON.stringify(named)} and ${JSON.stringify(positionals[0])} is named, too; allowed: either rooms or files`,
+    );
   for (const room of named?.split(",") ?? []) {
-    if (!ROOMS.includes(room)) throw new TypeError(`--rooms names ${JSON.stringify(room)}; allowed: ${ROOMS.join(", ")}`);
+    if (!ROOMS.includes(room))
+      throw new TypeError(`--rooms names ${JSON.stringify(room)}; allowed: ${ROOMS.join(", ")}`);
   }
-  const wanted = positionals.length > 0 ? positionals.map((path) => fileOf(path, root)) : (named?.split(",") ?? ROOMS).flatMap((room) => sourcesOf(room, root));
+  const wanted =
+    positionals.length > 0
+      ? positionals.map((path) => fileOf(path, root))
+      : (named?.split(",") ?? ROOMS).flatMap((room) => sourcesOf(room, root));
   const paths = [...new Set(wanted)];
   return { paths, rooms: [...new Set(paths.map((path) => roomOf(path, root)))], jobs: Number(jobs), json };
 }
@@ -41,15 +54,24 @@ export function readArguments(words, root) {
 function fileOf(given, root) {
   const path = resolve(given);
   const room = roomOf(path, root);
-  if (!ROOMS.includes(room)) throw new TypeError(`${JSON.stringify(given)} is in no room; allowed: files in ${ROOMS.map((room) => `src/${room}`).join(", ")}`);
-  if (!sourcesOf(room, root).includes(path)) throw new TypeError(`${JSON.stringify(given)} is no source that is there; allowed: files of TypeScript, ${LEFT_OUT} left out`);
+  if (!ROOMS.includes(room))
+    throw new TypeError(
+      `${JSON.stringify(given)} is in no room; allowed: files in ${ROOMS.map((room) => `src/${room}`).join(", ")}`,
+    );
+  if (!sourcesOf(room, root).includes(path))
+    throw new TypeError(
+      `${JSON.stringify(given)} is no source that is there; allowed: files of TypeScript, ${LEFT_OUT} left out`,
+    );
   return path;
 }
 
 /** @param {string} room @param {string} root @returns {string[]} absolute paths */
 function sourcesOf(room, root) {
   const folder = join(root, "src", room);
-  return readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts") && basename(name) !== LEFT_OUT).map((name) => join(folder, name)).sort();
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts") && basename(name) !== LEFT_OUT)
+    .map((name) => join(folder, name))
+    .sort();
 }
 
 /** @param {string} path @param {string} root */

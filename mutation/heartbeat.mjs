@@ -1,10 +1,14 @@
 // @ts-check
-/** What a process of tests is at, in a file of its own: one that falls silent can be asked no more, and its neighbours know nothing of it. */
+/**
+ * What a process of tests is at, in a file of its own: one that falls silent can be asked no more, and its neighbours
+ * know nothing of it.
+ */
 import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 
 /**
  * @typedef {object} Beat
- * @property {"bare" | "again" | "mutant" | "check" | "between" | "end"} phase of a try of a test; `between` tests; at the `end` of all
+ * @property {"bare" | "again" | "mutant" | "check" | "between" | "end"} phase of a try of a test; `between` tests; at
+ * the `end` of all
  * @property {string} test its full name without its file, "" where there is none
  * @property {string} mutant the one that is tried, or whose traces are looked for in `check`; "" where there is none
  * @property {boolean} tried whether this process has tried a mutant yet, which may have left something broken behind
@@ -23,7 +27,10 @@ export function lastBeat(path) {
   return text === undefined ? undefined : JSON.parse(text);
 }
 
-/** When the last one was, in nanoseconds since 1970, rounded by the file system. @param {string} path @returns {bigint | undefined} */
+/**
+ * When the last one was, in nanoseconds since 1970, rounded by the file system. @param {string} path @returns {bigint |
+ * undefined}
+ */
 export function lastBeatAt(path) {
   return unlessMissing(() => statSync(path, { bigint: true }).mtimeNs);
 }

@@ -9,11 +9,25 @@ import { Instrumenter } from "@stryker-mutator/instrumenter";
  * @property {string} fileName
  * @property {string} mutatorName
  * @property {string} replacement
- * @property {{ start: { line: number, column: number }, end: { line: number, column: number } }} location lines from 0, as columns
+ * @property {{ start: { line: number, column: number }, end: { line: number, column: number } }} location lines from 0,
+ * as columns
  */
 
 const silent = () => undefined;
-const logger = { isTraceEnabled: () => false, isDebugEnabled: () => false, isInfoEnabled: () => false, isWarnEnabled: () => false, isErrorEnabled: () => false, isFatalEnabled: () => false, trace: silent, debug: silent, info: silent, warn: silent, error: silent, fatal: silent };
+const logger = {
+  isTraceEnabled: () => false,
+  isDebugEnabled: () => false,
+  isInfoEnabled: () => false,
+  isWarnEnabled: () => false,
+  isErrorEnabled: () => false,
+  isFatalEnabled: () => false,
+  trace: silent,
+  debug: silent,
+  info: silent,
+  warn: silent,
+  error: silent,
+  fatal: silent,
+};
 
 /**
  * @param {readonly string[]} paths
@@ -22,9 +36,19 @@ const logger = { isTraceEnabled: () => false, isDebugEnabled: () => false, isInf
 export async function instrument(paths) {
   const instrumenter = new Instrumenter(logger);
   const files = paths.map((name) => ({ name, mutate: true, content: readFileSync(name, "utf8") }));
-  const { files: made, mutants } = await instrumenter.instrument(files, { plugins: null, excludedMutations: [], ignorers: [] });
+  const { files: made, mutants } = await instrumenter.instrument(files, {
+    plugins: null,
+    excludedMutations: [],
+    ignorers: [],
+  });
   return {
     sources: Object.fromEntries(made.map(({ name, content }) => [name, content])),
-    mutants: mutants.map(({ id, fileName, mutatorName, replacement = "", location }) => ({ id, fileName, mutatorName, replacement, location })),
+    mutants: mutants.map(({ id, fileName, mutatorName, replacement = "", location }) => ({
+      id,
+      fileName,
+      mutatorName,
+      replacement,
+      location,
+    })),
   };
 }

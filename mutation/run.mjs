@@ -10,9 +10,11 @@
  *   MUTATION_DEBUG=1 npm run mutation         what vitest prints in these processes, too
  *
  * The tests run in a network of their own, in which there is nothing but loopback: a mutant may well ask the real IMDS.
- * Constants that are made when a file is loaded have no switch that could be turned later, and are left out, as in Stryker.
+ * Constants that are made when a file is loaded have no switch that could be turned later, and are left out, as in
+ * Stryker.
  *
- * Exit code 1: the score of a room is below 85 %, or its tests fail, hang or do not start without any mutant. 2: the arguments are wrong. 3: no such network can be made here.
+ * Exit code 1: the score of a room is below 85 %, or its tests fail, hang or do not start without any mutant. 2: the
+ * arguments are wrong. 3: no such network can be made here.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -29,15 +31,28 @@ import { judge, watched } from "./watch.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const GOAL = 85;
-/** A silence of 35 seconds is a hang: a little more than vitest lets a test take (vitest.config.mjs), which knows better what went wrong. */
+/**
+ * A silence of 35 seconds is a hang: a little more than vitest lets a test take (vitest.config.mjs), which knows better
+ * what went wrong.
+ */
 const PATIENCE = { startMs: 120_000, silenceMs: 35_000, everyMs: 1_000 };
 /** Processes of tests for one file of tests: a mutant that leaves something broken behind costs one. */
 const MAX_STARTS = 20;
 /** Takes long for what it would add to the others. */
 const LEFT_OUT = "test/attest/mutations.test.ts";
 
-/** Tests that give up root's rights for a while can do so only where there are other users: not in a namespace of users. */
-const IN_ITS_OWN_NETWORK = [process.geteuid?.() === 0 ? "-n" : "-Urn", "--kill-child", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", process.execPath];
+/**
+ * Tests that give up root's rights for a while can do so only where there are other users: not in a namespace of users.
+ */
+const IN_ITS_OWN_NETWORK = [
+  process.geteuid?.() === 0 ? "-n" : "-Urn",
+  "--kill-child",
+  "sh",
+  "-c",
+  'ip link set lo up && exec "$@"',
+  "sh",
+  process.execPath,
+];
 
 const wanted = asked();
 const able = canUnshare();
@@ -57,20 +72,47 @@ try {
   writeFileSync(join(folder, "sources.json"), JSON.stringify(sources));
   writeFileSync(ledger, "");
   const files = testsOf(wanted.rooms);
-  process.stderr.write(`${mutants.length} mutants in ${Object.keys(sources).length} files, ${files.length} files of tests\n`);
+  process.stderr.write(
+    `${mutants.length} mutants in ${Object.keys(sources).length} files, ${files.length} files of tests\n`,
+  );
   const waiting = [...files];
-  await Promise.all(Array.from({ length: wanted.jobs }, async () => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await tryAll(file);
-  }));
+  await Promise.all(
+    Array.from({ length: wanted.jobs }, async () => {
+      for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await tryAll(file);
+    }),
+  );
   const outcome = read();
   // What was reached and never again, when it was switched, was made when a test loaded its file.
-  const switched = mutants.filter(({ id }) => outcome.caught.has(id) || outcome.evaluated.has(id) || !(outcome.reached.has(id) || outcome.loaded.has(id)));
+  const switched = mutants.filter(
+    ({ id }) =>
+      outcome.caught.has(id) || outcome.evaluated.has(id) || !(outcome.reached.has(id) || outcome.loaded.has(id)),
+  );
   const figures = scores(switched, outcome, ROOT);
-  process.stdout.write(`${table(figures)}\n\n${survivors(switched, outcome, ROOT)}\n\n${mutants.length - switched.length} mutants of constants that are made at load were left out\n`);
-  for (const test of outcome.unrepeatable) process.stdout.write(`left out, for it fails when it is run again: ${test}\n`);
-  const broken = new Set(outcome.broken.map(({ file, broken, why }) => `broken without any mutant: ${file}: ${broken}: ${why}\n`));
+  process.stdout.write(
+    `${table(figures)}\n\n${survivors(switched, outcome, ROOT)}\n\n${mutants.length - switched.length} mutants of constants that are made at load were left out\n`,
+  );
+  for (const test of outcome.unrepeatable)
+    process.stdout.write(`left out, for it fails when it is run again: ${test}\n`);
+  const broken = new Set(
+    outcome.broken.map(({ file, broken, why }) => `broken without any mutant: ${file}: ${broken}: ${why}\n`),
+  );
   for (const line of broken) process.stdout.write(line);
-  if (wanted.json !== undefined) writeFileSync(wanted.json, JSON.stringify({ figures, mutants: switched.map((mutant) => ({ ...mutant, caughtBy: outcome.caught.get(mutant.id), reached: outcome.reached.has(mutant.id) })) }, undefined, 1));
+  if (wanted.json !== undefined)
+    writeFileSync(
+      wanted.json,
+      JSON.stringify(
+        {
+          figures,
+          mutants: switched.map((mutant) => ({
+            ...mutant,
+            caughtBy: outcome.caught.get(mutant.id),
+            reached: outcome.reached.has(mutant.id),
+          })),
+        },
+        undefined,
+        1,
+      ),
+    );
   failed = broken.size > 0 || figures.rooms.some(({ score }) => score < GOAL);
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -87,18 +129,35 @@ function asked() {
   }
 }
 
-/** The tests of the rooms, those named like a mutated file first. What only the tests of other rooms notice counts as alive. @param {readonly string[]} rooms */
+/**
+ * The tests of the rooms, those named like a mutated file first. What only the tests of other rooms notice counts as
+ * alive. @param {readonly string[]} rooms
+ */
 function testsOf(rooms) {
   const named = new Set(wanted.paths.map((path) => basename(path, ".ts")));
   const first = (/** @type {string} */ path) => (named.has(basename(path, ".test.ts")) ? 0 : 1);
-  const all = rooms.map((room) => join(ROOT, "test", room)).flatMap((room) => readdirSync(room, { recursive: true, encoding: "utf8" }).map((name) => join(room, name)));
-  return all.filter((path) => path.endsWith(".test.ts") && path !== join(ROOT, LEFT_OUT)).sort().sort((a, b) => first(a) - first(b));
+  const all = rooms
+    .map((room) => join(ROOT, "test", room))
+    .flatMap((room) => readdirSync(room, { recursive: true, encoding: "utf8" }).map((name) => join(room, name)));
+  return all
+    .filter((path) => path.endsWith(".test.ts") && path !== join(ROOT, LEFT_OUT))
+    .sort()
+    .sort((a, b) => first(a) - first(b));
 }
 
 /** @returns {Outcome} */
 function read() {
   /** @type {Outcome} */
-  const outcome = { caught: new Map(), reached: new Set(), evaluated: new Set(), loaded: new Set(), doubtful: [], broken: [], unrepeatable: [], spoilt: [] };
+  const outcome = {
+    caught: new Map(),
+    reached: new Set(),
+    evaluated: new Set(),
+    loaded: new Set(),
+    doubtful: [],
+    broken: [],
+    unrepeatable: [],
+    spoilt: [],
+  };
   for (const entry of entriesOf(ledger)) {
     if (entry.caught !== undefined) outcome.caught.set(entry.caught, entry.by);
     if (entry.reached !== undefined) for (const id of entry.reached) outcome.reached.add(id);
@@ -124,7 +183,9 @@ async function tryAll(file) {
   let more = true;
   while (more && starts++ < MAX_STARTS) {
     const caught = await tests(file);
-    const open = read().doubtful.filter(({ doubtful, by }) => by.startsWith(`${name}: `) && !judged.has(`${doubtful} ${by}`));
+    const open = read().doubtful.filter(
+      ({ doubtful, by }) => by.startsWith(`${name}: `) && !judged.has(`${doubtful} ${by}`),
+    );
     // What is not caught alone was the doing of another mutant, and nobody knows of which: it stays alive.
     for (const { doubtful, by } of open) {
       judged.add(`${doubtful} ${by}`);
@@ -135,7 +196,9 @@ async function tryAll(file) {
     more = caught || open.length > 0 || now !== ended;
     ended = now;
   }
-  process.stderr.write(`${name}: ${Math.round((performance.now() - started) / 1000)} s, ${read().caught.size} caught${more ? `, given up after ${MAX_STARTS} processes` : ""}\n`);
+  process.stderr.write(
+    `${name}: ${Math.round((performance.now() - started) / 1000)} s, ${read().caught.size} caught${more ? `, given up after ${MAX_STARTS} processes` : ""}\n`,
+  );
 }
 
 /**
@@ -145,8 +208,19 @@ async function tryAll(file) {
  */
 async function tests(file, alone) {
   const at = join(folder, `at-${++processes}`);
-  const env = { ...process.env, CI: "true", MUTATION_FOLDER: folder, MUTATION_LEDGER: ledger, MUTATION_AT: at, ...(alone && { MUTATION_ONLY: alone.mutant, MUTATION_ONLY_IN: alone.by }) };
-  const child = spawn("unshare", [...IN_ITS_OWN_NETWORK, "node_modules/vitest/vitest.mjs", "run", "--config", "mutation/vitest.config.mjs", file], { cwd: ROOT, env, stdio: process.env["MUTATION_DEBUG"] ? "inherit" : "ignore", detached: true });
+  const env = {
+    ...process.env,
+    CI: "true",
+    MUTATION_FOLDER: folder,
+    MUTATION_LEDGER: ledger,
+    MUTATION_AT: at,
+    ...(alone && { MUTATION_ONLY: alone.mutant, MUTATION_ONLY_IN: alone.by }),
+  };
+  const child = spawn(
+    "unshare",
+    [...IN_ITS_OWN_NETWORK, "node_modules/vitest/vitest.mjs", "run", "--config", "mutation/vitest.config.mjs", file],
+    { cwd: ROOT, env, stdio: process.env["MUTATION_DEBUG"] ? "inherit" : "ignore", detached: true },
+  );
   const entry = judge(await watched(child, at, PATIENCE), file.slice(ROOT.length));
   if (entry !== undefined) note(ledger, entry);
   return entry !== undefined && "caught" in entry;

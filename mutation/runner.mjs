@@ -1,24 +1,28 @@
 // @ts-check
 /**
- * Runs each test once as it is, then once for every mutant that it reaches and that no test has caught. A process per mutant
- * costs seconds, a switch in the process that has everything loaded costs what the test costs. Whoever switches may leave
- * something broken behind: after each catch the test has to pass once more without a mutant. If it does not, the catch does
- * not count, this file of tests ends here, and a fresh process tries that mutant alone. A test that fails when it is merely
- * run again says nothing about mutants and is left out.
+ * Runs each test once as it is, then once for every mutant that it reaches and that no test has caught. A process per
+ * mutant costs seconds, a switch in the process that has everything loaded costs what the test costs. Whoever switches
+ * may leave something broken behind: after each catch the test has to pass once more without a mutant. If it does not,
+ * the catch does not count, this file of tests ends here, and a fresh process tries that mutant alone. A test that
+ * fails when it is merely run again says nothing about mutants and is left out.
  */
 import { TestRunner } from "vitest";
 import { beat } from "./heartbeat.mjs";
 import { entriesOf, note } from "./ledger.mjs";
 
 /** What Stryker's instrumented code reads. */
-const switches = /** @type {{ activeMutant?: string, currentTestId?: string, hitCount?: number, hitLimit?: number, mutantCoverage?: { static: object, perTest: Record<string, Record<string, number>> } }} */ (
-  (/** @type {any} */ (globalThis).__stryker__ ??= {})
-);
+const switches =
+  /** @type {{ activeMutant?: string, currentTestId?: string, hitCount?: number, hitLimit?: number, mutantCoverage?: { static: object, perTest: Record<string, Record<string, number>> } }} */ (
+    /** @type {any} */ (globalThis).__stryker__ ??= {}
+  );
 /** The instrumented code keeps the first one that it meets. */
 const coverage = (switches.mutantCoverage ??= { static: {}, perTest: {} });
 const ledger = String(process.env["MUTATION_LEDGER"]);
 const heartbeat = String(process.env["MUTATION_AT"]);
-/** A mutant that is the only one to be tried in this process, and the test, run with it at once: nothing can have been left behind. */
+/**
+ * A mutant that is the only one to be tried in this process, and the test, run with it at once: nothing can have been
+ * left behind.
+ */
 const alone = process.env["MUTATION_ONLY"];
 const aloneIn = process.env["MUTATION_ONLY_IN"];
 /** A loop that a mutant made endless is ended by its switch. */
@@ -33,8 +37,8 @@ const ALONE_MS = 10_000;
 const write = (line) => note(ledger, line);
 
 /**
- * Mutants that need no further try in a test: caught by any, or passed by this one in an earlier process; and whether it can be
- * run again at all. @param {string} test
+ * Mutants that need no further try in a test: caught by any, or passed by this one in an earlier process; and whether
+ * it can be run again at all. @param {string} test
  */
 function known(test) {
   const ids = new Set();
@@ -56,7 +60,10 @@ let tried = false;
 let dirty = false;
 
 export default class extends TestRunner {
-  /** @type {{ phase: "bare" | "again" | "mutant" | "check" | "over", queue: string[], hits: Record<string, number>, mutant?: string, began: number, bareMs: number }} */
+  /**
+   * @type {{ phase: "bare" | "again" | "mutant" | "check" | "over", queue: string[], hits: Record<string, number>,
+   * mutant?: string, began: number, bareMs: number }}
+   */
   #now = { phase: "over", queue: [], hits: {}, began: 0, bareMs: 0 };
 
   /** @override @param {any} test */
@@ -65,7 +72,8 @@ export default class extends TestRunner {
     if (dirty) test.mode = "skip";
     test.retry = Number.MAX_SAFE_INTEGER;
     this.#now = { phase: "bare", queue: [], hits: {}, began: 0, bareMs: 0 };
-    if (alone !== undefined && nameOf(test) === aloneIn) Object.assign(this.#now, { phase: "mutant", mutant: alone, bareMs: ALONE_MS / TIMES });
+    if (alone !== undefined && nameOf(test) === aloneIn)
+      Object.assign(this.#now, { phase: "mutant", mutant: alone, bareMs: ALONE_MS / TIMES });
   }
 
   /** @override @param {any} test */
@@ -82,7 +90,8 @@ export default class extends TestRunner {
       switches.currentTestId = "test";
     } else switches.currentTestId = undefined;
     tried ||= now.phase === "mutant";
-    if (now.phase !== "over") beat(heartbeat, { phase: now.phase, test: test.fullTestName, mutant: now.mutant ?? "", tried });
+    if (now.phase !== "over")
+      beat(heartbeat, { phase: now.phase, test: test.fullTestName, mutant: now.mutant ?? "", tried });
   }
 
   /** @param {any} test */
@@ -92,7 +101,10 @@ export default class extends TestRunner {
     /** @type {NodeJS.Timeout | undefined} */
     let timer;
     const late = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error("a test with a mutant takes too long")), this.#now.bareMs * TIMES + MORE_MS);
+      timer = setTimeout(
+        () => reject(new Error("a test with a mutant takes too long")),
+        this.#now.bareMs * TIMES + MORE_MS,
+      );
     });
     try {
       await Promise.race([fn(), late]);

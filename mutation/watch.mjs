@@ -12,7 +12,8 @@ import { lastBeat, lastBeatAt } from "./heartbeat.mjs";
 /**
  * @param {import("node:child_process").ChildProcess} child the leader of a process group, which is killed with it
  * @param {string} path of its heartbeat
- * @param {{ startMs: number, silenceMs: number, everyMs: number }} patience longest time to the first heartbeat, between two of them, and how often to look
+ * @param {{ startMs: number, silenceMs: number, everyMs: number }} patience longest time to the first heartbeat,
+ * between two of them, and how often to look
  * @returns {Promise<Ending>}
  */
 export function watched(child, path, { startMs, silenceMs, everyMs }) {
@@ -36,7 +37,9 @@ export function watched(child, path, { startMs, silenceMs, everyMs }) {
       clearInterval(watch);
       done({ kind, how, at: lastBeat(path) });
     };
-    child.once("error", (error) => end("failure", `cannot be started: ${/** @type {NodeJS.ErrnoException} */ (error).code ?? error.message}`));
+    child.once("error", (error) =>
+      end("failure", `cannot be started: ${/** @type {NodeJS.ErrnoException} */ (error).code ?? error.message}`),
+    );
     child.once("exit", (code, signal) => {
       if (silent) end("hang", "hangs");
       else end(code === 0 ? "end" : "failure", code === null ? `is ended by ${signal}` : `ends with exit code ${code}`);
@@ -49,7 +52,8 @@ export function watched(child, path, { startMs, silenceMs, everyMs }) {
  *
  * @param {Ending} ending
  * @param {string} file of tests
- * @returns {{ caught: string, by: string } | { doubtful: string, by: string } | { unrepeatable: string } | { spoilt: string } | { broken: string, file: string, why: string } | undefined}
+ * @returns {{ caught: string, by: string } | { doubtful: string, by: string } | { unrepeatable: string } | { spoilt:
+ * string } | { broken: string, file: string, why: string } | undefined}
  *   an entry of the ledger; undefined: nothing
  */
 export function judge({ kind, how, at }, file) {

@@ -19,14 +19,18 @@ const GROUND = "ground floor";
 const GROUND_ROOMS = [GROUND, "events", "settings"];
 
 const PURPOSE = {
-  [FACE]: "What `import \"imds-guard\"` gives: names and nothing else.",
-  [GUARD]: "`guard.ts` and the files directly in `src` that join rooms: settings, verdict, decision, session, proof, life of the credentials, events. `decide.ts` is a pure function.",
-  [GROUND]: "Files directly in `src` that know no other room: errors, and the outside world as one object (`system.ts`): files, environment, clocks.",
-  attest: "Is it AWS? Reads the signed identity document, holds it against AWS's public keys, this host and the access key.",
+  [FACE]: 'What `import "imds-guard"` gives: names and nothing else.',
+  [GUARD]:
+    "`guard.ts` and the files directly in `src` that join rooms: settings, verdict, decision, session, proof, life of the credentials, events. `decide.ts` is a pure function.",
+  [GROUND]:
+    "Files directly in `src` that know no other room: errors, and the outside world as one object (`system.ts`): files, environment, clocks.",
+  attest:
+    "Is it AWS? Reads the signed identity document, holds it against AWS's public keys, this host and the access key.",
   cli: "The `imds-guard` program, one file a command.",
   detection: "Sigma rules for IMDS impersonation, and the scanner that runs them over logs.",
   events: "The catalogue of what can happen, and where it is told: stderr, file, channel, OpenTelemetry; ECS and OCSF.",
-  firewall: "Nothing else in this process reaches a metadata service: hooks under `node:net`, HTTP and DNS, and the classifier of addresses.",
+  firewall:
+    "Nothing else in this process reaches a metadata service: hooks under `node:net`, HTTP and DNS, and the classifier of addresses.",
   host: "Where am I? One file for each kind of evidence, one that combines them; no network.",
   imds: "Speaks IMDSv2 to one pinned address: transport, token, strict answers, a limit on everything.",
   monitor: "Watches who answers as IMDS and by which way, and reports what changes.",
@@ -54,12 +58,18 @@ function LAZY() {
 }
 
 function targets(path, text, pattern) {
-  return [...text.matchAll(pattern)].map(([, specifier]) => normalize(join(dirname(path), specifier)).replaceAll(sep, "/").replace(/\.js$/, ".ts"));
+  return [...text.matchAll(pattern)].map(([, specifier]) =>
+    normalize(join(dirname(path), specifier))
+      .replaceAll(sep, "/")
+      .replace(/\.js$/, ".ts"),
+  );
 }
 
 /** A file of src itself belongs to the ground floor unless it knows a room that stands on it, or a file that does. */
 function rooms() {
-  const room = new Map(files.map(({ path }) => [path, path === FACE ? FACE : path.includes("/") ? path.split("/")[0] : GROUND]));
+  const room = new Map(
+    files.map(({ path }) => [path, path === FACE ? FACE : path.includes("/") ? path.split("/")[0] : GROUND]),
+  );
   for (let changed = true; changed;) {
     changed = false;
     for (const { path, eager, lazy } of files) {
@@ -76,7 +86,10 @@ function rooms() {
 function imports(room) {
   const edges = new Map([...new Set(room.values())].sort().map((name) => [name, new Map()]));
   for (const { path, eager, lazy } of files) {
-    for (const [list, how] of [[lazy, "lazy"], [eager, "eager"]]) {
+    for (const [list, how] of [
+      [lazy, "lazy"],
+      [eager, "eager"],
+    ]) {
       for (const target of list) {
         const [from, to] = [room.get(path), room.get(target)];
         if (from !== to && edges.get(from)?.get(to) !== "eager") edges.get(from)?.set(to, how);
@@ -91,7 +104,13 @@ function floorOf(edges) {
   const floors = new Map();
   const visit = (name, trail = []) => {
     if (trail.includes(name)) return 0;
-    if (!floors.has(name)) floors.set(name, GROUND_ROOMS.includes(name) ? 0 : 1 + Math.max(...[...edges.get(name).keys()].map((to) => visit(to, [...trail, name]))));
+    if (!floors.has(name))
+      floors.set(
+        name,
+        GROUND_ROOMS.includes(name)
+          ? 0
+          : 1 + Math.max(...[...edges.get(name).keys()].map((to) => visit(to, [...trail, name]))),
+      );
     return floors.get(name);
   };
   for (const name of edges.keys()) visit(name);
@@ -101,7 +120,11 @@ function floorOf(edges) {
 /** What a room reaches by others anyway is not drawn; what it loads itself, unless they load it, too. */
 function reduced(edges, name) {
   const reaches = (from, to, only, seen = new Set()) =>
-    [...edges.get(from)].some(([next, how]) => (only === undefined || how === only) && (next === to || (!seen.has(next) && !GROUND_ROOMS.includes(next) && reaches(next, to, only, seen.add(next)))));
+    [...edges.get(from)].some(
+      ([next, how]) =>
+        (only === undefined || how === only) &&
+        (next === to || (!seen.has(next) && !GROUND_ROOMS.includes(next) && reaches(next, to, only, seen.add(next)))),
+    );
   const own = [...edges.get(name)].filter(([to]) => !GROUND_ROOMS.includes(to));
   return own.filter(([to, how]) => {
     const only = how === "eager" ? "eager" : undefined;
@@ -114,16 +137,28 @@ function generate() {
   const edges = imports(room);
   const floors = floorOf(edges);
   const missing = [...edges.keys()].filter((name) => PURPOSE[name] === undefined);
-  if (missing.length > 0) throw new Error(`scripts/generate-architecture.mjs has no sentence for: ${missing.join(", ")}`);
+  if (missing.length > 0)
+    throw new Error(`scripts/generate-architecture.mjs has no sentence for: ${missing.join(", ")}`);
   const id = (name) => name.replaceAll(/[^a-z]+/g, "_").replace(/_$/, "");
   const top = Math.max(...floors.values());
-  const levels = Array.from({ length: top + 1 }, (_, index) => [...floors].filter(([, floor]) => floor === top - index).map(([name]) => name));
-  const drawn = levels.flatMap((names, index) => [`  subgraph floor_${top - index} [" "]`, "    direction LR", ...names.map((name) => `    ${id(name)}["${name}"]`), "  end"]);
-  const arrows = [...edges.keys()].filter((name) => !GROUND_ROOMS.includes(name)).flatMap((name) => {
-    const above = reduced(edges, name).map(([to, how]) => `  ${id(name)} ${how === "eager" ? "-->" : "-.->"} ${id(to)}`);
-    // Everybody stands on the ground floor; it is drawn for those who stand on nothing else.
-    return above.length > 0 ? above : [`  ${id(name)} --> ${id(GROUND)}`];
-  });
+  const levels = Array.from({ length: top + 1 }, (_, index) =>
+    [...floors].filter(([, floor]) => floor === top - index).map(([name]) => name),
+  );
+  const drawn = levels.flatMap((names, index) => [
+    `  subgraph floor_${top - index} [" "]`,
+    "    direction LR",
+    ...names.map((name) => `    ${id(name)}["${name}"]`),
+    "  end",
+  ]);
+  const arrows = [...edges.keys()]
+    .filter((name) => !GROUND_ROOMS.includes(name))
+    .flatMap((name) => {
+      const above = reduced(edges, name).map(
+        ([to, how]) => `  ${id(name)} ${how === "eager" ? "-->" : "-.->"} ${id(to)}`,
+      );
+      // Everybody stands on the ground floor; it is drawn for those who stand on nothing else.
+      return above.length > 0 ? above : [`  ${id(name)} --> ${id(GROUND)}`];
+    });
   const rows = levels.flat().map((name) => {
     const from = [...edges.get(name).keys()].filter((to) => !GROUND_ROOMS.includes(to)).sort();
     return `| ${name} | ${PURPOSE[name]} | ${from.join(", ") || "-"} |`;

@@ -49,16 +49,19 @@ function spkiOf(region, pem) {
 function generate(certificates) {
   /** @type {Map<string, string>} */
   const owners = new Map();
-  const lines = Object.keys(certificates).sort().map((region) => {
-    const { partition, rsa2048 } = certificates[region] ?? {};
-    if (!/^[a-z]{2,}(?:-[a-z]+)+-\d+$/.test(region)) throw new Error(`${JSON.stringify(region)}: not a region name`);
-    if (typeof partition !== "string" || !/^aws(?:-[a-z]+)*$/.test(partition)) throw new Error(`${region}: no partition`);
-    if (typeof rsa2048 !== "string") throw new Error(`${region}: no rsa2048 certificate`);
-    const spki = spkiOf(region, rsa2048);
-    if (owners.has(spki)) throw new Error(`${region}: same key as ${owners.get(spki)}`);
-    owners.set(spki, region);
-    return `  ["${region}", { partition: "${partition}", spki: "${spki}" }],\n`;
-  });
+  const lines = Object.keys(certificates)
+    .sort()
+    .map((region) => {
+      const { partition, rsa2048 } = certificates[region] ?? {};
+      if (!/^[a-z]{2,}(?:-[a-z]+)+-\d+$/.test(region)) throw new Error(`${JSON.stringify(region)}: not a region name`);
+      if (typeof partition !== "string" || !/^aws(?:-[a-z]+)*$/.test(partition))
+        throw new Error(`${region}: no partition`);
+      if (typeof rsa2048 !== "string") throw new Error(`${region}: no rsa2048 certificate`);
+      const spki = spkiOf(region, rsa2048);
+      if (owners.has(spki)) throw new Error(`${region}: same key as ${owners.get(spki)}`);
+      owners.set(spki, region);
+      return `  ["${region}", { partition: "${partition}", spki: "${spki}" }],\n`;
+    });
   if (lines.length === 0) throw new Error("no certificates");
   return `${HEADER}export const AWS_PUBLIC_KEYS: ReadonlyMap<string, AwsPublicKey> = new Map([\n${lines.join("")}]);\n`;
 }

@@ -31,7 +31,9 @@ function generate() {
 const text = generate();
 if (process.argv.includes("--check")) {
   if (existsSync(OUTPUT) && readFileSync(OUTPUT, "utf8") === text) process.exit(0);
-  process.stderr.write("src/detection/sigma-rules.ts is not what detection/rules says; run npm run generate:detection-rules\n");
+  process.stderr.write(
+    "src/detection/sigma-rules.ts is not what detection/rules says; run npm run generate:detection-rules\n",
+  );
   process.exit(1);
 }
 writeFileSync(OUTPUT, text);

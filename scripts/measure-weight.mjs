@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Measures what an installation brings: packages, files and megabytes in node_modules, for the stock credential providers alone, for
- * this package (which depends on them), and for both in an application with a client of S3.
+ * Measures what an installation brings: packages, files and megabytes in node_modules, for the stock credential
+ * providers alone, for this package (which depends on them), and for both in an application with a client of S3.
  *
  *   npm run build && npm run --silent measure:weight            a table for the README
  *   npm run --silent measure:weight -- --json                   the same as JSON
@@ -25,9 +25,18 @@ const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "u
 const locked = (/** @type {string} */ name) => `${name}@${packages[`node_modules/${name}`].version}`;
 
 /** @param {readonly string[]} args @param {string} cwd */
-const npm = (args, cwd) => execFileSync("npm", args, { cwd, encoding: "utf8", shell: process.platform === "win32", stdio: ["ignore", "pipe", "inherit"] });
+const npm = (args, cwd) =>
+  execFileSync("npm", args, {
+    cwd,
+    encoding: "utf8",
+    shell: process.platform === "win32",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
 
-/** Every regular file below a folder, with its bytes. @param {string} folder @returns {{ path: string, bytes: number }[]} */
+/**
+ * Every regular file below a folder, with its bytes. @param {string} folder @returns {{ path: string, bytes: number
+ * }[]}
+ */
 function filesIn(folder) {
   return readdirSync(folder, { recursive: true, encoding: "utf8" }).flatMap((path) => {
     const stats = lstatSync(join(folder, path));
@@ -42,12 +51,19 @@ function measure(what, specifiers, parent) {
   npm(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", ...specifiers], folder);
   const lock = JSON.parse(readFileSync(join(folder, "package-lock.json"), "utf8"));
   const files = filesIn(join(folder, "node_modules")).filter(({ path }) => path !== ".package-lock.json");
-  return { what, packages: Object.keys(lock.packages).filter((path) => path !== "").length, files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) };
+  return {
+    what,
+    packages: Object.keys(lock.packages).filter((path) => path !== "").length,
+    files: files.length,
+    bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
 }
 
 const parent = mkdtempSync(join(tmpdir(), "imds-guard-weight-"));
 try {
-  const [{ filename }] = JSON.parse(npm(["pack", "--json", "--ignore-scripts", "--loglevel=error", "--pack-destination", parent], ROOT));
+  const [{ filename }] = JSON.parse(
+    npm(["pack", "--json", "--ignore-scripts", "--loglevel=error", "--pack-destination", parent], ROOT),
+  );
   const ours = join(parent, filename);
   const rows = [
     measure(`${PROVIDERS} alone`, [locked(PROVIDERS)], parent),
@@ -55,9 +71,15 @@ try {
     measure(`${CLIENT} and ${PROVIDERS}`, [locked(CLIENT), locked(PROVIDERS)], parent),
     measure(`${CLIENT} and imds-guard`, [locked(CLIENT), ours], parent),
   ];
-  if (values.json) process.stdout.write(`${JSON.stringify({ date: new Date().toISOString().slice(0, 10), node: process.version, rows }, undefined, 2)}\n`);
+  if (values.json)
+    process.stdout.write(
+      `${JSON.stringify({ date: new Date().toISOString().slice(0, 10), node: process.version, rows }, undefined, 2)}\n`,
+    );
   else {
-    const lines = rows.map(({ what, packages: count, files, bytes }) => `| ${what} | ${count} | ${files.toLocaleString("en-US")} | ${(bytes / 1e6).toFixed(1)} |`);
+    const lines = rows.map(
+      ({ what, packages: count, files, bytes }) =>
+        `| ${what} | ${count} | ${files.toLocaleString("en-US")} | ${(bytes / 1e6).toFixed(1)} |`,
+    );
     process.stdout.write(`| installed | packages | files | MB |\n|---|---|---|---|\n${lines.join("\n")}\n`);
   }
 } finally {

@@ -25,18 +25,32 @@ export function checkAccount(
   if (expectedAccounts.length === 0) return;
   const key = accountOfAccessKey(credentials.accessKeyId);
   const accountId = key.kind === "known" ? key.accountId : credentials.accountId;
-  const evidence = [{ source: link, value: maskAccessKeyId(credentials.accessKeyId), says: key.kind === "known" ? "encodes its account" : key.reason }];
+  const evidence = [
+    {
+      source: link,
+      value: maskAccessKeyId(credentials.accessKeyId),
+      says: key.kind === "known" ? "encodes its account" : key.reason,
+    },
+  ];
   const expected = expectedAccounts.slice(0, 5).join(", ");
   if (accountId === undefined) {
     if (settings.onUnknownAccount === "allow") return;
-    throw new ImdsImpersonationError("ERR_IMDS_ACCOUNT_UNKNOWN", `The account of the credentials from ${link} cannot be told; expected: ${expected}`, {
-      evidence,
-      advice: "Use a key issued since 2019, or set onUnknownAccount to allow if you trust this source.",
-    });
+    throw new ImdsImpersonationError(
+      "ERR_IMDS_ACCOUNT_UNKNOWN",
+      `The account of the credentials from ${link} cannot be told; expected: ${expected}`,
+      {
+        evidence,
+        advice: "Use a key issued since 2019, or set onUnknownAccount to allow if you trust this source.",
+      },
+    );
   }
   if (expectedAccounts.includes(accountId)) return;
-  throw new ImdsImpersonationError("ERR_IMDS_ACCOUNT_UNEXPECTED", `The credentials from ${link} belong to account ${accountId}; expected: ${expected}`, {
-    evidence,
-    advice: `Find out where ${link} gets them. If the account is yours, add it to expectedAccounts.`,
-  });
+  throw new ImdsImpersonationError(
+    "ERR_IMDS_ACCOUNT_UNEXPECTED",
+    `The credentials from ${link} belong to account ${accountId}; expected: ${expected}`,
+    {
+      evidence,
+      advice: `Find out where ${link} gets them. If the account is yours, add it to expectedAccounts.`,
+    },
+  );
 }

@@ -126,7 +126,10 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
    * Credentials are asked for beside the proof, and stay unread until it stands. Each part of the proof begins when a
    * request for them is on its way, so that it takes no time of its own.
    */
-  async function beside<T>(deadline: Deadline, ask: (deadline: Deadline, steps: Steps) => Promise<T>): Promise<[T, Identity]> {
+  async function beside<T>(
+    deadline: Deadline,
+    ask: (deadline: Deadline, steps: Steps) => Promise<T>,
+  ): Promise<[T, Identity]> {
     if (identity) return [await ask(deadline, NO_STEPS), identity];
     const [begun, begin] = signal();
     const [keyAsked, askedForKey] = signal();
@@ -193,7 +196,11 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   }
 
   /** Without `credentials` only the document is held against the host and the expectations. */
-  function bind(role: string | undefined, proved: Identity, credentials: RoleCredentials | undefined): AttestationReport {
+  function bind(
+    role: string | undefined,
+    proved: Identity,
+    credentials: RoleCredentials | undefined,
+  ): AttestationReport {
     const key = credentials && accountOfAccessKey(credentials.accessKeyId);
     const accountId = key?.kind === "known" ? key.accountId : undefined;
     refuseChange("accountId", accountId);
@@ -203,7 +210,10 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     const input = {
       document: proved.document,
       hostInstanceId: host.instanceId,
-      hostInstanceIdMissing: host.virtualization === "nitro" || host.virtualization === undefined ? undefined : "Xen instances have no board asset tag",
+      hostInstanceIdMissing:
+        host.virtualization === "nitro" || host.virtualization === undefined
+          ? undefined
+          : "Xen instances have no board asset tag",
       accessKeyId: credentials?.accessKeyId,
       accountIdField: credentials?.accountId,
       instanceProfileArn: proved.instanceProfileArn,
@@ -230,10 +240,15 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   function refuseChange(what: "accountId" | "instanceId", now: string | undefined): void {
     const before = established[what];
     if (before === undefined || now === undefined || before === now) return;
-    throw new ImdsImpersonationError("ERR_IMDS_IDENTITY_CHANGED", `The ${what} behind IMDS changed from ${before} to ${now} during the life of this process`, {
-      evidence: [{ source: "IMDS", value: now, says: `earlier answers were of ${what} ${before}` }],
-      advice: "An instance keeps both for life. Somebody else answers now: do not use what it gave, and find out who it is.",
-    });
+    throw new ImdsImpersonationError(
+      "ERR_IMDS_IDENTITY_CHANGED",
+      `The ${what} behind IMDS changed from ${before} to ${now} during the life of this process`,
+      {
+        evidence: [{ source: "IMDS", value: now, says: `earlier answers were of ${what} ${before}` }],
+        advice:
+          "An instance keeps both for life. Somebody else answers now: do not use what it gave, and find out who it is.",
+      },
+    );
   }
 
   function reportIdentity(attestation: AttestationReport): void {
@@ -267,8 +282,8 @@ function signal(): [reached: Promise<void>, reach: () => void] {
 function noSuchRole(role: string, cause: ImdsUnavailableError): ImdsUnavailableError {
   return new ImdsUnavailableError("ERR_IMDS_NOT_FOUND", `IMDS has no credentials for the configured role ${role}`, {
     evidence: cause.evidence,
-    advice: "Correct AWS_EC2_INSTANCE_PROFILE_NAME (or its profile key or option), or remove it so that the attached role is used.",
+    advice:
+      "Correct AWS_EC2_INSTANCE_PROFILE_NAME (or its profile key or option), or remove it so that the attached role is used.",
     cause,
   });
 }
-

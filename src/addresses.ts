@@ -14,7 +14,8 @@ export interface IpAddress {
 
 /**
  * Reads an address literal: a dotted quad of four decimal numbers without leading zeros, or any IPv6 form of RFC 4291
- * section 2.2, embedded IPv4 included. Zone identifiers, brackets, short, octal and hexadecimal IPv4 forms are no literals.
+ * section 2.2, embedded IPv4 included. Zone identifiers, brackets, short, octal and hexadecimal IPv4 forms are no
+ * literals.
  */
 export function parseIp(text: string): IpAddress | undefined {
   if (text.includes(":")) {
@@ -45,8 +46,8 @@ export function isLoopback(text: string): boolean {
 
 /**
  * Whether a packet sent to this literal may end at IMDS: one of its two addresses, or an IPv6 address that carries the
- * IPv4 one for a translator or tunnel (mapped, compatible, translated, NAT64, 6to4, Teredo, ISATAP). A zone identifier or
- * anything behind a NUL is looked past, as the operating system does. The NAT64 prefix of one network's own choice
+ * IPv4 one for a translator or tunnel (mapped, compatible, translated, NAT64, 6to4, Teredo, ISATAP). A zone identifier
+ * or anything behind a NUL is looked past, as the operating system does. The NAT64 prefix of one network's own choice
  * (RFC 6052 section 2.2) cannot be recognised.
  */
 export function isImdsAddress(text: string): boolean {
@@ -108,7 +109,9 @@ function startsWith(bytes: Uint8Array, ...prefix: number[]): boolean {
 }
 
 function unmapped(bytes: Uint8Array): Uint8Array {
-  return startsWith(bytes, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff) && bytes.length === 16 ? bytes.subarray(12) : bytes;
+  return startsWith(bytes, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff) && bytes.length === 16
+    ? bytes.subarray(12)
+    : bytes;
 }
 
 /** Every IPv4 address that a 16-byte address may be carrying, by the layouts in which the IPv4 Internet is reached. */

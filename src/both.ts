@@ -1,7 +1,9 @@
 /** Two things asked at once, of which a finding counts more than an outage. */
 import { ImdsUnavailableError } from "./errors.js";
 
-/** Waits for both. A finding is thrown at once; an outage only once the other has had its chance to end in a finding. */
+/**
+ * Waits for both. A finding is thrown at once; an outage only once the other has had its chance to end in a finding.
+ */
 export async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
   try {
     return await Promise.all([first, second]);

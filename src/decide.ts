@@ -47,10 +47,16 @@ export interface Refusal {
 export type Decision = Contact | Refusal;
 
 /** The settings a decision rests on. */
-export type DecisionSettings = Pick<Settings, "mode" | "attestation" | "expectedAccounts" | "override" | "endpointMode" | "disabledBy">;
+export type DecisionSettings = Pick<
+  Settings,
+  "mode" | "attestation" | "expectedAccounts" | "override" | "endpointMode" | "disabledBy"
+>;
 
 /** The decision table. Every row of it is a test. */
-export function decide(settings: DecisionSettings, host: Pick<HostReport, "verdict" | "reason" | "evidence">): Decision {
+export function decide(
+  settings: DecisionSettings,
+  host: Pick<HostReport, "verdict" | "reason" | "evidence">,
+): Decision {
   const target = targetOf(settings);
   if (settings.disabledBy !== undefined) return disabled(settings.disabledBy, target);
   if (settings.mode === "deny") return disabled("mode deny", target);
@@ -58,7 +64,8 @@ export function decide(settings: DecisionSettings, host: Pick<HostReport, "verdi
   const { override } = settings;
   if (override && !isPinned(override)) {
     if (override.endpoint.loopback) return loopback(settings, override, target);
-    if (override.owner === "guard" && settings.mode === "allow") return allowed(settings, target, "it is not the metadata address of EC2");
+    if (override.owner === "guard" && settings.mode === "allow")
+      return allowed(settings, target, "it is not the metadata address of EC2");
     return overrideRefused(override, target);
   }
   if (host.verdict === "ec2") return contact(target, PROOF_ON_EC2[settings.attestation]);
@@ -82,20 +89,27 @@ function targetOf(settings: DecisionSettings): Target {
 
 /** An override that names the real address is no override. */
 function isPinned({ endpoint }: EndpointOverride): boolean {
-  return endpoint.kind === "address" && endpoint.port === 80 && (sameAddress(endpoint.host, IMDS_IPV4) || sameAddress(endpoint.host, IMDS_IPV6));
+  return (
+    endpoint.kind === "address" &&
+    endpoint.port === 80 &&
+    (sameAddress(endpoint.host, IMDS_IPV4) || sameAddress(endpoint.host, IMDS_IPV6))
+  );
 }
 
 function contact(target: Target, proof: Proof, notices: Contact["notices"] = []): Contact {
   return { kind: "contact", target, proof, notices };
 }
 
-/** Explicit configuration of this machine itself, such as `aws_signing_helper serve`: it has no signed document to show. */
+/**
+ * Explicit configuration of this machine itself, such as `aws_signing_helper serve`: it has no signed document to show.
+ */
 function loopback(settings: DecisionSettings, override: EndpointOverride, target: Target): Contact {
   return contact(target, settings.attestation === "required" ? "required" : "none", [
     {
       code: "imds.endpoint_override_accepted",
       message: `${override.setting} names ${target.host} port ${target.port} on this machine; it is asked without attestation`,
-      advice: "Any process of this machine may listen there. Set expectedAccounts so that keys of another account are refused.",
+      advice:
+        "Any process of this machine may listen there. Set expectedAccounts so that keys of another account are refused.",
     },
   ]);
 }
@@ -111,20 +125,35 @@ function allowed(settings: DecisionSettings, target: Target, although: string): 
           {
             code: "imds.unattested_allowed",
             message: `mode allow: ${target.host} is asked although ${although}, and no account is expected`,
-            advice: "Set expectedAccounts to the ids of your accounts, so that credentials of a stranger's account are refused.",
+            advice:
+              "Set expectedAccounts to the ids of your accounts, so that credentials of a stranger's account are refused.",
           },
         ]
       : [],
   );
 }
 
-function refuse(code: RefusalCode, event: EventCode, target: Target, reason: string, evidence: () => readonly Evidence[], advice: string): Refusal {
+function refuse(
+  code: RefusalCode,
+  event: EventCode,
+  target: Target,
+  reason: string,
+  evidence: () => readonly Evidence[],
+  advice: string,
+): Refusal {
   return whenRead({ kind: "refuse", code, event, reason, advice, target }, "evidence", evidence);
 }
 
 function disabled(setting: string, target: Target): Refusal {
   const evidence = [{ source: setting, says: "disables the instance metadata service" }];
-  return refuse("ERR_IMDS_DISABLED", "imds.refused_disabled", target, `IMDS is disabled by ${setting}`, () => evidence, `Remove ${setting} if this process is meant to use IMDS.`);
+  return refuse(
+    "ERR_IMDS_DISABLED",
+    "imds.refused_disabled",
+    target,
+    `IMDS is disabled by ${setting}`,
+    () => evidence,
+    `Remove ${setting} if this process is meant to use IMDS.`,
+  );
 }
 
 function overrideRefused(override: EndpointOverride, target: Target): Refusal {
@@ -143,10 +172,21 @@ const OTHER_SOURCES =
   "Give this process credentials of another kind (environment, profile, SSO, IAM Roles Anywhere). If this really is EC2, set mode allow with expectedAccounts.";
 
 function notEc2(host: Pick<HostReport, "reason" | "evidence">, target: Target): Refusal {
-  return refuse("ERR_IMDS_NOT_EC2", "imds.refused_not_ec2", target, `this host is not EC2: ${host.reason}`, () => host.evidence, OTHER_SOURCES);
+  return refuse(
+    "ERR_IMDS_NOT_EC2",
+    "imds.refused_not_ec2",
+    target,
+    `this host is not EC2: ${host.reason}`,
+    () => host.evidence,
+    OTHER_SOURCES,
+  );
 }
 
-function unknownHost(settings: DecisionSettings, host: Pick<HostReport, "reason" | "evidence">, target: Target): Refusal {
+function unknownHost(
+  settings: DecisionSettings,
+  host: Pick<HostReport, "reason" | "evidence">,
+  target: Target,
+): Refusal {
   const missing = [
     ...(settings.expectedAccounts.length === 0 ? ["expectedAccounts is not set"] : []),
     ...(settings.attestation === "off" ? ["attestation is off"] : []),

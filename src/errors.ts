@@ -39,11 +39,7 @@ export type UnavailableCode =
 
 /** Codes of answers that no genuine instance metadata service gives. */
 export type UntrustedCode =
-  | "ERR_IMDS_PEER_MISMATCH"
-  | "ERR_IMDS_REDIRECT"
-  | "ERR_IMDS_V1_ONLY"
-  | "ERR_IMDS_TOO_LARGE"
-  | "ERR_IMDS_MALFORMED";
+  "ERR_IMDS_PEER_MISMATCH" | "ERR_IMDS_REDIRECT" | "ERR_IMDS_V1_ONLY" | "ERR_IMDS_TOO_LARGE" | "ERR_IMDS_MALFORMED";
 
 /** Codes of proof that failed: whoever answered is not the instance metadata service of this host and account. */
 export type ImpersonationCode =
@@ -145,7 +141,8 @@ const DEFAULT_TRY_NEXT_LINK: Readonly<Record<ImdsGuardErrorKind, boolean>> = {
  * ```ts
  * import { fromNodeProviderChain, ImdsRefusedError } from "imds-guard";
  * const credentials = await fromNodeProviderChain()().catch((error: unknown) => {
- *   if (error instanceof ImdsRefusedError && error.code === "ERR_IMDS_NOT_EC2") return undefined; // a laptop without credentials
+ *   if (error instanceof ImdsRefusedError && error.code === "ERR_IMDS_NOT_EC2") return undefined; // a laptop without
+ * credentials
  *   throw error;
  * });
  * ```
@@ -231,7 +228,8 @@ export class ImdsImpersonationError extends ImdsGuardError {
  * ```ts
  * import { createGuard, ImdsGuardSettingsError } from "imds-guard";
  * await createGuard().whereAmI().catch((error: unknown) => {
- *   if (error instanceof ImdsGuardSettingsError) console.error(error.message, error.advice); // IMDS_GUARD_MODE is "alow"; allowed: ...
+ *   if (error instanceof ImdsGuardSettingsError) console.error(error.message, error.advice); // IMDS_GUARD_MODE is
+ * "alow"; allowed: ...
  *   throw error;
  * });
  * ```
@@ -266,7 +264,9 @@ function brandOf(value: unknown): ImdsGuardErrorKind | undefined {
   return (value as { [BRAND]?: ImdsGuardErrorKind })[BRAND];
 }
 
-/** Marks a foreign error (the SDK's `CredentialsProviderError`) as one of ours, so that `instanceof` holds both ways. */
+/**
+ * Marks a foreign error (the SDK's `CredentialsProviderError`) as one of ours, so that `instanceof` holds both ways.
+ */
 export function brandAs(target: Error, kind: ImdsGuardErrorKind): void {
   Object.defineProperty(target, BRAND, { value: kind });
 }

@@ -17,11 +17,18 @@ export function plainReporter(options: GuardOptions, system: System): Reporter {
  * The reporter that the settings ask for.
  * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_SETTING` where `telemetry` names what is not installed
  */
-export async function openReporter(options: GuardOptions, { log, eventsFile: file, eventFormat, telemetry }: Resolved, system: System): Promise<Reporter> {
+export async function openReporter(
+  options: GuardOptions,
+  { log, eventsFile: file, eventFormat, telemetry }: Resolved,
+  system: System,
+): Promise<Reporter> {
   const sinks = plainSinks(options, log);
   if (file !== undefined) {
     // What is written as it is needs no encoder, and loading one costs time.
-    const [{ fileSink }, encoders] = await Promise.all([import("./events/file-sink.js"), eventFormat === "json" ? undefined : import("./events/encode.js")]);
+    const [{ fileSink }, encoders] = await Promise.all([
+      import("./events/file-sink.js"),
+      eventFormat === "json" ? undefined : import("./events/encode.js"),
+    ]);
     const onFailure = (code: string): void => {
       reporter.report("events.file_failing", {
         message: `Events cannot be written to ${printable(file, 200)} (${code}); up to 256 wait for it`,

@@ -51,8 +51,8 @@ export interface Guard {
    */
   credentials(options?: { readonly forceRefresh?: boolean | undefined }): Promise<GuardedCredentials>;
   /**
-   * Holds credentials from elsewhere against `expectedAccounts` and, with `verifyWithSts`, against what STS says of them.
-   * `link` names their source in the error. Returns them unchanged.
+   * Holds credentials from elsewhere against `expectedAccounts` and, with `verifyWithSts`, against what STS says of
+   * them. `link` names their source in the error. Returns them unchanged.
    */
   verify<C extends Verifiable>(credentials: C, link: string): Promise<C>;
   /** The verdict on this host with all its evidence, and whether IMDS may be asked. Sends nothing. */
@@ -63,11 +63,13 @@ export interface Guard {
    * @throws ImdsGuardError; `ERR_IMDS_NO_REGION` where nothing vouches for one
    */
   region(): Promise<string>;
-  /** The signed identity document, verified and bound to this host. Undefined where attestation is off or not possible. */
+  /**
+   * The signed identity document, verified and bound to this host. Undefined where attestation is off or not possible.
+   */
   identity(): Promise<IdentityDocument | undefined>;
   /**
-   * GET of a metadata path, `/latest/...`, from the proved responder: decided, pinned, IMDSv2, at most 64 KiB. Paths that
-   * hold credentials are refused: {@link Guard.credentials} checks what it hands out.
+   * GET of a metadata path, `/latest/...`, from the proved responder: decided, pinned, IMDSv2, at most 64 KiB. Paths
+   * that hold credentials are refused: {@link Guard.credentials} checks what it hands out.
    */
   metadata(path: string): Promise<string>;
   /** An IMDSv2 session token of the proved responder, for programs that speak to it themselves. A secret. */
@@ -132,7 +134,8 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
       return { ...resolved, keyRing, askSts, reporter: await openReporter(options, resolved, system) };
     } catch (error) {
       const fallback = plainReporter(options, system);
-      if (error instanceof ImdsGuardError) fallback.report("settings.invalid", { message: error.message, evidence: error.evidence, advice: error.advice });
+      if (error instanceof ImdsGuardError)
+        fallback.report("settings.invalid", { message: error.message, evidence: error.evidence, advice: error.advice });
       throw error;
     }
   }
@@ -158,9 +161,15 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
     const decision = decide(settings, host);
     if (decision.kind === "refuse") {
       const { event, reason, advice, target } = decision;
-      reporter.report(event, () => ({ message: `IMDS was not asked: ${reason}`, evidence: decision.evidence, advice, endpoint: endpointOf(target) }));
+      reporter.report(event, () => ({
+        message: `IMDS was not asked: ${reason}`,
+        evidence: decision.evidence,
+        advice,
+        endpoint: endpointOf(target),
+      }));
     } else {
-      for (const notice of decision.notices) reporter.report(notice.code, { ...notice, endpoint: endpointOf(decision.target) });
+      for (const notice of decision.notices)
+        reporter.report(notice.code, { ...notice, endpoint: endpointOf(decision.target) });
     }
     return { ...opened, host, decision };
   }
@@ -176,7 +185,12 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
           const acquired = await acquirer.acquire();
           const document = acquired.attestation.document;
           const instanceId = document?.instanceId ?? here.host.instanceId;
-          await here.askSts(acquired, { account: document?.accountId, roleName: acquired.roleName, instanceId, region: document?.region });
+          await here.askSts(acquired, {
+            account: document?.accountId,
+            roleName: acquired.roleName,
+            instanceId,
+            region: document?.region,
+          });
           return (last = acquired);
         } catch (error) {
           if (error instanceof ImdsGuardError) reportFailure(reporter, error, endpointOf(decision.target));
@@ -229,13 +243,22 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
     }
   }
 
-  const identify = async (): Promise<IdentityDocument | undefined> => (await ask((acquirer) => acquirer.identify())).document;
+  const identify = async (): Promise<IdentityDocument | undefined> =>
+    (await ask((acquirer) => acquirer.identify())).document;
 
   const guard: Guard = {
     async credentials({ forceRefresh } = {}) {
       const { lifetime } = await line();
-      const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = await lifetime.get({ forceRefresh });
-      const credentials = { accessKeyId, secretAccessKey, sessionToken, expiration, ...(accountId !== undefined && { accountId }) };
+      const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = await lifetime.get({
+        forceRefresh,
+      });
+      const credentials = {
+        accessKeyId,
+        secretAccessKey,
+        sessionToken,
+        expiration,
+        ...(accountId !== undefined && { accountId }),
+      };
       const before = findings;
       withdrawals.set(credentials, () => findings !== before);
       return credentials;
@@ -295,7 +318,12 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
     watched = true;
     const target = { address: refusal.target.host, port: refusal.target.port };
     // In a later turn, so that loading it does not delay the refusal.
-    setImmediate(() => void import("./off-ec2-watch.js").then(({ watchOffEc2 }) => watchOffEc2(target, host.verdict, reporter, system)));
+    setImmediate(
+      () =>
+        void import("./off-ec2-watch.js").then(({ watchOffEc2 }) =>
+          watchOffEc2(target, host.verdict, reporter, system),
+        ),
+    );
   }
 }
 
@@ -328,7 +356,9 @@ function hostOf(system: System): Promise<HostReport> {
 }
 
 function keyRingOf(certificates: Iterable<readonly [string, string]>): KeyRing {
-  return createKeyRing(new Map(Array.from(certificates, ([region, pem]) => [region, parseTrustedKeys(region, pem)] as const)));
+  return createKeyRing(
+    new Map(Array.from(certificates, ([region, pem]) => [region, parseTrustedKeys(region, pem)] as const)),
+  );
 }
 
 function endpointOf(target: Target): { address: string; port: number } {
@@ -341,5 +371,7 @@ function refusalError(refusal: Refusal): ImdsRefusedError {
 }
 
 function closedError(): ImdsRefusedError {
-  return new ImdsRefusedError("ERR_IMDS_GUARD_CLOSED", "IMDS was not asked: this guard is closed", { advice: "Create another guard." });
+  return new ImdsRefusedError("ERR_IMDS_GUARD_CLOSED", "IMDS was not asked: this guard is closed", {
+    advice: "Create another guard.",
+  });
 }

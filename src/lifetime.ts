@@ -1,4 +1,6 @@
-/** The life of one set of credentials: fetched once for all callers, renewed ahead of time, carried through an outage. */
+/**
+ * The life of one set of credentials: fetched once for all callers, renewed ahead of time, carried through an outage.
+ */
 import { ImdsUnavailableError } from "./errors.js";
 import type { System } from "./system.js";
 
@@ -26,7 +28,10 @@ export interface Lifetime<C extends Expiring> {
 }
 
 const MINUTE = 60_000;
-/** Renewal begins this long before the end, plus up to as much again. IMDS offers new credentials at least 5 minutes ahead. */
+/**
+ * Renewal begins this long before the end, plus up to as much again. IMDS offers new credentials at least 5 minutes
+ * ahead.
+ */
 export const RENEW_AHEAD_MS = 5 * MINUTE;
 /** Least time between two attempts while what is held still serves, plus up to as much again. */
 export const ATTEMPT_INTERVAL_MS = 30_000;
@@ -104,14 +109,16 @@ export function createLifetime<C extends Expiring>(options: LifetimeOptions<C>):
   }
 
   /**
-   * Milliseconds to the end of what was acquired, by the clock that says less: the clock of the day may be set back, and
-   * the one that never jumps stands still while a machine sleeps.
+   * Milliseconds to the end of what was acquired, by the clock that says less: the clock of the day may be set back,
+   * and the one that never jumps stands still while a machine sleeps.
    */
   function left({ original, end }: Held<C>): number {
     return Math.min(original.expiration.getTime() - system.now(), end - system.monotonic());
   }
 
-  /** Serves what is held while it lives, and past its end for a capped time if nothing but an outage stands in the way. */
+  /**
+   * Serves what is held while it lives, and past its end for a capped time if nothing but an outage stands in the way.
+   */
   function carryOn(error: ImdsUnavailableError): C {
     if (!held) throw error;
     const past = -left(held);
@@ -128,7 +135,12 @@ export function createLifetime<C extends Expiring>(options: LifetimeOptions<C>):
     const more = extension - past;
     const until = new Date(system.now() + more);
     const extended = { ...held.original, expiration: until };
-    held = { ...held, extended, extension, nextAttempt: Math.max(nextAttempt, system.monotonic() + more - RENEW_AHEAD_MS) };
+    held = {
+      ...held,
+      extended,
+      extension,
+      nextAttempt: Math.max(nextAttempt, system.monotonic() + more - RENEW_AHEAD_MS),
+    };
     options.onExtended(held.original, until, error);
     return extended;
   }

@@ -21,7 +21,14 @@ export interface LineOptions {
 }
 
 /** @throws ImdsUnavailableError `ERR_IMDS_ENDPOINT_UNRESOLVED` */
-export async function openLine({ decision, host, settings, keyRing, reporter, system }: LineOptions): Promise<Acquirer> {
+export async function openLine({
+  decision,
+  host,
+  settings,
+  keyRing,
+  reporter,
+  system,
+}: LineOptions): Promise<Acquirer> {
   const began = system.monotonic();
   const pin = await pinTarget(decision.target, settings);
   return createAcquirer({

@@ -10,7 +10,12 @@ const CREDENTIAL_PATH = /\/(security-credentials|security-credentials-extended|i
  */
 export function checkMetadataPath(path: unknown): void {
   if (typeof path !== "string" || path.length > 512 || !METADATA_PATH.test(path) || /\/\.{1,2}(\/|$)/.test(path)) {
-    throw invalidArgument("path", path, "/latest/meta-data/..., /latest/dynamic/... or /latest/user-data, without query or dot segments");
+    throw invalidArgument(
+      "path",
+      path,
+      "/latest/meta-data/..., /latest/dynamic/... or /latest/user-data, without query or dot segments",
+    );
   }
-  if (CREDENTIAL_PATH.test(path)) throw invalidArgument("path", path, "any path without credentials; guard.credentials() returns those, checked");
+  if (CREDENTIAL_PATH.test(path))
+    throw invalidArgument("path", path, "any path without credentials; guard.credentials() returns those, checked");
 }

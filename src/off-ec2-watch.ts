@@ -42,7 +42,10 @@ export async function watchOffEc2(target: Target, verdict: Verdict, reporter: Re
 }
 
 async function probeAndReport(target: Target, verdict: Verdict, reporter: Reporter, system: System): Promise<void> {
-  const [{ probeImds }, { describeResponder }] = await Promise.all([import("./network/probe.js"), import("./network/responder.js")]);
+  const [{ probeImds }, { describeResponder }] = await Promise.all([
+    import("./network/probe.js"),
+    import("./network/responder.js"),
+  ]);
   const result = await probeImds(target, { timeoutMs: PROBE_TIMEOUT_MS });
   if (result.kind !== "imdsv2") return;
   const responder = await describeResponder(target.address, system);
@@ -61,7 +64,14 @@ async function probeAndReport(target: Target, verdict: Verdict, reporter: Report
 }
 
 function probeEvidence(result: Extract<ProbeResult, { kind: "imdsv2" }>): Evidence[] {
-  const evidence: Evidence[] = [{ source: "PUT /latest/api/token", value: "200", says: "an IMDSv2 token was handed out" }];
-  if (result.server !== undefined) evidence.push({ source: "Server header", value: printable(result.server), says: "trivially copied, proves nothing" });
+  const evidence: Evidence[] = [
+    { source: "PUT /latest/api/token", value: "200", says: "an IMDSv2 token was handed out" },
+  ];
+  if (result.server !== undefined)
+    evidence.push({
+      source: "Server header",
+      value: printable(result.server),
+      says: "trivially copied, proves nothing",
+    });
   return evidence;
 }

@@ -2,9 +2,9 @@
 
 /**
  * Where an installed firewall is found. A registered symbol, because the preload and the application's import are often
- * two copies of the package (CommonJS and ESM, or two installs), which share nothing else. Code that goes looking for it
- * can pass itself off as the guard; such code runs in this process with every right the guard has, and could as well read
- * credentials from memory. A request forged through any library (SSRF) runs no code and cannot.
+ * two copies of the package (CommonJS and ESM, or two installs), which share nothing else. Code that goes looking for
+ * it can pass itself off as the guard; such code runs in this process with every right the guard has, and could as well
+ * read credentials from memory. A request forged through any library (SSRF) runs no code and cannot.
  */
 export const FIREWALL = Symbol.for("imds-guard.firewall");
 

@@ -34,17 +34,29 @@ export interface ProverOptions {
   readonly reporter: Reporter;
 }
 
-/** Asks over `session` for the proof of whoever answers. @throws ImdsImpersonationError, ImdsUntrustedError, ImdsUnavailableError */
+/**
+ * Asks over `session` for the proof of whoever answers. @throws ImdsImpersonationError, ImdsUntrustedError,
+ * ImdsUnavailableError
+ */
 export type Prover = (session: ImdsSession, deadline: Deadline, waits?: Waits) => Promise<Identity>;
 
 /** Of a responder that has to prove nothing. */
-export const NO_IDENTITY: Identity = { document: undefined, claim: undefined, instanceProfileArn: undefined, instanceProfileId: undefined };
+export const NO_IDENTITY: Identity = {
+  document: undefined,
+  claim: undefined,
+  instanceProfileArn: undefined,
+  instanceProfileId: undefined,
+};
 const IAM_INFO_PATH = "/latest/meta-data/iam/info";
 const MAX_IAM_INFO = 4_096;
 
 /** Makes a prover. Only what stands in a signed document is proved; the rest is held against it. */
 export function createProver({ proof, settings, keyRing, reporter }: ProverOptions): Prover {
-  async function namedIdentity(session: ImdsSession, deadline: Deadline, keyAsked: Promise<void> | undefined): Promise<Pick<Identity, "document" | "claim">> {
+  async function namedIdentity(
+    session: ImdsSession,
+    deadline: Deadline,
+    keyAsked: Promise<void> | undefined,
+  ): Promise<Pick<Identity, "document" | "claim">> {
     const body = await signedIdentity(session, deadline);
     await keyAsked;
     try {
@@ -54,7 +66,12 @@ export function createProver({ proof, settings, keyRing, reporter }: ProverOptio
       if (!unknownRegion || proof !== "unless-unknown-region") throw error;
       const claim = parseIdentityDocument(readSignedIdentity(body).content);
       if (!isVouchedFor(claim.region, settings)) throw error;
-      reporter.report("imds.attestation_unavailable", { endpoint: session.pin, message: error.message, evidence: error.evidence, advice: error.advice });
+      reporter.report("imds.attestation_unavailable", {
+        endpoint: session.pin,
+        message: error.message,
+        evidence: error.evidence,
+        advice: error.advice,
+      });
       return { document: undefined, claim };
     }
   }
@@ -73,15 +90,22 @@ async function signedIdentity(session: ImdsSession, deadline: Deadline): Promise
     return await session.signedIdentity(deadline);
   } catch (error) {
     // Every genuine service has one; without it this is a downgrade and not an outage.
-    const withheld = error instanceof ImdsUnavailableError && ["ERR_IMDS_NOT_FOUND", "ERR_IMDS_FORBIDDEN"].includes(error.code);
+    const withheld =
+      error instanceof ImdsUnavailableError && ["ERR_IMDS_NOT_FOUND", "ERR_IMDS_FORBIDDEN"].includes(error.code);
     throw withheld ? attestationMissing(error) : error;
   }
 }
 
-async function iamInfo(session: ImdsSession, deadline: Deadline): Promise<Pick<Identity, "instanceProfileArn" | "instanceProfileId">> {
+async function iamInfo(
+  session: ImdsSession,
+  deadline: Deadline,
+): Promise<Pick<Identity, "instanceProfileArn" | "instanceProfileId">> {
   try {
     const fields = parseObject(await session.get(IAM_INFO_PATH, MAX_IAM_INFO, deadline), `GET ${IAM_INFO_PATH}`);
-    return { instanceProfileArn: asText(fields["InstanceProfileArn"]), instanceProfileId: asText(fields["InstanceProfileId"]) };
+    return {
+      instanceProfileArn: asText(fields["InstanceProfileArn"]),
+      instanceProfileId: asText(fields["InstanceProfileId"]),
+    };
   } catch (error) {
     // Only a cross-check: its absence proves nothing, a contradiction or garbage does.
     if (error instanceof ImdsUnavailableError) return { instanceProfileArn: undefined, instanceProfileId: undefined };
@@ -94,7 +118,11 @@ async function iamInfo(session: ImdsSession, deadline: Deadline): Promise<Pick<I
  * round the whole proof.
  */
 function isVouchedFor(region: string, settings: Settings): boolean {
-  return settings.expectedAccounts.length > 0 || settings.expectedRegions.includes(region) || settings.configuredRegion === region;
+  return (
+    settings.expectedAccounts.length > 0 ||
+    settings.expectedRegions.includes(region) ||
+    settings.configuredRegion === region
+  );
 }
 
 function asText(value: unknown): string | undefined {
@@ -102,11 +130,15 @@ function asText(value: unknown): string | undefined {
 }
 
 function attestationMissing(cause: ImdsUnavailableError): ImdsImpersonationError {
-  return new ImdsImpersonationError("ERR_IMDS_ATTESTATION_MISSING", "The responder has no signed identity document; every EC2 instance has one", {
-    evidence: cause.evidence,
-    advice:
-      "Whoever answered is not the instance metadata service, or something filters the path. An emulator that you trust needs attestation off " +
-      "and should be pinned with expectedAccounts.",
-    cause,
-  });
+  return new ImdsImpersonationError(
+    "ERR_IMDS_ATTESTATION_MISSING",
+    "The responder has no signed identity document; every EC2 instance has one",
+    {
+      evidence: cause.evidence,
+      advice:
+        "Whoever answered is not the instance metadata service, or something filters the path. An emulator that you trust needs attestation off " +
+        "and should be pinned with expectedAccounts.",
+      cause,
+    },
+  );
 }

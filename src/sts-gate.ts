@@ -33,7 +33,11 @@ export function createStsGate({ settings, keyRing, sts }: StsGateOptions): StsGa
     const region = known.region ?? settings.configuredRegion ?? "us-east-1";
     const key = accountOfAccessKey(credentials.accessKeyId);
     const account = known.account ?? (key.kind === "known" ? key.accountId : undefined);
-    await verifyWithSts(credentials, { account, roleName: known.roleName, instanceId: known.instanceId }, { region, partition: keyRing.partitionOf(region), timeoutMs: settings.timeout, ...sts });
+    await verifyWithSts(
+      credentials,
+      { account, roleName: known.roleName, instanceId: known.instanceId },
+      { region, partition: keyRing.partitionOf(region), timeoutMs: settings.timeout, ...sts },
+    );
     if (passed.size >= MAX_REMEMBERED) passed.clear();
     passed.add(credentials.accessKeyId);
   };

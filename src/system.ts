@@ -11,8 +11,7 @@ export type FileRead =
 
 /** What running a command came to. */
 export type CommandResult =
-  | { readonly kind: "output"; readonly stdout: string }
-  | { readonly kind: "failed"; readonly reason: string };
+  { readonly kind: "output"; readonly stdout: string } | { readonly kind: "failed"; readonly reason: string };
 
 /** Everything the package asks of its surroundings. */
 export interface System {
@@ -58,8 +57,9 @@ function readRegularFile(path: string, limit: number): FileRead {
 const MAX_PAGE = 64 * 1024;
 
 /**
- * An attribute of sysfs, which the kernel keeps below one page: one call reads it, and for the first verdict of a process that
- * counts. What somebody has put in its place (a device, a large file) is read like any other file, or not at all.
+ * An attribute of sysfs, which the kernel keeps below one page: one call reads it, and for the first verdict of a
+ * process that counts. What somebody has put in its place (a device, a large file) is read like any other file, or not
+ * at all.
  */
 function readAttribute(path: string, limit: number): FileRead {
   try {

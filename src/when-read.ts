@@ -1,9 +1,14 @@
 /** Properties that are worked out when somebody reads them, for explanations that most callers never look at. */
 
 /**
- * Defines `key` of `target` so that `work` runs at the first reading; from then on it is a plain value. Returns `target`.
+ * Defines `key` of `target` so that `work` runs at the first reading; from then on it is a plain value. Returns
+ * `target`.
  */
-export function whenRead<T extends object, K extends string, V>(target: T, key: K, work: () => V): T & { readonly [P in K]: V } {
+export function whenRead<T extends object, K extends string, V>(
+  target: T,
+  key: K,
+  work: () => V,
+): T & { readonly [P in K]: V } {
   let done: { readonly value: V } | undefined;
   const get = (): V => {
     done ??= { value: work() };
@@ -11,5 +16,7 @@ export function whenRead<T extends object, K extends string, V>(target: T, key: 
     Reflect.defineProperty(target, key, { ...done, enumerable: true, configurable: true, writable: true });
     return done.value;
   };
-  return Object.defineProperty(target, key, { get, enumerable: true, configurable: true }) as T & { readonly [P in K]: V };
+  return Object.defineProperty(target, key, { get, enumerable: true, configurable: true }) as T & {
+    readonly [P in K]: V;
+  };
 }

@@ -8,12 +8,20 @@ const OURS = "111122223333";
 const STRANGER = "999988887777";
 const OLD_KEY = "AKIAJ3EXAMPLEOLDKEY7";
 
-function codeOf(credentials: { accessKeyId: string; accountId?: string }, expectedAccounts: string[], onUnknownAccount: "refuse" | "allow" = "refuse"): string | undefined {
+function codeOf(
+  credentials: { accessKeyId: string; accountId?: string },
+  expectedAccounts: string[],
+  onUnknownAccount: "refuse" | "allow" = "refuse",
+): string | undefined {
   try {
     checkAccount(credentials, "the environment", { expectedAccounts, onUnknownAccount });
     return undefined;
   } catch (error) {
-    expect(error).toMatchObject({ kind: "impersonation", tryNextLink: false, message: expect.stringContaining("the environment") as string });
+    expect(error).toMatchObject({
+      kind: "impersonation",
+      tryNextLink: false,
+      message: expect.stringContaining("the environment") as string,
+    });
     return (error as { code: string }).code;
   }
 }
@@ -24,10 +32,25 @@ describe("checkAccount", () => {
     ["a key of an expected account", { accessKeyId: accessKeyIdFor(OURS) }, [STRANGER, OURS], undefined],
     ["a long-term key of an expected account", { accessKeyId: accessKeyIdFor(OURS, "0", "AKIA") }, [OURS], undefined],
     ["a key of another account", { accessKeyId: accessKeyIdFor(STRANGER) }, [OURS], "ERR_IMDS_ACCOUNT_UNEXPECTED"],
-    ["a key of another account that states ours", { accessKeyId: accessKeyIdFor(STRANGER), accountId: OURS }, [OURS], "ERR_IMDS_ACCOUNT_UNEXPECTED"],
-    ["our key that states another account", { accessKeyId: accessKeyIdFor(OURS), accountId: STRANGER }, [OURS], undefined],
+    [
+      "a key of another account that states ours",
+      { accessKeyId: accessKeyIdFor(STRANGER), accountId: OURS },
+      [OURS],
+      "ERR_IMDS_ACCOUNT_UNEXPECTED",
+    ],
+    [
+      "our key that states another account",
+      { accessKeyId: accessKeyIdFor(OURS), accountId: STRANGER },
+      [OURS],
+      undefined,
+    ],
     ["an old key that states our account", { accessKeyId: OLD_KEY, accountId: OURS }, [OURS], undefined],
-    ["an old key that states another account", { accessKeyId: OLD_KEY, accountId: STRANGER }, [OURS], "ERR_IMDS_ACCOUNT_UNEXPECTED"],
+    [
+      "an old key that states another account",
+      { accessKeyId: OLD_KEY, accountId: STRANGER },
+      [OURS],
+      "ERR_IMDS_ACCOUNT_UNEXPECTED",
+    ],
     ["an old key that states none", { accessKeyId: OLD_KEY }, [OURS], "ERR_IMDS_ACCOUNT_UNKNOWN"],
     ["no access key at all", { accessKeyId: "" }, [OURS], "ERR_IMDS_ACCOUNT_UNKNOWN"],
   ])("%s: %s", (_, credentials, expected, code) => {
@@ -42,10 +65,18 @@ describe("checkAccount", () => {
 
   test("the error names both accounts and shows no whole key", () => {
     const accessKeyId = accessKeyIdFor(STRANGER);
-    expect(() => checkAccount({ accessKeyId }, "profile", { expectedAccounts: [OURS], onUnknownAccount: "refuse" })).toThrow(
+    expect(() =>
+      checkAccount({ accessKeyId }, "profile", { expectedAccounts: [OURS], onUnknownAccount: "refuse" }),
+    ).toThrow(
       expect.objectContaining({
         message: `The credentials from profile belong to account ${STRANGER}; expected: ${OURS}`,
-        evidence: [{ source: "profile", value: `${accessKeyId.slice(0, 4)}${"*".repeat(12)}${accessKeyId.slice(-4)}`, says: "encodes its account" }],
+        evidence: [
+          {
+            source: "profile",
+            value: `${accessKeyId.slice(0, 4)}${"*".repeat(12)}${accessKeyId.slice(-4)}`,
+            says: "encodes its account",
+          },
+        ],
       }) as Error,
     );
   });

@@ -10,7 +10,19 @@ import { detectHost } from "../src/host/detect.js";
 import { createSession } from "../src/imds/session.js";
 import type { GuardOptions, Settings } from "../src/settings/options.js";
 import { resolveSettings } from "../src/settings/resolve.js";
-import { ACCOUNT, INSTANCE, LAPTOP, machine, NITRO, REGION, rejection, signer, startSigningImds, STRANGER, XEN } from "./guarded-host.js";
+import {
+  ACCOUNT,
+  INSTANCE,
+  LAPTOP,
+  machine,
+  NITRO,
+  REGION,
+  rejection,
+  signer,
+  startSigningImds,
+  STRANGER,
+  XEN,
+} from "./guarded-host.js";
 import { accessKeyIdFor } from "./support/access-keys.mjs";
 import { createSigner } from "./support/identity-signer.mjs";
 import type { ImdsIdentity, ImdsServer } from "./support/imds-server.mjs";
@@ -38,7 +50,14 @@ interface Given {
   readonly spentMs?: number;
 }
 
-async function bench({ identity, files = NITRO, proof = "required", options = {}, keys = { [REGION]: signer.publicKeyPem }, spentMs = 0 }: Given = {}): Promise<Bench> {
+async function bench({
+  identity,
+  files = NITRO,
+  proof = "required",
+  options = {},
+  keys = { [REGION]: signer.publicKeyPem },
+  spentMs = 0,
+}: Given = {}): Promise<Bench> {
   const server = (imds = await startSigningImds(identity));
   const { system } = machine(files);
   const events: GuardEvent[] = [];
@@ -46,11 +65,14 @@ async function bench({ identity, files = NITRO, proof = "required", options = {}
   const settings: Settings = (await resolveSettings({ timeout: 1_500, ...options }, system)).settings;
   const acquirer = createAcquirer({
     spentMs,
-    openSession: () => createSession({ pin: { addresses: [endpoint.host], port: endpoint.port }, system, maxRetries: 0 }),
+    openSession: () =>
+      createSession({ pin: { addresses: [endpoint.host], port: endpoint.port }, system, maxRetries: 0 }),
     proof,
     host: await detectHost(system),
     settings,
-    keyRing: createKeyRing(new Map(Object.entries(keys).map(([region, pem]) => [region, parseTrustedKeys(region, pem)]))),
+    keyRing: createKeyRing(
+      new Map(Object.entries(keys).map(([region, pem]) => [region, parseTrustedKeys(region, pem)])),
+    ),
     reporter: createReporter({ system, sinks: [{ write: (event) => void events.push(event) }] }),
     system,
   });
@@ -63,10 +85,20 @@ describe("what is proved", () => {
     const { accessKeyId, roleName, attestation } = await acquirer.acquire();
     expect(accessKeyId).toBe(accessKeyIdFor(ACCOUNT, "genuine"));
     expect(roleName).toBe("app-server");
-    expect(attestation).toMatchObject({ level: "bound", document: { accountId: ACCOUNT, instanceId: INSTANCE, region: REGION }, unbound: [] });
-    expect(attestation.bound).toEqual(expect.arrayContaining(["instance", "account", "instance-profile-arn", "instance-profile-id"]));
+    expect(attestation).toMatchObject({
+      level: "bound",
+      document: { accountId: ACCOUNT, instanceId: INSTANCE, region: REGION },
+      unbound: [],
+    });
+    expect(attestation.bound).toEqual(
+      expect.arrayContaining(["instance", "account", "instance-profile-arn", "instance-profile-id"]),
+    );
     expect(codes()).toEqual(["imds.attested", "imds.credentials_obtained"]);
-    expect(events[1]?.claimed).toMatchObject({ roleName: "app-server", accountId: ACCOUNT, accessKeyId: expect.stringMatching(/^ASIA\*{12}.{4}$/) as string });
+    expect(events[1]?.claimed).toMatchObject({
+      roleName: "app-server",
+      accountId: ACCOUNT,
+      accessKeyId: expect.stringMatching(/^ASIA\*{12}.{4}$/) as string,
+    });
   });
 
   test("the proof is asked for beside the role listing, and once", async () => {
@@ -93,7 +125,10 @@ describe("what is proved", () => {
 
   test("off EC2, where IMDS was allowed, the host has no instance id", async () => {
     const { acquirer } = await bench({ files: LAPTOP });
-    expect((await acquirer.acquire()).attestation).toMatchObject({ level: "signed", unbound: [{ what: "instance", why: "this host does not tell its instance id" }] });
+    expect((await acquirer.acquire()).attestation).toMatchObject({
+      level: "signed",
+      unbound: [{ what: "instance", why: "this host does not tell its instance id" }],
+    });
   });
 
   test("without proof nothing of it is asked for", async () => {
@@ -108,7 +143,10 @@ describe("what is proved", () => {
     expect((await acquirer.acquire()).attestation.bound).toContain("requested-role");
     expect(server.counters.byRequest["GET /latest/meta-data/iam/security-credentials/"]).toBeUndefined();
     const other = await bench({ options: { ec2InstanceProfileName: "other" } });
-    expect(await rejection(other.acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_NOT_FOUND", advice: expect.stringContaining("AWS_EC2_INSTANCE_PROFILE_NAME") as string });
+    expect(await rejection(other.acquirer.acquire())).toMatchObject({
+      code: "ERR_IMDS_NOT_FOUND",
+      advice: expect.stringContaining("AWS_EC2_INSTANCE_PROFILE_NAME") as string,
+    });
   });
 });
 
@@ -130,7 +168,10 @@ describe("keys of the old format", () => {
   });
 
   test("do not excuse a document of an account that is not expected", async () => {
-    const { acquirer } = await bench({ identity, options: { expectedAccounts: [STRANGER], onUnknownAccount: "allow" } });
+    const { acquirer } = await bench({
+      identity,
+      options: { expectedAccounts: [STRANGER], onUnknownAccount: "allow" },
+    });
     expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_ACCOUNT_UNEXPECTED" });
   });
 });
@@ -141,17 +182,45 @@ const documentOf = (fields: Partial<{ account: string; instanceId: string; regio
 
 describe("contradictions are findings, and stop the chain", () => {
   const cases: Record<string, Given & { readonly code: string }> = {
-    "the key is of another account than the document": { identity: { accessKeyId: accessKeyIdFor(STRANGER) }, code: "ERR_IMDS_ACCOUNT_MISMATCH" },
-    "the document is of another instance": { identity: { document: documentOf({ instanceId: "i-0ffffffffffffffff" }) }, code: "ERR_IMDS_INSTANCE_MISMATCH" },
-    "document and key are of another account than expected": { options: { expectedAccounts: [STRANGER] }, code: "ERR_IMDS_ACCOUNT_UNEXPECTED" },
-    "the key is of another account than expected, without proof": { proof: "none", options: { expectedAccounts: [STRANGER] }, code: "ERR_IMDS_ACCOUNT_UNEXPECTED" },
+    "the key is of another account than the document": {
+      identity: { accessKeyId: accessKeyIdFor(STRANGER) },
+      code: "ERR_IMDS_ACCOUNT_MISMATCH",
+    },
+    "the document is of another instance": {
+      identity: { document: documentOf({ instanceId: "i-0ffffffffffffffff" }) },
+      code: "ERR_IMDS_INSTANCE_MISMATCH",
+    },
+    "document and key are of another account than expected": {
+      options: { expectedAccounts: [STRANGER] },
+      code: "ERR_IMDS_ACCOUNT_UNEXPECTED",
+    },
+    "the key is of another account than expected, without proof": {
+      proof: "none",
+      options: { expectedAccounts: [STRANGER] },
+      code: "ERR_IMDS_ACCOUNT_UNEXPECTED",
+    },
     "the role is not expected": { options: { expectedRoles: ["other"] }, code: "ERR_IMDS_ROLE_UNEXPECTED" },
     "the region is not expected": { options: { expectedRegions: ["us-east-1"] }, code: "ERR_IMDS_REGION_UNEXPECTED" },
-    "another key signed": { identity: { signDocument: (text) => otherSigner.sign(text) }, code: "ERR_IMDS_ATTESTATION_INVALID" },
-    "the key of another region signed": { identity: { document: documentOf({ region: "eu-west-1" }) }, code: "ERR_IMDS_ATTESTATION_INVALID" },
-    "the document is not signed at all": { identity: { signDocument: (text) => Buffer.from(text).toString("base64") }, code: "ERR_IMDS_ATTESTATION_INVALID" },
-    "the region has no key and proof is required": { identity: { region: "xx-nowhere-1" }, code: "ERR_IMDS_ATTESTATION_REGION" },
-    "there is no signed document (404)": { identity: { signDocument: undefined }, code: "ERR_IMDS_ATTESTATION_MISSING" },
+    "another key signed": {
+      identity: { signDocument: (text) => otherSigner.sign(text) },
+      code: "ERR_IMDS_ATTESTATION_INVALID",
+    },
+    "the key of another region signed": {
+      identity: { document: documentOf({ region: "eu-west-1" }) },
+      code: "ERR_IMDS_ATTESTATION_INVALID",
+    },
+    "the document is not signed at all": {
+      identity: { signDocument: (text) => Buffer.from(text).toString("base64") },
+      code: "ERR_IMDS_ATTESTATION_INVALID",
+    },
+    "the region has no key and proof is required": {
+      identity: { region: "xx-nowhere-1" },
+      code: "ERR_IMDS_ATTESTATION_REGION",
+    },
+    "there is no signed document (404)": {
+      identity: { signDocument: undefined },
+      code: "ERR_IMDS_ATTESTATION_MISSING",
+    },
     "the role has a name of another form": { identity: { roleName: "a b" }, code: "ERR_IMDS_MALFORMED" },
     "the key id has another form": { identity: { accessKeyId: "no key id" }, code: "ERR_IMDS_MALFORMED" },
     "the credentials end too late": { identity: { expiresInMs: 25 * 3_600_000 }, code: "ERR_IMDS_MALFORMED" },
@@ -172,8 +241,16 @@ describe("contradictions are findings, and stop the chain", () => {
 
   test.each([
     ["AccountId", { "iam/security-credentials/app-server": { AccountId: STRANGER } }, "ERR_IMDS_ACCOUNT_MISMATCH"],
-    ["InstanceProfileArn", { "iam/info": { InstanceProfileArn: `arn:aws:iam::${STRANGER}:instance-profile/x` } }, "ERR_IMDS_ACCOUNT_MISMATCH"],
-    ["InstanceProfileId", { "iam/info": { InstanceProfileId: `${accessKeyIdFor(STRANGER).replace("ASIA", "AIPA")}A` } }, "ERR_IMDS_ACCOUNT_MISMATCH"],
+    [
+      "InstanceProfileArn",
+      { "iam/info": { InstanceProfileArn: `arn:aws:iam::${STRANGER}:instance-profile/x` } },
+      "ERR_IMDS_ACCOUNT_MISMATCH",
+    ],
+    [
+      "InstanceProfileId",
+      { "iam/info": { InstanceProfileId: `${accessKeyIdFor(STRANGER).replace("ASIA", "AIPA")}A` } },
+      "ERR_IMDS_ACCOUNT_MISMATCH",
+    ],
   ] as const)("%s lies", async (_, lies, code) => {
     const { acquirer } = await bench();
     const liar = await lyingProxy(imds as ImdsServer, lies);
@@ -191,8 +268,15 @@ describe("contradictions are findings, and stop the chain", () => {
 describe("an outage is no finding", () => {
   test("a service that is off", async () => {
     const { acquirer } = await bench({ identity: { httpEndpoint: "disabled" } });
-    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_FORBIDDEN", kind: "unavailable", tryNextLink: true });
-    const named = await bench({ identity: { httpEndpoint: "disabled" }, options: { ec2InstanceProfileName: "app-server" } });
+    expect(await rejection(acquirer.acquire())).toMatchObject({
+      code: "ERR_IMDS_FORBIDDEN",
+      kind: "unavailable",
+      tryNextLink: true,
+    });
+    const named = await bench({
+      identity: { httpEndpoint: "disabled" },
+      options: { ec2InstanceProfileName: "app-server" },
+    });
     expect(await rejection(named.acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_FORBIDDEN" });
   });
 
@@ -246,8 +330,16 @@ describe("a region without a known key, where the host itself is EC2", () => {
   });
 
   test("does not excuse content swapped under a signature", async () => {
-    const swapped = (text: string): string => Buffer.from(Buffer.from(signer.sign(text), "base64").toString("latin1").replace(ACCOUNT, STRANGER), "latin1").toString("base64");
-    const { acquirer } = await bench({ ...given, identity: { region, signDocument: swapped }, options: { expectedRegions: [region] } });
+    const swapped = (text: string): string =>
+      Buffer.from(
+        Buffer.from(signer.sign(text), "base64").toString("latin1").replace(ACCOUNT, STRANGER),
+        "latin1",
+      ).toString("base64");
+    const { acquirer } = await bench({
+      ...given,
+      identity: { region, signDocument: swapped },
+      options: { expectedRegions: [region] },
+    });
     expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_ATTESTATION_INVALID" });
   });
 });
@@ -260,7 +352,13 @@ describe("over the life of the process", () => {
     server.resetCounters();
     expect((await acquirer.acquire()).roleName).toBe("new-role");
     expect(server.counters.byRequest["GET /latest/dynamic/instance-identity/rsa2048"]).toBe(1);
-    expect(codes()).toEqual(["imds.attested", "imds.credentials_obtained", "imds.attested", "imds.role_changed", "imds.credentials_obtained"]);
+    expect(codes()).toEqual([
+      "imds.attested",
+      "imds.credentials_obtained",
+      "imds.attested",
+      "imds.role_changed",
+      "imds.credentials_obtained",
+    ]);
     expect(events[3]?.evidence[0]?.value).toBe("app-server -> new-role");
   });
 
@@ -289,11 +387,18 @@ describe("over the life of the process", () => {
     const { imds: server, acquirer } = await bench();
     await acquirer.acquire();
     server.set({ account: STRANGER, accessKeyId: accessKeyIdFor(STRANGER) });
-    for (let time = 0; time < 3; time += 1) expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_IDENTITY_CHANGED", tryNextLink: false });
+    for (let time = 0; time < 3; time += 1)
+      expect(await rejection(acquirer.acquire())).toMatchObject({
+        code: "ERR_IMDS_IDENTITY_CHANGED",
+        tryNextLink: false,
+      });
     server.set({ account: ACCOUNT, accessKeyId: accessKeyIdFor(ACCOUNT) });
     server.resetCounters();
     expect((await acquirer.acquire()).attestation.level).toBe("bound");
-    expect(server.counters.byRequest).toMatchObject({ "PUT /latest/api/token": 1, "GET /latest/dynamic/instance-identity/rsa2048": 1 });
+    expect(server.counters.byRequest).toMatchObject({
+      "PUT /latest/api/token": 1,
+      "GET /latest/dynamic/instance-identity/rsa2048": 1,
+    });
   });
 
   test("another account is noticed without proof, too", async () => {
@@ -323,7 +428,9 @@ describe("over the life of the process", () => {
 });
 
 /** What {@link bench} gives an acquirer, for one that speaks to another port. */
-async function optionsOf(system: ReturnType<typeof machine>["system"]): Promise<Omit<Parameters<typeof createAcquirer>[0], "openSession">> {
+async function optionsOf(
+  system: ReturnType<typeof machine>["system"],
+): Promise<Omit<Parameters<typeof createAcquirer>[0], "openSession">> {
   return {
     proof: "required",
     host: await detectHost(system),
@@ -335,11 +442,16 @@ async function optionsOf(system: ReturnType<typeof machine>["system"]): Promise<
 }
 
 /** Passes everything on, but changes fields of the JSON at the named paths. */
-async function lyingProxy(target: ImdsServer, lies: Readonly<Record<string, object>>): Promise<{ port: number; close: () => void }> {
+async function lyingProxy(
+  target: ImdsServer,
+  lies: Readonly<Record<string, object>>,
+): Promise<{ port: number; close: () => void }> {
   const { createServer } = await import("node:http");
   const server = createServer((request, response) => {
     void (async () => {
-      const headers = Object.fromEntries(Object.entries(request.headers).filter(([name]) => name.startsWith("x-aws-"))) as Record<string, string>;
+      const headers = Object.fromEntries(
+        Object.entries(request.headers).filter(([name]) => name.startsWith("x-aws-")),
+      ) as Record<string, string>;
       const answer = await fetch(`${target.url}${request.url}`, { method: request.method ?? "GET", headers });
       const text = await answer.text();
       const lie = Object.entries(lies).find(([path]) => request.url?.endsWith(path))?.[1];
@@ -347,7 +459,13 @@ async function lyingProxy(target: ImdsServer, lies: Readonly<Record<string, obje
     })();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { port: (server.address() as { port: number }).port, close: () => { server.closeAllConnections(); server.close(); } };
+  return {
+    port: (server.address() as { port: number }).port,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }
 
 test("the time it took to find out where to ask is part of the first operation, and of no other", async () => {

@@ -9,14 +9,25 @@ function canonicalIpv6(text: string): string {
 }
 
 function groupsOf(bytes: Uint8Array): string {
-  return Array.from({ length: 8 }, (_, index) => ((bytes[index * 2]! << 8) | bytes[index * 2 + 1]!).toString(16)).join(":");
+  return Array.from({ length: 8 }, (_, index) => ((bytes[index * 2]! << 8) | bytes[index * 2 + 1]!).toString(16)).join(
+    ":",
+  );
 }
 
-/** Text that is nearly an address: real ones of both families, and the same with characters put in, taken out, changed. */
+/**
+ * Text that is nearly an address: real ones of both families, and the same with characters put in, taken out, changed.
+ */
 const nearlyAddress = fc
   .tuple(
-    fc.oneof(fc.ipV4(), fc.ipV6(), fc.ipV4Extended(), fc.constantFrom("::", "1::", "::1", "::ffff:1.2.3.4", "1:2:3:4:5:6:1.2.3.4")),
-    fc.array(fc.tuple(fc.nat(45), fc.constantFrom("", ":", "::", ".", "0", "f", "g", "%", " ", "256", "[")), { maxLength: 2 }),
+    fc.oneof(
+      fc.ipV4(),
+      fc.ipV6(),
+      fc.ipV4Extended(),
+      fc.constantFrom("::", "1::", "::1", "::ffff:1.2.3.4", "1:2:3:4:5:6:1.2.3.4"),
+    ),
+    fc.array(fc.tuple(fc.nat(45), fc.constantFrom("", ":", "::", ".", "0", "f", "g", "%", " ", "256", "[")), {
+      maxLength: 2,
+    }),
     fc.boolean(),
   )
   .map(([text, edits, replace]) =>
@@ -38,9 +49,38 @@ describe("parseIp", () => {
   });
 
   it.each([
-    "", ".", ":", ":::", "1.2.3", "1.2.3.4.", ".1.2.3.4", "1.2.3.4.5", "01.2.3.4", "1.2.3.256", "1.2.3.-4", "0x7f.0.0.1", "2130706433",
-    "1.2.3.4 ", " 1.2.3.4", "1.2.3.4\n", "1.2.3.4\0", "::1\n", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7:", ":1:2:3:4:5:6:7",
-    "1::2::3", "12345::", "::g", "::1%lo", "[::1]", "1.2.3.4::", "::1.2.3.4:5", "::1.2.3", "::01.2.3.4", "1:2:3:4:5:6:7:1.2.3.4",
+    "",
+    ".",
+    ":",
+    ":::",
+    "1.2.3",
+    "1.2.3.4.",
+    ".1.2.3.4",
+    "1.2.3.4.5",
+    "01.2.3.4",
+    "1.2.3.256",
+    "1.2.3.-4",
+    "0x7f.0.0.1",
+    "2130706433",
+    "1.2.3.4 ",
+    " 1.2.3.4",
+    "1.2.3.4\n",
+    "1.2.3.4\0",
+    "::1\n",
+    "1:2:3:4:5:6:7",
+    "1:2:3:4:5:6:7:8:9",
+    "1:2:3:4:5:6:7:",
+    ":1:2:3:4:5:6:7",
+    "1::2::3",
+    "12345::",
+    "::g",
+    "::1%lo",
+    "[::1]",
+    "1.2.3.4::",
+    "::1.2.3.4:5",
+    "::1.2.3",
+    "::01.2.3.4",
+    "1:2:3:4:5:6:7:1.2.3.4",
     "localhost",
   ])("refuses %j", (text) => {
     expect(parseIp(text)).toBeUndefined();
@@ -56,9 +96,11 @@ describe("parseIp", () => {
   });
 
   it("takes any text without throwing", () => {
-    fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
-      expect(parseIp(text)?.family ?? 0).toBe(text.includes("%") ? 0 : isIP(text));
-    }));
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        expect(parseIp(text)?.family ?? 0).toBe(text.includes("%") ? 0 : isIP(text));
+      }),
+    );
   });
 
   it("reads the bytes that the URL parser reads", () => {
@@ -112,9 +154,12 @@ describe("isLoopback", () => {
   it.each(["127.0.0.1", "127.255.255.254", "::1", "0::1", "::ffff:127.0.0.1", "::ffff:7f00:1"])("%s is", (text) => {
     expect(isLoopback(text)).toBe(true);
   });
-  it.each(["126.0.0.1", "0.0.0.0", "::", "::2", "::127.0.0.1", "7f00::1", "localhost", "::1%lo", "127.1"])("%s is not", (text) => {
-    expect(isLoopback(text)).toBe(false);
-  });
+  it.each(["126.0.0.1", "0.0.0.0", "::", "::2", "::127.0.0.1", "7f00::1", "localhost", "::1%lo", "127.1"])(
+    "%s is not",
+    (text) => {
+      expect(isLoopback(text)).toBe(false);
+    },
+  );
 });
 
 describe("isImdsAddress", () => {
@@ -143,24 +188,43 @@ describe("isImdsAddress", () => {
   });
 
   it.each([
-    "169.254.169.253", "169.254.254.169", "127.0.0.1", "::1", "::", "fd00:ec2::253", "fd00:ec2::1:254", "2002:a9fe:a9fd::1",
-    "2003:a9fe:a9fe::", "64:ff9b:2::169.254.169.254", "2001:db8::a9fe:a9fe", "fe80::a9fe:a9fe", "instance-data", "", "%", "\0",
+    "169.254.169.253",
+    "169.254.254.169",
+    "127.0.0.1",
+    "::1",
+    "::",
+    "fd00:ec2::253",
+    "fd00:ec2::1:254",
+    "2002:a9fe:a9fd::1",
+    "2003:a9fe:a9fe::",
+    "64:ff9b:2::169.254.169.254",
+    "2001:db8::a9fe:a9fe",
+    "fe80::a9fe:a9fe",
+    "instance-data",
+    "",
+    "%",
+    "\0",
   ])("does not take %j for it", (text) => {
     expect(isImdsAddress(text)).toBe(false);
   });
 
   it("is no wider than its list: random addresses are not IMDS", () => {
-    fc.assert(fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (text) => {
-      expect(isImdsAddress(text)).toBe(text === IMDS_IPV4);
-    }));
+    fc.assert(
+      fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (text) => {
+        expect(isImdsAddress(text)).toBe(text === IMDS_IPV4);
+      }),
+    );
   });
 
   it("does not depend on the spelling", () => {
-    fc.assert(fc.property(fc.ipV4(), (quad) => {
-      const [a, b, c, d] = parseIp(quad)!.bytes;
-      const hex = `${((a! << 8) | b!).toString(16)}:${((c! << 8) | d!).toString(16)}`;
-      expect(isImdsAddress(`::ffff:${quad}`)).toBe(isImdsAddress(quad));
-      expect(isImdsAddress(`2002:${hex}::`)).toBe(isImdsAddress(quad));
-    }), { examples: [[IMDS_IPV4]] });
+    fc.assert(
+      fc.property(fc.ipV4(), (quad) => {
+        const [a, b, c, d] = parseIp(quad)!.bytes;
+        const hex = `${((a! << 8) | b!).toString(16)}:${((c! << 8) | d!).toString(16)}`;
+        expect(isImdsAddress(`::ffff:${quad}`)).toBe(isImdsAddress(quad));
+        expect(isImdsAddress(`2002:${hex}::`)).toBe(isImdsAddress(quad));
+      }),
+      { examples: [[IMDS_IPV4]] },
+    );
   });
 });

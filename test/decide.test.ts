@@ -54,9 +54,24 @@ interface Row {
   readonly disabledBy: string | undefined;
 }
 
-const rows: Row[] = VERDICTS.flatMap((verdict) => MODES.flatMap((mode) => ATTESTATIONS.flatMap((attestation) => KINDS.flatMap((kind) =>
-  ACCOUNTS.flatMap((accounts) => [undefined, "AWS_EC2_METADATA_DISABLED"].map((disabledBy) => ({ verdict, mode, attestation, kind, accounts, disabledBy }))),
-))));
+const rows: Row[] = VERDICTS.flatMap((verdict) =>
+  MODES.flatMap((mode) =>
+    ATTESTATIONS.flatMap((attestation) =>
+      KINDS.flatMap((kind) =>
+        ACCOUNTS.flatMap((accounts) =>
+          [undefined, "AWS_EC2_METADATA_DISABLED"].map((disabledBy) => ({
+            verdict,
+            mode,
+            attestation,
+            kind,
+            accounts,
+            disabledBy,
+          })),
+        ),
+      ),
+    ),
+  ),
+);
 
 const settingsOf = ({ mode, attestation, kind, accounts, disabledBy }: Row): DecisionSettings => ({
   mode,
@@ -76,7 +91,8 @@ function expected({ verdict, mode, attestation, kind, accounts, disabledBy }: Ro
   if (disabledBy !== undefined || mode === "deny") return ["refuse", "ERR_IMDS_DISABLED", "imds.refused_disabled"];
   const off: Proof = attestation === "off" ? "none" : "required";
   const stranger: EventCode[] = accounts.length === 0 ? ["imds.unattested_allowed"] : [];
-  if (/loopback|localhost/.test(kind)) return ["contact", attestation === "required" ? "required" : "none", "imds.endpoint_override_accepted"];
+  if (/loopback|localhost/.test(kind))
+    return ["contact", attestation === "required" ? "required" : "none", "imds.endpoint_override_accepted"];
   if (/elsewhere|name|another port/.test(kind)) {
     if (kind.startsWith("guard") && mode === "allow") return ["contact", off, ...stranger];
     return ["refuse", "ERR_IMDS_ENDPOINT_OVERRIDE", "imds.endpoint_override_refused"];
@@ -94,7 +110,13 @@ function shown(decision: Decision): Expected {
 }
 
 describe("the decision table", () => {
-  const DEFAULTS = { mode: "ec2-only", attestation: "auto", kind: "none", accounts: [], disabledBy: undefined } as const;
+  const DEFAULTS = {
+    mode: "ec2-only",
+    attestation: "auto",
+    kind: "none",
+    accounts: [],
+    disabledBy: undefined,
+  } as const;
   const PINNED = ["111122223333"];
 
   test.each<[string, Partial<Row> & Pick<Row, "verdict">, Expected]>([
@@ -104,26 +126,106 @@ describe("the decision table", () => {
     ["EC2, allow changes nothing", { verdict: "ec2", mode: "allow" }, ["contact", "unless-unknown-region"]],
     ["EC2 by its IPv6 address", { verdict: "ec2", kind: "aws, pinned IPv6" }, ["contact", "unless-unknown-region"]],
     ["elsewhere nothing is asked", { verdict: "not-ec2" }, ["refuse", "ERR_IMDS_NOT_EC2", "imds.refused_not_ec2"]],
-    ["elsewhere an expected account does not help", { verdict: "not-ec2", accounts: PINNED }, ["refuse", "ERR_IMDS_NOT_EC2", "imds.refused_not_ec2"]],
-    ["elsewhere naming the real address does not help", { verdict: "not-ec2", kind: "guard, pinned" }, ["refuse", "ERR_IMDS_NOT_EC2", "imds.refused_not_ec2"]],
-    ["an unknown host is not asked", { verdict: "unknown" }, ["refuse", "ERR_IMDS_HOST_UNKNOWN", "imds.refused_unknown_host"]],
-    ["an unknown host with signature and account to be proved is", { verdict: "unknown", accounts: PINNED }, ["contact", "required"]],
-    ["an unknown host with an account but no signature is not", { verdict: "unknown", accounts: PINNED, attestation: "off" }, ["refuse", "ERR_IMDS_HOST_UNKNOWN", "imds.refused_unknown_host"]],
-    ["an unknown host with a signature but no account is not", { verdict: "unknown", attestation: "required" }, ["refuse", "ERR_IMDS_HOST_UNKNOWN", "imds.refused_unknown_host"]],
-    ["AWS's loopback endpoint is explicit", { verdict: "not-ec2", kind: "aws, loopback" }, ["contact", "none", "imds.endpoint_override_accepted"]],
-    ["a name of this machine as well", { verdict: "unknown", kind: "aws, localhost" }, ["contact", "none", "imds.endpoint_override_accepted"]],
-    ["loopback with proof required has to give it", { verdict: "not-ec2", kind: "aws, loopback", attestation: "required" }, ["contact", "required", "imds.endpoint_override_accepted"]],
-    ["any other override is refused", { verdict: "ec2", kind: "aws, elsewhere" }, ["refuse", "ERR_IMDS_ENDPOINT_OVERRIDE", "imds.endpoint_override_refused"]],
-    ["any other override of AWS's is refused even with allow", { verdict: "not-ec2", mode: "allow", kind: "aws, name" }, ["refuse", "ERR_IMDS_ENDPOINT_OVERRIDE", "imds.endpoint_override_refused"]],
-    ["the real address at another port is another endpoint", { verdict: "ec2", kind: "aws, pinned address at another port" }, ["refuse", "ERR_IMDS_ENDPOINT_OVERRIDE", "imds.endpoint_override_refused"]],
-    ["the guard's own endpoint needs allow", { verdict: "not-ec2", kind: "guard, elsewhere" }, ["refuse", "ERR_IMDS_ENDPOINT_OVERRIDE", "imds.endpoint_override_refused"]],
-    ["the guard's own endpoint with allow", { verdict: "not-ec2", mode: "allow", kind: "guard, elsewhere", accounts: PINNED }, ["contact", "required"]],
-    ["allow without an account warns", { verdict: "not-ec2", mode: "allow" }, ["contact", "required", "imds.unattested_allowed"]],
-    ["allow with an account does not", { verdict: "unknown", mode: "allow", accounts: PINNED }, ["contact", "required"]],
-    ["allow without proof", { verdict: "not-ec2", mode: "allow", attestation: "off", accounts: PINNED }, ["contact", "none"]],
-    ["deny is no, also on EC2", { verdict: "ec2", mode: "deny" }, ["refuse", "ERR_IMDS_DISABLED", "imds.refused_disabled"]],
-    ["deny is no, also on loopback", { verdict: "not-ec2", mode: "deny", kind: "aws, loopback" }, ["refuse", "ERR_IMDS_DISABLED", "imds.refused_disabled"]],
-    ["disabled is no, also with allow", { verdict: "ec2", mode: "allow", disabledBy: "AWS_EC2_METADATA_DISABLED" }, ["refuse", "ERR_IMDS_DISABLED", "imds.refused_disabled"]],
+    [
+      "elsewhere an expected account does not help",
+      { verdict: "not-ec2", accounts: PINNED },
+      ["refuse", "ERR_IMDS_NOT_EC2", "imds.refused_not_ec2"],
+    ],
+    [
+      "elsewhere naming the real address does not help",
+      { verdict: "not-ec2", kind: "guard, pinned" },
+      ["refuse", "ERR_IMDS_NOT_EC2", "imds.refused_not_ec2"],
+    ],
+    [
+      "an unknown host is not asked",
+      { verdict: "unknown" },
+      ["refuse", "ERR_IMDS_HOST_UNKNOWN", "imds.refused_unknown_host"],
+    ],
+    [
+      "an unknown host with signature and account to be proved is",
+      { verdict: "unknown", accounts: PINNED },
+      ["contact", "required"],
+    ],
+    [
+      "an unknown host with an account but no signature is not",
+      { verdict: "unknown", accounts: PINNED, attestation: "off" },
+      ["refuse", "ERR_IMDS_HOST_UNKNOWN", "imds.refused_unknown_host"],
+    ],
+    [
+      "an unknown host with a signature but no account is not",
+      { verdict: "unknown", attestation: "required" },
+      ["refuse", "ERR_IMDS_HOST_UNKNOWN", "imds.refused_unknown_host"],
+    ],
+    [
+      "AWS's loopback endpoint is explicit",
+      { verdict: "not-ec2", kind: "aws, loopback" },
+      ["contact", "none", "imds.endpoint_override_accepted"],
+    ],
+    [
+      "a name of this machine as well",
+      { verdict: "unknown", kind: "aws, localhost" },
+      ["contact", "none", "imds.endpoint_override_accepted"],
+    ],
+    [
+      "loopback with proof required has to give it",
+      { verdict: "not-ec2", kind: "aws, loopback", attestation: "required" },
+      ["contact", "required", "imds.endpoint_override_accepted"],
+    ],
+    [
+      "any other override is refused",
+      { verdict: "ec2", kind: "aws, elsewhere" },
+      ["refuse", "ERR_IMDS_ENDPOINT_OVERRIDE", "imds.endpoint_override_refused"],
+    ],
+    [
+      "any other override of AWS's is refused even with allow",
+      { verdict: "not-ec2", mode: "allow", kind: "aws, name" },
+      ["refuse", "ERR_IMDS_ENDPOINT_OVERRIDE", "imds.endpoint_override_refused"],
+    ],
+    [
+      "the real address at another port is another endpoint",
+      { verdict: "ec2", kind: "aws, pinned address at another port" },
+      ["refuse", "ERR_IMDS_ENDPOINT_OVERRIDE", "imds.endpoint_override_refused"],
+    ],
+    [
+      "the guard's own endpoint needs allow",
+      { verdict: "not-ec2", kind: "guard, elsewhere" },
+      ["refuse", "ERR_IMDS_ENDPOINT_OVERRIDE", "imds.endpoint_override_refused"],
+    ],
+    [
+      "the guard's own endpoint with allow",
+      { verdict: "not-ec2", mode: "allow", kind: "guard, elsewhere", accounts: PINNED },
+      ["contact", "required"],
+    ],
+    [
+      "allow without an account warns",
+      { verdict: "not-ec2", mode: "allow" },
+      ["contact", "required", "imds.unattested_allowed"],
+    ],
+    [
+      "allow with an account does not",
+      { verdict: "unknown", mode: "allow", accounts: PINNED },
+      ["contact", "required"],
+    ],
+    [
+      "allow without proof",
+      { verdict: "not-ec2", mode: "allow", attestation: "off", accounts: PINNED },
+      ["contact", "none"],
+    ],
+    [
+      "deny is no, also on EC2",
+      { verdict: "ec2", mode: "deny" },
+      ["refuse", "ERR_IMDS_DISABLED", "imds.refused_disabled"],
+    ],
+    [
+      "deny is no, also on loopback",
+      { verdict: "not-ec2", mode: "deny", kind: "aws, loopback" },
+      ["refuse", "ERR_IMDS_DISABLED", "imds.refused_disabled"],
+    ],
+    [
+      "disabled is no, also with allow",
+      { verdict: "ec2", mode: "allow", disabledBy: "AWS_EC2_METADATA_DISABLED" },
+      ["refuse", "ERR_IMDS_DISABLED", "imds.refused_disabled"],
+    ],
   ])("%s", (_, row, outcome) => {
     expect(shown(outcomeOf({ ...DEFAULTS, ...row }))).toEqual(outcome);
   });
@@ -135,7 +237,14 @@ describe("the decision table", () => {
 });
 
 describe("what a decision says", () => {
-  const row: Row = { verdict: "not-ec2", mode: "ec2-only", attestation: "auto", kind: "none", accounts: [], disabledBy: undefined };
+  const row: Row = {
+    verdict: "not-ec2",
+    mode: "ec2-only",
+    attestation: "auto",
+    kind: "none",
+    accounts: [],
+    disabledBy: undefined,
+  };
 
   test("every refusal has a reason, advice, an event, evidence where there is any, and where it would have gone", () => {
     for (const refusal of rows.map(outcomeOf)) {
@@ -149,16 +258,22 @@ describe("what a decision says", () => {
   test("a refusal names the setting that caused it", () => {
     const disabled = outcomeOf({ ...row, disabledBy: "disable_ec2_metadata" });
     const refused = outcomeOf({ ...row, kind: "aws, elsewhere" });
-    expect(disabled).toMatchObject({ reason: "IMDS is disabled by disable_ec2_metadata", evidence: [{ source: "disable_ec2_metadata" }] });
+    expect(disabled).toMatchObject({
+      reason: "IMDS is disabled by disable_ec2_metadata",
+      evidence: [{ source: "disable_ec2_metadata" }],
+    });
     expect(refused).toMatchObject({
-      reason: "AWS_EC2_METADATA_SERVICE_ENDPOINT points IMDS at 192.0.2.1 port 80, which is neither the metadata address nor this machine",
+      reason:
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT points IMDS at 192.0.2.1 port 80, which is neither the metadata address nor this machine",
       evidence: [{ source: "AWS_EC2_METADATA_SERVICE_ENDPOINT", value: "192.0.2.1 port 80" }],
       target: { kind: "address", host: "192.0.2.1", port: 80 },
     });
   });
 
   test("a refusal of a host gives the host's reason and evidence", () => {
-    const seen = [{ source: "/sys/class/dmi/id/sys_vendor", value: "LENOVO", says: "another vendor", weight: "veto" }] as unknown as HostReport["evidence"];
+    const seen = [
+      { source: "/sys/class/dmi/id/sys_vendor", value: "LENOVO", says: "another vendor", weight: "veto" },
+    ] as unknown as HostReport["evidence"];
     const said = decide(settingsOf(row), { verdict: "not-ec2", reason: "the vendor is LENOVO", evidence: seen });
     expect(said).toMatchObject({ reason: "this host is not EC2: the vendor is LENOVO", evidence: seen });
   });
@@ -176,7 +291,11 @@ describe("what a decision says", () => {
   test("IPv6 mode goes to the IPv6 address", () => {
     const decision = decide({ ...settingsOf({ ...row, verdict: "ec2" }), endpointMode: "IPv6" }, host("ec2"));
     expect(decision.target).toEqual({ kind: "address", host: "fd00:ec2::254", port: 80 });
-    expect(outcomeOf({ ...row, verdict: "ec2" }).target).toEqual({ kind: "address", host: "169.254.169.254", port: 80 });
+    expect(outcomeOf({ ...row, verdict: "ec2" }).target).toEqual({
+      kind: "address",
+      host: "169.254.169.254",
+      port: 80,
+    });
   });
 
   test("an endpoint wins over the mode of addresses", () => {
@@ -192,14 +311,29 @@ describe("what a decision says", () => {
 
 describe("whatever is set", () => {
   const anyEndpoint = fc
-    .tuple(fc.oneof(fc.ipV4(), fc.ipV6().map((ip) => `[${ip}]`), fc.domain(), fc.constantFrom("localhost", "a.localhost", "127.0.0.1", "169.254.169.254")), fc.integer({ min: 1, max: 65_535 }))
+    .tuple(
+      fc.oneof(
+        fc.ipV4(),
+        fc.ipV6().map((ip) => `[${ip}]`),
+        fc.domain(),
+        fc.constantFrom("localhost", "a.localhost", "127.0.0.1", "169.254.169.254"),
+      ),
+      fc.integer({ min: 1, max: 65_535 }),
+    )
     .map(([name, port]) => parseEndpoint(`http://${name}:${port}`))
     .filter((endpoint): endpoint is Endpoint => "host" in endpoint);
   const anySettings: fc.Arbitrary<DecisionSettings> = fc.record({
     mode: fc.constantFrom(...MODES),
     attestation: fc.constantFrom(...ATTESTATIONS),
     expectedAccounts: fc.constantFrom(...ACCOUNTS),
-    override: fc.option(fc.record({ endpoint: anyEndpoint, owner: fc.constantFrom<("guard" | "aws")[]>("guard", "aws"), setting: fc.constant("x") }), { nil: undefined }),
+    override: fc.option(
+      fc.record({
+        endpoint: anyEndpoint,
+        owner: fc.constantFrom<("guard" | "aws")[]>("guard", "aws"),
+        setting: fc.constant("x"),
+      }),
+      { nil: undefined },
+    ),
     endpointMode: fc.constantFrom<("IPv4" | "IPv6")[]>("IPv4", "IPv6"),
     disabledBy: fc.constantFrom(undefined, undefined, "x"),
   });
@@ -221,7 +355,10 @@ describe("whatever is set", () => {
           expect(decision.proof).toBe("required");
           expect(settings.expectedAccounts).not.toEqual([]);
         }
-        if (decision.proof === "none") expect(settings.attestation === "off" || (endpoint?.loopback === true && settings.attestation === "auto")).toBe(true);
+        if (decision.proof === "none")
+          expect(
+            settings.attestation === "off" || (endpoint?.loopback === true && settings.attestation === "auto"),
+          ).toBe(true);
         if (decision.proof === "unless-unknown-region") expect(verdict).toBe("ec2");
       }),
       { numRuns: 2_000 },

@@ -2,7 +2,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ImdsGuardSettingsError, ImdsImpersonationError, ImdsRefusedError, ImdsUnavailableError, ImdsUntrustedError } from "../src/errors.js";
+import {
+  ImdsGuardSettingsError,
+  ImdsImpersonationError,
+  ImdsRefusedError,
+  ImdsUnavailableError,
+  ImdsUntrustedError,
+} from "../src/errors.js";
 import { CATALOGUE } from "../src/events/catalogue.js";
 import { resolveSettings } from "../src/settings/resolve.js";
 import { SETTINGS } from "../src/settings/table.js";
@@ -23,7 +29,9 @@ function table(marker: string): string[][] {
 /** Error codes by kind, out of the unions in errors.ts: types leave no trace at run time. */
 function errorCodes(): string[][] {
   const source = readFileSync(join(ROOT, "src/errors.ts"), "utf8");
-  const unions = [...source.matchAll(/export type (Refusal|Unavailable|Untrusted|Impersonation|Settings)Code =([^;]*);/g)];
+  const unions = [
+    ...source.matchAll(/export type (Refusal|Unavailable|Untrusted|Impersonation|Settings)Code =([^;]*);/g),
+  ];
   const kinds: Record<string, string> = { Refusal: "refused" };
   return unions.flatMap(([, name = "", body = ""]) =>
     [...body.matchAll(/"(\w+)"/g)].map(([, code = ""]) => [code, kinds[name] ?? name.toLowerCase()]),
@@ -40,13 +48,21 @@ describe("README", () => {
     const bare = { ...realSystem, env: {}, readFile: () => ({ kind: "absent" }) as const };
     const { settings, problem: _problem, ...destinations } = await resolveSettings({}, bare);
     const { override, roleName, certificates, ...rest } = settings;
-    const values: Record<string, unknown> = { ...rest, ...destinations, endpoint: override, ec2InstanceProfileName: roleName, certificates: [...certificates] };
+    const values: Record<string, unknown> = {
+      ...rest,
+      ...destinations,
+      endpoint: override,
+      ec2InstanceProfileName: roleName,
+      certificates: [...certificates],
+    };
     const shown = (name: string): string => {
       const value = values[name];
       if (Array.isArray(value) && value.length === 0) return name.startsWith("expected") ? "any" : "none";
       return value === undefined ? "none" : String(value);
     };
-    expect(table("settings").map(([name = "", , , , fallback]) => [name, fallback])).toEqual(SETTINGS.map(({ name }) => [name, shown(name)]));
+    expect(table("settings").map(([name = "", , , , fallback]) => [name, fallback])).toEqual(
+      SETTINGS.map(({ name }) => [name, shown(name)]),
+    );
   });
 
   it("lists every error code under its kind, and no other", () => {
@@ -73,8 +89,18 @@ describe("README", () => {
 
 it.each(["README.md", "SECURITY.md", "CHANGELOG.md"])("%s links to what exists", (file) => {
   const text = readFileSync(join(ROOT, file), "utf8");
-  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => `#${heading.toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-")}`);
-  const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target).filter((target) => !target.startsWith("https://"));
-  const broken = targets.filter((target) => (target.startsWith("#") ? !headings.includes(target) : !existsSync(join(ROOT, target))));
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(
+    ([, heading = ""]) =>
+      `#${heading
+        .toLowerCase()
+        .replace(/[^\w -]/g, "")
+        .replaceAll(" ", "-")}`,
+  );
+  const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, target = ""]) => target)
+    .filter((target) => !target.startsWith("https://"));
+  const broken = targets.filter((target) =>
+    target.startsWith("#") ? !headings.includes(target) : !existsSync(join(ROOT, target)),
+  );
   expect(broken).toEqual([]);
 });

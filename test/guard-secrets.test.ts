@@ -22,7 +22,11 @@ interface Secrets {
   readonly token: string;
 }
 
-type Answer = (secrets: Secrets) => { readonly status?: number; readonly headers?: Readonly<Record<string, string>>; readonly body: string };
+type Answer = (secrets: Secrets) => {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: string;
+};
 type Path = "token" | "listing" | "info" | "identity" | "credentials";
 
 /** Answers of a genuine service. */
@@ -36,13 +40,21 @@ const GENUINE: Readonly<Record<Path, Answer>> = {
 
 function credentials({ secretAccessKey, sessionToken }: Secrets): Record<string, unknown> {
   return {
-    Code: "Success", Type: "AWS-HMAC", AccessKeyId: accessKeyIdFor(ACCOUNT), SecretAccessKey: secretAccessKey, Token: sessionToken,
-    LastUpdated: new Date().toISOString(), Expiration: new Date(Date.now() + 3_600_000).toISOString(),
+    Code: "Success",
+    Type: "AWS-HMAC",
+    AccessKeyId: accessKeyIdFor(ACCOUNT),
+    SecretAccessKey: secretAccessKey,
+    Token: sessionToken,
+    LastUpdated: new Date().toISOString(),
+    Expiration: new Date(Date.now() + 3_600_000).toISOString(),
   };
 }
 
-const withFields = (fields: Record<string, unknown>): Answer => (secrets) => ({ body: JSON.stringify({ ...credentials(secrets), ...fields }) });
-const secretText = ({ secretAccessKey, sessionToken, token }: Secrets): string => `${secretAccessKey} ${sessionToken} ${token}`;
+const withFields =
+  (fields: Record<string, unknown>): Answer =>
+  (secrets) => ({ body: JSON.stringify({ ...credentials(secrets), ...fields }) });
+const secretText = ({ secretAccessKey, sessionToken, token }: Secrets): string =>
+  `${secretAccessKey} ${sessionToken} ${token}`;
 
 /** Answers that are wrong in some way, and mention secrets wherever a responder can put them. */
 const WRONG: readonly Answer[] = [
@@ -63,7 +75,10 @@ const WRONG: readonly Answer[] = [
   (secrets) => ({ status: 500, body: secretText(secrets) }),
   (secrets) => ({ status: 401, body: secretText(secrets) }),
   (secrets) => ({ status: 302, headers: { Location: `http://192.0.2.1/${secrets.token}` }, body: "" }),
-  (secrets) => ({ headers: { "x-aws-ec2-metadata-token-ttl-seconds": secrets.token, Server: secrets.token }, body: secrets.token }),
+  (secrets) => ({
+    headers: { "x-aws-ec2-metadata-token-ttl-seconds": secrets.token, Server: secrets.token },
+    body: secrets.token,
+  }),
   withFields({ SecretAccessKey: 5 }),
   withFields({ Expiration: "soon" }),
   withFields({ Expiration: "2001-01-01T00:00:00Z" }),
@@ -74,7 +89,11 @@ const WRONG: readonly Answer[] = [
   (secrets) => withFields({ Expiration: secrets.sessionToken, Type: secrets.secretAccessKey })(secrets),
   (secrets) => withFields({ AccountId: secrets.token, Token: `${secrets.sessionToken} ` })(secrets),
   () => ({ body: signer.sign(identityDocument({ account: STRANGER, instanceId: INSTANCE, region: REGION })) }),
-  (secrets) => ({ body: signer.sign(identityDocument({ account: ACCOUNT, instanceId: secrets.secretAccessKey, region: secrets.token })) }),
+  (secrets) => ({
+    body: signer.sign(
+      identityDocument({ account: ACCOUNT, instanceId: secrets.secretAccessKey, region: secrets.token }),
+    ),
+  }),
   (secrets) => ({ body: profileInfo({ account: STRANGER }, secrets.token) }),
 ];
 
@@ -86,7 +105,8 @@ const BREAKS: readonly ((socket: Socket, secrets: Secrets) => void)[] = [
   (socket, secrets) => socket.end(`HTTP/1.1 ${secrets.token}\r\n\r\n`),
   (socket, secrets) => socket.end(secretText(secrets)),
   (socket, secrets) => socket.end(`HTTP/1.1 200 OK\r\nX: ${secretText(secrets).repeat(200)}\r\n\r\n`),
-  (socket, secrets) => socket.end(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${secrets.secretAccessKey}\r\n`),
+  (socket, secrets) =>
+    socket.end(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${secrets.secretAccessKey}\r\n`),
 ];
 
 type Behaviour = { readonly [path in Path]?: { readonly kind: "answer" | "break"; readonly index: number } };
@@ -109,7 +129,11 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     BREAKS[chosen.index % BREAKS.length]?.(request.socket, secrets);
     return;
   }
-  const { status = 200, headers = {}, body } = (chosen ? (WRONG[chosen.index % WRONG.length] as Answer) : GENUINE[path])(secrets);
+  const {
+    status = 200,
+    headers = {},
+    body,
+  } = (chosen ? (WRONG[chosen.index % WRONG.length] as Answer) : GENUINE[path])(secrets);
   response.writeHead(status, { Connection: "close", ...headers }).end(body);
 }
 
@@ -138,34 +162,73 @@ const secretsArbitrary: fc.Arbitrary<Secrets> = fc.record({
   sessionToken: text(`${LETTERS}/+=`, 300),
   token: text(`${LETTERS}-_`, 56),
 });
-const fault = fc.option(fc.oneof(fc.record({ kind: fc.constant("answer" as const), index: fc.nat(1_000) }), fc.record({ kind: fc.constant("break" as const), index: fc.nat(1_000) })), { nil: undefined, freq: 2 });
-const behaviourArbitrary = fc.record({ token: fc.option(fault, { nil: undefined, freq: 4 }), listing: fault, info: fault, identity: fault, credentials: fault });
+const fault = fc.option(
+  fc.oneof(
+    fc.record({ kind: fc.constant("answer" as const), index: fc.nat(1_000) }),
+    fc.record({ kind: fc.constant("break" as const), index: fc.nat(1_000) }),
+  ),
+  { nil: undefined, freq: 2 },
+);
+const behaviourArbitrary = fc.record({
+  token: fc.option(fault, { nil: undefined, freq: 4 }),
+  listing: fault,
+  info: fault,
+  identity: fault,
+  credentials: fault,
+});
 
 interface Said {
   readonly where: string;
   readonly text: string;
 }
 
-/** Everything that is said of one guard over three calls: while all is well, while `behaviour` lasts, and afterwards. */
-async function everythingSaid(behaviour: Behaviour, secrets: Secrets, files: Readonly<Record<string, string>>, attestation: "required" | "auto", first: boolean): Promise<Said[]> {
+/**
+ * Everything that is said of one guard over three calls: while all is well, while `behaviour` lasts, and afterwards.
+ */
+async function everythingSaid(
+  behaviour: Behaviour,
+  secrets: Secrets,
+  files: Readonly<Record<string, string>>,
+  attestation: "required" | "auto",
+  first: boolean,
+): Promise<Said[]> {
   const said: Said[] = [];
   const record = (where: string, value: unknown): void => {
     said.push({ where, text: typeof value === "string" ? value : JSON.stringify(value) });
   };
   const eventsFile = join(folder, "events.jsonl");
   rmSync(eventsFile, { force: true });
-  const level = (name: string) => (...content: unknown[]) => record(`logger.${name}`, content);
-  const { system } = machine(files, { AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  const level =
+    (name: string) =>
+    (...content: unknown[]) =>
+      record(`logger.${name}`, content);
+  const { system } = machine(files, {
+    AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  });
   const guard: Guard = createGuard(
     {
-      attestation, eventsFile, timeout: 400, maxRetries: 1, log: "off", expectedAccounts: [ACCOUNT], certificates: { [REGION]: signer.publicKeyPem },
+      attestation,
+      eventsFile,
+      timeout: 400,
+      maxRetries: 1,
+      log: "off",
+      expectedAccounts: [ACCOUNT],
+      certificates: { [REGION]: signer.publicKeyPem },
       onEvent: (event: GuardEvent) => record(`event ${event.code}`, event),
       logger: { debug: level("debug"), info: level("info"), warn: level("warn"), error: level("error") },
     },
     { system },
   );
-  const chain = fromNodeProviderChain({ guard, logger: { debug: level("chain"), info: level("chain"), warn: level("chain"), error: level("chain") } });
-  const calls: (() => Promise<unknown>)[] = [() => guard.credentials({ forceRefresh: true }), () => chain({ forceRefresh: true }), () => guard.identity(), () => guard.metadata("/latest/meta-data/iam/info")];
+  const chain = fromNodeProviderChain({
+    guard,
+    logger: { debug: level("chain"), info: level("chain"), warn: level("chain"), error: level("chain") },
+  });
+  const calls: (() => Promise<unknown>)[] = [
+    () => guard.credentials({ forceRefresh: true }),
+    () => chain({ forceRefresh: true }),
+    () => guard.identity(),
+    () => guard.metadata("/latest/meta-data/iam/info"),
+  ];
   for (const phase of first ? [{}, behaviour, {}] : [behaviour, {}]) {
     current = { behaviour: phase, secrets };
     for (const call of calls) {
@@ -188,22 +251,40 @@ async function everythingSaid(behaviour: Behaviour, secrets: Secrets, files: Rea
 /** A part of a secret long enough to matter, in the forms in which it may be printed. */
 function partsOf({ secretAccessKey, sessionToken, token }: Secrets): string[] {
   const whole = [secretAccessKey, sessionToken, token].flatMap((secret) => [secret.slice(0, 20), secret.slice(-20)]);
-  return [...whole, ...whole.map((part) => JSON.stringify(part).slice(1, -1)), ...whole.map((part) => Buffer.from(part).toString("base64").slice(0, 24)), ...whole.map(encodeURIComponent), ...whole.map((part) => Buffer.from(part).toString("hex"))];
+  return [
+    ...whole,
+    ...whole.map((part) => JSON.stringify(part).slice(1, -1)),
+    ...whole.map((part) => Buffer.from(part).toString("base64").slice(0, 24)),
+    ...whole.map(encodeURIComponent),
+    ...whole.map((part) => Buffer.from(part).toString("hex")),
+  ];
 }
 
 test("nothing that is said holds a secret, whatever the responder does", async () => {
   let findings = 0;
   let tried = 0;
-  const property = fc.asyncProperty(secretsArbitrary, behaviourArbitrary, fc.constantFrom(NITRO, XEN), fc.constantFrom("required" as const, "auto" as const), fc.boolean(), async (secrets, behaviour, files, attestation, first) => {
-    tried += 1;
-    const given = Object.fromEntries(Object.entries(behaviour).filter(([, chosen]) => chosen !== undefined)) as Behaviour;
-    const said = await everythingSaid(given, secrets, files, attestation, first);
-    for (const part of partsOf(secrets)) {
-      const leak = said.find(({ text: line }) => line.includes(part));
-      expect(leak && `${leak.where}: ${leak.text.slice(Math.max(0, leak.text.indexOf(part) - 200), leak.text.indexOf(part) + 100)}`).toBeUndefined();
-    }
-    if (said.some(({ where }) => where.startsWith("message"))) findings += 1;
-  });
+  const property = fc.asyncProperty(
+    secretsArbitrary,
+    behaviourArbitrary,
+    fc.constantFrom(NITRO, XEN),
+    fc.constantFrom("required" as const, "auto" as const),
+    fc.boolean(),
+    async (secrets, behaviour, files, attestation, first) => {
+      tried += 1;
+      const given = Object.fromEntries(
+        Object.entries(behaviour).filter(([, chosen]) => chosen !== undefined),
+      ) as Behaviour;
+      const said = await everythingSaid(given, secrets, files, attestation, first);
+      for (const part of partsOf(secrets)) {
+        const leak = said.find(({ text: line }) => line.includes(part));
+        expect(
+          leak &&
+            `${leak.where}: ${leak.text.slice(Math.max(0, leak.text.indexOf(part) - 200), leak.text.indexOf(part) + 100)}`,
+        ).toBeUndefined();
+      }
+      if (said.some(({ where }) => where.startsWith("message"))) findings += 1;
+    },
+  );
   await fc.assert(property, { numRuns: Number(process.env["FUZZ_RUNS"] ?? 80) });
   expect(findings / tried).toBeGreaterThan(0.2);
 }, 300_000);

@@ -8,7 +8,19 @@ import { CATALOGUE } from "../src/events/catalogue.js";
 import type { Guard } from "../src/guard.js";
 import { createGuard } from "../src/guard.js";
 import { fromNodeProviderChain } from "../src/provider/node-chain.js";
-import { ACCOUNT, INSTANCE, LAPTOP, machine, NITRO, REGION, rejection, rigOn, startSigningImds, STRANGER, UNKNOWN } from "./guarded-host.js";
+import {
+  ACCOUNT,
+  INSTANCE,
+  LAPTOP,
+  machine,
+  NITRO,
+  REGION,
+  rejection,
+  rigOn,
+  startSigningImds,
+  STRANGER,
+  UNKNOWN,
+} from "./guarded-host.js";
 import { accessKeyIdFor } from "./support/access-keys.mjs";
 import { createSigner } from "./support/identity-signer.mjs";
 import type { ImdsServer } from "./support/imds-server.mjs";
@@ -26,7 +38,10 @@ describe("credentials", () => {
     const { guard } = rigOn(imds);
     expect(guard.attestation()).toBeUndefined();
     expect(await guard.credentials()).toEqual({
-      accessKeyId: accessKeyIdFor(ACCOUNT, "genuine"), secretAccessKey: imds.identity.secretAccessKey, sessionToken: imds.identity.sessionToken, expiration: expect.any(Date) as Date,
+      accessKeyId: accessKeyIdFor(ACCOUNT, "genuine"),
+      secretAccessKey: imds.identity.secretAccessKey,
+      sessionToken: imds.identity.sessionToken,
+      expiration: expect.any(Date) as Date,
     });
     expect(guard.attestation()).toMatchObject({ level: "bound", document: { instanceId: INSTANCE } });
   });
@@ -77,30 +92,86 @@ describe("events", () => {
 
   test("of a refusal, once however often it is asked", async () => {
     const { guard, events } = rigOn({ url: "" }, {}, LAPTOP);
-    for (let time = 0; time < 3; time += 1) expect(await rejection(guard.credentials())).toMatchObject({ code: "ERR_IMDS_NOT_EC2", kind: "refused", tryNextLink: true });
+    for (let time = 0; time < 3; time += 1)
+      expect(await rejection(guard.credentials())).toMatchObject({
+        code: "ERR_IMDS_NOT_EC2",
+        kind: "refused",
+        tryNextLink: true,
+      });
     expect(events).toHaveLength(1);
-    expect(events[0]).toMatchObject({ code: "imds.refused_not_ec2", endpoint: { address: "169.254.169.254", port: 80 } });
+    expect(events[0]).toMatchObject({
+      code: "imds.refused_not_ec2",
+      endpoint: { address: "169.254.169.254", port: 80 },
+    });
     expect(events[0]?.evidence.length).toBeGreaterThan(3);
   });
 
   /** How the loopback IMDS is made to fail, and the event that tells of it. */
   const failures: Record<string, readonly [prepare: (server: ImdsServer) => void, code: string, event: string]> = {
-    "no answer to the token": [(server) => server.fail({ path: /token/, times: 9, outcome: "hang" }), "ERR_IMDS_TOKEN_TIMEOUT", "imds.token_timeout"],
+    "no answer to the token": [
+      (server) => server.fail({ path: /token/, times: 9, outcome: "hang" }),
+      "ERR_IMDS_TOKEN_TIMEOUT",
+      "imds.token_timeout",
+    ],
     "service off": [(server) => server.set({ httpEndpoint: "disabled" }), "ERR_IMDS_FORBIDDEN", "imds.forbidden"],
     "no role": [(server) => server.set({ roleName: undefined }), "ERR_IMDS_NO_ROLE", "imds.no_role"],
-    "IMDSv1 only": [(server) => server.fail({ path: /token/, times: 9, outcome: 404 }), "ERR_IMDS_V1_ONLY", "imds.v1_only_responder"],
-    "redirect": [(server) => server.fail({ path: /credentials/, times: 9, outcome: 302 }), "ERR_IMDS_REDIRECT", "imds.redirect_refused"],
-    "throttled to the end": [(server) => server.fail({ path: /credentials/, times: 9, outcome: 429 }), "ERR_IMDS_STATUS", "imds.unavailable"],
-    "reset to the end": [(server) => server.fail({ path: /credentials/, times: 9, outcome: "reset" }), "ERR_IMDS_UNREACHABLE", "imds.unavailable"],
-    "oversized": [(server) => server.set({ sessionToken: "A".repeat(100_000) }), "ERR_IMDS_TOO_LARGE", "imds.oversized_answer"],
-    "malformed": [(server) => server.set({ sessionToken: "a b" }), "ERR_IMDS_MALFORMED", "imds.malformed_answer"],
-    "no success": [(server) => server.set({ code: "AssumeRoleUnauthorizedAccess" }), "ERR_IMDS_CREDENTIALS_UNAVAILABLE", "imds.unavailable"],
-    "expired": [(server) => server.set({ expiresInMs: -1_000 }), "ERR_IMDS_CREDENTIALS_EXPIRED", "imds.unavailable"],
-    "document withheld": [(server) => server.set({ signDocument: undefined }), "ERR_IMDS_ATTESTATION_MISSING", "imds.attestation_failed"],
-    "document of another signer": [(server) => server.set({ signDocument: (text) => otherSigner.sign(text) }), "ERR_IMDS_ATTESTATION_INVALID", "imds.attestation_failed"],
-    "region without key": [(server) => server.set({ region: "xx-nowhere-1" }), "ERR_IMDS_ATTESTATION_REGION", "imds.attestation_failed"],
-    "other instance": [(server) => server.set({ instanceId: "i-0ffffffffffffffff" }), "ERR_IMDS_INSTANCE_MISMATCH", "imds.instance_mismatch"],
-    "other account of the key": [(server) => server.set({ accessKeyId: accessKeyIdFor(STRANGER) }), "ERR_IMDS_ACCOUNT_MISMATCH", "imds.account_mismatch"],
+    "IMDSv1 only": [
+      (server) => server.fail({ path: /token/, times: 9, outcome: 404 }),
+      "ERR_IMDS_V1_ONLY",
+      "imds.v1_only_responder",
+    ],
+    redirect: [
+      (server) => server.fail({ path: /credentials/, times: 9, outcome: 302 }),
+      "ERR_IMDS_REDIRECT",
+      "imds.redirect_refused",
+    ],
+    "throttled to the end": [
+      (server) => server.fail({ path: /credentials/, times: 9, outcome: 429 }),
+      "ERR_IMDS_STATUS",
+      "imds.unavailable",
+    ],
+    "reset to the end": [
+      (server) => server.fail({ path: /credentials/, times: 9, outcome: "reset" }),
+      "ERR_IMDS_UNREACHABLE",
+      "imds.unavailable",
+    ],
+    oversized: [
+      (server) => server.set({ sessionToken: "A".repeat(100_000) }),
+      "ERR_IMDS_TOO_LARGE",
+      "imds.oversized_answer",
+    ],
+    malformed: [(server) => server.set({ sessionToken: "a b" }), "ERR_IMDS_MALFORMED", "imds.malformed_answer"],
+    "no success": [
+      (server) => server.set({ code: "AssumeRoleUnauthorizedAccess" }),
+      "ERR_IMDS_CREDENTIALS_UNAVAILABLE",
+      "imds.unavailable",
+    ],
+    expired: [(server) => server.set({ expiresInMs: -1_000 }), "ERR_IMDS_CREDENTIALS_EXPIRED", "imds.unavailable"],
+    "document withheld": [
+      (server) => server.set({ signDocument: undefined }),
+      "ERR_IMDS_ATTESTATION_MISSING",
+      "imds.attestation_failed",
+    ],
+    "document of another signer": [
+      (server) => server.set({ signDocument: (text) => otherSigner.sign(text) }),
+      "ERR_IMDS_ATTESTATION_INVALID",
+      "imds.attestation_failed",
+    ],
+    "region without key": [
+      (server) => server.set({ region: "xx-nowhere-1" }),
+      "ERR_IMDS_ATTESTATION_REGION",
+      "imds.attestation_failed",
+    ],
+    "other instance": [
+      (server) => server.set({ instanceId: "i-0ffffffffffffffff" }),
+      "ERR_IMDS_INSTANCE_MISMATCH",
+      "imds.instance_mismatch",
+    ],
+    "other account of the key": [
+      (server) => server.set({ accessKeyId: accessKeyIdFor(STRANGER) }),
+      "ERR_IMDS_ACCOUNT_MISMATCH",
+      "imds.account_mismatch",
+    ],
   };
   test.each(Object.entries(failures))("%s", async (_, [prepare, code, event]) => {
     prepare(imds);
@@ -109,7 +180,11 @@ describe("events", () => {
     expect(error).toMatchObject({ code });
     const told = events.filter((each) => each.code !== "imds.endpoint_override_accepted");
     expect(told.map((each) => each.code)).toEqual([event]);
-    expect(told[0]).toMatchObject({ message: (error as Error).message, endpoint: { address: "127.0.0.1", port: imds.endpoints[0]?.port }, severity: CATALOGUE[event as GuardEvent["code"]].severity });
+    expect(told[0]).toMatchObject({
+      message: (error as Error).message,
+      endpoint: { address: "127.0.0.1", port: imds.endpoints[0]?.port },
+      severity: CATALOGUE[event as GuardEvent["code"]].severity,
+    });
     expect(told[0]?.advice).not.toBe("");
   });
 
@@ -132,7 +207,10 @@ describe("a finding", () => {
     const { guard, codes, advance } = rigOn(imds);
     await guard.credentials();
     impersonate();
-    expect(await rejection(guard.credentials({ forceRefresh: true }))).toMatchObject({ code: "ERR_IMDS_IDENTITY_CHANGED", tryNextLink: false });
+    expect(await rejection(guard.credentials({ forceRefresh: true }))).toMatchObject({
+      code: "ERR_IMDS_IDENTITY_CHANGED",
+      tryNextLink: false,
+    });
     expect(codes().at(-1)).toBe("imds.identity_changed");
     expect(await rejection(guard.credentials())).toMatchObject({ code: "ERR_IMDS_IDENTITY_CHANGED" });
     imds.fail({ path: /./, times: 99, outcome: "reset" });
@@ -171,7 +249,11 @@ describe("a finding", () => {
       const chain = fromNodeProviderChain({ guard });
       await chain();
       impersonate();
-      expect(await rejection(chain({ forceRefresh: true }))).toMatchObject({ name: "CredentialsProviderError", code: "ERR_IMDS_IDENTITY_CHANGED", tryNextLink: false });
+      expect(await rejection(chain({ forceRefresh: true }))).toMatchObject({
+        name: "CredentialsProviderError",
+        code: "ERR_IMDS_IDENTITY_CHANGED",
+        tryNextLink: false,
+      });
       expect(await rejection(chain())).toMatchObject({ code: "ERR_IMDS_IDENTITY_CHANGED" });
       restore();
       expect((await chain()).accessKeyId).toBe(accessKeyIdFor(ACCOUNT));
@@ -205,7 +287,12 @@ describe("a finding", () => {
       impersonate();
       const { guard } = rigOn(imds, { expectedAccounts: [ACCOUNT] });
       const error = await rejection(fromNodeProviderChain({ guard })());
-      expect(error).toMatchObject({ name: "CredentialsProviderError", code: "ERR_IMDS_ACCOUNT_UNEXPECTED", tryNextLink: false, cause: { name: "ImdsImpersonationError" } });
+      expect(error).toMatchObject({
+        name: "CredentialsProviderError",
+        code: "ERR_IMDS_ACCOUNT_UNEXPECTED",
+        tryNextLink: false,
+        cause: { name: "ImdsImpersonationError" },
+      });
     }));
 
   test("an outage is none: the chain goes on serving what it remembers", () =>
@@ -222,11 +309,20 @@ describe("a finding", () => {
 describe("whereAmI", () => {
   test("tells host and decision, and sends nothing", async () => {
     const { guard } = rigOn(imds);
-    expect(await guard.whereAmI()).toMatchObject({ host: { verdict: "ec2", rule: "nitro-dmi", instanceId: INSTANCE }, decision: { kind: "contact", proof: "required" } });
+    expect(await guard.whereAmI()).toMatchObject({
+      host: { verdict: "ec2", rule: "nitro-dmi", instanceId: INSTANCE },
+      decision: { kind: "contact", proof: "required" },
+    });
     const off = rigOn({ url: "" }, { probe: "on" }, LAPTOP);
-    expect(await off.guard.whereAmI()).toMatchObject({ host: { verdict: "not-ec2" }, decision: { kind: "refuse", code: "ERR_IMDS_NOT_EC2" } });
+    expect(await off.guard.whereAmI()).toMatchObject({
+      host: { verdict: "not-ec2" },
+      decision: { kind: "refuse", code: "ERR_IMDS_NOT_EC2" },
+    });
     const unknown = rigOn({ url: "" }, { expectedAccounts: [ACCOUNT] }, UNKNOWN);
-    expect(await unknown.guard.whereAmI()).toMatchObject({ host: { verdict: "unknown" }, decision: { kind: "contact", proof: "required" } });
+    expect(await unknown.guard.whereAmI()).toMatchObject({
+      host: { verdict: "unknown" },
+      decision: { kind: "contact", proof: "required" },
+    });
     expect(imds.counters.connections).toBe(0);
   });
 });
@@ -285,7 +381,10 @@ describe("settings that cannot be honoured", () => {
     const made = machine(NITRO, { AWS_EC2_METADATA_SERVICE_ENDPOINT: imds.url });
     const env: Record<string, string | undefined> = { ...made.system.env, IMDS_GUARD_TIMEOUT: "soon" };
     const events: GuardEvent[] = [];
-    const guard = createGuard({ log: "off", onEvent: (event) => events.push(event) }, { system: { ...made.system, env } });
+    const guard = createGuard(
+      { log: "off", onEvent: (event) => events.push(event) },
+      { system: { ...made.system, env } },
+    );
     expect(await rejection(guard.credentials())).toMatchObject({ code: "ERR_IMDS_GUARD_SETTING" });
     delete env["IMDS_GUARD_TIMEOUT"];
     expect(await guard.credentials()).toMatchObject({ accessKeyId: accessKeyIdFor(ACCOUNT, "genuine") });
@@ -294,12 +393,23 @@ describe("settings that cannot be honoured", () => {
   test("a config file that was repaired is read again", async () => {
     const file = join(folder, "config");
     writeFileSync(file, "no INI at all\n");
-    const made = machine(NITRO, { AWS_EC2_METADATA_SERVICE_ENDPOINT: imds.url, AWS_CONFIG_FILE: file, AWS_SHARED_CREDENTIALS_FILE: join(folder, "none") });
+    const made = machine(NITRO, {
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: imds.url,
+      AWS_CONFIG_FILE: file,
+      AWS_SHARED_CREDENTIALS_FILE: join(folder, "none"),
+    });
     const { readFile } = (await import("../src/system.js")).realSystem;
-    const system = { ...made.system, readFile: (path: string, limit: number) => (path.startsWith(folder) ? readFile(path, limit) : made.system.readFile(path, limit)) };
+    const system = {
+      ...made.system,
+      readFile: (path: string, limit: number) =>
+        path.startsWith(folder) ? readFile(path, limit) : made.system.readFile(path, limit),
+    };
     const events: GuardEvent[] = [];
     const guard = createGuard({ log: "off", onEvent: (event) => events.push(event) }, { system });
-    expect(await rejection(guard.credentials())).toMatchObject({ code: "ERR_IMDS_GUARD_CONFIG_FILE", tryNextLink: false });
+    expect(await rejection(guard.credentials())).toMatchObject({
+      code: "ERR_IMDS_GUARD_CONFIG_FILE",
+      tryNextLink: false,
+    });
     expect(events.map(({ code }) => code)).toEqual(["settings.file_unusable"]);
     expect(imds.counters.total).toBe(0);
     writeFileSync(file, "[default]\n");
@@ -308,7 +418,9 @@ describe("settings that cannot be honoured", () => {
   });
 
   test("a certificate that is none is an error where it is given in code", () => {
-    expect(() => createGuard({ certificates: { [REGION]: "no PEM" } })).toThrow(expect.objectContaining({ code: "ERR_IMDS_GUARD_SETTING" }) as Error);
+    expect(() => createGuard({ certificates: { [REGION]: "no PEM" } })).toThrow(
+      expect.objectContaining({ code: "ERR_IMDS_GUARD_SETTING" }) as Error,
+    );
   });
 
   test.each([
@@ -319,7 +431,13 @@ describe("settings that cannot be honoured", () => {
     [null, /guard is null/],
     [[], /guard is an array/],
   ])("%j in code is a TypeError", (options, message) => {
-    expect(() => createGuard(options as never)).toThrow(expect.objectContaining({ name: "TypeError", code: "ERR_INVALID_ARG_VALUE", message: expect.stringMatching(message) as string }) as Error);
+    expect(() => createGuard(options as never)).toThrow(
+      expect.objectContaining({
+        name: "TypeError",
+        code: "ERR_INVALID_ARG_VALUE",
+        message: expect.stringMatching(message) as string,
+      }) as Error,
+    );
   });
 });
 
@@ -354,7 +472,10 @@ describe("the events file", () => {
     const { guard, codes } = rigOn(imds, { eventsFile });
     await guard.credentials();
     await guard.close();
-    const lines = readFileSync(eventsFile, "utf8").trim().split("\n").map((line) => (JSON.parse(line) as GuardEvent).code);
+    const lines = readFileSync(eventsFile, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as GuardEvent).code);
     expect(lines).toEqual(codes());
   });
 
@@ -366,7 +487,10 @@ describe("the events file", () => {
     const { guard, codes } = rigOn(imds, { eventsFile, eventFormat });
     await guard.credentials();
     await guard.close();
-    const lines = readFileSync(eventsFile, "utf8").trim().split("\n").map((line) => codeOf(JSON.parse(line) as Record<string, Record<string, unknown>>));
+    const lines = readFileSync(eventsFile, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => codeOf(JSON.parse(line) as Record<string, Record<string, unknown>>));
     expect(lines).toEqual(codes());
   });
 
@@ -389,7 +513,10 @@ describe("verify", () => {
     ["AKIAJ3EXAMPLEOLDKEY7", "ERR_IMDS_ACCOUNT_UNKNOWN", "credentials.account_unknown"],
   ])("refuses %s", async (accessKeyId, code, event) => {
     const { guard, codes } = rigOn(imds, { expectedAccounts: [ACCOUNT] });
-    expect(await rejection(guard.verify({ accessKeyId, secretAccessKey: "s" }, "the environment"))).toMatchObject({ code, message: expect.stringContaining("the environment") as string });
+    expect(await rejection(guard.verify({ accessKeyId, secretAccessKey: "s" }, "the environment"))).toMatchObject({
+      code,
+      message: expect.stringContaining("the environment") as string,
+    });
     expect(codes()).toEqual([event]);
     expect(imds.counters.total).toBe(0);
   });

@@ -24,7 +24,11 @@ export const NITRO = {
   [`${DMI}/chassis_vendor`]: "Amazon EC2",
   [`${DMI}/board_asset_tag`]: INSTANCE,
 };
-export const XEN = { [`${DMI}/sys_vendor`]: "Xen", [`${DMI}/bios_version`]: "4.11.amazon", [`${DMI}/product_version`]: "4.11.amazon" };
+export const XEN = {
+  [`${DMI}/sys_vendor`]: "Xen",
+  [`${DMI}/bios_version`]: "4.11.amazon",
+  [`${DMI}/product_version`]: "4.11.amazon",
+};
 export const LAPTOP = { [`${DMI}/sys_vendor`]: "LENOVO", [`${DMI}/bios_vendor`]: "LENOVO" };
 /** A container that sees no DMI. */
 export const UNKNOWN = {};
@@ -35,7 +39,10 @@ export interface Machine {
   readonly advance: (ms: number) => void;
 }
 
-export function machine(files: Readonly<Record<string, string>> = NITRO, env: Readonly<Record<string, string>> = {}): Machine {
+export function machine(
+  files: Readonly<Record<string, string>> = NITRO,
+  env: Readonly<Record<string, string>> = {},
+): Machine {
   let skew = 0;
   const system: System = {
     ...fakeHost({ platform: "linux", files }),
@@ -49,7 +56,13 @@ export function machine(files: Readonly<Record<string, string>> = NITRO, env: Re
 
 /** An IMDS that signs its documents with {@link signer}. */
 export function startSigningImds(identity: Partial<ImdsIdentity> = {}): Promise<ImdsServer> {
-  return startImdsServer({ account: ACCOUNT, instanceId: INSTANCE, region: REGION, signDocument: (document: string) => signer.sign(document), ...identity });
+  return startImdsServer({
+    account: ACCOUNT,
+    instanceId: INSTANCE,
+    region: REGION,
+    signDocument: (document: string) => signer.sign(document),
+    ...identity,
+  });
 }
 
 /** A guard with everything a test looks at. */
@@ -60,11 +73,23 @@ export interface Rig extends Machine {
 }
 
 /** A guard whose loopback endpoint is AWS's own setting, which makes proof required because the options say so. */
-export function rigOn(imds: { readonly url: string }, options: GuardOptions = {}, files: Readonly<Record<string, string>> = NITRO, env: Readonly<Record<string, string>> = {}): Rig {
+export function rigOn(
+  imds: { readonly url: string },
+  options: GuardOptions = {},
+  files: Readonly<Record<string, string>> = NITRO,
+  env: Readonly<Record<string, string>> = {},
+): Rig {
   const events: GuardEvent[] = [];
   const made = machine(files, { AWS_EC2_METADATA_SERVICE_ENDPOINT: imds.url, ...env });
   const guard = createGuard(
-    { attestation: "required", certificates: { [REGION]: signer.publicKeyPem }, timeout: 2_000, log: "off", onEvent: (event) => events.push(event), ...options },
+    {
+      attestation: "required",
+      certificates: { [REGION]: signer.publicKeyPem },
+      timeout: 2_000,
+      log: "off",
+      onEvent: (event) => events.push(event),
+      ...options,
+    },
     { system: made.system },
   );
   return { ...made, guard, events, codes: () => events.map(({ code }) => code) };

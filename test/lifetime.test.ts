@@ -3,7 +3,13 @@ import { describe, expect, test, vi } from "vitest";
 import type { ImdsGuardError, UnavailableCode } from "../src/errors.js";
 import { ImdsImpersonationError, ImdsRefusedError, ImdsUnavailableError, ImdsUntrustedError } from "../src/errors.js";
 import type { Lifetime } from "../src/lifetime.js";
-import { ATTEMPT_INTERVAL_MS, createLifetime, EXTENSION_MS, MAX_EXTENSION_MS, RENEW_AHEAD_MS } from "../src/lifetime.js";
+import {
+  ATTEMPT_INTERVAL_MS,
+  createLifetime,
+  EXTENSION_MS,
+  MAX_EXTENSION_MS,
+  RENEW_AHEAD_MS,
+} from "../src/lifetime.js";
 import { realSystem } from "../src/system.js";
 import { fc } from "./support/properties.js";
 
@@ -43,7 +49,8 @@ class Bench {
         if (this.next instanceof Error) throw this.next;
         return { id, expiration: new Date(this.wall + this.next) };
       },
-      onExtended: (original, until, cause) => this.extensions.push({ of: original.expiration, until, code: cause.code }),
+      onExtended: (original, until, cause) =>
+        this.extensions.push({ of: original.expiration, until, code: cause.code }),
       onDropped: (error) => this.dropped.push(error),
     });
   }
@@ -69,7 +76,8 @@ class Bench {
 }
 
 const advice = "x";
-const outage = (code: UnavailableCode = "ERR_IMDS_TIMEOUT"): ImdsUnavailableError => new ImdsUnavailableError(code, "out", { advice });
+const outage = (code: UnavailableCode = "ERR_IMDS_TIMEOUT"): ImdsUnavailableError =>
+  new ImdsUnavailableError(code, "out", { advice });
 const findings = [
   new ImdsUntrustedError("ERR_IMDS_REDIRECT", "x", { advice }),
   new ImdsImpersonationError("ERR_IMDS_ACCOUNT_MISMATCH", "x", { advice }),
@@ -214,37 +222,47 @@ describe("an outage", () => {
     return bench;
   };
 
-  test.each<UnavailableCode>(["ERR_IMDS_TIMEOUT", "ERR_IMDS_TOKEN_TIMEOUT", "ERR_IMDS_UNREACHABLE", "ERR_IMDS_STATUS", "ERR_IMDS_CREDENTIALS_EXPIRED"])(
-    "%s past the end extends what is held, and says so",
-    async (code) => {
-      const bench = await expired();
-      bench.next = outage(code);
-      const key = await bench.get();
-      expect([key.id, key.expiration.getTime()]).toEqual([1, bench.wall + EXTENSION_MS]);
-      expect(bench.extensions).toEqual([{ of: new Date(START + 6 * HOUR), until: key.expiration, code }]);
-    },
-  );
-
-  test.each<UnavailableCode>(["ERR_IMDS_UNAUTHORIZED", "ERR_IMDS_FORBIDDEN", "ERR_IMDS_NOT_FOUND", "ERR_IMDS_NO_ROLE", "ERR_IMDS_CREDENTIALS_UNAVAILABLE", "ERR_IMDS_ENDPOINT_UNRESOLVED"])(
-    "%s past the end is an answer and extends nothing",
-    async (code) => {
-      const bench = await expired();
-      bench.next = outage(code);
-      expect((await bench.failure()).code).toBe(code);
-      expect(bench.extensions).toEqual([]);
-      bench.next = outage();
-      expect((await bench.failure()).code).toBe("ERR_IMDS_TIMEOUT");
-    },
-  );
-
-  test.each<UnavailableCode>(["ERR_IMDS_FORBIDDEN", "ERR_IMDS_NOT_FOUND", "ERR_IMDS_TIMEOUT"])("%s before the end lets what is held live to its own end", async (code) => {
-    const bench = new Bench();
-    await bench.get();
+  test.each<UnavailableCode>([
+    "ERR_IMDS_TIMEOUT",
+    "ERR_IMDS_TOKEN_TIMEOUT",
+    "ERR_IMDS_UNREACHABLE",
+    "ERR_IMDS_STATUS",
+    "ERR_IMDS_CREDENTIALS_EXPIRED",
+  ])("%s past the end extends what is held, and says so", async (code) => {
+    const bench = await expired();
     bench.next = outage(code);
-    bench.pass(6 * HOUR - 30_000);
     const key = await bench.get();
-    expect([key.id, key.expiration]).toEqual([1, new Date(START + 6 * HOUR)]);
+    expect([key.id, key.expiration.getTime()]).toEqual([1, bench.wall + EXTENSION_MS]);
+    expect(bench.extensions).toEqual([{ of: new Date(START + 6 * HOUR), until: key.expiration, code }]);
   });
+
+  test.each<UnavailableCode>([
+    "ERR_IMDS_UNAUTHORIZED",
+    "ERR_IMDS_FORBIDDEN",
+    "ERR_IMDS_NOT_FOUND",
+    "ERR_IMDS_NO_ROLE",
+    "ERR_IMDS_CREDENTIALS_UNAVAILABLE",
+    "ERR_IMDS_ENDPOINT_UNRESOLVED",
+  ])("%s past the end is an answer and extends nothing", async (code) => {
+    const bench = await expired();
+    bench.next = outage(code);
+    expect((await bench.failure()).code).toBe(code);
+    expect(bench.extensions).toEqual([]);
+    bench.next = outage();
+    expect((await bench.failure()).code).toBe("ERR_IMDS_TIMEOUT");
+  });
+
+  test.each<UnavailableCode>(["ERR_IMDS_FORBIDDEN", "ERR_IMDS_NOT_FOUND", "ERR_IMDS_TIMEOUT"])(
+    "%s before the end lets what is held live to its own end",
+    async (code) => {
+      const bench = new Bench();
+      await bench.get();
+      bench.next = outage(code);
+      bench.pass(6 * HOUR - 30_000);
+      const key = await bench.get();
+      expect([key.id, key.expiration]).toEqual([1, new Date(START + 6 * HOUR)]);
+    },
+  );
 
   test("an extension is by 10 to 15 minutes", async () => {
     const bench = await expired();
@@ -264,24 +282,27 @@ describe("an outage", () => {
     expect((await bench.get()).id).toBe(3);
   });
 
-  test.each([0, 0.3, 0.999])("is lived through for 6 hours past the end and not a moment longer (random %d)", async (random) => {
-    const bench = await expired();
-    bench.random = random;
-    bench.next = outage("ERR_IMDS_UNREACHABLE");
-    const end = START + 6 * HOUR;
-    let last = 0;
-    for (;;) {
-      const key = await bench.get().catch(() => undefined);
-      if (!key) break;
-      expect(key.expiration.getTime()).toBeLessThanOrEqual(end + MAX_EXTENSION_MS);
-      last = bench.wall;
-      bench.pass(10_000);
-    }
-    expect(last - end).toBeGreaterThan(MAX_EXTENSION_MS - MINUTE);
-    expect(last - end).toBeLessThan(MAX_EXTENSION_MS);
-    // Two attempts per extension are the most; at the cap they must not turn into a storm.
-    expect(bench.acquired).toBeLessThan(110);
-  });
+  test.each([0, 0.3, 0.999])(
+    "is lived through for 6 hours past the end and not a moment longer (random %d)",
+    async (random) => {
+      const bench = await expired();
+      bench.random = random;
+      bench.next = outage("ERR_IMDS_UNREACHABLE");
+      const end = START + 6 * HOUR;
+      let last = 0;
+      for (;;) {
+        const key = await bench.get().catch(() => undefined);
+        if (!key) break;
+        expect(key.expiration.getTime()).toBeLessThanOrEqual(end + MAX_EXTENSION_MS);
+        last = bench.wall;
+        bench.pass(10_000);
+      }
+      expect(last - end).toBeGreaterThan(MAX_EXTENSION_MS - MINUTE);
+      expect(last - end).toBeLessThan(MAX_EXTENSION_MS);
+      // Two attempts per extension are the most; at the cap they must not turn into a storm.
+      expect(bench.acquired).toBeLessThan(110);
+    },
+  );
 
   test("extends nothing that was never held", async () => {
     const bench = new Bench();
@@ -408,11 +429,22 @@ test("a month of four calls a minute asks a few times for each set of credential
 });
 
 test("whatever happens, what is served has not ended, or is an extension within the cap and without a finding since", async () => {
-  type Step = readonly ["pass" | "jump", number] | readonly ["next", number | Error] | readonly ["force"] | readonly ["drop"];
+  type Step =
+    readonly ["pass" | "jump", number] | readonly ["next", number | Error] | readonly ["force"] | readonly ["drop"];
   const step = fc.oneof(
     fc.tuple(fc.constant("pass" as const), fc.integer({ min: 0, max: 3 * HOUR })),
     fc.tuple(fc.constant("jump" as const), fc.integer({ min: -30 * HOUR, max: 30 * HOUR })),
-    fc.tuple(fc.constant("next" as const), fc.constantFrom<(number | Error)[]>(6 * HOUR, HOUR, MINUTE, outage(), outage("ERR_IMDS_FORBIDDEN"), findings[1] as Error)),
+    fc.tuple(
+      fc.constant("next" as const),
+      fc.constantFrom<(number | Error)[]>(
+        6 * HOUR,
+        HOUR,
+        MINUTE,
+        outage(),
+        outage("ERR_IMDS_FORBIDDEN"),
+        findings[1] as Error,
+      ),
+    ),
     fc.constantFrom<(readonly ["force"] | readonly ["drop"])[]>(["force"], ["drop"]),
   ) as fc.Arbitrary<Step>;
   await fc.assert(
@@ -429,13 +461,15 @@ test("whatever happens, what is served has not ended, or is an extension within 
         const before = bench.acquired;
         const dropped = bench.dropped.length;
         const outcome = await bench.get({ forceRefresh: what === "force" }).catch((error: unknown) => error as Error);
-        if (typeof bench.next === "number") for (let id = before + 1; id <= bench.acquired; id++) ends.set(id, bench.steady + bench.next);
+        if (typeof bench.next === "number")
+          for (let id = before + 1; id <= bench.acquired; id++) ends.set(id, bench.steady + bench.next);
         if (!(outcome instanceof Error)) {
           expect(outcome.id).toBeGreaterThan(barred);
           expect(bench.steady).toBeLessThan((ends.get(outcome.id) ?? 0) + MAX_EXTENSION_MS);
           expect(outcome.expiration.getTime()).toBeGreaterThan(bench.wall);
         }
-        if (outcome === findings[1] || bench.dropped.length > dropped && bench.dropped.includes(findings[1])) barred = bench.acquired;
+        if (outcome === findings[1] || (bench.dropped.length > dropped && bench.dropped.includes(findings[1])))
+          barred = bench.acquired;
       }
     }),
     { numRuns: 300 },

@@ -62,9 +62,15 @@ describe("watchOffEc2", () => {
   });
 
   test.each([
-    ["GCP", "HTTP/1.1 405 Method Not Allowed\r\nMetadata-Flavor: Google\r\nServer: Metadata Server for VM\r\nContent-Length: 0\r\n\r\n"],
+    [
+      "GCP",
+      "HTTP/1.1 405 Method Not Allowed\r\nMetadata-Flavor: Google\r\nServer: Metadata Server for VM\r\nContent-Length: 0\r\n\r\n",
+    ],
     ["Azure", "HTTP/1.1 400 Bad Request\r\nServer: IMDS/150.870.65.1854\r\nContent-Length: 0\r\n\r\n"],
-    ["a web page", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 27\r\n\r\n<html><body>hi</body></html>"],
+    [
+      "a web page",
+      "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 27\r\n\r\n<html><body>hi</body></html>",
+    ],
     ["something that is not HTTP", "SSH-2.0-OpenSSH_9.6\r\n"],
     ["silence", undefined],
   ])("%s is no event", async (_, answer) => {
@@ -77,7 +83,11 @@ describe("watchOffEc2", () => {
   test("a closed port, and a target that is no address, are neither event nor rejection", async () => {
     const { system } = machine(LAPTOP);
     const { events, reporter } = recording(system);
-    for (const target of [{ address: "127.0.0.1", port: 1 }, { address: "no address", port: 80 }, { address: "127.0.0.1", port: 70_000 }]) {
+    for (const target of [
+      { address: "127.0.0.1", port: 1 },
+      { address: "no address", port: 80 },
+      { address: "127.0.0.1", port: 70_000 },
+    ]) {
       await expect(watchOffEc2(target, "not-ec2", reporter, system)).resolves.toBeUndefined();
     }
     expect(events).toEqual([]);

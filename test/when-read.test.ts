@@ -38,8 +38,12 @@ test("an error shows evidence that was still to be gathered, wherever it is prin
   const shown = /evidence: \[ \{ source: 'somewhere', says: 'something' \} \]/;
   expect(inspect(refused())).toMatch(shown);
   expect(inspect({ deep: { error: refused() } }, { depth: 8 })).toMatch(shown);
-  expect(inspect(new ImdsUnavailableError("ERR_IMDS_TIMEOUT", "late", { advice: "b", cause: refused() }))).toMatch(shown);
+  expect(inspect(new ImdsUnavailableError("ERR_IMDS_TIMEOUT", "late", { advice: "b", cause: refused() }))).toMatch(
+    shown,
+  );
   expect(inspect(dressAs(new Error("of the SDK"), refused())).match(new RegExp(shown, "g"))).toHaveLength(2);
   expect(JSON.stringify(refused())).toContain("something");
-  expect(Object.keys(refused())).toEqual(Object.keys(new ImdsRefusedError("ERR_IMDS_NOT_EC2", "no", { advice: "a", evidence: [] })));
+  expect(Object.keys(refused())).toEqual(
+    Object.keys(new ImdsRefusedError("ERR_IMDS_NOT_EC2", "no", { advice: "a", evidence: [] })),
+  );
 });

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * A victim: asks through the entry points it is told, and tells what reached the application and at what cost. Orders come
- * over IPC, as lines on stdin (`--lines`), or as the last argument (`--once`).
+ * A victim: asks through the entry points it is told, and tells what reached the application and at what cost. Orders
+ * come over IPC, as lines on stdin (`--lines`), or as the last argument (`--once`).
  */
 import { subscribe } from "node:diagnostics_channel";
 import { createInterface } from "node:readline";
@@ -37,9 +37,15 @@ let events = [];
 /** @type {Set<string>} */
 const earlier = new Set();
 let unhandled = 0;
-subscribe("imds-guard:event", (event) => { events.push(/** @type {any} */ (event).code); });
-process.on("unhandledRejection", () => { unhandled += 1; });
-process.on("uncaughtException", () => { unhandled += 1; });
+subscribe("imds-guard:event", (event) => {
+  events.push(/** @type {any} */ (event).code);
+});
+process.on("unhandledRejection", () => {
+  unhandled += 1;
+});
+process.on("uncaughtException", () => {
+  unhandled += 1;
+});
 
 /** @param {(options?: object) => Promise<{ accessKeyId: string }>} provider */
 const keyOf = (provider) => async () => (await provider({ forceRefresh: true })).accessKeyId;
@@ -69,8 +75,11 @@ const live = () => {
 };
 
 /** @param {string} entry @param {Order} order @returns {Promise<Told>} */
-async function ask(entry, { refreshes = 1, pauseMs = 0, giveUpMs, giveUpBytes = Infinity, keep = false, lingerMs = 0 }) {
-  const provider = (keep ? kept.get(entry) : undefined) ?? await ENTRIES[entry]?.();
+async function ask(
+  entry,
+  { refreshes = 1, pauseMs = 0, giveUpMs, giveUpBytes = Infinity, keep = false, lingerMs = 0 },
+) {
+  const provider = (keep ? kept.get(entry) : undefined) ?? (await ENTRIES[entry]?.());
   if (provider === undefined) throw new RangeError(`no entry point is called ${entry}`);
   if (keep) kept.set(entry, provider);
   globalThis.gc?.();
@@ -88,7 +97,10 @@ async function ask(entry, { refreshes = 1, pauseMs = 0, giveUpMs, giveUpBytes = 
   const work = async () => {
     try {
       for (let count = 0; count < refreshes; count += 1) {
-        if (count > 0 && pauseMs > 0) await new Promise((resolve) => { setTimeout(resolve, pauseMs); });
+        if (count > 0 && pauseMs > 0)
+          await new Promise((resolve) => {
+            setTimeout(resolve, pauseMs);
+          });
         values.push(await provider());
       }
     } catch (error) {
@@ -104,15 +116,33 @@ async function ask(entry, { refreshes = 1, pauseMs = 0, giveUpMs, giveUpBytes = 
       else if (performance.now() - began > allowed) gaveUp = "time";
       if (gaveUp !== undefined) finish();
     }, LOOK_EVERY_MS);
-    const finish = () => { clearInterval(look); resolve(undefined); };
+    const finish = () => {
+      clearInterval(look);
+      resolve(undefined);
+    };
     void work().then(finish);
   });
   const ms = performance.now() - began - (refreshes - 1) * pauseMs;
   peak = Math.max(peak, live());
-  if (lingerMs > 0) await new Promise((resolve) => { setTimeout(resolve, lingerMs); });
+  if (lingerMs > 0)
+    await new Promise((resolve) => {
+      setTimeout(resolve, lingerMs);
+    });
   // A rejection that nobody handles is told in a later turn.
-  await new Promise((resolve) => { setImmediate(resolve); });
-  return { entry, values, ...(gaveUp !== undefined && { gaveUp }), ...(code !== undefined && { code }), events, earlier: [...earlier], ms, growth: peak - before.live, unhandled: unhandled - before.unhandled };
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+  return {
+    entry,
+    values,
+    ...(gaveUp !== undefined && { gaveUp }),
+    ...(code !== undefined && { code }),
+    events,
+    earlier: [...earlier],
+    ms,
+    growth: peak - before.live,
+    unhandled: unhandled - before.unhandled,
+  };
 }
 
 /** @param {Order} order */
@@ -127,14 +157,20 @@ if (how === "--once") {
   process.stdout.write(JSON.stringify(await carryOut(JSON.parse(given ?? "{}"))));
 } else if (how === "--lines") {
   createInterface({ input: process.stdin }).on("line", (line) => {
-    void carryOut(JSON.parse(line)).then((told) => { process.stdout.write(`${JSON.stringify(told)}\n`); });
+    void carryOut(JSON.parse(line)).then((told) => {
+      process.stdout.write(`${JSON.stringify(told)}\n`);
+    });
   });
 } else {
   process.on("message", (/** @type {Order} */ order) => {
     void carryOut(order).then((told) => {
       // What was given up goes on in the background, so nothing can be measured here any more.
-      process.send?.(told, () => { if (told.some(({ gaveUp }) => gaveUp !== undefined)) process.exit(0); });
+      process.send?.(told, () => {
+        if (told.some(({ gaveUp }) => gaveUp !== undefined)) process.exit(0);
+      });
     });
   });
-  process.on("disconnect", () => { process.exit(0); });
+  process.on("disconnect", () => {
+    process.exit(0);
+  });
 }

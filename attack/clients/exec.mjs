@@ -23,15 +23,26 @@ function start() {
   writeFileSync(EVENTS, "");
   seen = 0;
   const child = spawn(process.execPath, [CLI, "exec", "--json", "--", process.execPath, ASK, "--lines"], {
-    stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, IMDS_GUARD_EVENTS_FILE: EVENTS },
+    stdio: ["pipe", "pipe", "pipe"],
+    env: { ...process.env, IMDS_GUARD_EVENTS_FILE: EVENTS },
   });
-  closed.set(child, new Promise((resolve) => { child.once("close", () => { resolve(undefined); }); }));
+  closed.set(
+    child,
+    new Promise((resolve) => {
+      child.once("close", () => {
+        resolve(undefined);
+      });
+    }),
+  );
   return child;
 }
 
 /** Event codes since the last look, and before. */
 function newEvents() {
-  const codes = readFileSync(EVENTS, "utf8").split("\n").filter(Boolean).map((line) => String(JSON.parse(line).code));
+  const codes = readFileSync(EVENTS, "utf8")
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => String(JSON.parse(line).code));
   const [earlier, events] = [codes.slice(0, seen), codes.slice(seen)];
   seen = codes.length;
   return { earlier, events };
@@ -42,12 +53,24 @@ async function carryOut(order) {
   const began = performance.now();
   const child = running?.child ?? start();
   let stderr = "";
-  if (running === undefined) child.stderr?.on("data", (chunk) => { stderr = (stderr + chunk).slice(-8_000); });
-  const lines = running?.lines ?? createInterface({ input: /** @type {NodeJS.ReadableStream} */ (child.stdout) })[Symbol.asyncIterator]();
+  if (running === undefined)
+    child.stderr?.on("data", (chunk) => {
+      stderr = (stderr + chunk).slice(-8_000);
+    });
+  const lines =
+    running?.lines ??
+    createInterface({ input: /** @type {NodeJS.ReadableStream} */ (child.stdout) })[Symbol.asyncIterator]();
   child.stdin?.on("error", () => {});
   child.stdin?.write(`${JSON.stringify({ ...order, entries: ["stock-chain"] })}\n`);
   /** @type {Promise<undefined>} */
-  const late = new Promise((resolve) => { setTimeout(() => { resolve(undefined); }, order.giveUpMs * (order.refreshes ?? 1) + 20_000).unref(); });
+  const late = new Promise((resolve) => {
+    setTimeout(
+      () => {
+        resolve(undefined);
+      },
+      order.giveUpMs * (order.refreshes ?? 1) + 20_000,
+    ).unref();
+  });
   const next = await Promise.race([lines.next(), late]);
   const line = next?.value;
   if (order.keep === true && line !== undefined) running = { child, lines };
@@ -60,16 +83,28 @@ async function carryOut(order) {
   const crashed = line === undefined && child.exitCode !== NOT_STARTED && next !== undefined;
   const known = newEvents();
   // Where the settings cannot be read, so cannot the name of the file for events: it is told on stderr then.
-  return [{
-    ...told, entry: "exec", earlier: known.earlier, events: known.events.length === 0 && prepared !== undefined ? [`stderr: ${prepared}`] : known.events, ms: performance.now() - began, growth: 0,
-    ...(next === undefined && { gaveUp: "time" }),
-    code: told.code === undefined || prepared !== undefined ? (prepared ?? told.code) : told.code,
-    unhandled: told.unhandled + (crashed ? 1 : 0),
-    ...(crashed && { stderr: stderr.slice(-500) }),
-  }];
+  return [
+    {
+      ...told,
+      entry: "exec",
+      earlier: known.earlier,
+      events: known.events.length === 0 && prepared !== undefined ? [`stderr: ${prepared}`] : known.events,
+      ms: performance.now() - began,
+      growth: 0,
+      ...(next === undefined && { gaveUp: "time" }),
+      code: told.code === undefined || prepared !== undefined ? (prepared ?? told.code) : told.code,
+      unhandled: told.unhandled + (crashed ? 1 : 0),
+      ...(crashed && { stderr: stderr.slice(-500) }),
+    },
+  ];
 }
 
 process.on("message", (/** @type {Order} */ order) => {
-  void carryOut(order).then((told) => { process.send?.(told); });
+  void carryOut(order).then((told) => {
+    process.send?.(told);
+  });
 });
-process.on("disconnect", () => { running?.child.kill("SIGKILL"); process.exit(0); });
+process.on("disconnect", () => {
+  running?.child.kill("SIGKILL");
+  process.exit(0);
+});

@@ -1,8 +1,13 @@
 // @ts-check
-/** Takes credentials from IMDS: the first call of the process, new providers once everything is loaded, and refreshes. */
+/**
+ * Takes credentials from IMDS: the first call of the process, new providers once everything is loaded, and refreshes.
+ */
 import { order, report } from "./order.mjs";
 
-/** @type {{ module: string, door: "instance" | "chain", guard?: object, clientLoaded: boolean, fresh: number, refreshes: number }} */
+/**
+ * @type {{ module: string, door: "instance" | "chain", guard?: object, clientLoaded: boolean, fresh: number, refreshes:
+ * number }}
+ */
 const { module, door, guard, clientLoaded, fresh, refreshes } = order();
 
 if (clientLoaded) await import("@aws-sdk/client-sts");
@@ -10,7 +15,8 @@ const began = performance.now();
 const { fromInstanceMetadata, fromNodeProviderChain } = await import(module);
 const imported = performance.now();
 
-const newProvider = () => (door === "chain" ? fromNodeProviderChain : fromInstanceMetadata)(guard === undefined ? {} : { guard });
+const newProvider = () =>
+  (door === "chain" ? fromNodeProviderChain : fromInstanceMetadata)(guard === undefined ? {} : { guard });
 
 const provider = newProvider();
 const { accessKeyId } = await provider();

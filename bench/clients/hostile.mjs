@@ -34,14 +34,22 @@ async function ask({ module, guard, giveUpMs, giveUpBytes }) {
       else if (performance.now() - began > giveUpMs) bounded = "time";
       if (bounded !== undefined) finish("none");
     }, LOOK_EVERY_MS);
-    const finish = (/** @type {string} */ how) => { clearInterval(look); resolve(how); };
-    provider().then(() => finish("credentials"), (/** @type {any} */ error) => finish(error.code ?? error.name));
+    const finish = (/** @type {string} */ how) => {
+      clearInterval(look);
+      resolve(how);
+    };
+    provider().then(
+      () => finish("credentials"),
+      (/** @type {any} */ error) => finish(error.code ?? error.name),
+    );
   });
   const ms = performance.now() - began;
   const after = used();
   const grew = (/** @type {number} */ bytes) => Math.max(0, bytes) / 2 ** 20;
   return {
-    outcome, bounded, ms,
+    outcome,
+    bounded,
+    ms,
     live: grew(Math.max(peak.live, after.live) - before.live),
     rss: grew(Math.max(peak.rss, after.rss) - before.rss),
     highWater: grew(process.resourceUsage().maxRSS * 1024 - highWater),
@@ -50,6 +58,8 @@ async function ask({ module, guard, giveUpMs, giveUpBytes }) {
 
 process.on("message", (/** @type {Order} */ order) => {
   void ask(order).then((answer) => {
-    process.send?.(answer, () => { if (answer.bounded !== undefined) process.exit(0); });
+    process.send?.(answer, () => {
+      if (answer.bounded !== undefined) process.exit(0);
+    });
   });
 });

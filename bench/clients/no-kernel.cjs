@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Preload: connections are refused by this process itself and never reach the kernel, whose part is a hundred times what the firewall adds and
- * varies by more than that. What is left is JavaScript alone, Node's and the firewall's.
+ * Preload: connections are refused by this process itself and never reach the kernel, whose part is a hundred times
+ * what the firewall adds and varies by more than that. What is left is JavaScript alone, Node's and the firewall's.
  */
 const ECONNREFUSED = -require("node:os").constants.errno.ECONNREFUSED;
 process.noDeprecation = true;

@@ -8,5 +8,7 @@ export function order() {
 
 /** Prints the answer and ends the process, whatever still runs in it. @param {object} answer */
 export function report(answer) {
-  process.stdout.write(JSON.stringify(answer), () => { process.exit(0); });
+  process.stdout.write(JSON.stringify(answer), () => {
+    process.exit(0);
+  });
 }

@@ -1,8 +1,14 @@
 // @ts-check
-/** Asks for credentials where there are none: the first call of the process, calls of new providers, and repeated calls of one. */
+/**
+ * Asks for credentials where there are none: the first call of the process, calls of new providers, and repeated calls
+ * of one.
+ */
 import { order, report } from "./order.mjs";
 
-/** @type {{ module: string, door: "guard" | "instance" | "chain", guard?: object, sdkLoaded: boolean, fresh: number, repeated: number }} */
+/**
+ * @type {{ module: string, door: "guard" | "instance" | "chain", guard?: object, sdkLoaded: boolean, fresh: number,
+ * repeated: number }}
+ */
 const { module, door, guard, sdkLoaded, fresh, repeated } = order();
 
 if (sdkLoaded) await Promise.all([import("@aws-sdk/client-sts"), import("@aws-sdk/credential-providers")]);

@@ -3,13 +3,20 @@
 import { ruleSet } from "../rule-sets.mjs";
 import { order, report } from "./order.mjs";
 
-/** @type {{ modules: Record<"scan" | "log-stream" | "log-formats" | "sigma-evaluator" | "sigma-rules", string>, file: string, rules: number, thorough: boolean }} */
+/**
+ * @type {{ modules: Record<"scan" | "log-stream" | "log-formats" | "sigma-evaluator" | "sigma-rules", string>, file:
+ * string, rules: number, thorough: boolean }}
+ */
 const { modules, file, rules: count, thorough } = order();
 
 const [{ scan }, { openLog }, { LOG_FORMATS }, { readsFrom }, { SIGMA_RULES }] = await Promise.all(
-  [modules.scan, modules["log-stream"], modules["log-formats"], modules["sigma-evaluator"], modules["sigma-rules"]].map((url) => import(url)),
+  [modules.scan, modules["log-stream"], modules["log-formats"], modules["sigma-evaluator"], modules["sigma-rules"]].map(
+    (url) => import(url),
+  ),
 );
-const reads = (/** @type {any} */ rule) => rule.logsource !== undefined && LOG_FORMATS.suricata.sources.some((/** @type {object} */ source) => readsFrom(rule.logsource, source));
+const reads = (/** @type {any} */ rule) =>
+  rule.logsource !== undefined &&
+  LOG_FORMATS.suricata.sources.some((/** @type {object} */ source) => readsFrom(rule.logsource, source));
 const rules = ruleSet(SIGMA_RULES, count, reads);
 
 const before = process.cpuUsage();
@@ -18,4 +25,13 @@ const { bytes, lines, findings } = await scan([{ name: file, stream: openLog(fil
 const wallSeconds = (performance.now() - began) / 1_000;
 const { user, system } = process.cpuUsage(before);
 // The high-water mark of the kernel, in KiB.
-report({ bytes, lines, findings, wallSeconds, cpuSeconds: (user + system) / 1e6, peakRss: process.resourceUsage().maxRSS / 1_024, rules: rules.length, reading: rules.filter(reads).length });
+report({
+  bytes,
+  lines,
+  findings,
+  wallSeconds,
+  cpuSeconds: (user + system) / 1e6,
+  peakRss: process.resourceUsage().maxRSS / 1_024,
+  rules: rules.length,
+  reading: rules.filter(reads).length,
+});

@@ -32,16 +32,24 @@ export function ec2() {
   });
 }
 
-/** @param {import("../place.mjs").Place} place @param {number} delayMs @returns {Promise<import("../figures.mjs").Section>} */
+/**
+ * @param {import("../place.mjs").Place} place @param {number} delayMs @returns
+ * {Promise<import("../figures.mjs").Section>}
+ */
 async function measure(place, delayMs) {
   await place.serve(genuine(delayMs));
   /** @param {number} runs @param {object} order */
   const beside = async (runs, order) => {
     const answers = /** @type {Record<Variant, Answer[]>} */ ({ stock: [], attested: [], "attestation off": [] });
     const variants = /** @type {Variant[]} */ (Object.keys(VARIANTS));
-    await inTurns(runs, variants.map((variant) => async () => {
-      answers[variant].push(await place.run("fetch.mjs", { clientLoaded: true, fresh: 0, refreshes: 0, ...order, ...VARIANTS[variant] }));
-    }));
+    await inTurns(
+      runs,
+      variants.map((variant) => async () => {
+        answers[variant].push(
+          await place.run("fetch.mjs", { clientLoaded: true, fresh: 0, refreshes: 0, ...order, ...VARIANTS[variant] }),
+        );
+      }),
+    );
     return answers;
   };
   const rows = [];
@@ -49,7 +57,14 @@ async function measure(place, delayMs) {
   const goal = (/** @type {number} */ atMost) => (delayMs === 0 ? undefined : atMost);
   for (const [door, name] of Object.entries(DOORS)) {
     const cold = await beside(COLD_RUNS, { door });
-    rows.push(...compare(`${name}: import and first call of a process that has a client`, cold, ({ fromImport }) => [fromImport], goal(1.1)));
+    rows.push(
+      ...compare(
+        `${name}: import and first call of a process that has a client`,
+        cold,
+        ({ fromImport }) => [fromImport],
+        goal(1.1),
+      ),
+    );
     rows.push(...compare(`${name}: of that, the first call`, cold, ({ first }) => [first]));
     const warm = await beside(WARM_RUNS, { door, fresh: SAMPLES, refreshes: SAMPLES });
     rows.push(...compare(`${name}: new provider, modules loaded`, warm, (answer) => answer.warm, goal(1.1)));
@@ -57,15 +72,29 @@ async function measure(place, delayMs) {
   }
   if (delayMs === BARE_DELAY_MS) {
     const bare = await beside(COLD_RUNS, { door: "chain", clientLoaded: false });
-    rows.push(...compare("fromNodeProviderChain: import and first call of a process without a client", bare, ({ fromImport }) => [fromImport], 1.1));
+    rows.push(
+      ...compare(
+        "fromNodeProviderChain: import and first call of a process without a client",
+        bare,
+        ({ fromImport }) => [fromImport],
+        1.1,
+      ),
+    );
   }
   const where = place.isolated ? "EC2 (simulated)" : "the genuine stand-in on loopback";
   return { title: `${where}, ${delayMs} ms before each answer`, rows };
 }
 
-/** A row for each of our variants. @param {string} what @param {Record<Variant, Answer[]>} answers @param {(answer: Answer) => number[]} part @param {number} [atMost] */
+/**
+ * A row for each of our variants. @param {string} what @param {Record<Variant, Answer[]>} answers @param {(answer:
+ * Answer) => number[]} part @param {number} [atMost]
+ */
 function compare(what, answers, part, atMost) {
   return OUR_VARIANTS.map((variant) => ({
-    what: `${what}, ${variant}`, unit: "ms", ours: answers[variant].flatMap(part), stock: answers.stock.flatMap(part), ...(atMost !== undefined && { goals: [ratioAtMost(atMost)] }),
+    what: `${what}, ${variant}`,
+    unit: "ms",
+    ours: answers[variant].flatMap(part),
+    stock: answers.stock.flatMap(part),
+    ...(atMost !== undefined && { goals: [ratioAtMost(atMost)] }),
   }));
 }

@@ -20,7 +20,7 @@ const BEHAVIOURS = [
   ["flood-headers", "header lines without end"],
   ["drip-creds", "one byte every 200 ms"],
   ["flood-102-token", "102 Processing every 200 ms"],
-] ;
+];
 
 /** @returns {Promise<import("../figures.mjs").Section>} */
 export function hostile() {
@@ -31,8 +31,17 @@ export function hostile() {
       // The first time code is loaded and compiled, too; after that, what grows is the answer.
       const [first, ...ours] = await facing(place, name, { module: OURS, guard, ...GENEROUS }, 4);
       const stock = attested === undefined ? await facing(place, name, { module: STOCK, ...GIVE_UP }, 1) : undefined;
-      const row = (/** @type {string} */ grown, /** @type {string} */ unit, /** @type {"ms" | "live" | "rss"} */ figure, /** @type {number} */ goal) => ({
-        what: `${what}: ${grown}`, unit, ours: ours.map((answer) => answer[figure]), ...(stock && { stock: stock.map((answer) => answer[figure]) }), goals: [oursAtMost(goal)],
+      const row = (
+        /** @type {string} */ grown,
+        /** @type {string} */ unit,
+        /** @type {"ms" | "live" | "rss"} */ figure,
+        /** @type {number} */ goal,
+      ) => ({
+        what: `${what}: ${grown}`,
+        unit,
+        ours: ours.map((answer) => answer[figure]),
+        ...(stock && { stock: stock.map((answer) => answer[figure]) }),
+        goals: [oursAtMost(goal)],
       });
       rows.push(
         { ...row("over after", "ms", "ms", TIMEOUT_MS + SLACK_MS), note: endOf(first, stock?.[0]) },
@@ -40,7 +49,10 @@ export function hostile() {
         row("growth of RSS", "MiB", "rss", 2),
       );
     }
-    return { title: `Hostile responders (deadline ${TIMEOUT_MS} ms; the stock SDK is given up after ${TIMEOUT_MS} ms or 200 MiB)`, rows };
+    return {
+      title: `Hostile responders (deadline ${TIMEOUT_MS} ms; the stock SDK is given up after ${TIMEOUT_MS} ms or 200 MiB)`,
+      rows,
+    };
   });
 }
 
@@ -57,6 +69,7 @@ async function facing(place, name, order, times) {
 
 /** @param {any} ours @param {any} stock */
 function endOf(ours, stock) {
-  const of = (/** @type {any} */ { outcome, bounded }) => (bounded === undefined ? outcome : `no end, given up (${bounded})`);
+  const of = (/** @type {any} */ { outcome, bounded }) =>
+    bounded === undefined ? outcome : `no end, given up (${bounded})`;
   return stock === undefined ? `imds-guard: ${of(ours)}` : `imds-guard: ${of(ours)}; stock: ${of(stock)}`;
 }

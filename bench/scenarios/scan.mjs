@@ -41,14 +41,36 @@ export async function scan({ short, large }) {
   // Not part of the public face, so it is built apart; where it can find the packages that it imports.
   const outDir = mkdtempSync(fileURLToPath(new URL("../../node_modules/.bench-", import.meta.url)));
   try {
-    await build({ entry: MODULES.map((name) => `${ROOM}${name}.ts`), outDir, format: "esm", target: "node20.19", config: false, silent: true });
+    await build({
+      entry: MODULES.map((name) => `${ROOM}${name}.ts`),
+      outDir,
+      format: "esm",
+      target: "node20.19",
+      config: false,
+      silent: true,
+    });
     const modules = Object.fromEntries(MODULES.map((name) => [name, pathToFileURL(join(outDir, `${name}.js`)).href]));
     for (const megabytes of sizes) writeEveLog(join(work, `${megabytes}.json`), megabytes * MB);
     return await withPlace({ host: "laptop", network: "none", lifetimeMs: LIFETIME_MS }, async (place) => {
-      const measured = logs.map((log) => ({ log, sets: (short ? FEW_RULES : RULES).map((rules) => ({ rules, answers: /** @type {Answer[]} */ ([]) })) }));
-      await inTurns(short ? 1 : PROCESSES, measured.flatMap(({ log, sets }) => sets.map(({ rules, answers }) => async () => {
-        answers.push(await place.run("scan.mjs", { modules, file: join(work, `${log.megabytes}.json`), rules, thorough: log.thorough }));
-      })));
+      const measured = logs.map((log) => ({
+        log,
+        sets: (short ? FEW_RULES : RULES).map((rules) => ({ rules, answers: /** @type {Answer[]} */ ([]) })),
+      }));
+      await inTurns(
+        short ? 1 : PROCESSES,
+        measured.flatMap(({ log, sets }) =>
+          sets.map(({ rules, answers }) => async () => {
+            answers.push(
+              await place.run("scan.mjs", {
+                modules,
+                file: join(work, `${log.megabytes}.json`),
+                rules,
+                thorough: log.thorough,
+              }),
+            );
+          }),
+        ),
+      );
       return measured.map(({ log, sets }) => section(log, sets));
     });
   } finally {
@@ -56,24 +78,48 @@ export async function scan({ short, large }) {
   }
 }
 
-/** @typedef {{ bytes: number, lines: number, findings: number, cpuSeconds: number, peakRss: number, reading: number }} Answer */
+/**
+ * @typedef {{ bytes: number, lines: number, findings: number, cpuSeconds: number, peakRss: number, reading: number }}
+ * Answer
+ */
 
-/** @param {Log} log @param {readonly { rules: number, answers: readonly Answer[] }[]} sets @returns {import("../figures.mjs").Section} */
+/**
+ * @param {Log} log @param {readonly { rules: number, answers: readonly Answer[] }[]} sets @returns
+ * {import("../figures.mjs").Section}
+ */
 function section(log, sets) {
   const rows = sets.flatMap(({ rules, answers }) => {
     const named = `${rules} ${rules === 1 ? "rule" : "rules"}`;
     const of = (/** @type {(answer: Answer) => number} */ figure) => answers.map(figure);
-    const bySize = (/** @type {string} */ chart) => (DRAWN.includes(rules) && !log.thorough ? { point: { chart, along: "megabytes of log", x: log.megabytes, line: named } } : {});
+    const bySize = (/** @type {string} */ chart) =>
+      DRAWN.includes(rules) && !log.thorough
+        ? { point: { chart, along: "megabytes of log", x: log.megabytes, line: named } }
+        : {};
     return [
-      { what: `${named}: processor time`, unit: "s", ours: of(({ cpuSeconds }) => cpuSeconds), ...bySize("Scanning a log: processor time by size") },
       {
-        what: `${named}: throughput`, unit: "MB/s", ours: of(({ bytes, cpuSeconds }) => bytes / MB / cpuSeconds),
+        what: `${named}: processor time`,
+        unit: "s",
+        ours: of(({ cpuSeconds }) => cpuSeconds),
+        ...bySize("Scanning a log: processor time by size"),
+      },
+      {
+        what: `${named}: throughput`,
+        unit: "MB/s",
+        ours: of(({ bytes, cpuSeconds }) => bytes / MB / cpuSeconds),
         point: { chart: "Scanning a log: throughput by number of rules", along: "rules", x: rules, line: log.name },
       },
-      { what: `${named}: peak RSS`, unit: "MiB", ours: of(({ peakRss }) => peakRss), ...bySize("Scanning a log: peak RSS of the process by size") },
+      {
+        what: `${named}: peak RSS`,
+        unit: "MiB",
+        ours: of(({ peakRss }) => peakRss),
+        ...bySize("Scanning a log: peak RSS of the process by size"),
+      },
     ];
   });
   const [{ lines = 0 } = {}] = sets[0]?.answers ?? [];
   const reading = sets.map(({ answers }) => answers[0]?.reading).join(", ");
-  return { title: `Scanning ${log.megabytes} MB of Suricata EVE${log.thorough ? ", every line parsed" : ""} (${number(lines)} lines; of the rules ${reading} read this log)`, rows };
+  return {
+    title: `Scanning ${log.megabytes} MB of Suricata EVE${log.thorough ? ", every line parsed" : ""} (${number(lines)} lines; of the rules ${reading} read this log)`,
+    rows,
+  };
 }

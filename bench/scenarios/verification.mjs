@@ -17,10 +17,24 @@ export async function verification() {
   // The room is not part of the public face, so it is built apart.
   const outDir = mkdtempSync(fileURLToPath(new URL("../../node_modules/.bench-", import.meta.url)));
   try {
-    await build({ entry: [`${ROOM}identity-document.ts`, `${ROOM}user-keys.ts`], outDir, format: "esm", target: "node20.19", config: false, silent: true });
+    await build({
+      entry: [`${ROOM}identity-document.ts`, `${ROOM}user-keys.ts`],
+      outDir,
+      format: "esm",
+      target: "node20.19",
+      config: false,
+      silent: true,
+    });
     const url = (/** @type {string} */ file) => pathToFileURL(join(outDir, file)).href;
     const { region, publicKeyPem } = SIGNED;
-    const order = { identity: url("identity-document.js"), keys: url("user-keys.js"), region, publicKeyPem, body: SIGNED.sign(documentText({ region })), count: 500 };
+    const order = {
+      identity: url("identity-document.js"),
+      keys: url("user-keys.js"),
+      region,
+      publicKeyPem,
+      body: SIGNED.sign(documentText({ region })),
+      count: 500,
+    };
     return await withPlace({ host: "laptop", network: "none" }, async (place) => {
       /** @type {number[]} */
       const first = [];
@@ -32,10 +46,13 @@ export async function verification() {
         warm.push(...answer.warm);
       }
       const goals = [oursAtMost(2)];
-      return { title: "Verifying a signed identity document (with AWS's key of the region, then the user's)", rows: [
-        { what: "first of a process", unit: "ms", ours: first, goals },
-        { what: "after that", unit: "ms", ours: warm, goals },
-      ] };
+      return {
+        title: "Verifying a signed identity document (with AWS's key of the region, then the user's)",
+        rows: [
+          { what: "first of a process", unit: "ms", ours: first, goals },
+          { what: "after that", unit: "ms", ours: warm, goals },
+        ],
+      };
     });
   } finally {
     rmSync(outDir, { recursive: true, force: true });

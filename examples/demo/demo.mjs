@@ -40,7 +40,10 @@ const time = (ms) => (ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFi
 /** @param {any} answer @param {import("./print.mjs").Tone} tone @returns {import("./print.mjs").Cell} */
 const taken = (answer, tone) => (answer.accessKeyId === undefined ? "none" : { text: answer.accessKeyId, tone });
 /** @param {any} answer @returns {string} */
-const why = ({ code, message }) => (message === undefined ? "" : `${code === undefined ? "" : `${code}: `}${String(message).replace("Could not load credentials from any providers. ", "")}`);
+const why = ({ code, message }) =>
+  message === undefined
+    ? ""
+    : `${code === undefined ? "" : `${code}: `}${String(message).replace("Could not load credentials from any providers. ", "")}`;
 
 async function impersonated() {
   title("1. A laptop, and somebody on its network who answers as 169.254.169.254");
@@ -64,23 +67,38 @@ async function impersonated() {
     const probing = await ask(machine, "guarded", {}, 1_200);
     const found = probing.events.find((/** @type {any} */ event) => event.code === "imds.impersonation_detected");
     process.stdout.write("\n");
-    paragraph(`With the background probe on, as it is by default, ${probing.sent.connections} connection asks whether anybody is there, without a secret, and:`);
+    paragraph(
+      `With the background probe on, as it is by default, ${probing.sent.connections} connection asks whether anybody is there, without a secret, and:`,
+    );
     if (found === undefined) return fact("event", "none: the probe found nobody", "bad");
     fact("event", `${found.code} (${found.severity})`, "bad");
     fact("", found.message);
     const { mac, interface: device, route, gateway, localAddress } = found.responder ?? {};
-    fact("who answers", [mac && `MAC ${mac}`, device && `on ${device}`, gateway && `through ${gateway}`].filter(Boolean).join(", ") || "the system does not tell");
-    fact("seen from", [localAddress, route && `route ${route}`].filter(Boolean).join(", ") || "the system does not tell");
+    fact(
+      "who answers",
+      [mac && `MAC ${mac}`, device && `on ${device}`, gateway && `through ${gateway}`].filter(Boolean).join(", ") ||
+        "the system does not tell",
+    );
+    fact(
+      "seen from",
+      [localAddress, route && `route ${route}`].filter(Boolean).join(", ") || "the system does not tell",
+    );
   });
 }
 
 async function genuine() {
   title("2. An EC2 Nitro instance with the genuine service");
-  paragraph("AWS signs what it says about the instance; here a throw-away key signs, which the guard is told to trust for one region.");
+  paragraph(
+    "AWS signs what it says about the instance; here a throw-away key signs, which the guard is told to trust for one region.",
+  );
   process.stdout.write("\n");
   await onMachine({ host: "ec2-nitro", network: "self" }, async (machine) => {
     const aws = createSigner();
-    const serve = /** @type {const} */ ({ kind: "genuine", privateKeyPem: aws.privateKeyPem, identity: { account: ACCOUNT, region: REGION } });
+    const serve = /** @type {const} */ ({
+      kind: "genuine",
+      privateKeyPem: aws.privateKeyPem,
+      identity: { account: ACCOUNT, region: REGION },
+    });
     await machine.serve(serve);
     const stock = await ask(machine, "stock");
     const stockSeen = await machine.seen();
@@ -91,8 +109,21 @@ async function genuine() {
     sideBySide([
       ["credentials", taken(stock, "good"), taken(guarded, "good")],
       ["their account", accountOf(stock.accessKeyId) ?? "none", accountOf(guarded.accessKeyId) ?? "none"],
-      ["proved", "nothing", attested === undefined ? { text: "nothing", tone: "bad" } : { text: `signature valid; instance ${attested.claimed.instanceId} and account ${attested.claimed.accountId} match`, tone: "good" }],
-      ["requests", `${stockSeen.total}, ${stockSeen.withoutToken} of IMDSv1`, `${guardedSeen.total}, ${guardedSeen.withoutToken} of IMDSv1`],
+      [
+        "proved",
+        "nothing",
+        attested === undefined
+          ? { text: "nothing", tone: "bad" }
+          : {
+              text: `signature valid; instance ${attested.claimed.instanceId} and account ${attested.claimed.accountId} match`,
+              tone: "good",
+            },
+      ],
+      [
+        "requests",
+        `${stockSeen.total}, ${stockSeen.withoutToken} of IMDSv1`,
+        `${guardedSeen.total}, ${guardedSeen.withoutToken} of IMDSv1`,
+      ],
       ["time", time(stock.ms), time(guarded.ms)],
       ...(guarded.message === undefined ? [] : [/** @type {const} */ (["what it says", "", why(guarded)])]),
     ]);
@@ -114,13 +145,21 @@ async function nobody() {
 }
 
 paragraph("Which credentials does a Node.js program take, and from whom?", "strong");
-const able = process.argv.includes("--loopback") ? { ok: /** @type {const} */ (false), reason: "--loopback was given" } : canUnshare();
+const able = process.argv.includes("--loopback")
+  ? { ok: /** @type {const} */ (false), reason: "--loopback was given" }
+  : canUnshare();
 if (able.ok) {
-  paragraph("Everything below happens on hosts made for it out of Linux namespaces, with the real addresses but without a network: nothing leaves this machine. Connections are read from the kernel's counters; times are of a fresh process and include loading the package.", "quiet");
+  paragraph(
+    "Everything below happens on hosts made for it out of Linux namespaces, with the real addresses but without a network: nothing leaves this machine. Connections are read from the kernel's counters; times are of a fresh process and include loading the package.",
+    "quiet",
+  );
   await impersonated();
   await genuine();
   await nobody();
 } else {
-  paragraph(`No hosts can be made here (${able.reason}), so this runs on loopback addresses: the metadata service is played on 127.0.0.1, and 169.254.169.254 is not contacted.`, "quiet");
+  paragraph(
+    `No hosts can be made here (${able.reason}), so this runs on loopback addresses: the metadata service is played on 127.0.0.1, and 169.254.169.254 is not contacted.`,
+    "quiet",
+  );
   await showOnLoopback();
 }

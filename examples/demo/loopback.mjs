@@ -21,8 +21,13 @@ const KEPT = ["PATH", "SystemRoot", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR"];
 
 /** @param {object} order @param {string} home @param {Record<string, string>} env @returns {Promise<any>} */
 async function ask(order, home, env) {
-  const base = Object.fromEntries(KEPT.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
-  const { stdout } = await run(process.execPath, [ASK, JSON.stringify(order)], { env: { ...base, HOME: home, USERPROFILE: home, ...env }, timeout: 20_000 });
+  const base = Object.fromEntries(
+    KEPT.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
+  const { stdout } = await run(process.execPath, [ASK, JSON.stringify(order)], {
+    env: { ...base, HOME: home, USERPROFILE: home, ...env },
+    timeout: 20_000,
+  });
   return JSON.parse(stdout);
 }
 
@@ -40,19 +45,45 @@ export async function showOnLoopback() {
     const stockConnections = impersonator.seen().connections;
     impersonator.play(behaviourOf("flawless"));
     // Loopback is explicit configuration and so may be asked; what stands in the way here is the proof.
-    const guarded = await ask({ chain: "guarded", init: { guard: { endpoint, attestation: "required", probe: "off" } } }, home, {});
+    const guarded = await ask(
+      { chain: "guarded", init: { guard: { endpoint, attestation: "required", probe: "off" } } },
+      home,
+      {},
+    );
     title("1. Somebody who answers as the metadata service");
     sideBySide([
-      ["credentials", { text: stock.accessKeyId ?? "none", tone: "bad" }, { text: guarded.accessKeyId ?? "none", tone: "good" }],
+      [
+        "credentials",
+        { text: stock.accessKeyId ?? "none", tone: "bad" },
+        { text: guarded.accessKeyId ?? "none", tone: "good" },
+      ],
       ["their account", `${accountOf(stock.accessKeyId) ?? "none"}: not yours`, accountOf(guarded.accessKeyId) ?? "-"],
       ["connections", String(stockConnections), String(impersonator.seen().connections)],
       ["what it says", stock.message ?? "nothing", `${guarded.code}: ${guarded.message}`],
     ]);
     fact("advice", guarded.advice ?? "", "quiet");
 
-    const honest = await ask({ chain: "guarded", init: { guard: { endpoint: genuine.url, attestation: "required", probe: "off", certificates: { [REGION]: aws.publicKeyPem } } } }, home, {});
+    const honest = await ask(
+      {
+        chain: "guarded",
+        init: {
+          guard: {
+            endpoint: genuine.url,
+            attestation: "required",
+            probe: "off",
+            certificates: { [REGION]: aws.publicKeyPem },
+          },
+        },
+      },
+      home,
+      {},
+    );
     title("2. The genuine service, its document signed with a key the guard was given");
-    fact("credentials", honest.accessKeyId ?? `none: ${honest.code} ${honest.message}`, honest.accessKeyId === undefined ? "bad" : "good");
+    fact(
+      "credentials",
+      honest.accessKeyId ?? `none: ${honest.code} ${honest.message}`,
+      honest.accessKeyId === undefined ? "bad" : "good",
+    );
     fact("their account", accountOf(honest.accessKeyId) ?? "none");
     fact("requests", `${genuine.counters.total}, ${genuine.counters.withoutToken} of IMDSv1`);
 

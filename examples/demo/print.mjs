@@ -5,7 +5,8 @@ const WIDTH = 80;
 const LABEL = 16;
 const LEFT = 30;
 const RIGHT = WIDTH - LABEL - LEFT - 4;
-const COLOURED = process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined && process.env["TERM"] !== "dumb";
+const COLOURED =
+  process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined && process.env["TERM"] !== "dumb";
 
 /** @typedef {"bad" | "good" | "quiet" | "strong"} Tone */
 /** @typedef {string | { text: string, tone: Tone }} Cell */

@@ -5,7 +5,15 @@
  */
 import { readFileSync } from "node:fs";
 
-const { accessKeyId, secretAccessKey, sessionToken, expiration } = JSON.parse(readFileSync(process.env["CREDENTIALS_FILE"] ?? "credentials.json", "utf8"));
+const { accessKeyId, secretAccessKey, sessionToken, expiration } = JSON.parse(
+  readFileSync(process.env["CREDENTIALS_FILE"] ?? "credentials.json", "utf8"),
+);
 process.stdout.write(
-  JSON.stringify({ Version: 1, AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, SessionToken: sessionToken, Expiration: expiration }),
+  JSON.stringify({
+    Version: 1,
+    AccessKeyId: accessKeyId,
+    SecretAccessKey: secretAccessKey,
+    SessionToken: sessionToken,
+    Expiration: expiration,
+  }),
 );

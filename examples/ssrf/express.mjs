@@ -6,8 +6,9 @@
  *     curl 'http://127.0.0.1:3000/preview?url=https://example.com/'
  *
  * Without the first import, whoever may name a URL reads this host's instance metadata through it. No list of forbidden
- * addresses in front of `fetch` would help for long: the address has dozens of spellings, names and redirects lead there, and
- * DNS may answer differently the second time. The firewall looks where all of them end, at the connection itself.
+ * addresses in front of `fetch` would help for long: the address has dozens of spellings, names and redirects lead
+ * there, and DNS may answer differently the second time. The firewall looks where all of them end, at the connection
+ * itself.
  */
 import "imds-guard/register"; // the one line: first of all imports, or `node -r imds-guard/register express.mjs`
 import express from "express";
@@ -19,7 +20,11 @@ app.get("/preview", async (request, response) => {
   try {
     const page = await fetch(String(request.query["url"]), { signal: AbortSignal.timeout(5_000) });
     const text = await beginningOf(page);
-    response.json({ url: page.url, status: page.status, title: /<title>([^<]*)/i.exec(text)?.[1] ?? text.slice(0, 80) });
+    response.json({
+      url: page.url,
+      status: page.status,
+      title: /<title>([^<]*)/i.exec(text)?.[1] ?? text.slice(0, 80),
+    });
   } catch (error) {
     // What a user is told: that it failed. Why, the log says.
     console.error("no preview:", error);

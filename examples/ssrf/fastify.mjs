@@ -5,7 +5,8 @@
  *     node fastify.mjs
  *     curl 'http://127.0.0.1:3000/image?url=http://images.example/cat.png'
  *
- * The one line is the same as for `fetch`: whichever client a service or its dependencies use, the connection is refused.
+ * The one line is the same as for `fetch`: whichever client a service or its dependencies use, the connection is
+ * refused.
  */
 import "imds-guard/register"; // the one line: first of all imports, or `node -r imds-guard/register fastify.mjs`
 import http from "node:http";
@@ -15,16 +16,23 @@ import Fastify from "fastify";
 const MAX_REDIRECTS = 5;
 const app = Fastify();
 
-app.get("/image", { schema: { querystring: { type: "object", required: ["url"], properties: { url: { type: "string" } } } } }, async (request, reply) => {
-  try {
-    const { url } = /** @type {{ url: string }} */ (request.query);
-    const picture = await follow(new URL(url));
-    return await reply.code(picture.statusCode ?? 502).type(picture.headers["content-type"] ?? "application/octet-stream").send(picture);
-  } catch (error) {
-    console.error("no image:", error);
-    return reply.code(502).send({ error: "This image cannot be shown." });
-  }
-});
+app.get(
+  "/image",
+  { schema: { querystring: { type: "object", required: ["url"], properties: { url: { type: "string" } } } } },
+  async (request, reply) => {
+    try {
+      const { url } = /** @type {{ url: string }} */ (request.query);
+      const picture = await follow(new URL(url));
+      return await reply
+        .code(picture.statusCode ?? 502)
+        .type(picture.headers["content-type"] ?? "application/octet-stream")
+        .send(picture);
+    } catch (error) {
+      console.error("no image:", error);
+      return reply.code(502).send({ error: "This image cannot be shown." });
+    }
+  },
+);
 
 /** @param {URL} url @param {number} [redirects] @returns {Promise<http.IncomingMessage>} */
 async function follow(url, redirects = 0) {

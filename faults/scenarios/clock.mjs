@@ -5,7 +5,20 @@ import { openStage, print } from "../stage.mjs";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-const JUMPS = [5 * MINUTE, -5 * MINUTE, HOUR, -HOUR, 7 * HOUR, -7 * HOUR, 24 * HOUR, -24 * HOUR, 365 * 24 * HOUR, -365 * 24 * HOUR, 3_650 * 24 * HOUR, -3_650 * 24 * HOUR];
+const JUMPS = [
+  5 * MINUTE,
+  -5 * MINUTE,
+  HOUR,
+  -HOUR,
+  7 * HOUR,
+  -7 * HOUR,
+  24 * HOUR,
+  -24 * HOUR,
+  365 * 24 * HOUR,
+  -365 * 24 * HOUR,
+  3_650 * 24 * HOUR,
+  -3_650 * 24 * HOUR,
+];
 
 const rounds = Number(process.argv[2]);
 const stage = await openStage();
@@ -20,4 +33,9 @@ for (let round = 0; round < rounds; round += 1) {
     await stage.settle();
   }
 }
-print(await stage.report({ atMostPerRefresh: 4, note: `${rounds * JUMPS.length} jumps of up to ten years, forward and back` }));
+print(
+  await stage.report({
+    atMostPerRefresh: 4,
+    note: `${rounds * JUMPS.length} jumps of up to ten years, forward and back`,
+  }),
+);

@@ -25,11 +25,19 @@ for (let cycle = 0; cycle < 5; cycle += 1) {
   stage.due(30 * 60_000);
   await stage.ask(1, { forceRefresh: true });
   await stage.settle();
-  await new Promise((resolve) => { setTimeout(resolve, 50); });
+  await new Promise((resolve) => {
+    setTimeout(resolve, 50);
+  });
 }
 const text = readFileSync(eventsFile, "utf8");
 const missed = [
   ...(failing === 0 ? ["nothing was said about a file that cannot be written"] : []),
   ...(text.length <= before ? ["nothing was written any more once there was room"] : []),
 ];
-print(await stage.report({ atMostPerRefresh: 4, note: `events.file_failing told ${failing} times; ${text.length - before} bytes written once there was room`, missed }));
+print(
+  await stage.report({
+    atMostPerRefresh: 4,
+    note: `events.file_failing told ${failing} times; ${text.length - before} bytes written once there was room`,
+    missed,
+  }),
+);

@@ -1,5 +1,8 @@
 // @ts-check
-/** The host name of an endpoint does not resolve at first, and stops resolving again and again after it was resolved once. */
+/**
+ * The host name of an endpoint does not resolve at first, and stops resolving again and again after it was resolved
+ * once.
+ */
 import { createSocket } from "node:dgram";
 import { decode, encode } from "dns-packet";
 import { openStage, print } from "../stage.mjs";
@@ -17,10 +20,16 @@ server.on("message", (message, { port, address: asker }) => {
   const { id, questions = [] } = decode(message);
   queries += 1;
   if (!known) return;
-  const answers = questions.filter(({ type }) => type === "A").map(({ name }) => ({ name, type: /** @type {const} */ ("A"), ttl: 1, data: "127.0.0.1" }));
+  const answers = questions
+    .filter(({ type }) => type === "A")
+    .map(({ name }) => ({ name, type: /** @type {const} */ ("A"), ttl: 1, data: "127.0.0.1" }));
   server.send(encode({ type: "response", id, flags: 0x8180, questions, answers }), port, asker);
 });
-await new Promise((resolve) => { server.bind(53, "127.0.0.1", () => { resolve(undefined); }); });
+await new Promise((resolve) => {
+  server.bind(53, "127.0.0.1", () => {
+    resolve(undefined);
+  });
+});
 
 const stage = await openStage({ guard: named, address });
 const early = await stage.ask();
@@ -36,7 +45,16 @@ for (let cycle = 0; cycle < cycles; cycle += 1) {
   await stage.settle();
 }
 const missed = [
-  ...(early ? ["a name that did not resolve was reached"] : []), ...(queries > asked ? [`the name was asked for again ${queries - asked} times, although what it resolved to is pinned`] : []),
+  ...(early ? ["a name that did not resolve was reached"] : []),
+  ...(queries > asked
+    ? [`the name was asked for again ${queries - asked} times, although what it resolved to is pinned`]
+    : []),
 ];
 server.close();
-print(await stage.report({ atMostPerRefresh: 4, missed, note: "no answer before the first call and at every other renewal; resolved once and pinned" }));
+print(
+  await stage.report({
+    atMostPerRefresh: 4,
+    missed,
+    note: "no answer before the first call and at every other renewal; resolved once and pinned",
+  }),
+);

@@ -1,5 +1,8 @@
 // @ts-check
-/** A simulated month: an application that asks every minute, with outages of up to five hours and a restart every few days. */
+/**
+ * A simulated month: an application that asks every minute, with outages of up to five hours and a restart every few
+ * days.
+ */
 import { advance } from "../clock.mjs";
 import { drawing, openStage, print } from "../stage.mjs";
 
@@ -27,6 +30,9 @@ for (let minute = 0; minute < days * 24 * 60; minute += 1) {
   await stage.settle();
 }
 await stage.start();
-const report = await stage.report({ atMostPerRefresh: 0, note: `${days} days, ${outages} outages of up to five hours` });
+const report = await stage.report({
+  atMostPerRefresh: 0,
+  note: `${days} days, ${outages} outages of up to five hours`,
+});
 const perRefresh = report.requests / Math.max(1, report.refreshes);
 print({ ...report, perRefresh, atMostPerRefresh: 4 });

@@ -10,7 +10,11 @@ for (let cycle = 0; cycle < Number(cycleCount); cycle += 1) {
   stage.due();
   const outcome = outcomes[Math.floor(draw() * outcomes.length)] ?? "503";
   // Up to four in a row: one more than the guard asks within one operation.
-  const fault = /** @type {const} */ ({ path: /./, outcome: /^\d+$/.test(outcome) ? Number(outcome) : /** @type {any} */ (outcome), times: 1 + Math.floor(draw() * 4) });
+  const fault = /** @type {const} */ ({
+    path: /./,
+    outcome: /^\d+$/.test(outcome) ? Number(outcome) : /** @type {any} */ (outcome),
+    times: 1 + Math.floor(draw() * 4),
+  });
   stage.imds()?.fail(fault);
   await stage.ask(10);
   await stage.settle();

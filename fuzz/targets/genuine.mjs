@@ -1,5 +1,8 @@
 // @ts-check
-/** Identity messages in the shapes that AWS has served, signed once with a key that nobody kept, and that key's public half. */
+/**
+ * Identity messages in the shapes that AWS has served, signed once with a key that nobody kept, and that key's public
+ * half.
+ */
 
 const lines = (/** @type {readonly string[]} */ ...parts) => Buffer.from(parts.join(""), "base64");
 

@@ -39,7 +39,8 @@ function readElement(bytes: Buffer, start: number, limit: number, depth: number)
   if (limit - start < 2) throw attestationInvalid("ber-truncated");
   const tag = bytes.readUInt8(start);
   const tagClass = tag & CLASS;
-  if ((tag & TAG_NUMBER) === TAG_NUMBER || (tagClass !== 0 && tagClass !== CONTEXT_SPECIFIC)) throw attestationInvalid("ber-tag");
+  if ((tag & TAG_NUMBER) === TAG_NUMBER || (tagClass !== 0 && tagClass !== CONTEXT_SPECIFIC))
+    throw attestationInvalid("ber-tag");
   // Universal tag 0 is the end-of-contents marker; as an element it is a parser trap.
   if (tagClass === 0 && (tag & TAG_NUMBER) === 0) throw attestationInvalid("ber-tag");
   return bytes.readUInt8(start + 1) === INDEFINITE
@@ -69,7 +70,7 @@ function readDefinite(bytes: Buffer, tag: number, start: number, limit: number, 
   const children: BerElement[] = [];
   let definite = true;
   if ((tag & CONSTRUCTED) !== 0) {
-    for (let at = from; at < end; ) {
+    for (let at = from; at < end;) {
       const child = readElement(bytes, at, end, depth + 1);
       children.push(child);
       definite &&= child.definite;

@@ -6,7 +6,10 @@ import type { AccountOfKey, UnknownAccountReason } from "./access-key.js";
 import { IDENTITY_PATH } from "./attestation-error.js";
 import type { IdentityDocument } from "./identity-document.js";
 
-/** What is known so far. Every field may be left out; a missing one leaves its comparison unmade, and the report says so. */
+/**
+ * What is known so far. Every field may be left out; a missing one leaves its comparison unmade, and the report says
+ * so.
+ */
 export interface BindingInput {
   /** A document that was verified. An unverified one must never be given. */
   readonly document?: IdentityDocument | undefined;
@@ -111,7 +114,10 @@ function checkInstance({ document, hostInstanceId, hostInstanceIdMissing }: Bind
   return failed(
     "ERR_IMDS_INSTANCE_MISMATCH",
     `The identity document is of instance ${document.instanceId}, but this host is ${shown(hostInstanceId)}`,
-    [signedFact(document.instanceId, "the signed document is of this instance"), { source: "host", value: shown(hostInstanceId), says: "this host is this instance" }],
+    [
+      signedFact(document.instanceId, "the signed document is of this instance"),
+      { source: "host", value: shown(hostInstanceId), says: "this host is this instance" },
+    ],
     "Somebody replays the genuine document of another instance. Do not use the credentials; find out who answers at the metadata address.",
   );
 }
@@ -121,13 +127,20 @@ function checkAccount({ document, accessKeyId }: BindingInput): Finding {
   if (accessKeyId === undefined) return { why: "no access key was compared" };
   const key = accountOfAccessKey(accessKeyId);
   if (key.kind === "unknown") return { why: WHY_UNKNOWN[key.reason] };
-  return agree(document.accountId, key.accountId, "the identity document", "the access key", [signedAccount(document), keyFact(accessKeyId, key)]);
+  return agree(document.accountId, key.accountId, "the identity document", "the access key", [
+    signedAccount(document),
+    keyFact(accessKeyId, key),
+  ]);
 }
 
 function checkAccountField(input: BindingInput): Finding {
   const claimed = input.accountIdField;
   if (claimed === undefined) return undefined;
-  return checkClaim(input, { kind: "known", accountId: claimed }, "the AccountId field", { source: "AccountId", value: shown(claimed), says: "claimed beside the credentials" });
+  return checkClaim(input, { kind: "known", accountId: claimed }, "the AccountId field", {
+    source: "AccountId",
+    value: shown(claimed),
+    says: "claimed beside the credentials",
+  });
 }
 
 function checkInstanceProfileArn(input: BindingInput): Finding {
@@ -135,21 +148,36 @@ function checkInstanceProfileArn(input: BindingInput): Finding {
   if (arn === undefined) return undefined;
   const accountId = /^arn:aws(?:-[a-z]+)*:iam::(\d{12}):instance-profile\/[\x21-\x7e]+$/.exec(arn)?.[1];
   if (accountId === undefined) return { why: "InstanceProfileArn is not the ARN of an instance profile" };
-  return checkClaim(input, { kind: "known", accountId }, "the instance profile ARN", { source: "GET /latest/meta-data/iam/info", value: arn.slice(0, arn.indexOf("/")), says: "claimed instance profile" });
+  return checkClaim(input, { kind: "known", accountId }, "the instance profile ARN", {
+    source: "GET /latest/meta-data/iam/info",
+    value: arn.slice(0, arn.indexOf("/")),
+    says: "claimed instance profile",
+  });
 }
 
 function checkInstanceProfileId(input: BindingInput): Finding {
   const id = input.instanceProfileId;
   if (id === undefined) return undefined;
-  return checkClaim(input, accountOfPrincipalId(id), "the instance profile id", { source: "GET /latest/meta-data/iam/info", value: printable(id, 32), says: "claimed instance profile id" });
+  return checkClaim(input, accountOfPrincipalId(id), "the instance profile id", {
+    source: "GET /latest/meta-data/iam/info",
+    value: printable(id, 32),
+    says: "claimed instance profile id",
+  });
 }
 
 /** A claim of the responder is held against the signed account, or, without one, against that of the access key. */
-function checkClaim({ document, accessKeyId }: BindingInput, claim: AccountOfKey, name: string, fact: Evidence): Finding {
+function checkClaim(
+  { document, accessKeyId }: BindingInput,
+  claim: AccountOfKey,
+  name: string,
+  fact: Evidence,
+): Finding {
   if (claim.kind === "unknown") return { why: WHY_UNKNOWN[claim.reason] };
-  if (document !== undefined) return agree(document.accountId, claim.accountId, "the identity document", name, [signedAccount(document), fact]);
+  if (document !== undefined)
+    return agree(document.accountId, claim.accountId, "the identity document", name, [signedAccount(document), fact]);
   const key = accountOfAccessKey(accessKeyId ?? "");
-  if (accessKeyId === undefined || key.kind === "unknown") return { why: "neither a signed document nor the access key tells an account to compare with" };
+  if (accessKeyId === undefined || key.kind === "unknown")
+    return { why: "neither a signed document nor the access key tells an account to compare with" };
   return agree(key.accountId, claim.accountId, "the access key", name, [keyFact(accessKeyId, key), fact]);
 }
 
@@ -173,9 +201,15 @@ function checkExpectedAccount(input: BindingInput): Finding {
   if (accessKeyId !== undefined && key?.kind === "known") known.push([key.accountId, keyFact(accessKeyId, key)]);
   if (document !== undefined) known.push([document.accountId, signedAccount(document)]);
   const foreign = known.filter(([accountId]) => !expectedAccounts.includes(accountId));
-  if (foreign[0] !== undefined) return unexpectedAccount(foreign[0][0], expectedAccounts, foreign.map(([, fact]) => fact));
+  if (foreign[0] !== undefined)
+    return unexpectedAccount(
+      foreign[0][0],
+      expectedAccounts,
+      foreign.map(([, fact]) => fact),
+    );
   if (accessKeyId !== undefined && key?.kind === "unknown") {
-    // The account of the instance is not yet that of the credentials, so a signed document does not stand in for the key.
+    // The account of the instance is not yet that of the credentials, so a signed document does not stand in for the
+    // key.
     return onUnknownAccount === "refuse" ? unknownAccount(accessKeyId, key.reason) : { why: WHY_UNKNOWN[key.reason] };
   }
   return known.length > 0 ? "bound" : { why: "neither a signed document nor an access key tells an account" };
@@ -214,7 +248,13 @@ const WHY_UNKNOWN: Readonly<Record<UnknownAccountReason, string>> = {
   "not-a-principal-id": "the id is not that of a role, user or instance profile",
 };
 
-function agree(left: string, right: string, leftName: string, rightName: string, evidence: readonly Evidence[]): Finding {
+function agree(
+  left: string,
+  right: string,
+  leftName: string,
+  rightName: string,
+  evidence: readonly Evidence[],
+): Finding {
   if (left === right) return "bound";
   return failed(
     "ERR_IMDS_ACCOUNT_MISMATCH",
@@ -224,7 +264,11 @@ function agree(left: string, right: string, leftName: string, rightName: string,
   );
 }
 
-function unexpectedAccount(accountId: string, expected: readonly string[], evidence: readonly Evidence[]): ImdsImpersonationError {
+function unexpectedAccount(
+  accountId: string,
+  expected: readonly string[],
+  evidence: readonly Evidence[],
+): ImdsImpersonationError {
   return failed(
     "ERR_IMDS_ACCOUNT_UNEXPECTED",
     `The credentials are of account ${accountId}, which is not among the expected accounts (${listed(expected)})`,
@@ -242,7 +286,12 @@ function unknownAccount(accessKeyId: string, reason: UnknownAccountReason): Imds
   );
 }
 
-function failed(code: ImpersonationCode, message: string, evidence: readonly Evidence[], advice: string): ImdsImpersonationError {
+function failed(
+  code: ImpersonationCode,
+  message: string,
+  evidence: readonly Evidence[],
+  advice: string,
+): ImdsImpersonationError {
   return new ImdsImpersonationError(code, message, { evidence, advice });
 }
 
@@ -255,11 +304,19 @@ function signedFact(value: string, says: string): Evidence {
 }
 
 function keyFact(accessKeyId: string, key: { readonly accountId: string }): Evidence {
-  return { source: "AccessKeyId", value: maskAccessKeyId(accessKeyId), says: `the access key is of account ${key.accountId}` };
+  return {
+    source: "AccessKeyId",
+    value: maskAccessKeyId(accessKeyId),
+    says: `the access key is of account ${key.accountId}`,
+  };
 }
 
 function roleFact(roleName: string): Evidence {
-  return { source: "GET /latest/meta-data/iam/security-credentials/", value: printable(roleName), says: "the role offered" };
+  return {
+    source: "GET /latest/meta-data/iam/security-credentials/",
+    value: printable(roleName),
+    says: "the role offered",
+  };
 }
 
 /** Plain ids as they are, anything else quoted and escaped. */

@@ -90,7 +90,9 @@ function verifyAttributes(signed: SignedIdentity, key: KeyObject): boolean {
 
 function decodeBase64(body: Uint8Array): Buffer {
   if (body.length === 0 || body.length > MAX_TEXT_BYTES) throw attestationInvalid("text-size");
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1").replace(/[ \t\r\n]+/g, "");
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+    .toString("latin1")
+    .replace(/[ \t\r\n]+/g, "");
   const bytes = Buffer.from(text, "base64");
   // Node decodes leniently (URL-safe letters, missing padding, rubbish); only what encodes back to itself is base64.
   if (text === "" || bytes.toString("base64") !== text) throw attestationInvalid("text-base64");
@@ -134,7 +136,9 @@ function readSigner(signer: BerElement): Omit<SignedIdentity, "content"> {
   return { ...readAttributes(attributes), signature: octets };
 }
 
-function readAttributes(attributes: BerElement): Pick<SignedIdentity, "signedAttributes" | "messageDigest" | "signingTime"> {
+function readAttributes(
+  attributes: BerElement,
+): Pick<SignedIdentity, "signedAttributes" | "messageDigest" | "signingTime"> {
   const values = new Map<string, BerElement>();
   for (const attribute of partsOf(attributes, TAG.context0, "signed-attributes")) {
     const [type, set] = exactly(partsOf(attribute, TAG.sequence, "signed-attributes"), 2, "signed-attributes");
@@ -151,7 +155,11 @@ function readAttributes(attributes: BerElement): Pick<SignedIdentity, "signedAtt
   const signedAttributes = Buffer.from(attributes.raw);
   signedAttributes[0] = TAG.set;
   const signingTime = values.get(OID.signingTime);
-  return { signedAttributes, messageDigest, signingTime: signingTime === undefined ? undefined : readTime(signingTime) };
+  return {
+    signedAttributes,
+    messageDigest,
+    signingTime: signingTime === undefined ? undefined : readTime(signingTime),
+  };
 }
 
 /** RFC 5652, section 11.3: UTCTime through 2049, GeneralizedTime after, both in `Z` with seconds. */
@@ -159,13 +167,18 @@ function readTime(time: BerElement): string {
   const text = time.body.toString("latin1");
   const century = time.tag === TAG.generalizedTime ? "" : text < "5" ? "20" : "19";
   const iso = `${century}${text}`.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z");
-  if ((time.tag !== TAG.utcTime && time.tag !== TAG.generalizedTime) || !isUtcTime(iso)) throw attestationInvalid("attribute-signing-time");
+  if ((time.tag !== TAG.utcTime && time.tag !== TAG.generalizedTime) || !isUtcTime(iso))
+    throw attestationInvalid("attribute-signing-time");
   return iso;
 }
 
 type Tuple<N extends number, T, R extends T[] = []> = R["length"] extends N ? R : Tuple<N, T, [...R, T]>;
 
-function exactly<N extends number>(parts: readonly BerElement[], count: N, rule: AttestationRule): Tuple<N, BerElement> {
+function exactly<N extends number>(
+  parts: readonly BerElement[],
+  count: N,
+  rule: AttestationRule,
+): Tuple<N, BerElement> {
   if (parts.length !== count) throw attestationInvalid(rule);
   return parts as unknown as Tuple<N, BerElement>;
 }

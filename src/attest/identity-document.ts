@@ -43,8 +43,10 @@ const SANE = /^[\w.:-]{1,64}$/;
  * Verifies the body of `/latest/dynamic/instance-identity/rsa2048` against `keyRing` and returns the embedded document.
  * The document's own region chooses the key, so a document is only ever as good as the key of the region it names.
  *
- * @throws ImdsImpersonationError `ERR_IMDS_ATTESTATION_INVALID` (not a genuine document; `evidence[0].value` is the rule
- *   that failed) or `ERR_IMDS_ATTESTATION_REGION` (well-formed, but its region has no key: genuine or not, it proves nothing)
+ * @throws ImdsImpersonationError `ERR_IMDS_ATTESTATION_INVALID` (not a genuine document; `evidence[0].value` is the
+ * rule
+ *   that failed) or `ERR_IMDS_ATTESTATION_REGION` (well-formed, but its region has no key: genuine or not, it proves
+ * nothing)
  */
 export function attestDocument(body: Uint8Array, keyRing: KeyRing): AttestedDocument {
   const signed = readSignedIdentity(body);
@@ -72,11 +74,20 @@ export function parseIdentityDocument(content: Buffer): IdentityDocument {
     instanceId: required(fields, "instanceId", isInstanceId, "document-instance"),
     region: required(fields, "region", isRegionName, "document-region"),
     pendingTime: required(fields, "pendingTime", isUtcTime, "document-pending-time"),
-    ...Object.fromEntries(OPTIONAL.map((name) => [name, fields.get(name)] as const).filter(([, value]) => typeof value === "string" && SANE.test(value))),
+    ...Object.fromEntries(
+      OPTIONAL.map((name) => [name, fields.get(name)] as const).filter(
+        ([, value]) => typeof value === "string" && SANE.test(value),
+      ),
+    ),
   };
 }
 
-function required(fields: ReadonlyMap<string, unknown>, name: string, isValid: (text: string) => boolean, rule: AttestationRule): string {
+function required(
+  fields: ReadonlyMap<string, unknown>,
+  name: string,
+  isValid: (text: string) => boolean,
+  rule: AttestationRule,
+): string {
   const value = fields.get(name);
   if (typeof value !== "string" || !isValid(value)) throw attestationInvalid(rule);
   return value;
@@ -128,10 +139,20 @@ function countMembers(text: string): number {
 }
 
 function unknownRegion(region: string): ImdsImpersonationError {
-  return new ImdsImpersonationError("ERR_IMDS_ATTESTATION_REGION", `No public key is known for the region ${region} that the instance identity document names`, {
-    evidence: [{ source: `GET ${IDENTITY_PATH}`, value: region, says: "the document names a region without a known key, so its signature cannot be verified" }],
-    advice:
-      "If this instance is in that region, add the region's RSA-2048 certificate from the AWS documentation to the trusted " +
-      "certificates, or set expectedAccounts or AWS_REGION, or update imds-guard. If it is not, whoever answered is not the instance metadata service.",
-  });
+  return new ImdsImpersonationError(
+    "ERR_IMDS_ATTESTATION_REGION",
+    `No public key is known for the region ${region} that the instance identity document names`,
+    {
+      evidence: [
+        {
+          source: `GET ${IDENTITY_PATH}`,
+          value: region,
+          says: "the document names a region without a known key, so its signature cannot be verified",
+        },
+      ],
+      advice:
+        "If this instance is in that region, add the region's RSA-2048 certificate from the AWS documentation to the trusted " +
+        "certificates, or set expectedAccounts or AWS_REGION, or update imds-guard. If it is not, whoever answered is not the instance metadata service.",
+    },
+  );
 }

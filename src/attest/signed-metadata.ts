@@ -14,8 +14,8 @@ const UNSIGNED_DOCUMENT = "dynamic/instance-identity/document";
 const DOCUMENT_FIELDS = ["accountId", "instanceId", "region"] as const;
 
 /**
- * Holds the answer to a GET of `path` (`/latest/...` or `/<date>/...`) against the document that was verified. The rest of
- * the metadata is signed by nobody and passes.
+ * Holds the answer to a GET of `path` (`/latest/...` or `/<date>/...`) against the document that was verified. The rest
+ * of the metadata is signed by nobody and passes.
  *
  * @throws ImdsImpersonationError `ERR_IMDS_INSTANCE_MISMATCH`
  */
@@ -41,11 +41,16 @@ function objectIn(body: Buffer): Readonly<Record<string, unknown>> {
 
 function compare(path: string, field: string, stated: unknown, signed: string | undefined): void {
   if (stated === undefined || signed === undefined || stated === signed) return;
-  throw new ImdsImpersonationError("ERR_IMDS_INSTANCE_MISMATCH", `The metadata of IMDS contradicts the document that AWS signed: another ${field}`, {
-    evidence: [
-      { source: path, value: printable(String(stated)), says: `IMDS states this ${field}` },
-      { source: "instance identity document", value: signed, says: `AWS signed this ${field}` },
-    ],
-    advice: "Somebody relays the document of this instance, or has taken the address over since. Do not use what it gave, and find out who it is.",
-  });
+  throw new ImdsImpersonationError(
+    "ERR_IMDS_INSTANCE_MISMATCH",
+    `The metadata of IMDS contradicts the document that AWS signed: another ${field}`,
+    {
+      evidence: [
+        { source: path, value: printable(String(stated)), says: `IMDS states this ${field}` },
+        { source: "instance identity document", value: signed, says: `AWS signed this ${field}` },
+      ],
+      advice:
+        "Somebody relays the document of this instance, or has taken the address over since. Do not use what it gave, and find out who it is.",
+    },
+  );
 }

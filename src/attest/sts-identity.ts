@@ -61,17 +61,29 @@ const ARN = /^arn:aws[a-z-]*:(?:sts|iam)::(\d{12}):[\w+=,.@/-]{1,2048}$/;
  * @throws ImdsImpersonationError `ERR_IMDS_STS_MISMATCH` when STS names another identity or refuses the credentials
  * @throws ImdsUnavailableError `ERR_IMDS_STS_UNAVAILABLE` when STS cannot be asked
  */
-export async function verifyWithSts(credentials: SignableCredentials, expected: ExpectedIdentity, options: StsOptions): Promise<CallerIdentity> {
+export async function verifyWithSts(
+  credentials: SignableCredentials,
+  expected: ExpectedIdentity,
+  options: StsOptions,
+): Promise<CallerIdentity> {
   const identity = await getCallerIdentity(credentials, options);
   if (expected.account !== undefined && identity.account !== expected.account) {
     throw mismatch(identity, `account ${identity.account}`, `account ${expected.account}`);
   }
   const [, role, session] = /:assumed-role\/([^/]+)\/([^/]+)$/.exec(identity.arn) ?? [];
   if (expected.roleName !== undefined && role !== expected.roleName) {
-    throw mismatch(identity, role === undefined ? "no role" : `role ${printable(role)}`, `role ${printable(expected.roleName)}`);
+    throw mismatch(
+      identity,
+      role === undefined ? "no role" : `role ${printable(role)}`,
+      `role ${printable(expected.roleName)}`,
+    );
   }
   if (expected.instanceId !== undefined && session !== expected.instanceId) {
-    throw mismatch(identity, session === undefined ? "no role session" : `session ${printable(session)}`, `instance ${expected.instanceId}`);
+    throw mismatch(
+      identity,
+      session === undefined ? "no role session" : `session ${printable(session)}`,
+      `instance ${expected.instanceId}`,
+    );
   }
   return identity;
 }
@@ -83,7 +95,8 @@ async function getCallerIdentity(credentials: SignableCredentials, options: StsO
   if (status !== 200) throw unavailable(`HTTP ${status}`);
   const account = onlyMatch(body, /<Account>(\d{12})<\/Account>/g);
   const arn = onlyMatch(body, /<Arn>([^<]{1,2100})<\/Arn>/g);
-  if (account === undefined || arn === undefined || ARN.exec(arn)?.[1] !== account) throw unavailable("an answer that is none of GetCallerIdentity");
+  if (account === undefined || arn === undefined || ARN.exec(arn)?.[1] !== account)
+    throw unavailable("an answer that is none of GetCallerIdentity");
   return { account, arn };
 }
 
@@ -103,7 +116,11 @@ function onlyMatch(text: string, pattern: RegExp): string | undefined {
 }
 
 /** Signature Version 4, by the SDK's own signer. */
-async function signedHeaders(url: URL, region: string, credentials: SignableCredentials): Promise<Record<string, string>> {
+async function signedHeaders(
+  url: URL,
+  region: string,
+  credentials: SignableCredentials,
+): Promise<Record<string, string>> {
   const { SignatureV4 } = membersOf(await import("@smithy/signature-v4"));
   const signer = new SignatureV4({ service: "sts", region, credentials, sha256: NodeSha256 });
   const { headers } = await signer.sign({
@@ -134,7 +151,11 @@ class NodeSha256 {
   }
 }
 
-async function post(url: URL, headers: Record<string, string>, options: StsOptions): Promise<{ status: number; body: string }> {
+async function post(
+  url: URL,
+  headers: Record<string, string>,
+  options: StsOptions,
+): Promise<{ status: number; body: string }> {
   const https = await import("node:https");
   return new Promise((resolve, reject) => {
     const fail = (why: string, cause?: unknown): void => {
@@ -158,7 +179,9 @@ async function post(url: URL, headers: Record<string, string>, options: StsOptio
         if (total > MAX_BODY) fail("an answer of more than 64 KiB");
         else chunks.push(chunk);
       });
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }));
+      response.on("end", () =>
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }),
+      );
     });
     request.end(BODY);
   });
@@ -167,10 +190,14 @@ async function post(url: URL, headers: Record<string, string>, options: StsOptio
 const SOURCE = "STS GetCallerIdentity";
 
 function mismatch(identity: CallerIdentity, said: string, expected: string): ImdsImpersonationError {
-  return new ImdsImpersonationError("ERR_IMDS_STS_MISMATCH", `STS says that these are credentials of ${said}, not of ${expected}`, {
-    evidence: [{ source: SOURCE, value: printable(identity.arn, 160), says: `expected ${expected}` }],
-    advice: "Whoever handed them out is not the metadata service of this instance. Do not use them.",
-  });
+  return new ImdsImpersonationError(
+    "ERR_IMDS_STS_MISMATCH",
+    `STS says that these are credentials of ${said}, not of ${expected}`,
+    {
+      evidence: [{ source: SOURCE, value: printable(identity.arn, 160), says: `expected ${expected}` }],
+      advice: "Whoever handed them out is not the metadata service of this instance. Do not use them.",
+    },
+  );
 }
 
 function rejected(status: number): ImdsImpersonationError {
@@ -181,11 +208,15 @@ function rejected(status: number): ImdsImpersonationError {
 }
 
 function unavailable(why: string, cause?: unknown): ImdsUnavailableError {
-  return new ImdsUnavailableError("ERR_IMDS_STS_UNAVAILABLE", `STS could not be asked whose credentials these are: ${why}`, {
-    evidence: [{ source: SOURCE, says: why }],
-    advice: "verifyWithSts needs HTTPS to the regional STS endpoint (or a VPC endpoint for it).",
-    // Going on to the next provider would hand out what was meant to be checked by somebody else.
-    tryNextLink: false,
-    cause,
-  });
+  return new ImdsUnavailableError(
+    "ERR_IMDS_STS_UNAVAILABLE",
+    `STS could not be asked whose credentials these are: ${why}`,
+    {
+      evidence: [{ source: SOURCE, says: why }],
+      advice: "verifyWithSts needs HTTPS to the regional STS endpoint (or a VPC endpoint for it).",
+      // Going on to the next provider would hand out what was meant to be checked by somebody else.
+      tryNextLink: false,
+      cause,
+    },
+  );
 }

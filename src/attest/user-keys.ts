@@ -21,13 +21,17 @@ export interface KeyRing {
 /**
  * A key ring of the published AWS keys and of `extra` (region -> keys), which are added and never replace any.
  *
- * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_SETTING` when an extra key is not a public RSA key of 2048 to 8192 bits
+ * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_SETTING` when an extra key is not a public RSA key of 2048 to 8192
+ * bits
  */
 export function createKeyRing(extra: ReadonlyMap<string, readonly KeyObject[]> = new Map()): KeyRing {
   const added = new Map<string, readonly KeyObject[]>();
   for (const [region, keys] of extra) {
     if (!isRegionName(region)) throw unusable("", "the region they are given for is not a region name");
-    added.set(region, keys.map((key) => requireStrongRsa(region, key)));
+    added.set(
+      region,
+      keys.map((key) => requireStrongRsa(region, key)),
+    );
   }
   const cache = new Map<string, readonly KeyObject[]>();
   return {
@@ -35,7 +39,10 @@ export function createKeyRing(extra: ReadonlyMap<string, readonly KeyObject[]> =
       const known = cache.get(region);
       if (known !== undefined) return known;
       const published = AWS_PUBLIC_KEYS.get(region);
-      const keys = [...(published === undefined ? [] : [publishedKey(region, published.spki)]), ...(added.get(region) ?? [])];
+      const keys = [
+        ...(published === undefined ? [] : [publishedKey(region, published.spki)]),
+        ...(added.get(region) ?? []),
+      ];
       // Names without a key are chosen by whoever answers, so they are not remembered.
       if (keys.length > 0) cache.set(region, Object.freeze(keys));
       return keys;
@@ -46,8 +53,8 @@ export function createKeyRing(extra: ReadonlyMap<string, readonly KeyObject[]> =
 
 /**
  * Reads the keys a user trusts for `region` from PEM text: `CERTIFICATE` and `PUBLIC KEY` blocks, at most 16 in 64 KiB,
- * RSA of 2048 to 8192 bits. Certificates stand for their key: validity dates and issuers are not looked at, because AWS's
- * certificates are self-signed and it renews them over the same key.
+ * RSA of 2048 to 8192 bits. Certificates stand for their key: validity dates and issuers are not looked at, because
+ * AWS's certificates are self-signed and it renews them over the same key.
  *
  * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_SETTING` for anything else; the message names what was wrong
  */
@@ -55,7 +62,8 @@ export function parseTrustedKeys(region: string, pem: string): KeyObject[] {
   if (!isRegionName(region)) throw unusable("", "the region they are given for is not a region name");
   if (Buffer.byteLength(pem) > MAX_PEM_BYTES) throw unusable(region, "longer than 64 KiB");
   // Looked for first: a private key in a setting has to be named as such, however broken the rest is.
-  if (/-----BEGIN [^\r\n]*PRIVATE KEY/.test(pem)) throw unusable(region, "a private key; only public keys and certificates belong there");
+  if (/-----BEGIN [^\r\n]*PRIVATE KEY/.test(pem))
+    throw unusable(region, "a private key; only public keys and certificates belong there");
   const blocks = [...pem.matchAll(/-----BEGIN ([^\r\n-]*)-----[\sA-Za-z0-9+/=]*-----END \1-----/g)];
   const [begins, ends] = [/-----BEGIN/g, /-----END/g].map((edge) => pem.match(edge)?.length ?? 0);
   if (begins !== blocks.length || ends !== blocks.length) throw unusable(region, "a PEM block that is not well-formed");
@@ -65,7 +73,8 @@ export function parseTrustedKeys(region: string, pem: string): KeyObject[] {
 }
 
 function readBlock(region: string, block: string, label: string): KeyObject {
-  if (label !== "CERTIFICATE" && label !== "PUBLIC KEY") throw unusable(region, "a PEM block that is neither CERTIFICATE nor PUBLIC KEY");
+  if (label !== "CERTIFICATE" && label !== "PUBLIC KEY")
+    throw unusable(region, "a PEM block that is neither CERTIFICATE nor PUBLIC KEY");
   try {
     const { X509Certificate, createPublicKey } = nodeCrypto();
     return label === "CERTIFICATE" ? new X509Certificate(block).publicKey : createPublicKey(block);
@@ -89,7 +98,8 @@ function requireStrongRsa(region: string, key: KeyObject): KeyObject {
   if (key.type !== "public") throw unusable(region, "a private key; only public keys and certificates belong there");
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType !== "rsa") throw unusable(region, "a key that is not RSA");
-  if (modulusLength < 2048 || modulusLength > 8192) throw unusable(region, `an RSA key of ${modulusLength} bits; allowed: 2048 to 8192`);
+  if (modulusLength < 2048 || modulusLength > 8192)
+    throw unusable(region, `an RSA key of ${modulusLength} bits; allowed: 2048 to 8192`);
   // With the exponent 1 anybody can make a signature, with 3 sloppy padding checks were fooled.
   if (publicExponent < 65537n) throw unusable(region, "an RSA key with a public exponent below 65537");
   return key;

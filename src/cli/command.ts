@@ -75,7 +75,9 @@ export function fromUser<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === "ERR_INVALID_ARG_VALUE" ? new UsageError((error as Error).message.replace(/ \[ERR_INVALID_ARG_VALUE\]$/, "")) : error;
+    throw (error as NodeJS.ErrnoException).code === "ERR_INVALID_ARG_VALUE"
+      ? new UsageError((error as Error).message.replace(/ \[ERR_INVALID_ARG_VALUE\]$/, ""))
+      : error;
   }
 }
 

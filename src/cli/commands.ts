@@ -34,7 +34,10 @@ export async function loadCommand(name: string): Promise<Command> {
   const entry = ENTRIES.find((candidate) => candidate.name === name);
   if (entry === undefined) {
     const near = nearest(name, COMMAND_NAMES);
-    throw new UsageError(`there is no command ${name}`, near === undefined ? `the commands are ${COMMAND_NAMES.join(", ")}` : `did you mean ${near}?`);
+    throw new UsageError(
+      `there is no command ${name}`,
+      near === undefined ? `the commands are ${COMMAND_NAMES.join(", ")}` : `did you mean ${near}?`,
+    );
   }
   return (await entry.load()).command;
 }

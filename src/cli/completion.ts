@@ -1,4 +1,6 @@
-/** `imds-guard completion`: what a shell needs to complete commands, options and their words, made from the definitions. */
+/**
+ * `imds-guard completion`: what a shell needs to complete commands, options and their words, made from the definitions.
+ */
 import type { Command, OptionSpec } from "./command.js";
 import { UsageError } from "./command.js";
 import { COMMAND_NAMES, loadAllCommands } from "./commands.js";
@@ -11,16 +13,19 @@ export const command: Command = {
   summary: "print the completion script of a shell",
   usage: "bash|zsh|fish",
   words: SHELLS,
-  description: ["Prints a script that completes commands, options and their words. With --json the script is the member \"script\" of an object."],
+  description: [
+    'Prints a script that completes commands, options and their words. With --json the script is the member "script" of an object.',
+  ],
   options: [],
   examples: [
     { command: "imds-guard completion bash > /etc/bash_completion.d/imds-guard", does: "for every user of bash" },
-    { command: "imds-guard completion zsh > \"${fpath[1]}/_imds-guard\"", does: "for zsh" },
+    { command: 'imds-guard completion zsh > "${fpath[1]}/_imds-guard"', does: "for zsh" },
     { command: "imds-guard completion fish > ~/.config/fish/completions/imds-guard.fish", does: "for fish" },
   ],
   async run({ words, json, ui }) {
     const [shell] = words;
-    if (shell === undefined || words.length > 1) throw new UsageError("completion needs the name of one shell", `known: ${SHELLS.join(", ")}`);
+    if (shell === undefined || words.length > 1)
+      throw new UsageError("completion needs the name of one shell", `known: ${SHELLS.join(", ")}`);
     const script = MAKERS[shell as (typeof SHELLS)[number]](await loadAllCommands());
     if (json) ui.json({ shell, script });
     else ui.line(script.trimEnd());
@@ -52,7 +57,11 @@ function bash(commands: readonly Command[]): string {
     const options = optionsOf(described);
     const valued = options.filter(({ value }) => value !== undefined);
     const cases = valued.map((option) => {
-      const reply = option.words ? `COMPREPLY=($(compgen -W "${option.words.join(" ")}" -- "$cur"))` : isPath(option) ? 'COMPREPLY=($(compgen -f -- "$cur"))' : "COMPREPLY=()";
+      const reply = option.words
+        ? `COMPREPLY=($(compgen -W "${option.words.join(" ")}" -- "$cur"))`
+        : isPath(option)
+          ? 'COMPREPLY=($(compgen -f -- "$cur"))'
+          : "COMPREPLY=()";
       return `        ${flags(option).join("|")}) ${reply}; return ;;`;
     });
     const words = wordsOf(described);
@@ -60,7 +69,11 @@ function bash(commands: readonly Command[]): string {
       `    ${described.name})`,
       ...(cases.length > 0 ? ['      case "$prev" in', ...cases, "      esac"] : []),
       `      if [[ "$cur" == -* ]]; then COMPREPLY=($(compgen -W "${options.flatMap(flags).join(" ")}" -- "$cur")); return; fi`,
-      ...(words.length > 0 ? [`      if [[ $COMP_CWORD -eq 2 ]]; then COMPREPLY=($(compgen -W "${words.join(" ")}" -- "$cur")); return; fi`] : []),
+      ...(words.length > 0
+        ? [
+            `      if [[ $COMP_CWORD -eq 2 ]]; then COMPREPLY=($(compgen -W "${words.join(" ")}" -- "$cur")); return; fi`,
+          ]
+        : []),
       `      COMPREPLY=(${takesPaths(described) ? '$(compgen -f -- "$cur")' : ""})`,
       "      ;;",
     ].join("\n");
@@ -89,7 +102,10 @@ function zsh(commands: readonly Command[]): string {
   const bracketed = (text: string): string => text.replace(/[[\]:]/g, "\\$&");
   const spec = (option: OptionSpec): string[] =>
     flags(option).map((flag) => {
-      const value = option.value === undefined ? "" : `:${option.value}:${option.words ? `(${option.words.join(" ")})` : isPath(option) ? "_files" : ""}`;
+      const value =
+        option.value === undefined
+          ? ""
+          : `:${option.value}:${option.words ? `(${option.words.join(" ")})` : isPath(option) ? "_files" : ""}`;
       return quoted(`${option.multiple === true ? "*" : ""}${flag}[${bracketed(option.summary)}]${value}`);
     });
   const branches = commands.map((described) => {
@@ -128,10 +144,23 @@ function fish(commands: readonly Command[]): string {
       ...(words.length > 0 ? [`${here} -f -a ${escaped(words.join(" "))}`] : []),
       ...optionsOf(described).map((option) => {
         const { name, short, value, summary } = option;
-        const argument = value === undefined ? "" : option.words ? ` -x -a ${escaped(option.words.join(" "))}` : isPath(option) ? " -r -F" : " -x";
+        const argument =
+          value === undefined
+            ? ""
+            : option.words
+              ? ` -x -a ${escaped(option.words.join(" "))}`
+              : isPath(option)
+                ? " -r -F"
+                : " -x";
         return `${here} -l ${name}${short === undefined ? "" : ` -s ${short}`}${argument} -d ${escaped(summary)}`;
       }),
     ];
   });
-  return ["# fish completion for imds-guard", "complete -c imds-guard -n __fish_use_subcommand -l help -d 'print help'", "complete -c imds-guard -n __fish_use_subcommand -l version -d 'print the version'", ...lines, ""].join("\n");
+  return [
+    "# fish completion for imds-guard",
+    "complete -c imds-guard -n __fish_use_subcommand -l help -d 'print help'",
+    "complete -c imds-guard -n __fish_use_subcommand -l version -d 'print the version'",
+    ...lines,
+    "",
+  ].join("\n");
 }

@@ -13,10 +13,20 @@ export const command: Command = {
     "Gives the credentials of this instance, and only where the guard lets IMDS be asked and the answer was proved. With --profile, settings are those of that profile; and where its source is the instance (credential_source = Ec2InstanceMetadata, also through source_profile), its roles are assumed on top. Credentials of other kinds need no such process and are not given, so a profile that names this command cannot ask itself.",
     "Exit code 0 with credentials; 1 for a finding, 2 for a wrong call, 3 where there are none. Errors go to stderr. On a terminal a warning says that secrets were printed.",
   ],
-  options: [{ name: "profile", short: "p", value: "NAME", summary: "shared config profile with settings, and with roles to assume" }],
+  options: [
+    {
+      name: "profile",
+      short: "p",
+      value: "NAME",
+      summary: "shared config profile with settings, and with roles to assume",
+    },
+  ],
   examples: [
     { command: "imds-guard credential-process", does: "the credentials of this instance" },
-    { command: "aws configure set profile.app.credential_process 'imds-guard credential-process'", does: "a profile that any SDK can use" },
+    {
+      command: "aws configure set profile.app.credential_process 'imds-guard credential-process'",
+      does: "a profile that any SDK can use",
+    },
   ],
   async run({ options, words, ui, system }) {
     if (words.length > 0) throw new UsageError(`credential-process takes no words, and got ${words[0]}`);
@@ -26,8 +36,11 @@ export const command: Command = {
     try {
       const { parseKnownFiles } = await import("@smithy/shared-ini-file-loader");
       const { fromIni, routeToImds } = await import("../provider/ini.js");
-      const throughProfile = typeof profile === "string" && routeToImds(await parseKnownFiles({}), profile) !== undefined;
-      const credentials = throughProfile ? await fromIni({ profile, guard })() : await guard.verify(await guard.credentials(), "instance metadata");
+      const throughProfile =
+        typeof profile === "string" && routeToImds(await parseKnownFiles({}), profile) !== undefined;
+      const credentials = throughProfile
+        ? await fromIni({ profile, guard })()
+        : await guard.verify(await guard.credentials(), "instance metadata");
       const { processFormat } = await import("../serving/credential-server.js");
       if (ui.terminal) ui.note("warning: what follows are secrets, on a terminal that may be recorded");
       ui.line(JSON.stringify(processFormat(credentials)));

@@ -16,16 +16,24 @@ export const command: Command = {
   ],
   options: [
     { name: "explain", summary: "show every fact that was looked for, found or not" },
-    { name: "root", value: "DIR", summary: "judge the machine whose files lie under DIR: a mounted image or a captured tree" },
+    {
+      name: "root",
+      value: "DIR",
+      summary: "judge the machine whose files lie under DIR: a mounted image or a captured tree",
+    },
   ],
   examples: [
     { command: "imds-guard detect --explain", does: "this host, with all evidence" },
     { command: "imds-guard detect --root /mnt/image --json", does: "a mounted image, for a program" },
   ],
   async run({ options, words, json, ui, system }) {
-    if (words.length > 0) throw new UsageError(`detect takes no words, and got ${words[0]}`, "a directory is given with --root");
+    if (words.length > 0)
+      throw new UsageError(`detect takes no words, and got ${words[0]}`, "a directory is given with --root");
     const root = typeof options["root"] === "string" ? directory(options["root"]) : undefined;
-    const [{ detectHost }, { rootedSystem }] = await Promise.all([import("../host/detect.js"), import("./rooted-system.js")]);
+    const [{ detectHost }, { rootedSystem }] = await Promise.all([
+      import("../host/detect.js"),
+      import("./rooted-system.js"),
+    ]);
     const report = await detectHost(root === undefined ? system : rootedSystem(root, system));
     if (json) ui.json({ ...(root !== undefined && { root }), ...asJson(report) });
     else print(report, options["explain"] === true, ui);
@@ -43,7 +51,10 @@ function directory(given: string): string {
   try {
     if (statSync(path).isDirectory()) return path;
   } catch (error) {
-    throw new UsageError(`${given} cannot be judged: ${(error as NodeJS.ErrnoException).code}`, "--root names a directory that can be read");
+    throw new UsageError(
+      `${given} cannot be judged: ${(error as NodeJS.ErrnoException).code}`,
+      "--root names a directory that can be read",
+    );
   }
   throw new UsageError(`${given} is not a directory`);
 }
@@ -51,8 +62,18 @@ function directory(given: string): string {
 /** The tone in which a verdict is shown: it is unknown alone that asks for attention. */
 export const VERDICT_TONE: Readonly<Record<Verdict, Tone>> = { ec2: "ok", "not-ec2": "ok", unknown: "unknown" };
 
-const SIGNS: Readonly<Record<HostEvidence["weight"], string>> = { supports: "for EC2", contradicts: "against", veto: "VETO", neutral: "" };
-const TONES: Readonly<Record<HostEvidence["weight"], Tone>> = { supports: "ok", contradicts: "strong", veto: "finding", neutral: "dim" };
+const SIGNS: Readonly<Record<HostEvidence["weight"], string>> = {
+  supports: "for EC2",
+  contradicts: "against",
+  veto: "VETO",
+  neutral: "",
+};
+const TONES: Readonly<Record<HostEvidence["weight"], Tone>> = {
+  supports: "ok",
+  contradicts: "strong",
+  veto: "finding",
+  neutral: "dim",
+};
 
 function print(report: HostReport, explain: boolean, ui: Ui): void {
   const { verdict, rule, reason, virtualization, instanceId, container } = report;
@@ -66,8 +87,11 @@ function print(report: HostReport, explain: boolean, ui: Ui): void {
   ]);
   const shown = explain ? report.evidence : report.evidence.filter(({ weight }) => weight !== "neutral");
   if (shown.length > 0) ui.line();
-  ui.table(shown.map((fact) => [ui.paint(SIGNS[fact.weight], TONES[fact.weight]), fact.source, valueOf(fact), fact.says]));
-  if (!explain && shown.length < report.evidence.length) ui.note(`${report.evidence.length - shown.length} more facts weigh nothing; --explain shows them`);
+  ui.table(
+    shown.map((fact) => [ui.paint(SIGNS[fact.weight], TONES[fact.weight]), fact.source, valueOf(fact), fact.says]),
+  );
+  if (!explain && shown.length < report.evidence.length)
+    ui.note(`${report.evidence.length - shown.length} more facts weigh nothing; --explain shows them`);
 }
 
 function valueOf({ status, value }: HostEvidence): string {

@@ -21,18 +21,32 @@ export const command: Command = {
   ],
   examples: [
     { command: "sudo imds-guard doctor", does: "see the packet filter and the agents' files, too" },
-    { command: "imds-guard doctor --json | jq '.checks[] | select(.status == \"finding\")'", does: "findings for a program" },
+    {
+      command: "imds-guard doctor --json | jq '.checks[] | select(.status == \"finding\")'",
+      does: "findings for a program",
+    },
   ],
   async run({ options, words, json, ui, system, signal }) {
     if (words.length > 0) throw new UsageError(`doctor takes no words, and got ${words[0]}`);
     const { examine } = await import("./doctor/examine.js");
-    const examination = await examine(system, { probe: options["no-probe"] !== true, signal, onPart: (part) => ui.progress(`${part} ...`) });
+    const examination = await examine(system, {
+      probe: options["no-probe"] !== true,
+      signal,
+      onPart: (part) => ui.progress(`${part} ...`),
+    });
     ui.progress(undefined);
     const { host, checks } = examination;
     const summary = { ok: count(checks, "ok"), finding: count(checks, "finding"), unknown: count(checks, "unknown") };
     const plan = options["fix-plan"] === true ? fixPlan(checks) : undefined;
     if (json) {
-      ui.json({ version: 1, verdict: host.verdict, rule: host.rule, summary, checks: checks.map(asJson), ...(plan && { fixPlan: plan }) });
+      ui.json({
+        version: 1,
+        verdict: host.verdict,
+        rule: host.rule,
+        summary,
+        checks: checks.map(asJson),
+        ...(plan && { fixPlan: plan }),
+      });
     } else if (plan === undefined) printPage(checks, summary, ui);
     else printPlan(plan, ui);
     return exitCode(summary, host.verdict);
@@ -62,10 +76,20 @@ function fixPlan(checks: readonly Check[]): Fix[] {
   return [...new Map(fixes.map((fix) => [fix.title, fix])).values()];
 }
 
-const WORDS: Readonly<Record<Status, readonly [word: string, tone: Tone]>> = { ok: ["ok", "ok"], finding: ["FINDING", "finding"], unknown: ["unknown", "unknown"] };
+const WORDS: Readonly<Record<Status, readonly [word: string, tone: Tone]>> = {
+  ok: ["ok", "ok"],
+  finding: ["FINDING", "finding"],
+  unknown: ["unknown", "unknown"],
+};
 
 const TITLES: Readonly<Record<Section, string>> = {
-  host: "This host", network: "Network", names: "Names", service: "Metadata service", settings: "Settings of this user", agents: "Agents", rules: "Kernel rules",
+  host: "This host",
+  network: "Network",
+  names: "Names",
+  service: "Metadata service",
+  settings: "Settings of this user",
+  agents: "Agents",
+  rules: "Kernel rules",
 };
 
 function printPage(checks: readonly Check[], summary: Summary, ui: Ui): void {
@@ -77,8 +101,17 @@ function printPage(checks: readonly Check[], summary: Summary, ui: Ui): void {
     ui.line();
   }
   const { finding, unknown, ok } = summary;
-  const counts = [[finding, finding === 1 ? "finding" : "findings", "finding"], [unknown, "unknown", "unknown"], [ok, "ok", "ok"]] as const;
-  ui.line(counts.filter(([count]) => count > 0).map(([count, word, tone]) => ui.paint(`${count} ${word}`, tone)).join(", "));
+  const counts = [
+    [finding, finding === 1 ? "finding" : "findings", "finding"],
+    [unknown, "unknown", "unknown"],
+    [ok, "ok", "ok"],
+  ] as const;
+  ui.line(
+    counts
+      .filter(([count]) => count > 0)
+      .map(([count, word, tone]) => ui.paint(`${count} ${word}`, tone))
+      .join(", "),
+  );
   if (finding > 0) ui.note("doctor --fix-plan prints what would mend the findings");
 }
 
@@ -92,16 +125,22 @@ function printCheck({ status, subject, says, advice = [] }: Check, width: number
   const [word, tone] = WORDS[status];
   const label = `  ${ui.paint(word, tone)}${" ".repeat(LONGEST_WORD - word.length)}`;
   if (subject.length > width) ui.line(`${label}  ${subject}`);
-  ui.table([subject.length > width ? [" ".repeat(LONGEST_WORD + 2), " ".repeat(width), says] : [label, subject.padEnd(width), says]]);
+  ui.table([
+    subject.length > width
+      ? [" ".repeat(LONGEST_WORD + 2), " ".repeat(width), says]
+      : [label, subject.padEnd(width), says],
+  ]);
   for (const line of advice) {
     const lines = line.startsWith("$ ") || !ui.terminal ? [line] : wrap(line, ui.columns - ADVICE_INDENT.length - 3);
-    for (const [index, part] of lines.entries()) ui.line(ADVICE_INDENT + (line.startsWith("$ ") ? part : `${index === 0 ? "-> " : "   "}${part}`));
+    for (const [index, part] of lines.entries())
+      ui.line(ADVICE_INDENT + (line.startsWith("$ ") ? part : `${index === 0 ? "-> " : "   "}${part}`));
   }
 }
 
 function printPlan(plan: readonly Fix[], ui: Ui): void {
   if (plan.length === 0) return ui.line("# nothing to change");
-  const remark = (remarked: string): string => (ui.terminal ? wrap(remarked, ui.columns - 2) : [remarked]).map((line) => `# ${line}`).join("\n");
+  const remark = (remarked: string): string =>
+    (ui.terminal ? wrap(remarked, ui.columns - 2) : [remarked]).map((line) => `# ${line}`).join("\n");
   ui.line(remark("Changes that would mend what was found. Nothing was applied: read, adapt and apply what fits."));
   for (const { title, file, text } of plan) {
     ui.line();

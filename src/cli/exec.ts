@@ -1,4 +1,6 @@
-/** `imds-guard exec`: runs any program with the guard's decision in its environment, and credentials that were proved. */
+/**
+ * `imds-guard exec`: runs any program with the guard's decision in its environment, and credentials that were proved.
+ */
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -38,15 +40,20 @@ export const command: Command = {
   ],
   examples: [
     { command: "imds-guard exec -- aws s3 ls", does: "the AWS CLI with proved credentials" },
-    { command: "IMDS_GUARD_EXPECTED_ACCOUNTS=111122223333 imds-guard exec -- ./agent", does: "an agent that can only ever act in this account" },
+    {
+      command: "IMDS_GUARD_EXPECTED_ACCOUNTS=111122223333 imds-guard exec -- ./agent",
+      does: "an agent that can only ever act in this account",
+    },
     { command: "imds-guard exec --dry-run -- true", does: "what a program would be given here" },
   ],
   async run(context) {
     const { options, words, ui } = context;
     const [program, ...args] = words;
     const dry = options["dry-run"] === true;
-    if (program === undefined && !dry) throw new UsageError("no program is named", "imds-guard exec -- COMMAND [ARGUMENT]...");
-    if (options["no-credentials"] === true && options["serve-all"] === true) throw new UsageError("--no-credentials and --serve-all contradict each other");
+    if (program === undefined && !dry)
+      throw new UsageError("no program is named", "imds-guard exec -- COMMAND [ARGUMENT]...");
+    if (options["no-credentials"] === true && options["serve-all"] === true)
+      throw new UsageError("--no-credentials and --serve-all contradict each other");
     const prepared = await prepare(context);
     if (prepared === undefined) return NOT_STARTED as ExitCode;
     try {
@@ -68,27 +75,56 @@ async function prepare({ options, system, ui, json }: CommandContext): Promise<P
   const { prepareChild } = await import("../serving/prepare-child.js");
   try {
     const serve = options["no-credentials"] === true ? "none" : options["serve-all"] === true ? "all" : "instance";
-    return await prepareChild({ guard, system, ...named, serve, preload: preloadPath(), onRejected: rejectionNotes(ui) });
+    return await prepareChild({
+      guard,
+      system,
+      ...named,
+      serve,
+      preload: preloadPath(),
+      onRejected: rejectionNotes(ui),
+    });
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const known = isImdsGuardError(error);
-    if (json) process.stderr.write(`${JSON.stringify({ started: false, error: { code: known ? error.code : error.name, message: error.message } })}\n`);
-    else ui.error(known ? `not started: ${error.message} [${error.code}]` : `not started: ${error.message}`, known ? [error.advice] : []);
+    if (json)
+      process.stderr.write(
+        `${JSON.stringify({ started: false, error: { code: known ? error.code : error.name, message: error.message } })}\n`,
+      );
+    else
+      ui.error(
+        known ? `not started: ${error.message} [${error.code}]` : `not started: ${error.message}`,
+        known ? [error.advice] : [],
+      );
     return undefined;
   }
 }
 
-async function runPrepared(program: string, args: readonly string[], prepared: PreparedChild, { system, ui, json }: CommandContext): Promise<number> {
-  const [{ applyChanges }, { runProgram }] = await Promise.all([import("../serving/child-environment.js"), import("../serving/run-program.js")]);
+async function runPrepared(
+  program: string,
+  args: readonly string[],
+  prepared: PreparedChild,
+  { system, ui, json }: CommandContext,
+): Promise<number> {
+  const [{ applyChanges }, { runProgram }] = await Promise.all([
+    import("../serving/child-environment.js"),
+    import("../serving/run-program.js"),
+  ]);
   if (json) process.stderr.write(`${JSON.stringify(summary(prepared))}\n`);
-  else if (prepared.waiting !== undefined) ui.note(`no credentials yet, they are served once there are: ${prepared.waiting.message} [${prepared.waiting.code}]`);
+  else if (prepared.waiting !== undefined)
+    ui.note(
+      `no credentials yet, they are served once there are: ${prepared.waiting.message} [${prepared.waiting.code}]`,
+    );
   const { exitCode, failure } = await runProgram(program, args, applyChanges(system.env, prepared.changes));
-  if (failure !== undefined) ui.error(`${program} ${failure === "ENOENT" ? "was not found" : `cannot be run (${failure})`}`);
+  if (failure !== undefined)
+    ui.error(`${program} ${failure === "ENOENT" ? "was not found" : `cannot be run (${failure})`}`);
   return exitCode;
 }
 
 function show(prepared: PreparedChild, { json, ui }: CommandContext): ExitCode {
-  const changes = Object.entries(prepared.changes).map(([name, value]) => [name, name.endsWith("_TOKEN") && value !== undefined ? "(a token for each run)" : (value ?? null)] as const);
+  const changes = Object.entries(prepared.changes).map(
+    ([name, value]) =>
+      [name, name.endsWith("_TOKEN") && value !== undefined ? "(a token for each run)" : (value ?? null)] as const,
+  );
   if (json) {
     ui.json({ ...summary(prepared), environment: Object.fromEntries(changes) });
     return 0;
@@ -97,7 +133,14 @@ function show(prepared: PreparedChild, { json, ui }: CommandContext): ExitCode {
   ui.table([
     [ui.paint("host", "dim"), host.verdict],
     [ui.paint("imds", "dim"), decision.kind === "contact" ? "may be asked" : `is not asked: ${decision.reason}`],
-    [ui.paint("credentials", "dim"), served ? `served on loopback (${ORIGINS[origin]})` : prepared.decision.kind === "refuse" && origin === "instance" ? "none" : `not served (${ORIGINS[origin]})`],
+    [
+      ui.paint("credentials", "dim"),
+      served
+        ? `served on loopback (${ORIGINS[origin]})`
+        : prepared.decision.kind === "refuse" && origin === "instance"
+          ? "none"
+          : `not served (${ORIGINS[origin]})`,
+    ],
   ]);
   ui.line();
   ui.table(changes.map(([name, value]) => [ui.paint(name, "strong"), value ?? ui.paint("(removed)", "dim")]));
@@ -114,7 +157,14 @@ const ORIGINS: Readonly<Record<PreparedChild["origin"], string>> = {
 };
 
 function summary({ host, decision, origin, served, waiting }: PreparedChild): object {
-  return { host: host.verdict, imds: decision.kind, ...(decision.kind === "refuse" && { code: decision.code }), origin, served, ...(waiting && { waiting: waiting.code }) };
+  return {
+    host: host.verdict,
+    imds: decision.kind,
+    ...(decision.kind === "refuse" && { code: decision.code }),
+    origin,
+    served,
+    ...(waiting && { waiting: waiting.code }),
+  };
 }
 
 /** One note for each reason: somebody on this host looks for credentials that are not meant for it. */
@@ -123,7 +173,9 @@ export function rejectionNotes(ui: Ui): (reason: Rejection) => void {
   return (reason) => {
     if (told.has(reason)) return;
     told.add(reason);
-    ui.note(`warning: a request to the credential server was turned away (${reason}); another program of this host made it`);
+    ui.note(
+      `warning: a request to the credential server was turned away (${reason}); another program of this host made it`,
+    );
   };
 }
 

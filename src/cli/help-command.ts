@@ -9,7 +9,9 @@ export const command: Command = {
   name: "help",
   summary: "explain a command",
   usage: "[COMMAND]",
-  description: ["Prints the help on a command, or on the whole program. With --json, the definitions of all commands that help, completion and man page are made from."],
+  description: [
+    "Prints the help on a command, or on the whole program. With --json, the definitions of all commands that help, completion and man page are made from.",
+  ],
   options: [],
   examples: [{ command: "imds-guard help doctor", does: "explain doctor" }],
   async run({ words, json, ui }) {
@@ -18,8 +20,18 @@ export const command: Command = {
     const title = (text: string): string => ui.paint(text, "strong");
     if (json) {
       const commands = name === undefined ? await loadAllCommands() : [await loadCommand(name)];
-      ui.json({ name: "imds-guard", summary: SUMMARY, exitCodes: Object.fromEntries(EXIT_CODES), commands: commands.map(definitionOf) });
-    } else ui.line(name === undefined ? programHelp(await loadAllCommands(), ui.columns, title) : commandHelp(await loadCommand(name), ui.columns, title));
+      ui.json({
+        name: "imds-guard",
+        summary: SUMMARY,
+        exitCodes: Object.fromEntries(EXIT_CODES),
+        commands: commands.map(definitionOf),
+      });
+    } else
+      ui.line(
+        name === undefined
+          ? programHelp(await loadAllCommands(), ui.columns, title)
+          : commandHelp(await loadCommand(name), ui.columns, title),
+      );
     return 0;
   },
 };

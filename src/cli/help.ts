@@ -32,13 +32,18 @@ export function programHelp(commands: readonly Command[], columns: number, title
     ...page.section("Options", page.rows([...optionRows(COMMON_OPTIONS), ["    --version", "print the version"]])),
     ...page.section("Exit codes", page.rows(EXIT_CODES)),
     ...page.section("First steps", page.verbatim(["imds-guard detect --explain", "imds-guard doctor"])),
-  ].join("\n").trimEnd();
+  ]
+    .join("\n")
+    .trimEnd();
 }
 
 /** Help on one command. */
 export function commandHelp(command: Command, columns: number, title: Paint): string {
   const page = pageOf(columns, title);
-  const examples = command.examples.flatMap(({ command: line, does }) => [...page.verbatim(page.text(`${does}:`)), ...page.shell(line)]);
+  const examples = command.examples.flatMap(({ command: line, does }) => [
+    ...page.verbatim(page.text(`${does}:`)),
+    ...page.shell(line),
+  ]);
   return [
     ...page.text(`imds-guard ${command.name}: ${command.summary}`),
     "",
@@ -47,7 +52,9 @@ export function commandHelp(command: Command, columns: number, title: Paint): st
     ...page.section("Options", page.rows(optionRows(optionsOf(command)))),
     ...page.section("Exit codes", page.rows(command.exitCodes ?? EXIT_CODES)),
     ...(command.examples.length > 0 ? page.section("Examples", examples) : []),
-  ].join("\n").trimEnd();
+  ]
+    .join("\n")
+    .trimEnd();
 }
 
 function pageOf(columns: number, title: Paint) {
@@ -57,13 +64,22 @@ function pageOf(columns: number, title: Paint) {
     verbatim: (lines: readonly string[]): string[] => lines.map((line) => INDENT + line),
     /** Broken between options, never within one. */
     usage: (name: string, usage: string): string[] => {
-      const [first = "", ...more] = wrapParts(usage.match(/\[[^\]]*\](?:\.{3})?|\S+/g) ?? [], width - INDENT.length - name.length - 1);
-      return [`${INDENT}${name} ${first}`.trimEnd(), ...more.map((line) => INDENT + " ".repeat(name.length + 1) + line)];
+      const [first = "", ...more] = wrapParts(
+        usage.match(/\[[^\]]*\](?:\.{3})?|\S+/g) ?? [],
+        width - INDENT.length - name.length - 1,
+      );
+      return [
+        `${INDENT}${name} ${first}`.trimEnd(),
+        ...more.map((line) => INDENT + " ".repeat(name.length + 1) + line),
+      ];
     },
     /** Broken as a shell takes it, so that it can be pasted: behind a backslash, and never within quotes. */
     shell: (command: string): string[] => {
       const lines = wrapParts(command.match(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g) ?? [], width - INDENT.length * 4);
-      return lines.map((line, index) => INDENT + INDENT + (index === 0 ? "" : INDENT) + line + (index === lines.length - 1 ? "" : " \\"));
+      return lines.map(
+        (line, index) =>
+          INDENT + INDENT + (index === 0 ? "" : INDENT) + line + (index === lines.length - 1 ? "" : " \\"),
+      );
     },
     rows: (rows: Rows): string[] => layOut(rows, width - INDENT.length).map((line) => INDENT + line),
     section: (name: string, lines: readonly string[]): string[] => [title(`${name}:`), ...lines, ""],
@@ -83,7 +99,10 @@ function wrapParts(parts: readonly string[], width: number): string[] {
 
 /** `-h, --help` and `--root DIR`, each with what it does. */
 export function optionRows(options: readonly OptionSpec[]): Rows {
-  return options.map((option) => [`${option.short === undefined ? "    " : `-${option.short}, `}--${option.name}${option.value === undefined ? "" : ` ${option.value}`}`, optionText(option)]);
+  return options.map((option) => [
+    `${option.short === undefined ? "    " : `-${option.short}, `}--${option.name}${option.value === undefined ? "" : ` ${option.value}`}`,
+    optionText(option),
+  ]);
 }
 
 /** The summary of an option with its allowed words. */

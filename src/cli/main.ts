@@ -25,7 +25,8 @@ for (const signal of STOP_SIGNALS) {
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     // The reader has gone, as `head` does. That is no mistake of anybody, but not all was delivered either.
-    if (error.code !== "EPIPE") process.stderr.write(`imds-guard: error: output cannot be written (${error.code ?? error.message})\n`);
+    if (error.code !== "EPIPE")
+      process.stderr.write(`imds-guard: error: output cannot be written (${error.code ?? error.message})\n`);
     process.exit(3);
   });
 }
@@ -71,7 +72,10 @@ async function runCommand(name: string, args: readonly string[]): Promise<number
     return await command.run({ options, words, json, ui, system: realSystem, signal: stop.signal });
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    ui.error(error.message, [...(error.hint === undefined ? [] : [error.hint]), `usage: imds-guard ${name} ${command.usage}`.trimEnd()]);
+    ui.error(error.message, [
+      ...(error.hint === undefined ? [] : [error.hint]),
+      `usage: imds-guard ${name} ${command.usage}`.trimEnd(),
+    ]);
     return 2;
   }
 }
@@ -89,7 +93,10 @@ function explain(error: unknown, json: boolean, { error: say, json: print }: Ui)
   }
   const { code, message, stack } = error as NodeJS.ErrnoException;
   if (typeof code === "string") say(message);
-  else say(`unexpected: ${stack ?? String(error)}`, ["this is a mistake in imds-guard; please report it with the lines above"]);
+  else
+    say(`unexpected: ${stack ?? String(error)}`, [
+      "this is a mistake in imds-guard; please report it with the lines above",
+    ]);
   return 3;
 }
 

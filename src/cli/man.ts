@@ -9,7 +9,7 @@ export const command: Command = {
   name: "man",
   summary: "print the manual page",
   usage: "",
-  description: ["Prints the manual page in the language of man(7). With --json it is the member \"roff\" of an object."],
+  description: ['Prints the manual page in the language of man(7). With --json it is the member "roff" of an object.'],
   options: [],
   examples: [{ command: "imds-guard man | man -l -", does: "read it" }],
   async run({ words, json, ui }) {
@@ -31,7 +31,9 @@ export function manualPage(commands: readonly Command[]): string {
     ".B imds-guard",
     text("COMMAND [OPTIONS]"),
     ".SH DESCRIPTION",
-    text("Results go to standard output, everything said about the work to standard error. On a terminal there is colour, unless NO_COLOR is set. Nothing needs root; what only root can see is named where it was not seen."),
+    text(
+      "Results go to standard output, everything said about the work to standard error. On a terminal there is colour, unless NO_COLOR is set. Nothing needs root; what only root can see is named where it was not seen.",
+    ),
     ".SH OPTIONS OF EVERY COMMAND",
     ...COMMON_OPTIONS.flatMap(item),
     ".SH COMMANDS",
@@ -49,13 +51,26 @@ function section({ name, summary, usage, description, options, examples }: Comma
     text(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`),
     ...description.flatMap((paragraph) => [".PP", text(paragraph)]),
     ...options.flatMap(item),
-    ...examples.flatMap(({ command: line, does }) => [".PP", text(`${does}:`), ".PP", ".RS 4", ".nf", text(line), ".fi", ".RE"]),
+    ...examples.flatMap(({ command: line, does }) => [
+      ".PP",
+      text(`${does}:`),
+      ".PP",
+      ".RS 4",
+      ".nf",
+      text(line),
+      ".fi",
+      ".RE",
+    ]),
   ];
 }
 
 function item(option: OptionSpec): string[] {
   const { name, short, value } = option;
-  return [".TP", bold(`${short === undefined ? "" : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`), text(optionText(option))];
+  return [
+    ".TP",
+    bold(`${short === undefined ? "" : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`),
+    text(optionText(option)),
+  ];
 }
 
 function bold(word: string): string {
@@ -64,5 +79,8 @@ function bold(word: string): string {
 
 /** Text that roff prints as it stands: hyphens to be copied, no escapes, no line taken for a request. */
 function text(plain: string): string {
-  return plain.replaceAll("\\", "\\e").replaceAll("-", "\\-").replace(/^([.'])/gm, "\\&$1");
+  return plain
+    .replaceAll("\\", "\\e")
+    .replaceAll("-", "\\-")
+    .replace(/^([.'])/gm, "\\&$1");
 }

@@ -32,12 +32,33 @@ export const command: Command = {
     "Runs until SIGINT or SIGTERM, then delivers what waits and ends with 0. With --once it looks once and ends with 1 where there is something of severity warning or above, otherwise with 0. Exit code 3 where the monitor cannot start, or when nobody reads stdout any more. --json is the same as --format json.",
   ],
   options: [
-    { name: "interval", value: "SECONDS", summary: "time between looks, 0.05 to 86400, a tenth more or less; default 30" },
+    {
+      name: "interval",
+      value: "SECONDS",
+      summary: "time between looks, 0.05 to 86400, a tenth more or less; default 30",
+    },
     { name: "once", summary: "look once and end" },
-    { name: "format", value: "FORMAT", words: FORMATS, summary: "form of an event on stdout, json being this package's own (default text)" },
-    { name: "file", value: "PATH", summary: "also append events to this file, as JSON lines of the format (json for text)" },
-    { name: "rotate-mib", value: "N", summary: `size in MiB at which the file is rotated, 1 to 10000; default ${DEFAULT_FILE_MIB}` },
-    { name: "rotate-keep", value: "N", summary: `how many rotated files stay, 0 to 100 (0: never rotate); default ${DEFAULT_KEEP}` },
+    {
+      name: "format",
+      value: "FORMAT",
+      words: FORMATS,
+      summary: "form of an event on stdout, json being this package's own (default text)",
+    },
+    {
+      name: "file",
+      value: "PATH",
+      summary: "also append events to this file, as JSON lines of the format (json for text)",
+    },
+    {
+      name: "rotate-mib",
+      value: "N",
+      summary: `size in MiB at which the file is rotated, 1 to 10000; default ${DEFAULT_FILE_MIB}`,
+    },
+    {
+      name: "rotate-keep",
+      value: "N",
+      summary: `how many rotated files stay, 0 to 100 (0: never rotate); default ${DEFAULT_KEEP}`,
+    },
     { name: "syslog", value: "URL", summary: "also send events to tcp://HOST[:PORT] or unix:/PATH" },
     { name: "metrics-port", value: "N", summary: "serve metrics on this port of 127.0.0.1" },
     { name: "no-stdout", summary: "do not print events; warnings and above then go to stderr" },
@@ -48,7 +69,10 @@ export const command: Command = {
   examples: [
     { command: "imds-guard monitor --once", does: "is anything wrong right now" },
     { command: "imds-guard monitor --format ecs --file /var/log/imds-guard/events.jsonl", does: "for a log shipper" },
-    { command: "imds-guard monitor --no-stdout --syslog tcp://siem.example:601 --metrics-port 9910", does: "as a service" },
+    {
+      command: "imds-guard monitor --no-stdout --syslog tcp://siem.example:601 --metrics-port 9910",
+      does: "as a service",
+    },
   ],
   async run(context) {
     const { options, words, json, ui, system, signal } = context;
@@ -73,23 +97,38 @@ export const command: Command = {
     const began = system.now();
     let metrics: LoopbackServer | undefined;
     try {
-      // The guard itself is not asked where it is: its answer, that IMDS is not asked here, would be an event of every start.
-      const [{ detectHost }, { settings, reporter }, { createMonitor }] = await Promise.all([import("../host/detect.js"), workingsOf(guard), import("../monitor/monitor.js")]);
+      // The guard itself is not asked where it is: its answer, that IMDS is not asked here, would be an event of every
+      // start.
+      const [{ detectHost }, { settings, reporter }, { createMonitor }] = await Promise.all([
+        import("../host/detect.js"),
+        workingsOf(guard),
+        import("../monitor/monitor.js"),
+      ]);
       const host = await detectHost(system);
       const probe = options["no-probe"] === true ? "off" : settings.probe;
       const monitor = createMonitor(
-        { intervalMs: interval * 1_000, probe, dns: options["no-dns"] === true ? "off" : "on", holdsProcess: true, onLook: () => outputs.forEach((output) => output.retry()) },
+        {
+          intervalMs: interval * 1_000,
+          probe,
+          dns: options["no-dns"] === true ? "off" : "on",
+          holdsProcess: true,
+          onLook: () => outputs.forEach((output) => output.retry()),
+        },
         { system, reporter, verdict: host.verdict, probe },
       );
       try {
         if (metricsPort !== undefined) metrics = await serveMetrics(metricsPort, monitor.status, outputs, began);
         const first = await monitor.look();
-        if (first.failedLooks > 0) ui.note("warning: the first look could not be finished; later ones are tried all the same");
+        if (first.failedLooks > 0)
+          ui.note("warning: the first look could not be finished; later ones are tried all the same");
         if (options["once"] === true) return exitOf(first, alarming);
-        ui.note(`watching every ${interval} s${probe === "off" ? ", without asking anybody" : ""}; this host is ${host.verdict}`);
+        ui.note(
+          `watching every ${interval} s${probe === "off" ? ", without asking anybody" : ""}; this host is ${host.verdict}`,
+        );
         const { notifyReady } = await import("../serving/service-manager.js");
         const unsaid = await notifyReady(system);
-        if (unsaid !== undefined) ui.note(`warning: systemd-notify failed (${unsaid}); the unit should not be of Type=notify`);
+        if (unsaid !== undefined)
+          ui.note(`warning: systemd-notify failed (${unsaid}); the unit should not be of Type=notify`);
         if (!signal.aborted) await once(signal, "abort");
         return 0;
       } finally {
@@ -117,7 +156,8 @@ async function openOutputs({ options, system, ui }: CommandContext, format: Form
   if (options["no-stdout"] !== true) {
     const { stdoutOutput } = await import("../monitor/stdout-output.js");
     // For a person the line is broken between words; in a pipe an event is one line.
-    const shown = (event: GuardEvent): string => (format === "text" && ui.terminal ? wrap(line(event), ui.columns - 4).join("\n    ") : line(event));
+    const shown = (event: GuardEvent): string =>
+      format === "text" && ui.terminal ? wrap(line(event), ui.columns - 4).join("\n    ") : line(event);
     outputs.push(stdoutOutput(process.stdout, shown));
   }
   const { file, syslog } = options;
@@ -125,26 +165,50 @@ async function openOutputs({ options, system, ui }: CommandContext, format: Form
   const keep = wholeNumber(options["rotate-keep"], "rotate-keep", 0, 100) ?? DEFAULT_KEEP;
   if (typeof file === "string") {
     const { fileOutput } = await import("../monitor/file-output.js");
-    outputs.push(fileOutput({ path: file, encode, maxBytes: keep === 0 ? Number.POSITIVE_INFINITY : mib * MIB, keep, onFailure: complain(`${file} cannot be written`) }));
+    outputs.push(
+      fileOutput({
+        path: file,
+        encode,
+        maxBytes: keep === 0 ? Number.POSITIVE_INFINITY : mib * MIB,
+        keep,
+        onFailure: complain(`${file} cannot be written`),
+      }),
+    );
   }
   if (typeof syslog === "string") {
-    const [{ parseSyslogTarget }, { syslogOutput }] = await Promise.all([import("../monitor/syslog.js"), import("../monitor/syslog-output.js")]);
+    const [{ parseSyslogTarget }, { syslogOutput }] = await Promise.all([
+      import("../monitor/syslog.js"),
+      import("../monitor/syslog-output.js"),
+    ]);
     const target = parseSyslogTarget(syslog);
-    if (target === undefined) throw new UsageError(`--syslog is ${syslog}`, "tcp://HOST[:PORT] or unix:/PATH of a stream socket is allowed");
+    if (target === undefined)
+      throw new UsageError(`--syslog is ${syslog}`, "tcp://HOST[:PORT] or unix:/PATH of a stream socket is allowed");
     outputs.push(syslogOutput({ target, content: line, system, onFailure: complain(`${syslog} cannot be reached`) }));
   }
   return outputs;
 }
 
-async function serveMetrics(port: number, status: () => MonitorStatus, outputs: readonly Output[], began: number): Promise<LoopbackServer> {
-  const [{ startLoopbackServer }, { METRICS_TYPE, metricsText }] = await Promise.all([import("../serving/loopback-server.js"), import("../monitor/metrics.js")]);
+async function serveMetrics(
+  port: number,
+  status: () => MonitorStatus,
+  outputs: readonly Output[],
+  began: number,
+): Promise<LoopbackServer> {
+  const [{ startLoopbackServer }, { METRICS_TYPE, metricsText }] = await Promise.all([
+    import("../serving/loopback-server.js"),
+    import("../monitor/metrics.js"),
+  ]);
   return startLoopbackServer({
     path: "/metrics",
     port,
     asLocalhost: true,
     reply: async () => {
       const states = Object.fromEntries(outputs.map((output) => [output.name, output.status()]));
-      return { status: 200, contentType: METRICS_TYPE, body: metricsText(status(), states, began, process.memoryUsage.rss()) };
+      return {
+        status: 200,
+        contentType: METRICS_TYPE,
+        body: metricsText(status(), states, began, process.memoryUsage.rss()),
+      };
     },
   });
 }

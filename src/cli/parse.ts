@@ -30,12 +30,22 @@ export function optionsOf(command: Pick<Command, "options">): readonly OptionSpe
 export function parseWords(command: Pick<Command, "name" | "options" | "words">, args: readonly string[]): ParsedWords {
   const specs = optionsOf(command);
   const config = Object.fromEntries(
-    specs.map(({ name, short, value }) => [name, { type: value === undefined ? "boolean" : "string", ...(short !== undefined && { short }) }] as const),
+    specs.map(
+      ({ name, short, value }) =>
+        [name, { type: value === undefined ? "boolean" : "string", ...(short !== undefined && { short }) }] as const,
+    ),
   );
   // The tokens alone are used: the messages of strict mode name no near word and its values keep no order.
-  const { tokens } = parseArgs({ args: [...args], options: config, strict: false, tokens: true, allowPositionals: true });
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: config,
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+  });
   // Whoever asks for help is not told what else is wrong.
-  if (tokens.some((token) => token.kind === "option" && token.name === "help")) return { options: {}, words: [], json: false, help: true };
+  if (tokens.some((token) => token.kind === "option" && token.name === "help"))
+    return { options: {}, words: [], json: false, help: true };
   const found = new Map<string, string | string[] | true>();
   const words: string[] = [];
   for (const token of tokens) {
@@ -72,20 +82,30 @@ function valueOf(spec: OptionSpec, token: OptionToken): string | true {
   // "-" alone stands for standard input; anything else with a dash is an option whose predecessor lacks its value.
   const swallowed = token.inlineValue !== true && value !== undefined && /^-./.test(value);
   if (value === undefined || value === "" || swallowed) {
-    throw new UsageError(`--${spec.name} needs a value: --${spec.name} ${spec.value}`, swallowed ? `write --${spec.name}=${value} if ${value} is meant` : undefined);
+    throw new UsageError(
+      `--${spec.name} needs a value: --${spec.name} ${spec.value}`,
+      swallowed ? `write --${spec.name}=${value} if ${value} is meant` : undefined,
+    );
   }
-  if (spec.words !== undefined && !spec.words.includes(value)) throw unknownWord(value, `a value of --${spec.name}`, spec.words);
+  if (spec.words !== undefined && !spec.words.includes(value))
+    throw unknownWord(value, `a value of --${spec.name}`, spec.words);
   return value;
 }
 
 function unknownOption(rawName: string, specs: readonly OptionSpec[], command: string): UsageError {
   const names = specs.flatMap(({ name, short }) => (short === undefined ? [`--${name}`] : [`--${name}`, `-${short}`]));
   const near = rawName.startsWith("--") ? nearest(rawName, names) : undefined;
-  return new UsageError(`${command} has no option ${rawName}`, near === undefined ? `its options are ${names.join(", ")}` : `did you mean ${near}?`);
+  return new UsageError(
+    `${command} has no option ${rawName}`,
+    near === undefined ? `its options are ${names.join(", ")}` : `did you mean ${near}?`,
+  );
 }
 
 /** The complaint about a word out of a fixed list, with the one that was probably meant. */
 export function unknownWord(word: string, what: string, known: readonly string[]): UsageError {
   const near = nearest(word, known);
-  return new UsageError(`${word} is not ${what}`, near === undefined ? `known: ${known.join(", ")}` : `did you mean ${near}?`);
+  return new UsageError(
+    `${word} is not ${what}`,
+    near === undefined ? `known: ${known.join(", ")}` : `did you mean ${near}?`,
+  );
 }

@@ -1,4 +1,6 @@
-/** `imds-guard policy`: IAM policies that make stolen instance credentials and IMDSv1 useless, with what each breaks. */
+/**
+ * `imds-guard policy`: IAM policies that make stolen instance credentials and IMDSv1 useless, with what each breaks.
+ */
 import type { InstanceCredentialPolicy, PolicyOptions } from "../detection/policies.js";
 import type { Command, OptionValues } from "./command.js";
 import { fromUser, textsOf, UsageError } from "./command.js";
@@ -16,8 +18,18 @@ export const command: Command = {
     "With --json: policies (kind, title, document, size, limit, caveats).",
   ],
   options: [
-    { name: "vpc", value: "ID", multiple: true, summary: "VPC from whose endpoints instance credentials may be used (default: each instance's own)" },
-    { name: "source", value: "CIDR", multiple: true, summary: "public network from which they may be used too; needs --vpc" },
+    {
+      name: "vpc",
+      value: "ID",
+      multiple: true,
+      summary: "VPC from whose endpoints instance credentials may be used (default: each instance's own)",
+    },
+    {
+      name: "source",
+      value: "CIDR",
+      multiple: true,
+      summary: "public network from which they may be used too; needs --vpc",
+    },
     { name: "exempt", value: "ARN", multiple: true, summary: "role or user that is left alone; * and ? are wildcards" },
     { name: "service", value: "NAME", multiple: true, summary: "service that the resource control policy covers" },
     { name: "no-address", summary: "do not bind credentials to the address of their instance" },
@@ -31,7 +43,9 @@ export const command: Command = {
     if (words.length > 1) throw new UsageError("policy prints one kind or all of them");
     const kind = words[0] === undefined ? undefined : KINDS[words[0] as keyof typeof KINDS];
     const { instanceCredentialPolicies } = await import("../detection/policies.js");
-    const policies = fromUser(() => instanceCredentialPolicies(optionsOf(options))).filter((policy) => kind === undefined || policy.kind === kind);
+    const policies = fromUser(() => instanceCredentialPolicies(optionsOf(options))).filter(
+      (policy) => kind === undefined || policy.kind === kind,
+    );
     if (json) ui.json({ policies: policies.map(asJson) });
     else if (kind === undefined) {
       for (const [index, { title, caveats, document, json: compact, limit }] of policies.entries()) {
@@ -52,9 +66,13 @@ export const command: Command = {
 };
 
 function optionsOf(options: OptionValues): PolicyOptions {
-  const given = (name: string): readonly string[] | undefined => (textsOf(options, name).length > 0 ? textsOf(options, name) : undefined);
+  const given = (name: string): readonly string[] | undefined =>
+    textsOf(options, name).length > 0 ? textsOf(options, name) : undefined;
   return {
-    vpcIds: given("vpc"), sourceCidrs: given("source"), exemptPrincipals: given("exempt"), resourceServices: given("service"),
+    vpcIds: given("vpc"),
+    sourceCidrs: given("source"),
+    exemptPrincipals: given("exempt"),
+    resourceServices: given("service"),
     ...(options["no-address"] === true && { bindAddress: false }),
     ...(options["partition"] !== undefined && { partition: options["partition"] as (typeof PARTITIONS)[number] }),
   };

@@ -7,9 +7,9 @@ import type { FileRead, System } from "../system.js";
 const MAX_LINKS = 40;
 
 /**
- * The machine whose files lie under `root`, as a Linux host without environment and without commands. Symbolic links are
- * followed inside `root` only: an absolute one starts there, and `..` does not leave it, so that a file of the machine that
- * judges is never taken for one of the machine that is judged.
+ * The machine whose files lie under `root`, as a Linux host without environment and without commands. Symbolic links
+ * are followed inside `root` only: an absolute one starts there, and `..` does not leave it, so that a file of the
+ * machine that judges is never taken for one of the machine that is judged.
  */
 export function rootedSystem(root: string, system: System): System {
   return {

@@ -11,7 +11,18 @@ import { SUPPRESSION_OPTIONS, suppressionOf } from "./suppression-options.js";
 import type { Ui } from "./ui.js";
 
 /** As in src/detection/log-formats.ts, which is not loaded to print help. */
-export const FORMATS = ["zeek-tsv", "zeek-json", "suricata", "cloudtrail", "events", "sysmon", "vpc-flow", "squid", "access-log", "syslog"] as const satisfies readonly FormatName[];
+export const FORMATS = [
+  "zeek-tsv",
+  "zeek-json",
+  "suricata",
+  "cloudtrail",
+  "events",
+  "sysmon",
+  "vpc-flow",
+  "squid",
+  "access-log",
+  "syslog",
+] as const satisfies readonly FormatName[];
 const LEVELS = ["informational", "low", "medium", "high", "critical"] as const satisfies readonly Level[];
 
 /** Findings that are shown without --list. */
@@ -22,7 +33,7 @@ export const command: Command = {
   summary: "find traffic to the metadata service in logs",
   usage: "[OPTIONS] FILE...",
   description: [
-    "Reads logs as a stream, plain, gzip or Zstandard, and judges them by the same Sigma rules that \"imds-guard sigma\" prints. FILE may be - for standard input. The format is recognised by content: Zeek (JSON and TSV), Suricata EVE, squid, nginx and Apache access logs, VPC flow logs, kernel lines of iptables and nftables, CloudTrail, Sysmon, and events of imds-guard.",
+    'Reads logs as a stream, plain, gzip or Zstandard, and judges them by the same Sigma rules that "imds-guard sigma" prints. FILE may be - for standard input. The format is recognised by content: Zeek (JSON and TSV), Suricata EVE, squid, nginx and Apache access logs, VPC flow logs, kernel lines of iptables and nftables, CloudTrail, Sysmon, and events of imds-guard.',
     `Prints a summary and the first ${SHOWN} findings; --list prints all of them, one on a line.`,
     "Exit code 1 with any finding, 3 if a file could not be read or recognised. With --json one document: the summary, and examples (the first findings); with --list and --json one JSON line for each finding, and the summary as the last one.",
   ],
@@ -34,7 +45,10 @@ export const command: Command = {
     { name: "thorough", summary: "read every line, to count all malformed ones; slower" },
   ],
   examples: [
-    { command: "imds-guard scan /var/log/zeek/*/conn.*.log.gz --suppress 10.20.0.0/16", does: "connections from everywhere but the network with EC2 hosts" },
+    {
+      command: "imds-guard scan /var/log/zeek/*/conn.*.log.gz --suppress 10.20.0.0/16",
+      does: "connections from everywhere but the network with EC2 hosts",
+    },
     { command: "journalctl -k | imds-guard scan -", does: "what the packet filter logged" },
     { command: "imds-guard scan --list --json eve.json | jq -r 'select(.rule) | .from'", does: "who asked" },
   ],
@@ -43,17 +57,25 @@ export const command: Command = {
     if (words.filter((word) => word === "-").length > 1) throw new UsageError("standard input can be read once");
     const suppress = suppressionOf(options);
     const [{ scan }, { openLog }, { withSuppression }, { SIGMA_RULES }] = await Promise.all([
-      import("../detection/scan.js"), import("../detection/log-stream.js"), import("../detection/suppression.js"), import("../detection/sigma-rules.js"),
+      import("../detection/scan.js"),
+      import("../detection/log-stream.js"),
+      import("../detection/suppression.js"),
+      import("../detection/sigma-rules.js"),
     ]);
     // Said before anything is read, and as wrong usage.
     fromUser(() => SIGMA_RULES.map(({ rule }) => withSuppression(rule, suppress)));
-    const sources = words.map((word): ScanSource => (word === "-" ? { name: "-", stream: process.stdin } : { name: word, stream: openLog(word) }));
+    const sources = words.map((word): ScanSource =>
+      word === "-" ? { name: "-", stream: process.stdin } : { name: word, stream: openLog(word) },
+    );
     const list = options["list"] === true;
     const examples: ScanFinding[] = [];
     const bar = progressBar(words);
     const summary = await scan(sources, {
-      suppress, signal, thorough: options["thorough"] === true,
-      format: options["format"] as FormatName | undefined, minLevel: options["min-level"] as Level | undefined,
+      suppress,
+      signal,
+      thorough: options["thorough"] === true,
+      format: options["format"] as FormatName | undefined,
+      minLevel: options["min-level"] as Level | undefined,
       onFinding: (finding) => {
         if (list && json) ui.jsonLine(finding);
         else if (list) ui.line(findingLine(finding, ui));
@@ -65,7 +87,8 @@ export const command: Command = {
     if (json && list) ui.jsonLine({ summary: { version: 1, ...summary } });
     else if (json) ui.json({ version: 1, ...summary, examples });
     else printSummary(summary, examples, ui);
-    for (const { name, failure } of summary.sources) if (failure !== undefined) ui.error(`${name}: ${failure.message}`, [failure.advice]);
+    for (const { name, failure } of summary.sources)
+      if (failure !== undefined) ui.error(`${name}: ${failure.message}`, [failure.advice]);
     return exitCode(summary);
   },
 };
@@ -78,15 +101,22 @@ function exitCode({ findings, sources }: ScanSummary): ExitCode {
 const BAR = 24;
 
 /** Share of the files' sizes that was read; of standard input only how much. */
-function progressBar(words: readonly string[]): (progress: { source: string; read: number; bytes: number; findings: number }) => string {
+function progressBar(
+  words: readonly string[],
+): (progress: { source: string; read: number; bytes: number; findings: number }) => string {
   const sizes = words.map(sizeOf);
-  const total = sizes.every((size) => size !== undefined) ? sizes.reduce((sum: number, size) => sum + (size ?? 0), 0) : 0;
+  const total = sizes.every((size) => size !== undefined)
+    ? sizes.reduce((sum: number, size) => sum + (size ?? 0), 0)
+    : 0;
   return ({ source, read, bytes, findings }) => {
     const at = words.indexOf(source);
     const done = sizes.slice(0, at).reduce((sum: number, size) => sum + (size ?? 0), read);
     const share = total > 0 ? Math.min(1, done / total) : undefined;
     const filled = Math.round((share ?? 0) * BAR);
-    const bar = share === undefined ? "" : `[${"#".repeat(filled)}${".".repeat(BAR - filled)}] ${String(Math.floor(share * 100)).padStart(3)}% `;
+    const bar =
+      share === undefined
+        ? ""
+        : `[${"#".repeat(filled)}${".".repeat(BAR - filled)}] ${String(Math.floor(share * 100)).padStart(3)}% `;
     return `${bar}${amount(bytes)}, ${findings} findings, ${source}`;
   };
 }
@@ -109,7 +139,9 @@ function toned(level: Level, ui: Ui): string {
 function findingLine({ rule, source, line, time, from, to, correlated }: ScanFinding, ui: Ui): string {
   const who = [from, to].filter((address) => address !== undefined).join(" -> ");
   const count = correlated === undefined ? "" : ` (${correlated.count} together)`;
-  return [`${source}:${line}:`, toned(rule.level, ui), time, who === "" ? undefined : who, `${rule.title}${count}`].filter((part) => part !== undefined).join("  ");
+  return [`${source}:${line}:`, toned(rule.level, ui), time, who === "" ? undefined : who, `${rule.title}${count}`]
+    .filter((part) => part !== undefined)
+    .join("  ");
 }
 
 const MOST_TALKERS = 5;
@@ -125,14 +157,29 @@ function printSummary(summary: ScanSummary, examples: readonly ScanFinding[], ui
     ]);
     ui.line();
     ui.table([
-      ["asked by", bySource.slice(0, MOST_TALKERS).map(({ name, count }) => `${name} (${count})`).join(", ") + (bySource.length > MOST_TALKERS ? `, and ${bySource.length - MOST_TALKERS} more` : "")],
+      [
+        "asked by",
+        bySource
+          .slice(0, MOST_TALKERS)
+          .map(({ name, count }) => `${name} (${count})`)
+          .join(", ") + (bySource.length > MOST_TALKERS ? `, and ${bySource.length - MOST_TALKERS} more` : ""),
+      ],
       ...(first === undefined ? [] : [["between", `${first} and ${last}`]]),
     ]);
   }
   // None found where nothing was looked at is no good news.
   const incomplete = sources.some(({ failure }) => failure !== undefined);
   const formats = [...new Set(sources.flatMap(({ format }) => (format === undefined ? [] : [format])))].join(", ");
-  const odd = [malformed > 0 ? `${malformed} malformed` : undefined, oversized > 0 ? `${oversized} too long` : undefined, incomplete ? "not everything was read" : undefined].filter((part) => part !== undefined);
-  const shown = findings > examples.length && examples.length > 0 ? ` (the first ${examples.length} are shown; --list shows all)` : "";
-  ui.line(`${ui.paint(`${findings} finding${findings === 1 ? "" : "s"}`, findings > 0 ? "finding" : incomplete ? "unknown" : "ok")}${shown} in ${lines} lines, ${amount(bytes)}${formats === "" ? "" : ` of ${formats}`}${odd.length > 0 ? `; ${odd.join(", ")}` : ""}`);
+  const odd = [
+    malformed > 0 ? `${malformed} malformed` : undefined,
+    oversized > 0 ? `${oversized} too long` : undefined,
+    incomplete ? "not everything was read" : undefined,
+  ].filter((part) => part !== undefined);
+  const shown =
+    findings > examples.length && examples.length > 0
+      ? ` (the first ${examples.length} are shown; --list shows all)`
+      : "";
+  ui.line(
+    `${ui.paint(`${findings} finding${findings === 1 ? "" : "s"}`, findings > 0 ? "finding" : incomplete ? "unknown" : "ok")}${shown} in ${lines} lines, ${amount(bytes)}${formats === "" ? "" : ` of ${formats}`}${odd.length > 0 ? `; ${odd.join(", ")}` : ""}`,
+  );
 }

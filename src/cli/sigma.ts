@@ -21,7 +21,10 @@ export const command: Command = {
   options: [...SUPPRESSION_OPTIONS, { name: "force", summary: "replace files that differ (write)" }],
   examples: [
     { command: "imds-guard sigma list", does: "what there is" },
-    { command: "imds-guard sigma write rules --suppress 10.20.0.0/16", does: "files for a converter, for a site whose EC2 hosts are in that network" },
+    {
+      command: "imds-guard sigma write rules --suppress 10.20.0.0/16",
+      does: "files for a converter, for a site whose EC2 hosts are in that network",
+    },
     { command: "imds-guard sigma print zeek_http_imds_request", does: "one rule" },
   ],
   async run(context) {
@@ -44,14 +47,22 @@ export const command: Command = {
 
 async function shippedRules({ options }: CommandContext): Promise<readonly ShippedRule[]> {
   const suppression = suppressionOf(options);
-  const [{ SIGMA_RULES }, { withSuppression }] = await Promise.all([import("../detection/sigma-rules.js"), import("../detection/suppression.js")]);
+  const [{ SIGMA_RULES }, { withSuppression }] = await Promise.all([
+    import("../detection/sigma-rules.js"),
+    import("../detection/suppression.js"),
+  ]);
   return fromUser(() => SIGMA_RULES.map(({ file, rule }) => ({ file, rule: withSuppression(rule, suppression) })));
 }
 
 function ruleNamed(word: string, rules: readonly ShippedRule[]): ShippedRule {
   const name = word.replace(/\.yml$/, "");
   const found = rules.find(({ file, rule }) => file === name || rule.id === name);
-  if (found === undefined) throw unknownWord(word, "a rule", rules.map(({ file }) => file));
+  if (found === undefined)
+    throw unknownWord(
+      word,
+      "a rule",
+      rules.map(({ file }) => file),
+    );
   return found;
 }
 
@@ -62,7 +73,12 @@ function list(rules: readonly ShippedRule[], { json, ui }: CommandContext): 0 {
   }
   // The name of a rule begins with its log, so a narrow terminal can do without that column.
   const wide = !ui.terminal || ui.columns >= WIDE;
-  const row = (level: string, file: string, log: string, title: string): string[] => [level, file, ...(wide ? [log] : []), title];
+  const row = (level: string, file: string, log: string, title: string): string[] => [
+    level,
+    file,
+    ...(wide ? [log] : []),
+    title,
+  ];
   ui.table([
     row("LEVEL", "RULE", "LOG", "FINDS").map((title) => ui.paint(title, "strong")),
     ...rules.map(({ file, rule }) => row(levelText(rule, ui), file, sourceOf(rule), rule.title)),
@@ -89,14 +105,21 @@ async function print(rules: readonly ShippedRule[], { json, ui }: CommandContext
   return 0;
 }
 
-async function write(directory: string, rules: readonly ShippedRule[], { json, ui, options }: CommandContext): Promise<0> {
+async function write(
+  directory: string,
+  rules: readonly ShippedRule[],
+  { json, ui, options }: CommandContext,
+): Promise<0> {
   const { toYaml } = await import("../detection/sigma-yaml.js");
   const files = rules.map(({ file, rule }) => ({ path: join(directory, `${file}.yml`), content: toYaml(rule) }));
   mkdirSync(directory, { recursive: true });
   const changed = files.filter(({ path, content }) => present(path) !== content);
   const differing = changed.filter(({ path }) => present(path) !== undefined).map(({ path }) => path);
   if (differing.length > 0 && options["force"] !== true) {
-    throw new UsageError(`${differing[0]} is there and differs${differing.length > 1 ? `, as do ${differing.length - 1} more` : ""}; nothing was written`, "--force replaces what differs");
+    throw new UsageError(
+      `${differing[0]} is there and differs${differing.length > 1 ? `, as do ${differing.length - 1} more` : ""}; nothing was written`,
+      "--force replaces what differs",
+    );
   }
   for (const { path, content } of changed) writeFileSync(path, content);
   const unchanged = files.length - changed.length;

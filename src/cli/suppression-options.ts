@@ -5,7 +5,12 @@ import { textsOf, UsageError } from "./command.js";
 
 /** As the bulletin suggests: requests from networks with EC2 instances are to be expected. */
 export const SUPPRESSION_OPTIONS: readonly OptionSpec[] = [
-  { name: "suppress", value: "SUBNET", multiple: true, summary: "expect the requests of this network, which has EC2 instances" },
+  {
+    name: "suppress",
+    value: "SUBNET",
+    multiple: true,
+    summary: "expect the requests of this network, which has EC2 instances",
+  },
   { name: "vlan", value: "N", multiple: true, summary: "the same for a VLAN, where the log tells it" },
 ];
 

@@ -1,7 +1,8 @@
 /**
  * Output rules of the command line. Results go to stdout; everything said about the work (errors, hints, progress) goes
- * to stderr, in lower case, without a full stop, behind "imds-guard: ". On a terminal there is colour (not with NO_COLOR),
- * tables fit its width, and work that lasts longer than a second shows progress; in a pipe everything is plain. With
+ * to stderr, in lower case, without a full stop, behind "imds-guard: ". On a terminal there is colour (not with
+ * NO_COLOR), tables fit its width, and work that lasts longer than a second shows progress; in a pipe everything is
+ * plain. With
  * --json stdout carries one JSON document (or JSON lines, where a command says so) and nothing else.
  */
 
@@ -53,7 +54,10 @@ const PROGRESS_EVERY_MS = 100;
 /** Colours of the palette that every terminal theme keeps legible, light and dark; never yellow, grey or white. */
 const SGR: Readonly<Record<Tone, string>> = { ok: "32", finding: "1;31", unknown: "35", strong: "1", dim: "2" };
 
-/** Writes by the rules above. Control characters that the text holds never reach the terminal: they may come from a log or a responder. */
+/**
+ * Writes by the rules above. Control characters that the text holds never reach the terminal: they may come from a log
+ * or a responder.
+ */
 export function createUi({ stdout, stderr, env }: UiSurroundings): Ui {
   const terminal = stdout.isTTY === true;
   const coloured = wantsColour(terminal, env);
@@ -74,7 +78,13 @@ export function createUi({ stdout, stderr, env }: UiSurroundings): Ui {
     clear();
     const line = `imds-guard: ${harmless(text, false)}`;
     // Broken between words on a terminal only: in a file one message is one line.
-    const broken = stderr.isTTY === true ? line.split("\n").flatMap((part) => wrap(part, Math.max(40, stderr.columns ?? 80) - 4)).join("\n    ") : line;
+    const broken =
+      stderr.isTTY === true
+        ? line
+            .split("\n")
+            .flatMap((part) => wrap(part, Math.max(40, stderr.columns ?? 80) - 4))
+            .join("\n    ")
+        : line;
     stderr.write(`${broken}\n`);
   };
   return {
@@ -103,7 +113,11 @@ export function createUi({ stdout, stderr, env }: UiSurroundings): Ui {
       if (now - begun < QUIET_MS || now - shownAt < PROGRESS_EVERY_MS) return;
       shownAt = now;
       shown = true;
-      stderr.write(`\r\u001b[K${harmless(text, false).replaceAll("\n", " ").slice(0, Math.max(40, stderr.columns ?? 80) - 1)}`);
+      stderr.write(
+        `\r\u001b[K${harmless(text, false)
+          .replaceAll("\n", " ")
+          .slice(0, Math.max(40, stderr.columns ?? 80) - 1)}`,
+      );
     },
   };
 }
@@ -137,17 +151,24 @@ export function layOut(rows: readonly (readonly string[])[], columns?: number): 
   }
   return rows.flatMap((row) => {
     const last = row.length - 1;
-    const head = row.slice(0, last).map((cell, index) => cell + " ".repeat((widths[index] ?? 0) - widthOf(cell)) + GAP).join("");
+    const head = row
+      .slice(0, last)
+      .map((cell, index) => cell + " ".repeat((widths[index] ?? 0) - widthOf(cell)) + GAP)
+      .join("");
     const indent = widthOf(head);
     const text = row[last] ?? "";
     if (columns === undefined || indent + widthOf(text) <= columns) return [(head + text).trimEnd()];
-    if (columns - indent < NARROWEST) return [head.trimEnd(), ...wrap(text, columns - BELOW.length).map((line) => BELOW + line)];
+    if (columns - indent < NARROWEST)
+      return [head.trimEnd(), ...wrap(text, columns - BELOW.length).map((line) => BELOW + line)];
     const [first = "", ...more] = wrap(text, columns - indent);
     return [(head + first).trimEnd(), ...more.map((line) => " ".repeat(indent) + line)];
   });
 }
 
-/** Breaks text at spaces into lines of at most `width` characters, colours not counted. A longer word stays whole, so that it can be copied. */
+/**
+ * Breaks text at spaces into lines of at most `width` characters, colours not counted. A longer word stays whole, so
+ * that it can be copied.
+ */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";

@@ -10,7 +10,8 @@ export interface IpNetwork {
 }
 
 /**
- * Reads `address/bits`, or an address alone, which is a network of one. Bits outside the prefix may be set and are ignored.
+ * Reads `address/bits`, or an address alone, which is a network of one. Bits outside the prefix may be set and are
+ * ignored.
  *
  * @throws TypeError with code `ERR_INVALID_ARG_VALUE`, naming `option`
  */

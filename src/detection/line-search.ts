@@ -1,4 +1,6 @@
-/** Finds the next of several texts in a buffer of bytes, ignoring the case of ASCII letters (Wu and Manber's algorithm). */
+/**
+ * Finds the next of several texts in a buffer of bytes, ignoring the case of ASCII letters (Wu and Manber's algorithm).
+ */
 
 /** A search that can be repeated on any buffer. */
 export interface LineSearch {
@@ -6,7 +8,10 @@ export interface LineSearch {
   readonly next: (buffer: Uint8Array, from: number, to: number) => number;
 }
 
-/** Longer texts are searched for by their beginning: more would not let the search jump further, as the shortest text limits the jumps. */
+/**
+ * Longer texts are searched for by their beginning: more would not let the search jump further, as the shortest text
+ * limits the jumps.
+ */
 const LONGEST = 32;
 
 /**
@@ -16,7 +21,9 @@ const LONGEST = 32;
  * occurrence; only where that is nowhere the texts themselves are compared.
  */
 export function createLineSearch(texts: readonly string[]): LineSearch {
-  const needles = withoutImplied(texts).map((text) => Uint8Array.from(text.slice(0, LONGEST), (char) => char.charCodeAt(0)));
+  const needles = withoutImplied(texts).map((text) =>
+    Uint8Array.from(text.slice(0, LONGEST), (char) => char.charCodeAt(0)),
+  );
   const width = needles.reduce((least, needle) => Math.min(least, needle.length), LONGEST);
   if (needles.length === 0 || width < 2) throw new RangeError("texts of at least two characters are needed");
   const shifts = new Uint8Array(65_536).fill(width - 1);

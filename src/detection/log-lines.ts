@@ -1,4 +1,6 @@
-/** Cuts a stream of bytes into lines, or into the records of a CloudTrail file, without copying what nobody looks at. */
+/**
+ * Cuts a stream of bytes into lines, or into the records of a CloudTrail file, without copying what nobody looks at.
+ */
 
 /** Receives what was cut out: a range of a buffer, and the number of the line on which it begins (from 1). */
 export type OnLine = (buffer: Buffer, from: number, to: number, line: number) => void;
@@ -37,7 +39,10 @@ export function createLineSplitter(maxBytes: number, onLine: OnLine, nextOfInter
     while (position < to) {
       const at = nextOfInterest === undefined ? position : nextOfInterest(buffer, position, to);
       if (at === -1) break;
-      const start = nextOfInterest === undefined || at === position ? position : Math.max(position, buffer.lastIndexOf(NEWLINE, at - 1) + 1);
+      const start =
+        nextOfInterest === undefined || at === position
+          ? position
+          : Math.max(position, buffer.lastIndexOf(NEWLINE, at - 1) + 1);
       line += newlines(buffer, position, start) + 1;
       const end = buffer.indexOf(NEWLINE, at);
       deliver(buffer, start, end);
@@ -62,7 +67,8 @@ export function createLineSplitter(maxBytes: number, onLine: OnLine, nextOfInter
     if (skipping) oversized++;
     else {
       const whole = carry.length === 1 ? carry[0]! : Buffer.concat(carry, carried);
-      if (nextOfInterest === undefined || nextOfInterest(whole, 0, whole.length) !== -1) deliver(whole, 0, whole.length);
+      if (nextOfInterest === undefined || nextOfInterest(whole, 0, whole.length) !== -1)
+        deliver(whole, 0, whole.length);
     }
     carry = [];
     carried = 0;

@@ -34,8 +34,8 @@ export function fieldOf(fields: Readonly<Record<string, unknown>>, name: string)
 }
 
 /**
- * Text for comparison without regard to case. Only ASCII letters are folded: letters such as the Kelvin sign fold to ASCII
- * ones otherwise, and a search of the raw bytes could not find them.
+ * Text for comparison without regard to case. Only ASCII letters are folded: letters such as the Kelvin sign fold to
+ * ASCII ones otherwise, and a search of the raw bytes could not find them.
  */
 export function foldCase(text: string): string {
   // eslint-disable-next-line no-control-regex -- the range is what ASCII is

@@ -9,7 +9,10 @@ import type { FrameWalker } from "./zstd-frames.js";
 /** Why a stream could not be read to its end. */
 export class LogStreamError extends Error {
   override readonly name = "LogStreamError";
-  /** The system's or zlib's code (`ENOENT`, `Z_DATA_ERROR`, ...), or `ERR_SCAN_ZSTD` where this Node.js cannot decompress. */
+  /**
+   * The system's or zlib's code (`ENOENT`, `Z_DATA_ERROR`, ...), or `ERR_SCAN_ZSTD` where this Node.js cannot
+   * decompress.
+   */
   readonly code: string;
   /** What to do about it. */
   readonly advice: string;
@@ -21,13 +24,19 @@ export class LogStreamError extends Error {
   }
 }
 
-/** How many bytes are read at a time. More is slower: the bytes leave the processor's cache before they are searched. */
+/**
+ * How many bytes are read at a time. More is slower: the bytes leave the processor's cache before they are searched.
+ */
 export const CHUNK_BYTES = 64 * 1024;
 
-/** Reads a file, or standard input for `-`. The file is opened when the iteration begins, and its errors appear there. */
+/**
+ * Reads a file, or standard input for `-`. The file is opened when the iteration begins, and its errors appear there.
+ */
 export function openLog(path: string): AsyncIterable<Uint8Array> {
   if (path === "-") return process.stdin;
-  return { [Symbol.asyncIterator]: () => createReadStream(path, { highWaterMark: CHUNK_BYTES })[Symbol.asyncIterator]() };
+  return {
+    [Symbol.asyncIterator]: () => createReadStream(path, { highWaterMark: CHUNK_BYTES })[Symbol.asyncIterator](),
+  };
 }
 
 /**
@@ -35,7 +44,10 @@ export function openLog(path: string): AsyncIterable<Uint8Array> {
  *
  * @throws LogStreamError when reading or decompressing fails; what was read until then has been delivered
  */
-export async function* decompressed(stream: AsyncIterable<Uint8Array>, onRead?: (bytes: number) => void): AsyncGenerator<Buffer, void, void> {
+export async function* decompressed(
+  stream: AsyncIterable<Uint8Array>,
+  onRead?: (bytes: number) => void,
+): AsyncGenerator<Buffer, void, void> {
   const source = counted(stream, onRead);
   try {
     const head: Buffer[] = [];
@@ -55,19 +67,28 @@ export async function* decompressed(stream: AsyncIterable<Uint8Array>, onRead?: 
   }
 }
 
-async function* counted(stream: AsyncIterable<Uint8Array>, onRead: ((bytes: number) => void) | undefined): AsyncGenerator<Buffer, void, void> {
+async function* counted(
+  stream: AsyncIterable<Uint8Array>,
+  onRead: ((bytes: number) => void) | undefined,
+): AsyncGenerator<Buffer, void, void> {
   for await (const chunk of stream) {
     onRead?.(chunk.length);
     yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
   }
 }
 
-async function* startingWith(first: Buffer, rest: AsyncGenerator<Buffer, void, void>): AsyncGenerator<Buffer, void, void> {
+async function* startingWith(
+  first: Buffer,
+  rest: AsyncGenerator<Buffer, void, void>,
+): AsyncGenerator<Buffer, void, void> {
   if (first.length > 0) yield first;
   yield* rest;
 }
 
-async function* through(decompressor: Transform, input: AsyncGenerator<Buffer, void, void>): AsyncGenerator<Buffer, void, void> {
+async function* through(
+  decompressor: Transform,
+  input: AsyncGenerator<Buffer, void, void>,
+): AsyncGenerator<Buffer, void, void> {
   // An error arrives through the iteration of the decompressor.
   pipeline(Readable.from(input, { objectMode: false }), decompressor, () => undefined);
   for await (const chunk of decompressor) yield chunk as Buffer;
@@ -84,7 +105,8 @@ async function* zstandard(input: AsyncGenerator<Buffer, void, void>): AsyncGener
   const create = (zlib as { createZstdDecompress?: (options: zlib.ZlibOptions) => Transform }).createZstdDecompress;
   if (create === undefined) {
     throw new LogStreamError(
-      "ERR_SCAN_ZSTD", `Node.js ${process.versions.node} cannot decompress Zstandard`,
+      "ERR_SCAN_ZSTD",
+      `Node.js ${process.versions.node} cannot decompress Zstandard`,
       "Use Node.js 22.15 or later, or decompress on the way: zstd -dc FILE | imds-guard scan -",
     );
   }

@@ -46,8 +46,20 @@ const LIMITS = { organizations: 5_120, managed: 6_144 } as const;
 
 /** Actions of data planes that AWS' data perimeter samples leave out of conditions on the network. */
 const WITHOUT_NETWORK_KEYS = [
-  "es:ES*", "dax:GetItem", "dax:BatchGetItem", "dax:Query", "dax:Scan", "dax:PutItem", "dax:UpdateItem", "dax:DeleteItem", "dax:BatchWriteItem",
-  "dax:ConditionCheckItem", "neptune-db:*", "kafka-cluster:*", "elasticfilesystem:client*", "rds-db:connect",
+  "es:ES*",
+  "dax:GetItem",
+  "dax:BatchGetItem",
+  "dax:Query",
+  "dax:Scan",
+  "dax:PutItem",
+  "dax:UpdateItem",
+  "dax:DeleteItem",
+  "dax:BatchWriteItem",
+  "dax:ConditionCheckItem",
+  "neptune-db:*",
+  "kafka-cluster:*",
+  "elasticfilesystem:client*",
+  "rds-db:connect",
 ];
 const RESOURCE_SERVICES = ["s3", "sts", "kms", "sqs", "secretsmanager"];
 
@@ -59,9 +71,11 @@ const OWN_VPC = [
   "Every call then has to go through a VPC endpoint in the VPC of the instance: calls to services without one, to other regions, or through NAT are denied.",
   "Endpoints in another VPC (shared or peered) are denied.",
 ];
-const OWN_ADDRESS = "The statement on the address denies calls from secondary network interfaces, from pods with addresses of their own, and from behind NAT; --no-address leaves it out.";
+const OWN_ADDRESS =
+  "The statement on the address denies calls from secondary network interfaces, from pods with addresses of their own, and from behind NAT; --no-address leaves it out.";
 const NAMED_VPCS = "Ids of VPCs are unique within a region only: the same id in another region would be let through.";
-const VERSION_1 = "NoImdsV1Credentials denies instances that still use IMDSv1; the CloudWatch metric MetadataNoToken and the field ec2RoleDelivery of CloudTrail show which do. It has no effect on other principals.";
+const VERSION_1 =
+  "NoImdsV1Credentials denies instances that still use IMDSv1; the CloudWatch metric MetadataNoToken and the field ec2RoleDelivery of CloudTrail show which do. It has no effect on other principals.";
 
 /**
  * A service control policy (on the organization, a unit or an account), a resource control policy (likewise, for the
@@ -70,7 +84,8 @@ const VERSION_1 = "NoImdsV1Credentials denies instances that still use IMDSv1; t
  *
  * Sources: IAM User Guide, "AWS global condition context keys"; EC2 condition keys; AWS data perimeter policy examples.
  *
- * @throws TypeError with code `ERR_INVALID_ARG_VALUE` for malformed ids, networks or ARNs, and for so many that a policy
+ * @throws TypeError with code `ERR_INVALID_ARG_VALUE` for malformed ids, networks or ARNs, and for so many that a
+ * policy
  *   exceeds its limit
  */
 export function instanceCredentialPolicies(options: PolicyOptions = {}): readonly InstanceCredentialPolicy[] {
@@ -80,29 +95,87 @@ export function instanceCredentialPolicies(options: PolicyOptions = {}): readonl
   // EBS and KMS attach encrypted volumes under this role from networks of AWS.
   const exempt = [`arn:${partition}:iam::*:role/aws:ec2-infrastructure`, ...exemptPrincipals];
   const network = vpcIds === undefined ? [...OWN_VPC, ...(bindAddress ? [OWN_ADDRESS] : [])] : [NAMED_VPCS];
-  const deny = (Sid: string, rest: object, conditions: object): Readonly<Record<string, unknown>> => ({ Sid, Effect: "Deny", ...rest, Condition: conditions });
+  const deny = (Sid: string, rest: object, conditions: object): Readonly<Record<string, unknown>> => ({
+    Sid,
+    Effect: "Deny",
+    ...rest,
+    Condition: conditions,
+  });
   const ofInstances = { Null: { "ec2:SourceInstanceArn": "false" } };
-  const withExempt = (bool: object): object => ({ ...ofInstances, BoolIfExists: { "aws:ViaAWSService": "false", ...bool }, ArnNotLikeIfExists: { "aws:PrincipalArn": single(exempt) } });
+  const withExempt = (bool: object): object => ({
+    ...ofInstances,
+    BoolIfExists: { "aws:ViaAWSService": "false", ...bool },
+    ArnNotLikeIfExists: { "aws:PrincipalArn": single(exempt) },
+  });
   const versionOne = { NumericLessThan: { "ec2:RoleDelivery": "2.0" } };
-  const versionOneUnlessExempt = exemptPrincipals.length === 0 ? versionOne : { ...versionOne, ArnNotLikeIfExists: { "aws:PrincipalArn": single(exemptPrincipals) } };
+  const versionOneUnlessExempt =
+    exemptPrincipals.length === 0
+      ? versionOne
+      : { ...versionOne, ArnNotLikeIfExists: { "aws:PrincipalArn": single(exemptPrincipals) } };
   const actions = resourceServices.map((service) => `${service}:*`);
   return [
-    policy("service-control-policy", "Service control policy: attach to the organization, a unit or an account", LIMITS.organizations, [
-      ...statements.map(({ sid, condition }) => deny(sid, { NotAction: WITHOUT_NETWORK_KEYS, Resource: "*" }, { ...condition, ...withExempt({}) })),
-      deny("NoImdsV1Credentials", { Action: "*", Resource: "*" }, versionOneUnlessExempt),
-    ], [...COMMON, "It does not apply to the management account of the organization.", ...network, VERSION_1]),
-    policy("resource-control-policy", "Resource control policy: attach to the organization, a unit or an account that owns the resources", LIMITS.organizations, [
-      ...statements.map(({ sid, condition }) => deny(sid, { Principal: "*", Action: actions, Resource: "*" }, { ...condition, ...withExempt({ "aws:PrincipalIsAWSService": "false" }) })),
-      deny("NoImdsV1Credentials", { Principal: "*", Action: actions, Resource: "*" }, versionOneUnlessExempt),
-    ], [...COMMON, "It covers only services that support resource control policies, here those of its actions, and applies to instances of other accounts that use these resources as well.", ...network, VERSION_1]),
-    policy("role-policy", "Role policy: attach to one instance role", LIMITS.managed, [
-      ...statements.map(({ sid, condition }) => deny(sid, { NotAction: WITHOUT_NETWORK_KEYS, Resource: "*" }, { ...condition, ...ofInstances, BoolIfExists: { "aws:ViaAWSService": "false" } })),
-      deny("NoImdsV1Credentials", { Action: "*", Resource: "*" }, versionOne),
-    ], [...COMMON, "Whoever may change the role may remove it.", "As a managed policy it may be 6,144 characters long; inline policies of a role share 10,240.", ...network, VERSION_1]),
+    policy(
+      "service-control-policy",
+      "Service control policy: attach to the organization, a unit or an account",
+      LIMITS.organizations,
+      [
+        ...statements.map(({ sid, condition }) =>
+          deny(sid, { NotAction: WITHOUT_NETWORK_KEYS, Resource: "*" }, { ...condition, ...withExempt({}) }),
+        ),
+        deny("NoImdsV1Credentials", { Action: "*", Resource: "*" }, versionOneUnlessExempt),
+      ],
+      [...COMMON, "It does not apply to the management account of the organization.", ...network, VERSION_1],
+    ),
+    policy(
+      "resource-control-policy",
+      "Resource control policy: attach to the organization, a unit or an account that owns the resources",
+      LIMITS.organizations,
+      [
+        ...statements.map(({ sid, condition }) =>
+          deny(
+            sid,
+            { Principal: "*", Action: actions, Resource: "*" },
+            { ...condition, ...withExempt({ "aws:PrincipalIsAWSService": "false" }) },
+          ),
+        ),
+        deny("NoImdsV1Credentials", { Principal: "*", Action: actions, Resource: "*" }, versionOneUnlessExempt),
+      ],
+      [
+        ...COMMON,
+        "It covers only services that support resource control policies, here those of its actions, and applies to instances of other accounts that use these resources as well.",
+        ...network,
+        VERSION_1,
+      ],
+    ),
+    policy(
+      "role-policy",
+      "Role policy: attach to one instance role",
+      LIMITS.managed,
+      [
+        ...statements.map(({ sid, condition }) =>
+          deny(
+            sid,
+            { NotAction: WITHOUT_NETWORK_KEYS, Resource: "*" },
+            { ...condition, ...ofInstances, BoolIfExists: { "aws:ViaAWSService": "false" } },
+          ),
+        ),
+        deny("NoImdsV1Credentials", { Action: "*", Resource: "*" }, versionOne),
+      ],
+      [
+        ...COMMON,
+        "Whoever may change the role may remove it.",
+        "As a managed policy it may be 6,144 characters long; inline policies of a role share 10,240.",
+        ...network,
+        VERSION_1,
+      ],
+    ),
   ];
 }
 
-function networkConditions({ vpcIds, sourceCidrs = [] }: PolicyOptions, bindAddress: boolean): readonly { readonly sid: string; readonly condition: object }[] {
+function networkConditions(
+  { vpcIds, sourceCidrs = [] }: PolicyOptions,
+  bindAddress: boolean,
+): readonly { readonly sid: string; readonly condition: object }[] {
   if (vpcIds !== undefined) {
     const condition = {
       StringNotEqualsIfExists: { "aws:SourceVpc": single(vpcIds) },
@@ -111,28 +184,53 @@ function networkConditions({ vpcIds, sourceCidrs = [] }: PolicyOptions, bindAddr
     return [{ sid: "Ec2CredsOnlyFromNamedNetworks", condition }];
   }
   // In quotes on purpose: these are variables of IAM, not of this program.
-  const own = { sid: "Ec2CredsOnlyInTheirVpc", condition: { StringNotEquals: { "aws:Ec2InstanceSourceVpc": "${aws:SourceVpc}" } } };
-  const address = { sid: "Ec2CredsOnlyFromTheirIp", condition: { StringNotEquals: { "aws:Ec2InstanceSourcePrivateIPv4": "${aws:VpcSourceIp}" } } };
+  const own = {
+    sid: "Ec2CredsOnlyInTheirVpc",
+    condition: { StringNotEquals: { "aws:Ec2InstanceSourceVpc": "${aws:SourceVpc}" } },
+  };
+  const address = {
+    sid: "Ec2CredsOnlyFromTheirIp",
+    condition: { StringNotEquals: { "aws:Ec2InstanceSourcePrivateIPv4": "${aws:VpcSourceIp}" } },
+  };
   return bindAddress ? [own, address] : [own];
 }
 
-function policy(kind: InstanceCredentialPolicy["kind"], title: string, limit: number, statements: PolicyDocument["Statement"], caveats: readonly string[]): InstanceCredentialPolicy {
+function policy(
+  kind: InstanceCredentialPolicy["kind"],
+  title: string,
+  limit: number,
+  statements: PolicyDocument["Statement"],
+  caveats: readonly string[],
+): InstanceCredentialPolicy {
   const document: PolicyDocument = { Version: "2012-10-17", Statement: statements };
   const json = JSON.stringify(document);
-  if (json.length > limit) throw invalidArgument("vpcIds, sourceCidrs and exemptPrincipals", `${json.length} bytes of ${kind}`, `at most ${limit} bytes; use wildcards in the ARNs`);
+  if (json.length > limit)
+    throw invalidArgument(
+      "vpcIds, sourceCidrs and exemptPrincipals",
+      `${json.length} bytes of ${kind}`,
+      `at most ${limit} bytes; use wildcards in the ARNs`,
+    );
   return { kind, title, document, json, limit, caveats };
 }
 
 function checked(options: PolicyOptions): PolicyOptions {
   const { vpcIds, sourceCidrs = [], exemptPrincipals = [], resourceServices = [], partition = "aws" } = options;
-  if (!["aws", "aws-cn", "aws-us-gov"].includes(partition)) throw invalidArgument("partition", partition, "aws, aws-cn, aws-us-gov");
-  if (options.resourceServices?.length === 0) throw invalidArgument("resourceServices", "[]", "at least one service, or the option left out");
+  if (!["aws", "aws-cn", "aws-us-gov"].includes(partition))
+    throw invalidArgument("partition", partition, "aws, aws-cn, aws-us-gov");
+  if (options.resourceServices?.length === 0)
+    throw invalidArgument("resourceServices", "[]", "at least one service, or the option left out");
   if (vpcIds?.length === 0) throw invalidArgument("vpcIds", "[]", "at least one VPC, or the option left out");
   each("vpcIds", vpcIds ?? [], /^vpc-(?:[0-9a-f]{8}|[0-9a-f]{17})$/, "ids such as vpc-0123456789abcdef0");
-  each("exemptPrincipals", exemptPrincipals, /^arn:aws[a-z-]*:iam::(?:\d{12}|\*):(?:role|user)\/[\w+=,.@:*?/-]{1,512}$/, "ARNs such as arn:aws:iam::123456789012:role/NAME");
+  each(
+    "exemptPrincipals",
+    exemptPrincipals,
+    /^arn:aws[a-z-]*:iam::(?:\d{12}|\*):(?:role|user)\/[\w+=,.@:*?/-]{1,512}$/,
+    "ARNs such as arn:aws:iam::123456789012:role/NAME",
+  );
   each("resourceServices", resourceServices, /^[a-z][a-z0-9-]{1,40}$/, "service prefixes such as s3");
   for (const cidr of sourceCidrs) parseNetwork(cidr, "sourceCidrs");
-  if (sourceCidrs.length > 0 && vpcIds === undefined) throw invalidArgument("sourceCidrs", sourceCidrs[0], "nothing without vpcIds");
+  if (sourceCidrs.length > 0 && vpcIds === undefined)
+    throw invalidArgument("sourceCidrs", sourceCidrs[0], "nothing without vpcIds");
   return options;
 }
 

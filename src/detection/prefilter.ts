@@ -1,4 +1,7 @@
-/** The quick look at raw bytes that decides which lines are worth parsing. It never passes over a line that a rule matches. */
+/**
+ * The quick look at raw bytes that decides which lines are worth parsing. It never passes over a line that a rule
+ * matches.
+ */
 import { createLineSearch } from "./line-search.js";
 import type { LogFormat } from "./log-formats.js";
 import { literalsOfAny } from "./sigma-evaluator.js";
@@ -20,7 +23,8 @@ export function createPrefilter(format: LogFormat, rules: readonly CompiledRule[
   const search = createLineSearch([...literals, ...format.headers]);
   if (!format.escapes) return search;
   return {
-    // In windows of whole lines, ever wider: either search alone might go far, and go there again from each line that the other stops at.
+    // In windows of whole lines, ever wider: either search alone might go far, and go there again from each line that
+    // the other stops at.
     next(buffer, from, to) {
       for (let start = from, width = FIRST_WINDOW; start < to; width *= 2) {
         const newline = start + width < to ? buffer.indexOf(NEWLINE, start + width) : -1;
@@ -41,8 +45,8 @@ const NEWLINE = 0x0a;
 const BACKSLASH = 0x5c;
 
 /**
- * The first escape behind which a plain character may hide: of JSON `\u0061` and `\/`, of Zeek `\x61`. The other escapes of
- * JSON stand for characters that no text of the search contains.
+ * The first escape behind which a plain character may hide: of JSON `\u0061` and `\/`, of Zeek `\x61`. The other
+ * escapes of JSON stand for characters that no text of the search contains.
  */
 function nextEscape(buffer: Buffer, from: number, to: number): number {
   // Searching the part alone: a search of the whole buffer would go on behind `to`.

@@ -20,18 +20,62 @@ export interface ScanFinding {
   readonly to?: string;
   /** Field -> value: what the rule looked at, and what an analyst asks next. Texts are cut after 512 characters. */
   readonly fields: Readonly<Record<string, string | number | boolean | readonly string[]>>;
-  /** For correlations: what the matches share, and how many there were. The other properties are those of the last one. */
+  /**
+   * For correlations: what the matches share, and how many there were. The other properties are those of the last one.
+   */
   readonly correlated?: { readonly group: Readonly<Record<string, string>>; readonly count: number };
 }
 
 const FROM = ["src_ip", "id.orig_h", "source.ip", "SourceIp", "c-ip", "sourceIPAddress", "arp.dest_ip"];
 const TO = ["dst_ip", "id.resp_h", "destination.ip", "DestinationIp", "cs-host", "arp.src_ip", "endpoint.address"];
 const CONTEXT = [
-  "src_port", "dst_port", "action", "interface_in", "mac", "id.orig_p", "id.resp_p", "conn_state", "resp_bytes", "vlan", "resp_l2_addr",
-  "source.port", "destination.port", "destination.bytes", "Image", "User", "DestinationPort", "CommandLine", "ParentImage",
-  "method", "host", "uri", "status_code", "user_agent", "cs-method", "c-uri", "cs-uri-stem", "sc-status", "c-useragent", "cs-user-agent",
-  "query", "qtype_name", "answers", "server_name", "arp.src_mac", "arp.dest_mac", "message", "code", "claimed.accountId", "claimed.roleName",
-  "responder.mac", "caller.argv0", "eventName", "userAgent", "userIdentity.arn", "userIdentity.accountId", "recipientAccountId",
+  "src_port",
+  "dst_port",
+  "action",
+  "interface_in",
+  "mac",
+  "id.orig_p",
+  "id.resp_p",
+  "conn_state",
+  "resp_bytes",
+  "vlan",
+  "resp_l2_addr",
+  "source.port",
+  "destination.port",
+  "destination.bytes",
+  "Image",
+  "User",
+  "DestinationPort",
+  "CommandLine",
+  "ParentImage",
+  "method",
+  "host",
+  "uri",
+  "status_code",
+  "user_agent",
+  "cs-method",
+  "c-uri",
+  "cs-uri-stem",
+  "sc-status",
+  "c-useragent",
+  "cs-user-agent",
+  "query",
+  "qtype_name",
+  "answers",
+  "server_name",
+  "arp.src_mac",
+  "arp.dest_mac",
+  "message",
+  "code",
+  "claimed.accountId",
+  "claimed.roleName",
+  "responder.mac",
+  "caller.argv0",
+  "eventName",
+  "userAgent",
+  "userIdentity.arn",
+  "userIdentity.accountId",
+  "recipientAccountId",
   "userIdentity.sessionContext.ec2RoleDelivery",
 ];
 const LONGEST = 512;
@@ -47,10 +91,14 @@ export function findingOf(compiled: CompiledRule, record: LogRecord, source: str
   const from = address(record, FROM);
   const to = address(record, TO);
   return {
-    rule: told(compiled.rule), source, line,
+    rule: told(compiled.rule),
+    source,
+    line,
     // Beyond the year 275760 there is no ISO form.
     ...(record.time !== undefined && Math.abs(record.time) <= 8.64e15 && { time: new Date(record.time).toISOString() }),
-    ...(from !== undefined && { from }), ...(to !== undefined && { to }), fields,
+    ...(from !== undefined && { from }),
+    ...(to !== undefined && { to }),
+    fields,
   };
 }
 
@@ -75,7 +123,10 @@ function address(record: LogRecord, names: readonly string[]): string | undefine
 function shown(value: unknown): string | number | boolean | readonly string[] | undefined {
   if (typeof value === "string") return text(value);
   if (typeof value === "number" || typeof value === "boolean") return value;
-  if (Array.isArray(value)) return value.slice(0, MOST_ELEMENTS).map((element: unknown) => text(typeof element === "string" ? element : JSON.stringify(element) ?? "null"));
+  if (Array.isArray(value))
+    return value
+      .slice(0, MOST_ELEMENTS)
+      .map((element: unknown) => text(typeof element === "string" ? element : (JSON.stringify(element) ?? "null")));
   return undefined;
 }
 

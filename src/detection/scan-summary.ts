@@ -81,7 +81,8 @@ export class FindingCounter {
 
   addresses(): Pick<ScanSummary, "bySource" | "byDestination" | "uncounted"> {
     return {
-      bySource: this.#from.entries(), byDestination: this.#to.entries(),
+      bySource: this.#from.entries(),
+      byDestination: this.#to.entries(),
       uncounted: { bySource: this.#from.uncounted, byDestination: this.#to.uncounted },
     };
   }

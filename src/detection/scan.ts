@@ -53,7 +53,9 @@ export interface ScanOptions {
   readonly minLevel?: Level | undefined;
   /** Longer lines and records are passed over and counted. Bytes, default 1 MiB. */
   readonly maxLineBytes?: number | undefined;
-  /** Read each line, also those that no rule can match, so that all malformed ones are counted. Slower. Default `false`. */
+  /**
+   * Read each line, also those that no rule can match, so that all malformed ones are counted. Slower. Default `false`.
+   */
   readonly thorough?: boolean | undefined;
   /** Called for each finding, in the order of the log. A promise holds up the scan until it is settled. */
   readonly onFinding?: ((finding: ScanFinding) => void | Promise<void>) | undefined;
@@ -71,12 +73,15 @@ const HEAD_BYTES = 256 * 1024;
 const HEAD_LINES = 32;
 
 /**
- * Reads each source to its end, one after the other, in memory that does not grow with them. A source that cannot be read
- * or recognised is told in the summary and does not end the scan.
+ * Reads each source to its end, one after the other, in memory that does not grow with them. A source that cannot be
+ * read or recognised is told in the summary and does not end the scan.
  *
  * @throws TypeError with code `ERR_INVALID_ARG_VALUE` for rules or suppression that cannot be used
  */
-export async function scan(sources: Iterable<ScanSource> | AsyncIterable<ScanSource>, options: ScanOptions = {}): Promise<ScanSummary> {
+export async function scan(
+  sources: Iterable<ScanSource> | AsyncIterable<ScanSource>,
+  options: ScanOptions = {},
+): Promise<ScanSummary> {
   const { onFinding, onProgress, signal, suppress = {} } = options;
   const rules = (options.rules ?? SIGMA_RULES.map(({ rule }) => rule)).map((rule) => withSuppression(rule, suppress));
   const compiled = rules.filter(isDetectionRule).map(compileRule);
@@ -115,12 +120,21 @@ export async function scan(sources: Iterable<ScanSource> | AsyncIterable<ScanSou
     /** Begins to read as soon as the format is known; what came before is held back until then. */
     function begin(last: boolean): void {
       const content = Buffer.concat(head, headLength);
-      const format = source.format ?? options.format ?? (isRecordsDocument(content) ? "cloudtrail" : detectFormat(firstLines(content, last)));
+      const format =
+        source.format ??
+        options.format ??
+        (isRecordsDocument(content) ? "cloudtrail" : detectFormat(firstLines(content, last)));
       if (format !== undefined) {
-        reading = createReading(LOG_FORMATS[format], compiled, content, options, (record, candidates, line) => judge(record, candidates, source.name, line));
+        reading = createReading(LOG_FORMATS[format], compiled, content, options, (record, candidates, line) =>
+          judge(record, candidates, source.name, line),
+        );
         reading.splitter.write(content);
       } else if (last && content.some((byte) => byte > 0x20)) {
-        failure = { code: "ERR_SCAN_FORMAT", message: "The format was not recognised", advice: `Name it: ${Object.keys(LOG_FORMATS).join(", ")}` };
+        failure = {
+          code: "ERR_SCAN_FORMAT",
+          message: "The format was not recognised",
+          advice: `Name it: ${Object.keys(LOG_FORMATS).join(", ")}`,
+        };
       } else return;
       head.length = 0;
     }
@@ -150,20 +164,35 @@ export async function scan(sources: Iterable<ScanSource> | AsyncIterable<ScanSou
     reading?.splitter.end();
     for (const finding of pending.splice(0)) await onFinding?.(finding);
     return {
-      name: source.name, ...(reading && { format: reading.format }), lines: reading?.splitter.lines() ?? 0, bytes: bytes - start,
-      malformed: reading?.malformed() ?? 0, oversized: reading?.splitter.oversized() ?? 0, findings: counter.total - before, ...(failure && { failure }),
+      name: source.name,
+      ...(reading && { format: reading.format }),
+      lines: reading?.splitter.lines() ?? 0,
+      bytes: bytes - start,
+      malformed: reading?.malformed() ?? 0,
+      oversized: reading?.splitter.oversized() ?? 0,
+      findings: counter.total - before,
+      ...(failure && { failure }),
     };
   }
 
   for await (const source of sources) summaries.push(await scanSource(source));
-  const sum = (pick: (summary: SourceSummary) => number): number => summaries.reduce((total, summary) => total + pick(summary), 0);
+  const sum = (pick: (summary: SourceSummary) => number): number =>
+    summaries.reduce((total, summary) => total + pick(summary), 0);
   const byRule = counter.rules();
   const highest = LEVELS.findLast((level) => byRule.some((rule) => rule.level === level));
   return {
-    lines: sum(({ lines }) => lines), bytes, malformed: sum(({ malformed }) => malformed), oversized: sum(({ oversized }) => oversized),
-    findings: counter.total, ...(highest && { highest }), byRule, ...counter.addresses(),
-    ...(counter.first !== undefined && { first: counter.first }), ...(counter.last !== undefined && { last: counter.last }),
-    correlation: { unplaced: correlator.unplaced(), forgotten: correlator.forgotten() }, sources: summaries,
+    lines: sum(({ lines }) => lines),
+    bytes,
+    malformed: sum(({ malformed }) => malformed),
+    oversized: sum(({ oversized }) => oversized),
+    findings: counter.total,
+    ...(highest && { highest }),
+    byRule,
+    ...counter.addresses(),
+    ...(counter.first !== undefined && { first: counter.first }),
+    ...(counter.last !== undefined && { last: counter.last }),
+    correlation: { unplaced: correlator.unplaced(), forgotten: correlator.forgotten() },
+    sources: summaries,
   };
 }
 
@@ -179,7 +208,13 @@ const NOTHING: Prefilter = { next: () => -1 };
 
 type OnRecord = (record: LogRecord, candidates: readonly CompiledRule[], line: number) => void;
 
-function createReading(format: LogFormat, rules: readonly CompiledRule[], head: Buffer, options: ScanOptions, onRecord: OnRecord): Reading {
+function createReading(
+  format: LogFormat,
+  rules: readonly CompiledRule[],
+  head: Buffer,
+  options: ScanOptions,
+  onRecord: OnRecord,
+): Reading {
   const { maxLineBytes = MAX_LINE_BYTES, thorough = false, now = Date.now } = options;
   const relevant = rules.filter(({ rule }) => format.sources.some((source) => readsFrom(rule.logsource, source)));
   const candidates = new Map<string, readonly CompiledRule[]>();
@@ -214,7 +249,10 @@ function isRecordsDocument(head: Buffer): boolean {
   return /^\ufeff?\s*\{\s*"Records"\s*:/.test(head.toString("utf8", 0, 256));
 }
 
-/** The first lines that are not empty; one without its end only where no more can be waited for, or where it is all there is. */
+/**
+ * The first lines that are not empty; one without its end only where no more can be waited for, or where it is all
+ * there is.
+ */
 function firstLines(content: Buffer, last: boolean): string[] {
   const text = content.toString("utf8", 0, HEAD_BYTES).replace(/^\ufeff/, "");
   const lines = text.split(/\r?\n/, HEAD_LINES);

@@ -11,8 +11,8 @@ export type Condition =
 const DEEPEST = 64;
 
 /**
- * Parses a condition over the searches `names`. `not` binds closer than `and`, `and` closer than `or`. A name that begins
- * with `_` is not among `them`.
+ * Parses a condition over the searches `names`. `not` binds closer than `and`, `and` closer than `or`. A name that
+ * begins with `_` is not among `them`.
  *
  * @throws TypeError with code `ERR_INVALID_ARG_VALUE`
  */
@@ -58,7 +58,9 @@ export function parseCondition(text: string, names: readonly string[]): Conditio
   }
 
   function quantified(kind: "all" | "any", which: string | undefined): Condition {
-    const chosen = names.filter((name) => (which?.toLowerCase() === "them" ? !name.startsWith("_") : which !== undefined && fits(name, which)));
+    const chosen = names.filter((name) =>
+      which?.toLowerCase() === "them" ? !name.startsWith("_") : which !== undefined && fits(name, which),
+    );
     if (chosen.length === 0) throw wrong("names of searches");
     return { kind, of: chosen.map((name) => ({ kind: "search", name })) };
   }

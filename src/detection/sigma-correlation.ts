@@ -60,7 +60,10 @@ const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_
  * @throws TypeError with code `ERR_INVALID_ARG_VALUE` for a rule outside the subset: conditions other than `gt`, `gte`
  *   and `eq` cannot be known before the time is over
  */
-export function createCorrelator(rules: readonly CorrelationRule[], { groups: mostGroups = 10_000 }: CorrelatorLimits = {}): Correlator {
+export function createCorrelator(
+  rules: readonly CorrelationRule[],
+  { groups: mostGroups = 10_000 }: CorrelatorLimits = {},
+): Correlator {
   const compiled = rules.map(compile);
   let forgotten = 0;
   let unplaced = 0;
@@ -80,12 +83,18 @@ export function createCorrelator(rules: readonly CorrelationRule[], { groups: mo
     correlation.groups.delete(key);
     const match = { time: record.time, rule: joined.index, value };
     insert(matches, match);
-    // What has newly come about has come about with this match, so that nothing further away than the time is looked at.
-    const [from, to] = [firstFrom(matches, match.time - correlation.span), firstAfter(matches, match.time + correlation.span)];
+    // What has newly come about has come about with this match, so that nothing further away than the time is looked
+    // at.
+    const [from, to] = [
+      firstFrom(matches, match.time - correlation.span),
+      firstAfter(matches, match.time + correlation.span),
+    ];
     const near = matches.slice(from, to);
     const count = correlation.reached(near);
     if (count !== undefined) {
-      const group = Object.fromEntries(correlation.rule.correlation["group-by"].map((name, index) => [name, values[index]!]));
+      const group = Object.fromEntries(
+        correlation.rule.correlation["group-by"].map((name, index) => [name, values[index]!]),
+      );
       return { rule: correlation.rule, group, count };
     }
     const { keyOf } = correlation;
@@ -99,10 +108,15 @@ export function createCorrelator(rules: readonly CorrelationRule[], { groups: mo
   }
 
   return {
-    add: (rule, record) => compiled.map((correlation) => addTo(correlation, rule, record)).filter((found) => found !== undefined),
+    add: (rule, record) =>
+      compiled.map((correlation) => addTo(correlation, rule, record)).filter((found) => found !== undefined),
     forgotten: () => forgotten,
     unplaced: () => unplaced,
-    held: () => compiled.reduce((sum, { groups }) => [...groups.values()].reduce((count, matches) => count + matches.length, sum), 0),
+    held: () =>
+      compiled.reduce(
+        (sum, { groups }) => [...groups.values()].reduce((count, matches) => count + matches.length, sum),
+        0,
+      ),
   };
 }
 
@@ -112,10 +126,18 @@ function compile(rule: CorrelationRule): Compiled {
   if (span === null) throw invalidArgument("timespan", timespan, "a number followed by s, m, h or d");
   const spanMs = Number(span[1]) * UNITS[span[2]!]!;
   const valueField = type === "value_count" ? String(condition["field"]) : undefined;
-  if (type === "value_count" && typeof condition["field"] !== "string") throw invalidArgument("condition.field", condition["field"], "the name of a field");
-  const joined = new Map(rules.map((name, index) => [name, { index, fields: groupBy.map((group) => aliases?.[group]?.[name] ?? group) }]));
+  if (type === "value_count" && typeof condition["field"] !== "string")
+    throw invalidArgument("condition.field", condition["field"], "the name of a field");
+  const joined = new Map(
+    rules.map((name, index) => [name, { index, fields: groupBy.map((group) => aliases?.[group]?.[name] ?? group) }]),
+  );
   const enough = threshold(condition);
-  const keyOf = type === "value_count" ? (match: Match) => match.value : type === "temporal" ? (match: Match) => match.rule : undefined;
+  const keyOf =
+    type === "value_count"
+      ? (match: Match) => match.value
+      : type === "temporal"
+        ? (match: Match) => match.rule
+        : undefined;
   const reached = (matches: readonly Match[]): number | undefined => {
     if (type === "temporal_ordered") return inOrder(matches, rules.length, spanMs) ? rules.length : undefined;
     const count = mostWithin(matches, spanMs, keyOf);
@@ -126,13 +148,16 @@ function compile(rule: CorrelationRule): Compiled {
 }
 
 function threshold(condition: Readonly<Record<string, unknown>>): (count: number) => boolean {
-  const tests = Object.entries(condition).filter(([key]) => key !== "field").map(([key, bound]) => {
-    if (typeof bound !== "number" || bound > MATCHES_KEPT) throw invalidArgument(`condition.${key}`, bound, `a number up to ${MATCHES_KEPT}`);
-    if (key === "gt") return (count: number) => count > bound;
-    if (key === "gte") return (count: number) => count >= bound;
-    if (key === "eq") return (count: number) => count === bound;
-    throw invalidArgument("condition", key, "gt, gte, eq");
-  });
+  const tests = Object.entries(condition)
+    .filter(([key]) => key !== "field")
+    .map(([key, bound]) => {
+      if (typeof bound !== "number" || bound > MATCHES_KEPT)
+        throw invalidArgument(`condition.${key}`, bound, `a number up to ${MATCHES_KEPT}`);
+      if (key === "gt") return (count: number) => count > bound;
+      if (key === "gte") return (count: number) => count >= bound;
+      if (key === "eq") return (count: number) => count === bound;
+      throw invalidArgument("condition", key, "gt, gte, eq");
+    });
   return (count) => tests.every((test) => test(count));
 }
 
@@ -164,10 +189,16 @@ function search(matches: readonly Match[], holds: (match: Match) => boolean): nu
 }
 
 /**
- * Without the matches of `key` that have one of the same key before and one behind them, no further than `span` from each
- * other: a stretch that has the middle one alone fits between these two, and can as well reach from one to the other.
+ * Without the matches of `key` that have one of the same key before and one behind them, no further than `span` from
+ * each other: a stretch that has the middle one alone fits between these two, and can as well reach from one to the
+ * other.
  */
-function thinned(matches: readonly Match[], key: unknown, keyOf: (match: Match) => unknown, span: number): readonly Match[] {
+function thinned(
+  matches: readonly Match[],
+  key: unknown,
+  keyOf: (match: Match) => unknown,
+  span: number,
+): readonly Match[] {
   const same = matches.filter((match) => keyOf(match) === key);
   const dropped = new Set<Match>();
   for (let at = same.length - 2; at > 0; at--) {

@@ -20,9 +20,10 @@ export interface CompiledRule {
 }
 
 /**
- * Compiles a rule of the subset of Sigma 2.1.0 that the shipped rules use: field maps, lists of maps, keywords, wildcards,
- * the modifiers contains, startswith, endswith, all, cased, re (i, m, s), cidr, exists, fieldref, neq, gt, gte, lt and lte,
- * and the whole condition language. Comparison ignores the case of ASCII letters unless `cased` or `re` says otherwise.
+ * Compiles a rule of the subset of Sigma 2.1.0 that the shipped rules use: field maps, lists of maps, keywords,
+ * wildcards, the modifiers contains, startswith, endswith, all, cased, re (i, m, s), cidr, exists, fieldref, neq, gt,
+ * gte, lt and lte, and the whole condition language. Comparison ignores the case of ASCII letters unless `cased` or
+ * `re` says otherwise.
  *
  * @throws TypeError with code `ERR_INVALID_ARG_VALUE` for anything outside the subset
  */
@@ -48,7 +49,10 @@ export function readsFrom(wanted: LogSource, found: RecordSource): boolean {
 
 function compileSearch(search: Search, fields: Set<string>): Matcher {
   if (!isList(search)) return compileMap(search, fields);
-  return join(search.map((item) => (typeof item === "object" ? compileMap(item, fields) : keywords([item], false))), false);
+  return join(
+    search.map((item) => (typeof item === "object" ? compileMap(item, fields) : keywords([item], false))),
+    false,
+  );
 }
 
 function isList(search: Search): search is readonly (FieldMap | string | number)[] {
@@ -70,11 +74,13 @@ function compileCondition(condition: Condition, searches: ReadonlyMap<string, Ma
     const { test } = compileCondition(condition.of, searches);
     return { test: (record) => !test(record), literals: undefined };
   }
-  return join(condition.of.map((part) => compileCondition(part, searches)), condition.kind === "all");
+  return join(
+    condition.of.map((part) => compileCondition(part, searches)),
+    condition.kind === "all",
+  );
 }
 
 /** What the line of a record contains if any of the rules matches it. */
 export function literalsOfAny(rules: readonly Pick<CompiledRule, "literals">[]): Literals {
   return eitherOf(rules.map(({ literals }) => literals));
 }
-

@@ -19,7 +19,25 @@ interface ValueTest {
   readonly literals: Literals;
 }
 
-const KNOWN = ["contains", "startswith", "endswith", "all", "cased", "re", "i", "m", "s", "cidr", "exists", "fieldref", "neq", "gt", "gte", "lt", "lte"];
+const KNOWN = [
+  "contains",
+  "startswith",
+  "endswith",
+  "all",
+  "cased",
+  "re",
+  "i",
+  "m",
+  "s",
+  "cidr",
+  "exists",
+  "fieldref",
+  "neq",
+  "gt",
+  "gte",
+  "lt",
+  "lte",
+];
 
 /**
  * Compiles `key` (field and modifiers) with its value or values. A field that holds a list matches when one of its
@@ -38,8 +56,14 @@ export function compileField(key: string, given: Scalar | readonly Scalar[]): Ma
   if (modifiers.includes("fieldref")) return reference(field, key, values, modifiers.includes("neq"));
   const tests = values.map((value) => valueTest(key, value, modifiers));
   const all = modifiers.includes("all");
-  const anyElement = ({ test }: ValueTest) => (record: LogRecord): boolean => someElement(fieldOf(record.fields, field), test);
-  const matched = join(tests.map((test) => ({ test: anyElement(test), literals: test.literals })), all);
+  const anyElement =
+    ({ test }: ValueTest) =>
+    (record: LogRecord): boolean =>
+      someElement(fieldOf(record.fields, field), test);
+  const matched = join(
+    tests.map((test) => ({ test: anyElement(test), literals: test.literals })),
+    all,
+  );
   if (!modifiers.includes("neq")) return matched;
   // A field that is not there is not different from anything.
   return { test: (record) => isPresent(fieldOf(record.fields, field)) && !matched.test(record), literals: undefined };
@@ -84,10 +108,13 @@ function reference(field: string, key: string, values: readonly Scalar[], differ
   });
   const test = ({ fields }: LogRecord): boolean => {
     const own = textOf(fieldOf(fields, field));
-    return own !== undefined && others.some((name) => {
-      const other = textOf(fieldOf(fields, name));
-      return other !== undefined && (foldCase(own) === foldCase(other)) !== different;
-    });
+    return (
+      own !== undefined &&
+      others.some((name) => {
+        const other = textOf(fieldOf(fields, name));
+        return other !== undefined && (foldCase(own) === foldCase(other)) !== different;
+      })
+    );
   };
   return { test, literals: undefined };
 }
@@ -98,7 +125,8 @@ function valueTest(key: string, value: Scalar, modifiers: readonly string[]): Va
   if (value === null) return { test: (found) => !isPresent(found), literals: undefined };
   if (modifiers.includes("cidr")) return network(key, value);
   if (modifiers.includes("re")) return expression(key, value, modifiers);
-  if (typeof value === "number") return { test: (found) => isScalar(found) && found !== "" && Number(found) === value, literals: undefined };
+  if (typeof value === "number")
+    return { test: (found) => isScalar(found) && found !== "" && Number(found) === value, literals: undefined };
   const before = modifiers.includes("contains") || modifiers.includes("endswith") ? "*" : "";
   const after = modifiers.includes("contains") || modifiers.includes("startswith") ? "*" : "";
   const { test, literals } = pattern(before + String(value) + after, modifiers.includes("cased"));
@@ -115,8 +143,17 @@ function textOf(value: unknown): string | undefined {
 
 function comparison(key: string, value: Scalar, bound: string): ValueTest {
   if (typeof value !== "number") throw invalidArgument(`value of ${key}`, value, "a number");
-  const holds = { gt: (n: number) => n > value, gte: (n: number) => n >= value, lt: (n: number) => n < value, lte: (n: number) => n <= value }[bound]!;
-  return { test: (found) => (typeof found === "number" || (typeof found === "string" && found.trim() !== "")) && holds(Number(found)), literals: undefined };
+  const holds = {
+    gt: (n: number) => n > value,
+    gte: (n: number) => n >= value,
+    lt: (n: number) => n < value,
+    lte: (n: number) => n <= value,
+  }[bound]!;
+  return {
+    test: (found) =>
+      (typeof found === "number" || (typeof found === "string" && found.trim() !== "")) && holds(Number(found)),
+    literals: undefined,
+  };
 }
 
 function network(key: string, value: Scalar): ValueTest {
@@ -136,7 +173,10 @@ function expression(key: string, value: Scalar, modifiers: readonly string[]): V
 }
 
 /** A text with the wildcards `*` and `?`, which a backslash makes plain. */
-function pattern(source: string, cased: boolean): { readonly test: (text: string) => boolean; readonly literals: Literals } {
+function pattern(
+  source: string,
+  cased: boolean,
+): { readonly test: (text: string) => boolean; readonly literals: Literals } {
   const fold = cased ? (text: string) => text : foldCase;
   const parts = splitWildcards(fold(source));
   const fixed = parts.filter((part) => typeof part === "string");
@@ -145,14 +185,19 @@ function pattern(source: string, cased: boolean): { readonly test: (text: string
   const any = (part: unknown): boolean => part === ANY;
   if (parts.length === 0) return { test: (text) => text === "", literals };
   if (parts.length === 1 && typeof first === "string") return { test: (text) => fold(text) === first, literals };
-  if (parts.length === 2 && any(first) && typeof second === "string") return { test: (text) => fold(text).endsWith(second), literals };
-  if (parts.length === 2 && typeof first === "string" && any(second)) return { test: (text) => fold(text).startsWith(first), literals };
-  if (parts.length === 3 && any(first) && typeof second === "string" && any(third)) return { test: (text) => fold(text).includes(second), literals };
+  if (parts.length === 2 && any(first) && typeof second === "string")
+    return { test: (text) => fold(text).endsWith(second), literals };
+  if (parts.length === 2 && typeof first === "string" && any(second))
+    return { test: (text) => fold(text).startsWith(first), literals };
+  if (parts.length === 3 && any(first) && typeof second === "string" && any(third))
+    return { test: (text) => fold(text).includes(second), literals };
   const stretches = stretchesOf(parts);
   return { test: (text) => matchesInTurn(stretches, fold(text)), literals };
 }
 
-/** What stands between two stars: texts at their distance from its beginning, everything else of its length being a `?`. */
+/**
+ * What stands between two stars: texts at their distance from its beginning, everything else of its length being a `?`.
+ */
 interface Stretch {
   readonly length: number;
   readonly texts: readonly { readonly at: number; readonly text: string }[];
@@ -167,7 +212,11 @@ function stretchesOf(parts: readonly (string | symbol)[]): readonly [Stretch, ..
       continue;
     }
     const { length, texts } = stretches.pop() as Stretch;
-    stretches.push(typeof part === "string" ? { length: length + part.length, texts: [...texts, { at: length, text: part }] } : { length: length + 1, texts });
+    stretches.push(
+      typeof part === "string"
+        ? { length: length + part.length, texts: [...texts, { at: length, text: part }] }
+        : { length: length + 1, texts },
+    );
   }
   return stretches;
 }
@@ -175,8 +224,8 @@ function stretchesOf(parts: readonly (string | symbol)[]): readonly [Stretch, ..
 const EMPTY: Stretch = { length: 0, texts: [] };
 
 /**
- * Each stretch is taken where it first fits, which leaves the most for those behind it: nothing is ever tried again, as a
- * regular expression would, and a text that somebody else wrote cannot make it take long.
+ * Each stretch is taken where it first fits, which leaves the most for those behind it: nothing is ever tried again, as
+ * a regular expression would, and a text that somebody else wrote cannot make it take long.
  */
 function matchesInTurn([first, ...others]: readonly [Stretch, ...Stretch[]], text: string): boolean {
   const last = others.pop();

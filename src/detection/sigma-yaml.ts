@@ -1,9 +1,13 @@
-/** Writes a rule as YAML in the style of the SigmaHQ rule repository: four spaces, values of a detection in single quotes. */
+/**
+ * Writes a rule as YAML in the style of the SigmaHQ rule repository: four spaces, values of a detection in single
+ * quotes.
+ */
 import type { SigmaRule } from "./sigma-rule.js";
 
 const INDENT = "    ";
 
-// What YAML reads as a string without quotes, whatever its version: starts with a letter and holds nothing with a meaning.
+// What YAML reads as a string without quotes, whatever its version: starts with a letter and holds nothing with a
+// meaning.
 const PLAIN = /^[A-Za-z][A-Za-z0-9 _.,()\/|*+%=<>~;-]*(?:[:'"&@!?](?=\S)[A-Za-z0-9 _.,()\/|*+%=<>~;-]*)*$/;
 const PLAIN_KEY = /^[A-Za-z_][\w.|-]*$/;
 const UUID_OR_DATE = /^(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{4}-\d{2}-\d{2})$/;
@@ -26,10 +30,16 @@ function mapping(map: Readonly<Record<string, unknown>>, indent: string, quoting
 function entry(value: unknown, indent: string, quoting: boolean, key: string): string {
   const inner = indent + INDENT;
   if (isEmpty(value)) return Array.isArray(value) ? " []\n" : " {}\n";
-  if (Array.isArray(value)) return `\n${value.map((item: unknown) => `${inner}- ${listItem(item, inner, quoting)}`).join("")}`;
-  if (typeof value === "object" && value !== null) return `\n${mapping(value as Record<string, unknown>, inner, quoting)}`;
+  if (Array.isArray(value))
+    return `\n${value.map((item: unknown) => `${inner}- ${listItem(item, inner, quoting)}`).join("")}`;
+  if (typeof value === "object" && value !== null)
+    return `\n${mapping(value as Record<string, unknown>, inner, quoting)}`;
   if (typeof value === "string" && value.includes("\n")) {
-    return ` |\n${value.trimEnd().split("\n").map((line) => (line === "" ? "\n" : `${inner}${line}\n`)).join("")}`;
+    return ` |\n${value
+      .trimEnd()
+      .split("\n")
+      .map((line) => (line === "" ? "\n" : `${inner}${line}\n`))
+      .join("")}`;
   }
   return ` ${scalar(value, quoting && key !== "condition")}\n`;
 }
@@ -52,7 +62,8 @@ function keyText(key: string): string {
 
 function scalar(value: unknown, quoting: boolean): string {
   if (typeof value !== "string") return String(value);
-  const plain = UUID_OR_DATE.test(value) || (PLAIN.test(value) && !WORD_WITH_MEANING.test(value) && !value.endsWith(" "));
+  const plain =
+    UUID_OR_DATE.test(value) || (PLAIN.test(value) && !WORD_WITH_MEANING.test(value) && !value.endsWith(" "));
   return plain && !quoting ? value : quoted(value);
 }
 

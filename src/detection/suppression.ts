@@ -27,14 +27,17 @@ const PLACES: readonly (readonly [source: LogSource, places: Places])[] = [
   [{ category: "network" }, { hosts: ["source.ip", "destination.ip"], vlan: "network.vlan.id" }],
   [{ category: "network_connection" }, { hosts: ["SourceIp"] }],
   [{ product: "zeek" }, { hosts: ["id.orig_h", "id.resp_h"], vlan: "vlan" }],
-  [{ product: "suricata", service: "arp" }, { hosts: ["arp.dest_ip"], vlan: "vlan" }],
+  [
+    { product: "suricata", service: "arp" },
+    { hosts: ["arp.dest_ip"], vlan: "vlan" },
+  ],
   [{ product: "aws", service: "cloudtrail" }, { hosts: ["sourceIPAddress"] }],
 ];
 
 /**
- * The rule with a filter for hosts in the subnets and on the VLANs, whichever side of the connection they are on. A rule
- * whose log tells neither (processes, syslog, own events) and a correlation are returned as they are: a correlation
- * follows the rules that it joins.
+ * The rule with a filter for hosts in the subnets and on the VLANs, whichever side of the connection they are on. A
+ * rule whose log tells neither (processes, syslog, own events) and a correlation are returned as they are: a
+ * correlation follows the rules that it joins.
  *
  * For CloudTrail the subnets are those of the addresses with which instances reach AWS, such as NAT gateways.
  *
@@ -43,12 +46,17 @@ const PLACES: readonly (readonly [source: LogSource, places: Places])[] = [
  */
 export function withSuppression<R extends SigmaRule>(rule: R, { subnets = [], vlans = [] }: Suppression): R {
   checkSubnets(subnets);
-  for (const vlan of vlans) if (!Number.isInteger(vlan) || vlan < 1 || vlan > 4094) throw invalidArgument("vlans", vlan, "whole numbers from 1 to 4094");
+  for (const vlan of vlans)
+    if (!Number.isInteger(vlan) || vlan < 1 || vlan > 4094)
+      throw invalidArgument("vlans", vlan, "whole numbers from 1 to 4094");
   if (!isDetectionRule(rule)) return rule;
-  const places = PLACES.find(([source]) => Object.entries(source).every(([key, value]) => rule.logsource[key as keyof LogSource] === value))?.[1];
+  const places = PLACES.find(([source]) =>
+    Object.entries(source).every(([key, value]) => rule.logsource[key as keyof LogSource] === value),
+  )?.[1];
   if (places === undefined) return rule;
   const filters: Record<string, FieldMap> = {};
-  for (const field of subnets.length > 0 ? places.hosts : []) filters[`filter_main_ec2_${name(field)}`] = { [`${field}|cidr`]: single(subnets) };
+  for (const field of subnets.length > 0 ? places.hosts : [])
+    filters[`filter_main_ec2_${name(field)}`] = { [`${field}|cidr`]: single(subnets) };
   if (vlans.length > 0 && places.vlan !== undefined) filters["filter_main_ec2_vlan"] = { [places.vlan]: single(vlans) };
   if (Object.keys(filters).length === 0) return rule;
   const { condition, ...searches } = rule.detection;

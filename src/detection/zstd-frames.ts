@@ -1,4 +1,7 @@
-/** Finds where each frame of a Zstandard stream ends: the decompressor of Node.js stops after the first and says nothing. */
+/**
+ * Finds where each frame of a Zstandard stream ends: the decompressor of Node.js stops after the first and says
+ * nothing.
+ */
 
 /** Follows the frames of one stream. */
 export interface FrameWalker {
@@ -7,7 +10,10 @@ export interface FrameWalker {
    * buffer. What is no frame is said to go on for ever, so that it comes to the decompressor, which refuses it.
    */
   readonly endOfFrame: (buffer: Uint8Array, from: number) => number;
-  /** Whether the frame holds user data of somebody's, which decompressors skip. Known once its first four bytes were taken. */
+  /**
+   * Whether the frame holds user data of somebody's, which decompressors skip. Known once its first four bytes were
+   * taken.
+   */
   readonly skippable: () => boolean;
 }
 
@@ -49,7 +55,10 @@ export function createFrameWalker(): FrameWalker {
       const single = (value & 0x20) !== 0;
       checksum = (value & 0x04) === 0 ? 0 : 4;
       const sizeFlag = value >> 6;
-      toSkip = (single ? 0 : 1) + DICTIONARY_ID_BYTES[value & 3]! + (sizeFlag === 0 && single ? 1 : CONTENT_SIZE_BYTES[sizeFlag]!);
+      toSkip =
+        (single ? 0 : 1) +
+        DICTIONARY_ID_BYTES[value & 3]! +
+        (sizeFlag === 0 && single ? 1 : CONTENT_SIZE_BYTES[sizeFlag]!);
       expectField("block", 3);
     } else {
       last = (value & 1) === 1;

@@ -1,6 +1,10 @@
-/** Text from outside made harmless: control characters escaped and length capped, in one pass over at most `max` characters. */
+/**
+ * Text from outside made harmless: control characters escaped and length capped, in one pass over at most `max`
+ * characters.
+ */
 
-// Besides control characters: format characters (bidirectional overrides, zero-width), line separators, lone surrogates.
+// Besides control characters: format characters (bidirectional overrides, zero-width), line separators, lone
+// surrogates.
 const CONTROL = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 const PRINTABLE_ASCII = /^[ -~]*$/;
 const NOT_PRINTABLE_ASCII = /[^ -~]/u;

@@ -40,10 +40,20 @@ export interface EcsDocument {
     readonly reference?: string;
   };
   readonly rule: { readonly id: string; readonly name: string; readonly version: string; readonly reference?: string };
-  readonly observer: { readonly vendor: string; readonly product: string; readonly type: string; readonly version: string };
+  readonly observer: {
+    readonly vendor: string;
+    readonly product: string;
+    readonly type: string;
+    readonly version: string;
+  };
   readonly process: { readonly pid: number; readonly name?: string };
   readonly threat?: object;
-  readonly destination?: { readonly address: string; readonly port: number; readonly ip?: string; readonly mac?: string };
+  readonly destination?: {
+    readonly address: string;
+    readonly port: number;
+    readonly ip?: string;
+    readonly mac?: string;
+  };
   readonly source?: { readonly address: string; readonly ip?: string };
   readonly related?: { readonly ip: readonly string[] };
   readonly imds_guard: EcsGuardFields;
@@ -78,14 +88,18 @@ const THREAT = {
   },
 };
 
-/** The event in ECS {@link ECS_VERSION}; a verdict on a responder is an alert. `packageVersion` is that of imds-guard. */
+/**
+ * The event in ECS {@link ECS_VERSION}; a verdict on a responder is an alert. `packageVersion` is that of imds-guard.
+ */
 export function toEcs(event: GuardEvent, packageVersion: string): EcsDocument {
   const { code, severity, action, endpoint, claimed, responder } = event;
   const { title } = CATALOGUE[code];
   const finding = isFinding(code);
   const reference = event.refs[0] === undefined ? {} : { reference: event.refs[0] };
   const name = programName(event);
-  const ips = [endpoint?.address, responder?.localAddress].filter((address) => address !== undefined && ipVersion(address) !== 0);
+  const ips = [endpoint?.address, responder?.localAddress].filter(
+    (address) => address !== undefined && ipVersion(address) !== 0,
+  );
   const { category, type } = finding
     ? { category: ["intrusion_detection", "network"], type: [action === "blocked" ? "denied" : "info"] }
     : CATEGORY[action];

@@ -14,8 +14,8 @@ export interface FileSinkOptions {
   /** What is written for an event, as an object for `JSON.stringify`. Default: the event itself. */
   readonly encode?: ((event: GuardEvent) => object) | undefined;
   /**
-   * Called with the system's code (`EACCES`, `ENOSPC`, `ELOOP` for a symbolic link, `ENOTREG` for a pipe or device, ...)
-   * when writing begins to fail; again only after it has worked in between.
+   * Called with the system's code (`EACCES`, `ENOSPC`, `ELOOP` for a symbolic link, `ENOTREG` for a pipe or device,
+   * ...) when writing begins to fail; again only after it has worked in between.
    */
   readonly onFailure?: ((code: string) => void) | undefined;
   /** Called for every event that is dropped. */
@@ -36,11 +36,11 @@ interface Pending {
 
 /**
  * Appends one JSON line for each event to the regular file `path` (created with mode 0600; a symbolic link is not
- * followed). What cannot be written waits, in order, for the next event or for `close`. When more than {@link MAX_PENDING}
- * wait, the newest are dropped: a line `{"dropped":n}` after the next successful write says how many.
+ * followed). What cannot be written waits, in order, for the next event or for `close`. When more than {@link
+ * MAX_PENDING} wait, the newest are dropped: a line `{"dropped":n}` after the next successful write says how many.
  *
- * Writes are synchronous on purpose. Events are rare, a process that exits right after one must not lose it, and nothing
- * pending can hold the process alive. Events of severity `error` and above are also flushed to the device.
+ * Writes are synchronous on purpose. Events are rare, a process that exits right after one must not lose it, and
+ * nothing pending can hold the process alive. Events of severity `error` and above are also flushed to the device.
  */
 export function fileSink(path: string, options: FileSinkOptions = {}): FileSink {
   // The working directory may change later.

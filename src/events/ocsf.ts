@@ -1,4 +1,6 @@
-/** One event in the Open Cybersecurity Schema Framework: a finding for a verdict, network activity for anything else. */
+/**
+ * One event in the Open Cybersecurity Schema Framework: a finding for a verdict, network activity for anything else.
+ */
 import { ipVersion } from "./address.js";
 import { BULLETIN, CATALOGUE, atLeast, isFinding } from "./catalogue.js";
 import type { Action, EventCode, GuardEvent, Severity } from "./catalogue.js";
@@ -99,7 +101,8 @@ function detectionFinding(event: GuardEvent, packageVersion: string): OcsfDetect
   const { code, claimed, responder, evidence, caller } = event;
   const { title } = CATALOGUE[code];
   const dst = destination(event);
-  // A critical finding rests on a proof that failed, an error on an answer that only a broken or hostile responder gives.
+  // A critical finding rests on a proof that failed, an error on an answer that only a broken or hostile responder
+  // gives.
   const [confidence_id, confidence] = event.severity === "critical" ? [3, "High"] : [2, "Medium"];
   return {
     category_uid: 2,
@@ -198,7 +201,8 @@ function source(event: GuardEvent): object {
   const { responder } = event;
   return {
     svc_name: programName(event) || "node",
-    ...(responder?.localAddress !== undefined && ipVersion(responder.localAddress) !== 0 && { ip: responder.localAddress }),
+    ...(responder?.localAddress !== undefined &&
+      ipVersion(responder.localAddress) !== 0 && { ip: responder.localAddress }),
     ...(responder?.interface !== undefined && { interface_name: responder.interface }),
   };
 }
@@ -215,15 +219,22 @@ function destination({ endpoint, responder }: GuardEvent): object | undefined {
 
 function connection({ endpoint }: GuardEvent): object {
   const version = ipVersion(endpoint?.address ?? "");
-  return { direction_id: 2, direction: "Outbound", protocol_num: 6, protocol_name: "tcp", ...(version !== 0 && { protocol_ver_id: version }) };
+  return {
+    direction_id: 2,
+    direction: "Outbound",
+    protocol_num: 6,
+    protocol_name: "tcp",
+    ...(version !== 0 && { protocol_ver_id: version }),
+  };
 }
 
 function observables({ endpoint, responder }: GuardEvent, path: string): { readonly observables?: readonly object[] } {
   if (endpoint === undefined) return {};
   const { address } = endpoint;
-  const where = ipVersion(address) === 0
-    ? { name: `${path}.hostname`, type_id: 1, type: "Hostname", value: address }
-    : { name: `${path}.ip`, type_id: 2, type: "IP Address", value: address };
+  const where =
+    ipVersion(address) === 0
+      ? { name: `${path}.hostname`, type_id: 1, type: "Hostname", value: address }
+      : { name: `${path}.ip`, type_id: 2, type: "IP Address", value: address };
   if (responder?.mac === undefined) return { observables: [where] };
   return { observables: [where, { name: `${path}.mac`, type_id: 3, type: "MAC Address", value: responder.mac }] };
 }

@@ -8,7 +8,9 @@ import { programName } from "./program-name.js";
 import type { Sink } from "./sinks.js";
 import { snakeCased } from "./snake-case.js";
 
-/** The part of OpenTelemetry's `LogRecord` that is written. Own types: those of an optional package must not reach ours. */
+/**
+ * The part of OpenTelemetry's `LogRecord` that is written. Own types: those of an optional package must not reach ours.
+ */
 export interface OpenTelemetryRecord {
   /** `imds_guard.` and the code. */
   readonly eventName: string;
@@ -25,11 +27,20 @@ interface LogsModule {
   readonly logs?: { getLogger(name: string, version: string): { emit(record: OpenTelemetryRecord): void } };
 }
 
-/** The logs API moved from a package of its own into the common one (1.10), and the two do not know each other's providers. */
+/**
+ * The logs API moved from a package of its own into the common one (1.10), and the two do not know each other's
+ * providers.
+ */
 const LOGS_APIS = ["@opentelemetry/api", "@opentelemetry/api-logs"];
 
 // As the data model of OpenTelemetry's logs maps the severities of syslog, which are the ones used here.
-const SEVERITY_NUMBER: Readonly<Record<Severity, number>> = { info: 9, notice: 10, warning: 13, error: 17, critical: 18 };
+const SEVERITY_NUMBER: Readonly<Record<Severity, number>> = {
+  info: 9,
+  notice: 10,
+  warning: 13,
+  error: 17,
+  critical: 18,
+};
 
 /** The event as a log record. */
 export function toLogRecord(event: GuardEvent): OpenTelemetryRecord {
@@ -56,14 +67,17 @@ export function toLogRecord(event: GuardEvent): OpenTelemetryRecord {
       ...(claimed && snakeCased(claimed, "imds_guard.claimed.")),
       ...(responder && snakeCased(responder, "imds_guard.responder.")),
       // One text for each item: not every exporter and back end takes a list of objects.
-      "imds_guard.evidence": evidence.map(({ source, value, says }) => (value === undefined ? `${source}: ${says}` : `${source} = ${value}: ${says}`)),
+      "imds_guard.evidence": evidence.map(({ source, value, says }) =>
+        value === undefined ? `${source}: ${says}` : `${source} = ${value}: ${says}`,
+      ),
       ...(advice !== "" && { "imds_guard.advice": advice }),
     },
   };
 }
 
 /**
- * Emits every event to the logger provider that the application has registered. Flushing is the provider's, not the sink's.
+ * Emits every event to the logger provider that the application has registered. Flushing is the provider's, not the
+ * sink's.
  * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_SETTING` where no logs API is installed
  */
 export async function openTelemetrySink(): Promise<Sink> {
@@ -76,15 +90,21 @@ export async function openTelemetrySink(): Promise<Sink> {
   const loaded = await Promise.all(LOGS_APIS.map((name) => (import(name) as Promise<LogsModule>).catch(absent)));
   const apis = loaded.flatMap(({ logs }) => logs ?? []);
   if (apis.length === 0) {
-    throw new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", "telemetry is opentelemetry, and no logs API of OpenTelemetry is installed", {
-      advice: "Install @opentelemetry/api 1.10 or later with @opentelemetry/sdk-logs 3, or @opentelemetry/api-logs with @opentelemetry/sdk-logs 0.x; or set telemetry (IMDS_GUARD_TELEMETRY, imds_guard_telemetry) to off.",
-      cause,
-    });
+    throw new ImdsGuardSettingsError(
+      "ERR_IMDS_GUARD_SETTING",
+      "telemetry is opentelemetry, and no logs API of OpenTelemetry is installed",
+      {
+        advice:
+          "Install @opentelemetry/api 1.10 or later with @opentelemetry/sdk-logs 3, or @opentelemetry/api-logs with @opentelemetry/sdk-logs 0.x; or set telemetry (IMDS_GUARD_TELEMETRY, imds_guard_telemetry) to off.",
+        cause,
+      },
+    );
   }
   return {
     write(event) {
       const record = toLogRecord(event);
-      // Asked for anew each time: an application may register its provider after its first credentials. One without a provider drops it.
+      // Asked for anew each time: an application may register its provider after its first credentials. One without a
+      // provider drops it.
       for (const logs of apis) logs.getLogger("imds-guard", PACKAGE_VERSION).emit(record);
     },
   };

@@ -16,7 +16,8 @@ export const MAX_EVIDENCE = 32;
 /** Milliseconds that {@link Reporter.close} waits for all sinks together. */
 export const CLOSE_DEADLINE_MS = 2_000;
 
-const FINDING_ADVICE = "Find out who answers at this address, and treat credentials and data that passed through it as exposed.";
+const FINDING_ADVICE =
+  "Find out who answers at this address, and treat credentials and data that passed through it as exposed.";
 
 /** What a reporter is made of. */
 export interface ReporterOptions {
@@ -29,8 +30,8 @@ export interface ReporterOptions {
 /** The one way by which rooms say something. */
 export interface Reporter {
   /**
-   * Builds the event and gives it to the sinks that want it; details that take time to gather may come as a function, which
-   * is called only if there is one. Never throws because of a sink.
+   * Builds the event and gives it to the sinks that want it; details that take time to gather may come as a function,
+   * which is called only if there is one. Never throws because of a sink.
    */
   report(code: EventCode, details?: EventDetails | (() => EventDetails)): void;
   /** Flushes the sinks, for at most {@link CLOSE_DEADLINE_MS}. What is reported later is delivered nowhere. */
@@ -59,7 +60,8 @@ export function createReporter(options: ReporterOptions): Reporter {
       if (closing !== undefined) return;
       const { severity } = CATALOGUE[code];
       const wanting = sinks.filter((sink) => sink.wants?.(severity) ?? true);
-      if (wanting.length > 0) deliver(buildEvent(system, code, typeof details === "function" ? details() : details), wanting);
+      if (wanting.length > 0)
+        deliver(buildEvent(system, code, typeof details === "function" ? details() : details), wanting);
     },
     close() {
       closing ??= closeAll(sinks);
@@ -108,7 +110,10 @@ function randomId(random: () => number): string {
   const digits = Array.from({ length: 32 }, () => Math.floor(random() * 16));
   digits[12] = 4;
   digits[16] = 8 | ((digits[16] ?? 0) & 3);
-  return digits.map((digit) => digit.toString(16)).join("").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  return digits
+    .map((digit) => digit.toString(16))
+    .join("")
+    .replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
 function boundEndpoint({ address, port }: EventEndpoint): EventEndpoint {

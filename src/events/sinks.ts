@@ -68,7 +68,11 @@ export function stderrSink(options: StderrSinkOptions = {}): Sink {
       remembered.delete(key);
       if (remembered.size >= MAX_REMEMBERED) remembered.delete(remembered.keys().next().value as string);
       remembered.set(key, { at, held: 0 });
-      write(earlier === undefined || earlier.held === 0 ? toText(event) : `${toText(event)} (held back ${earlier.held} repeats)`);
+      write(
+        earlier === undefined || earlier.held === 0
+          ? toText(event)
+          : `${toText(event)} (held back ${earlier.held} repeats)`,
+      );
     },
   };
 }
@@ -84,17 +88,21 @@ function writeStderr(line: string): void {
   }
 }
 
-const LOGGER_METHOD = { info: "info", notice: "info", warning: "warn", error: "error", critical: "error" } as const satisfies Record<
-  Severity,
-  keyof Logger
->;
+const LOGGER_METHOD = {
+  info: "info",
+  notice: "info",
+  warning: "warn",
+  error: "error",
+  critical: "error",
+} as const satisfies Record<Severity, keyof Logger>;
 
 /** Passes the readable line and the event object to the application's logger; `threshold` defaults to `info`. */
 export function loggerSink(logger: Logger, threshold: Threshold = "info"): Sink {
   return {
     wants: (severity) => passes(severity, threshold),
     write(event) {
-      if (passes(event.severity, threshold)) void quietly(() => logger[LOGGER_METHOD[event.severity]](toText(event), event));
+      if (passes(event.severity, threshold))
+        void quietly(() => logger[LOGGER_METHOD[event.severity]](toText(event), event));
     },
   };
 }

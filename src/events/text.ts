@@ -18,8 +18,8 @@ const EVIDENCE_SHOWN = 4;
 
 /**
  * `imds-guard: warning: <message> [imds.code] endpoint=169.254.169.254:80 ... advice: <what to do>`, without a newline.
- * Values with anything but letters, digits and `_.:/@+*-[]` are quoted; quotes inside become single ones, so that a quoted
- * value ends where it seems to. Facts that do not fit are left out and marked by `...`.
+ * Values with anything but letters, digits and `_.:/@+*-[]` are quoted; quotes inside become single ones, so that a
+ * quoted value ends where it seems to. Facts that do not fit are left out and marked by `...`.
  */
 export function toText(event: GuardEvent): string {
   const { severity, code, advice } = event;

@@ -14,7 +14,9 @@ const { getBuiltinModule } = process;
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, index: number) => number;
 const includes = Function.prototype.call.bind(String.prototype.includes) as (text: string, part: string) => boolean;
 
-/** The last capture, and the one before: a datagram that had to wait for its socket is sent once more, by Node itself. */
+/**
+ * The last capture, and the one before: a datagram that had to wait for its socket is sent once more, by Node itself.
+ */
 interface Asked {
   readonly last: CapturedStack;
   readonly before: CapturedStack | undefined;
@@ -25,7 +27,10 @@ const Given = function (target: object): object {
   return target;
 } as unknown as new (target: object) => object;
 
-/** What is remembered of a socket, on the socket itself: as hidden as in a WeakMap, and no work for the garbage collector. */
+/**
+ * What is remembered of a socket, on the socket itself: as hidden as in a WeakMap, and no work for the garbage
+ * collector.
+ */
 class Remembered extends Given {
   #asked: Asked;
 
@@ -49,7 +54,9 @@ export function callerOf(socket: unknown): string | undefined {
   const found = typeof socket === "object" && socket !== null ? Remembered.of(socket) : undefined;
   if (found === undefined) return undefined;
   const stack = writtenOut(found.last);
-  return stack !== undefined && found.before !== undefined && includes(stack, "clearQueue (node:dgram") ? writtenOut(found.before) : stack;
+  return stack !== undefined && found.before !== undefined && includes(stack, "clearQueue (node:dgram")
+    ? writtenOut(found.before)
+    : stack;
 }
 
 type Method = (this: object, ...args: unknown[]) => unknown;
@@ -78,7 +85,9 @@ export function watchCallers(classifier: Classifier, first?: FirstHandles): void
     wrap(Socket.prototype, "connect", (args) => {
       // What net.connect has normalized is an array of options and callback.
       const options = isArray(args[0]) ? (args[0] as unknown[])[0] : args[0];
-      return interesting(typeof options === "object" && options !== null ? (options as { host?: unknown }).host : args[1]);
+      return interesting(
+        typeof options === "object" && options !== null ? (options as { host?: unknown }).host : args[1],
+      );
     });
   };
   // The first argument of send is the message; the address is the only other string.
@@ -104,11 +113,15 @@ const ASKED_FIRST = "getAsyncId";
 
 /** The prototype in the chain of `prototype` that has the method itself. */
 function ownerOfMethod(prototype: object): object | undefined {
-  for (let at: object | null = prototype; at !== null; at = getPrototypeOf(at) as object | null) if (hasOwn(at, ASKED_FIRST)) return at;
+  for (let at: object | null = prototype; at !== null; at = getPrototypeOf(at) as object | null)
+    if (hasOwn(at, ASKED_FIRST)) return at;
   return undefined;
 }
 
-/** Runs `then` at the first handle that `module` makes, or at once where no handle can tell or the module is there already. */
+/**
+ * Runs `then` at the first handle that `module` makes, or at once where no handle can tell or the module is there
+ * already.
+ */
 function atFirstHandle(prototype: object | undefined, module: "net" | "dgram", then: () => void): void {
   const original = prototype && (prototype as Record<string, Method>)[ASKED_FIRST];
   if (original === undefined || isLoaded(module)) return then();
@@ -140,7 +153,8 @@ function wrap(prototype: object, name: string, isInteresting: (args: ArrayLike<u
   const original = (prototype as Record<string, Method>)[name] as Method;
   const replacement = {
     [name](this: object): unknown {
-      if (isInteresting(arguments)) Remembered.put(this, { last: captureHere(replacement), before: Remembered.of(this)?.last });
+      if (isInteresting(arguments))
+        Remembered.put(this, { last: captureHere(replacement), before: Remembered.of(this)?.last });
       return apply(original, this, arguments as unknown as unknown[]);
     },
   }[name] as Method;

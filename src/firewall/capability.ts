@@ -3,7 +3,9 @@ import type { InstalledFirewall } from "../own-sockets.js";
 import { FIREWALL } from "../own-sockets.js";
 
 // Captured now, so that replacing a method of WeakSet later opens nothing.
-const uncurried = Function.prototype.bind.bind(Function.prototype.call) as (method: unknown) => (...args: unknown[]) => unknown;
+const uncurried = Function.prototype.bind.bind(Function.prototype.call) as (
+  method: unknown,
+) => (...args: unknown[]) => unknown;
 const addTo = uncurried(WeakSet.prototype.add) as (set: WeakSet<object>, value: object) => void;
 const isIn = uncurried(WeakSet.prototype.has) as (set: WeakSet<object>, value: object) => boolean;
 const { getOwnPropertySymbols, defineProperty, freeze } = Object;

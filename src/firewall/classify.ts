@@ -1,9 +1,11 @@
-/** Which address literals given to the operating system end at a link-local metadata service, whatever their spelling. */
+/**
+ * Which address literals given to the operating system end at a link-local metadata service, whatever their spelling.
+ */
 import type { AllowWord } from "../settings/options.js";
 
 /**
- * The service behind a link-local address. `imds` is the instance metadata service (every cloud uses 169.254.169.254 for
- * its own), `reserved` whatever else Amazon may answer on in fd00:ec2::/32.
+ * The service behind a link-local address. `imds` is the instance metadata service (every cloud uses 169.254.169.254
+ * for its own), `reserved` whatever else Amazon may answer on in fd00:ec2::/32.
  */
 export type MetadataService = "imds" | "dns" | "ntp" | "ecs" | "eks" | "openstack" | "reserved";
 
@@ -15,8 +17,8 @@ export interface Classifier {
   readonly v6: (literal: string) => MetadataService | undefined;
 }
 
-// Captured now: whoever replaces a method of String or Function later changes nothing here. Everything else in this file
-// is arithmetic, indexes within bounds and comparison, none of which asks a prototype.
+// Captured now: whoever replaces a method of String or Function later changes nothing here. Everything else in this
+// file is arithmetic, indexes within bounds and comparison, none of which asks a prototype.
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, index: number) => number;
 
 const bytes = new Uint8Array(16);
@@ -32,7 +34,10 @@ const PERCENT = 37;
  * Makes a classifier that lets the services named in `allow` pass. `gcp`, `azure` and `openstack` share 169.254.169.254
  * with EC2: each opens it altogether. `containerNamed` is asked only about an address of a container service.
  */
-export function createClassifier(allow: readonly AllowWord[], containerNamed: (service: "ecs" | "eks") => boolean = () => false): Classifier {
+export function createClassifier(
+  allow: readonly AllowWord[],
+  containerNamed: (service: "ecs" | "eks") => boolean = () => false,
+): Classifier {
   let imds = false;
   let openstack = false;
   let ecs = false;
@@ -66,7 +71,10 @@ export function createClassifier(allow: readonly AllowWord[], containerNamed: (s
         return service;
     }
   };
-  /** The last IPv6 literal that leads to no service, whatever is allowed: reading one takes its time, and programs dial the same again. */
+  /**
+   * The last IPv6 literal that leads to no service, whatever is allowed: reading one takes its time, and programs dial
+   * the same again.
+   */
   let ordinary = "";
   return {
     v4: (literal) => refused(serviceOfV4(literal)),
@@ -87,11 +95,14 @@ export function createClassifier(allow: readonly AllowWord[], containerNamed: (s
 export function serviceOfV4(literal: string): MetadataService | undefined {
   const { length } = literal;
   // The shortest is 169.254.170.2. Nearly every connection ends here.
-  if (length < 13 || charCodeAt(literal, 0) !== 49 || charCodeAt(literal, 1) !== 54 || charCodeAt(literal, 2) !== 57) return undefined;
+  if (length < 13 || charCodeAt(literal, 0) !== 49 || charCodeAt(literal, 1) !== 54 || charCodeAt(literal, 2) !== 57)
+    return undefined;
   return readQuad(literal, 0, length, 0) ? serviceOfQuad(0, 0) : undefined;
 }
 
-/** The service behind an IPv6 literal: Amazon's own prefix, or an IPv4 address carried in any form a network may unwrap. */
+/**
+ * The service behind an IPv6 literal: Amazon's own prefix, or an IPv4 address carried in any form a network may unwrap.
+ */
 export function serviceOfV6(literal: string): MetadataService | undefined {
   let end = 0;
   let zone = false;
@@ -228,7 +239,12 @@ function isAmazons(): boolean {
 }
 
 function serviceOfQuad(at: number, inverted: number): MetadataService | undefined {
-  return serviceOfNumbers(byte(at) ^ inverted, byte(at + 1) ^ inverted, byte(at + 2) ^ inverted, byte(at + 3) ^ inverted);
+  return serviceOfNumbers(
+    byte(at) ^ inverted,
+    byte(at + 1) ^ inverted,
+    byte(at + 2) ^ inverted,
+    byte(at + 3) ^ inverted,
+  );
 }
 
 function serviceOfNumbers(a: number, b: number, c: number, d: number): MetadataService | undefined {
@@ -249,8 +265,10 @@ function serviceOfBytes(): MetadataService | undefined {
   }
   if (first === 0x64 && word(2) === 0xff9b) {
     // RFC 6052 2.1: the well-known prefix of NAT64
-    if (word(4) === 0) return word(6) === 0 && word(8) === 0 && word(10) === 0 ? serviceOfQuad(12, 0) : serviceOfInterface();
-    // RFC 8215: a network's own NAT64 prefix of any length from /48, in the layouts of RFC 6052 2.2 (byte 8 stays empty)
+    if (word(4) === 0)
+      return word(6) === 0 && word(8) === 0 && word(10) === 0 ? serviceOfQuad(12, 0) : serviceOfInterface();
+    // RFC 8215: a network's own NAT64 prefix of any length from /48, in the layouts of RFC 6052 2.2 (byte 8 stays
+    // empty)
     if (word(4) !== 1) return serviceOfInterface();
     return (
       serviceOfQuad(12, 0) ??
@@ -264,7 +282,8 @@ function serviceOfBytes(): MetadataService | undefined {
   // RFC 4380: Teredo, the client's address with every bit inverted
   if (first === 0x2001 && word(2) === 0) return serviceOfQuad(12, 0xff) ?? serviceOfInterface();
   // OpenStack's metadata over IPv6 link-local
-  if (first === 0xfe80 && word(8) === 0 && word(10) === 0 && word(12) === 0xa9fe && word(14) === 0xa9fe) return "openstack";
+  if (first === 0xfe80 && word(8) === 0 && word(10) === 0 && word(12) === 0xa9fe && word(14) === 0xa9fe)
+    return "openstack";
   return serviceOfInterface();
 }
 

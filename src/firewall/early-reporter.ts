@@ -11,41 +11,56 @@ import type { EarlySettings } from "../settings/unsaid.js";
 import { realSystem } from "../system.js";
 
 /** Reports to the sinks that the settings name, and to `extra`. */
-export function earlyReporter(settings: Omit<EarlySettings, "firewall" | "firewallAllow">, extra?: Sink): (code: EventCode, details: EventDetails) => void {
+export function earlyReporter(
+  settings: Omit<EarlySettings, "firewall" | "firewallAllow">,
+  extra?: Sink,
+): (code: EventCode, details: EventDetails) => void {
   let reporter: Reporter | undefined;
   const report = (code: EventCode, details: EventDetails): void => {
-    reporter ??= createReporter({ system: realSystem, sinks: [...sinksOf(settings, report), ...(extra ? [extra] : [])] });
+    reporter ??= createReporter({
+      system: realSystem,
+      sinks: [...sinksOf(settings, report), ...(extra ? [extra] : [])],
+    });
     reporter.report(code, details);
   };
   return report;
 }
 
-function sinksOf({ log, eventsFile, eventFormat, telemetry }: Parameters<typeof earlyReporter>[0], report: ReturnType<typeof earlyReporter>): Sink[] {
+function sinksOf(
+  { log, eventsFile, eventFormat, telemetry }: Parameters<typeof earlyReporter>[0],
+  report: ReturnType<typeof earlyReporter>,
+): Sink[] {
   const sinks = [stderrSink({ threshold: log }), diagnosticsChannelSink()];
   if (eventsFile !== undefined) sinks.push(fileSink(eventsFile, { encode: encoderOf(eventFormat) }));
   if (telemetry === "opentelemetry") sinks.push(telemetrySink(report));
   return sinks;
 }
 
-/** OpenTelemetry is loaded with the first event and not before: a preload must not delay the program for what may never happen. */
+/**
+ * OpenTelemetry is loaded with the first event and not before: a preload must not delay the program for what may never
+ * happen.
+ */
 function telemetrySink(report: ReturnType<typeof earlyReporter>): Sink {
   let waiting: GuardEvent[] = [];
   let write = (event: GuardEvent): void => {
     if (waiting.length < MAX_PENDING) waiting.push(event);
   };
   const drop = (): void => undefined;
-  import("../events/opentelemetry.js").then(({ openTelemetrySink }) => openTelemetrySink()).then(
-    (sink) => {
-      write = (event) => sink.write(event);
-      for (const event of waiting) write(event);
-      waiting = [];
-    },
-    (error: unknown) => {
-      write = drop;
-      waiting = [];
-      // The firewall stays as it is: what cannot be told is refused all the same.
-      if (isImdsGuardError(error)) report("settings.invalid", { message: error.message, evidence: error.evidence, advice: error.advice });
-    },
-  );
+  import("../events/opentelemetry.js")
+    .then(({ openTelemetrySink }) => openTelemetrySink())
+    .then(
+      (sink) => {
+        write = (event) => sink.write(event);
+        for (const event of waiting) write(event);
+        waiting = [];
+      },
+      (error: unknown) => {
+        write = drop;
+        waiting = [];
+        // The firewall stays as it is: what cannot be told is refused all the same.
+        if (isImdsGuardError(error))
+          report("settings.invalid", { message: error.message, evidence: error.evidence, advice: error.advice });
+      },
+    );
   return { write: (event) => write(event) };
 }

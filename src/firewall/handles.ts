@@ -1,6 +1,6 @@
 /**
- * The one place that every connection of JavaScript passes: the prototypes of the native handles. There a destination is
- * a literal, after names, redirects, proxies of the library and every spelling; and no library has a way around it.
+ * The one place that every connection of JavaScript passes: the prototypes of the native handles. There a destination
+ * is a literal, after names, redirects, proxies of the library and every spelling; and no library has a way around it.
  */
 import { callerOf } from "./callers.js";
 import { isOwn, ownerOf } from "./capability.js";
@@ -63,12 +63,21 @@ function hookConnect(prototype: Prototype, name: string, classify: Classifier["v
     if (service === undefined || isOwn(this)) return apply(native, this, arguments as never);
     const owner = ownerOf(this);
     const stack = callerOf(owner) ?? stackHere(hook as never);
-    const { blocked, cause } = rules.attempted({ literal: address as string, port: portOf(port), service, way: "tcp", stack });
+    const { blocked, cause } = rules.attempted({
+      literal: address as string,
+      port: portOf(port),
+      service,
+      way: "tcp",
+      stack,
+    });
     if (!blocked) return apply(native, this, arguments as never);
     // Later, as a real refusal comes: where the address was found without waiting, nobody listens for errors yet.
     soon(() => {
       const complete = (request as ConnectRequest).oncomplete;
-      if (typeof complete === "function") withCause(owner, cause, () => apply(complete as Native, request as object, [EACCES, this, request, false, false]));
+      if (typeof complete === "function")
+        withCause(owner, cause, () =>
+          apply(complete as Native, request as object, [EACCES, this, request, false, false]),
+        );
     });
     return 0;
   };
@@ -76,7 +85,13 @@ function hookConnect(prototype: Prototype, name: string, classify: Classifier["v
 }
 
 /** Datagrams fail at once, and Node hands that to the callback or emits it a tick later. */
-function hookDatagrams(prototype: Prototype, name: string, at: number, classify: Classifier["v4"], rules: HandleRules): void {
+function hookDatagrams(
+  prototype: Prototype,
+  name: string,
+  at: number,
+  classify: Classifier["v4"],
+  rules: HandleRules,
+): void {
   const native = prototype[name] as Native;
   const hook = function (this: object, ...args: unknown[]): unknown {
     const address = args[at];
@@ -90,7 +105,9 @@ function hookDatagrams(prototype: Prototype, name: string, at: number, classify:
   replace(prototype, name, hook);
 }
 
-/** `setServers` of c-ares takes `[family, address, port]` triples. What the system itself configured may be set again. */
+/**
+ * `setServers` of c-ares takes `[family, address, port]` triples. What the system itself configured may be set again.
+ */
 function hookServers(prototype: Prototype, rules: HandleRules): void {
   const native = prototype["setServers"] as Native;
   const getServers = prototype["getServers"] as Native;
@@ -102,7 +119,13 @@ function hookServers(prototype: Prototype, rules: HandleRules): void {
       const address = entry[1];
       const service = hasColon(address) ? rules.classifier.v6(address) : rules.classifier.v4(address);
       if (service === undefined || isConfigured(apply(getServers, this, []), address)) continue;
-      const attempt: Attempt = { literal: address, port: portOf(entry[2]), service: service satisfies MetadataService, way: "dns-server", stack: stackHere(hook as never) };
+      const attempt: Attempt = {
+        literal: address,
+        port: portOf(entry[2]),
+        service: service satisfies MetadataService,
+        way: "dns-server",
+        stack: stackHere(hook as never),
+      };
       if (rules.attempted(attempt).blocked) return ARES_EREFUSED;
     }
     return apply(native, this, arguments as never);

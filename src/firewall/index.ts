@@ -31,8 +31,8 @@ export interface FirewallOptions {
 }
 
 /**
- * From now on no connection of this thread, its workers and its Node children reaches a link-local metadata service, but
- * the guard's own: each fails as a connection does that the system refuses (`EACCES`, with an `ImdsRefusedError`
+ * From now on no connection of this thread, its workers and its Node children reaches a link-local metadata service,
+ * but the guard's own: each fails as a connection does that the system refuses (`EACCES`, with an `ImdsRefusedError`
  * `ERR_IMDS_CONNECTION_BLOCKED` as cause), and is an event. Cannot be undone.
  *
  * @returns what it came to, and what it cannot close; `imds-guard/register` as a preload closes the most
@@ -47,8 +47,15 @@ export interface FirewallOptions {
 export function installFirewall(options: FirewallOptions = {}): FirewallReport {
   const { mode, allow, onEvent } = options;
   if (mode !== undefined && mode !== "block" && mode !== "report") throw invalidArgument("mode", mode, "block, report");
-  if (allow !== undefined && !(Array.isArray(allow) && allow.every((word: unknown) => (ALLOW_WORDS as readonly unknown[]).includes(word)))) throw invalidArgument("allow", allow, `a list of ${ALLOW_WORDS.join(", ")}`);
-  const settings = readEarlySettings({ firewall: mode, ...(allow !== undefined && allow.length > 0 && { firewallAllow: allow }) }, realSystem);
+  if (
+    allow !== undefined &&
+    !(Array.isArray(allow) && allow.every((word: unknown) => (ALLOW_WORDS as readonly unknown[]).includes(word)))
+  )
+    throw invalidArgument("allow", allow, `a list of ${ALLOW_WORDS.join(", ")}`);
+  const settings = readEarlySettings(
+    { firewall: mode, ...(allow !== undefined && allow.length > 0 && { firewallAllow: allow }) },
+    realSystem,
+  );
   const teller = () => createTeller(earlyReporter(settings, onEvent && callbackSink(onEvent)));
   return install({ mode: settings.firewall, allow: settings.firewallAllow, early: false, teller });
 }

@@ -34,7 +34,10 @@ export function passOn(path: string, inherited: Inherited): string[] {
   // The synchronous calls share no public function; the binding is what all of them call.
   const synchronous = binding("spawn_sync") as { spawn: Spawn } | undefined;
   if (synchronous) wrapSpawn(synchronous, option, inherited);
-  else notClosed.push("children of spawnSync, execSync and execFileSync that are given an environment without NODE_OPTIONS");
+  else
+    notClosed.push(
+      "children of spawnSync, execSync and execFileSync that are given an environment without NODE_OPTIONS",
+    );
   wrapExecve(option, inherited);
   if (imported) getBuiltinModule("node:module").syncBuiltinESMExports();
   return notClosed;
@@ -53,14 +56,24 @@ function withOption(present: string | undefined, option: string): string {
 /** `NAME=value` pairs, as they go to the operating system. */
 function withPairs(pairs: readonly unknown[], option: string, inherited: Inherited): unknown[] {
   const rest = pairs.filter((pair) => typeof pair !== "string" || !pair.startsWith("NODE_OPTIONS="));
-  const given = pairs.find((pair) => typeof pair === "string" && pair.startsWith("NODE_OPTIONS=")) as string | undefined;
-  const added = Object.entries(inherited).filter(([name]) => !pairs.some((pair) => typeof pair === "string" && pair.startsWith(`${name}=`)));
-  return [...rest, `NODE_OPTIONS=${withOption(given?.slice("NODE_OPTIONS=".length), option)}`, ...added.map(([name, value]) => `${name}=${value}`)];
+  const given = pairs.find((pair) => typeof pair === "string" && pair.startsWith("NODE_OPTIONS=")) as
+    string | undefined;
+  const added = Object.entries(inherited).filter(
+    ([name]) => !pairs.some((pair) => typeof pair === "string" && pair.startsWith(`${name}=`)),
+  );
+  return [
+    ...rest,
+    `NODE_OPTIONS=${withOption(given?.slice("NODE_OPTIONS=".length), option)}`,
+    ...added.map(([name, value]) => `${name}=${value}`),
+  ];
 }
 
 type Spawn = (this: unknown, ...args: unknown[]) => unknown;
 
-/** Node 24 and later give the native handle of a process one argument after the other, and this is the environment's place. */
+/**
+ * Node 24 and later give the native handle of a process one argument after the other, and this is the environment's
+ * place.
+ */
 const ENVIRONMENT_AT = 3;
 /** The newest major version of Node.js whose native handles of processes are known. */
 const KNOWN_NODE = 26;
@@ -70,7 +83,10 @@ function wrapSpawn(target: { spawn: Spawn }, option: string, inherited: Inherite
   const { spawn: original } = target;
   target.spawn = function spawn(...args) {
     const [options] = args;
-    const holder = (typeof options === "object" && options !== null ? options : args) as Record<string | number, unknown>;
+    const holder = (typeof options === "object" && options !== null ? options : args) as Record<
+      string | number,
+      unknown
+    >;
     const key = holder === (args as unknown) ? ENVIRONMENT_AT : "envPairs";
     const pairs = holder[key];
     if (Array.isArray(pairs)) holder[key] = withPairs(pairs, option, inherited);
@@ -78,11 +94,17 @@ function wrapSpawn(target: { spawn: Spawn }, option: string, inherited: Inherite
   };
 }
 
-/** The native handle of a process, so that `node:child_process` need not be loaded; where that is out of reach or unknown, its class. */
+/**
+ * The native handle of a process, so that `node:child_process` need not be loaded; where that is out of reach or
+ * unknown, its class.
+ */
 function processes(): { spawn: Spawn } {
   const known = Number.parseInt(process.versions.node, 10) <= KNOWN_NODE;
-  const { Process } = ((known && binding("process_wrap")) || {}) as { Process?: { readonly prototype?: Partial<{ spawn: Spawn }> } };
-  const { prototype } = typeof Process?.prototype?.spawn === "function" ? Process : getBuiltinModule("node:child_process").ChildProcess;
+  const { Process } = ((known && binding("process_wrap")) || {}) as {
+    Process?: { readonly prototype?: Partial<{ spawn: Spawn }> };
+  };
+  const { prototype } =
+    typeof Process?.prototype?.spawn === "function" ? Process : getBuiltinModule("node:child_process").ChildProcess;
   return prototype as unknown as { spawn: Spawn };
 }
 
@@ -96,7 +118,11 @@ function wrapExecve(option: string, inherited: Inherited): void {
   const { execve: original } = target;
   if (typeof original !== "function") return;
   target.execve = function execve(file, args = [], env = process.env) {
-    return apply(original, process, [file, args, { ...inherited, ...env, NODE_OPTIONS: withOption(env["NODE_OPTIONS"], option) }]) as never;
+    return apply(original, process, [
+      file,
+      args,
+      { ...inherited, ...env, NODE_OPTIONS: withOption(env["NODE_OPTIONS"], option) },
+    ]) as never;
   };
 }
 
@@ -115,13 +141,18 @@ function wrapWorker(path: string): void {
   const Worker = new Proxy(original, {
     construct(target, args: [unknown, WorkerOptions?], newTarget) {
       const [program, options] = args;
-      const given: readonly string[] = Array.isArray(options?.execArgv) ? (options.execArgv as string[]) : process.execArgv;
+      const given: readonly string[] = Array.isArray(options?.execArgv)
+        ? (options.execArgv as string[])
+        : process.execArgv;
       const execArgv = [...given, option];
       try {
         return construct(target, [program, { ...options, execArgv }], newTarget) as object;
       } catch (error) {
-        // Options of the whole process cannot be named for a worker. It then inherits them, and with them a `-r` of ours.
-        const inherits = options?.execArgv === undefined && (error as { code?: string } | null)?.code === "ERR_WORKER_INVALID_EXEC_ARGV";
+        // Options of the whole process cannot be named for a worker. It then inherits them, and with them a `-r` of
+        // ours.
+        const inherits =
+          options?.execArgv === undefined &&
+          (error as { code?: string } | null)?.code === "ERR_WORKER_INVALID_EXEC_ARGV";
         if (!inherits) throw error;
         return construct(target, args, newTarget) as object;
       }

@@ -55,13 +55,24 @@ export function install({ mode, allow, early, onFirstSocket, teller }: Installat
   const present = installed() as Partial<State> | undefined;
   if (present !== undefined) {
     if (mode === "block") present.tighten?.();
-    return { mode: present.mode?.() ?? "block", allow: present.allow ?? [], alreadyInstalled: true, notClosed: present.notClosed?.() ?? [] };
+    return {
+      mode: present.mode?.() ?? "block",
+      allow: present.allow ?? [],
+      alreadyInstalled: true,
+      notClosed: present.notClosed?.() ?? [],
+    };
   }
-  if (mode === "off") return { mode, allow, alreadyInstalled: false, notClosed: ["anything: the firewall is switched off by a setting"] };
+  if (mode === "off")
+    return { mode, allow, alreadyInstalled: false, notClosed: ["anything: the firewall is switched off by a setting"] };
   const foreign = foreignRuntime();
   if (foreign !== undefined) {
     teller().unavailable(foreign, early);
-    return { mode: "off", allow, alreadyInstalled: false, notClosed: [`anything: ${foreign.name} has no native handles that could be guarded`] };
+    return {
+      mode: "off",
+      allow,
+      alreadyInstalled: false,
+      notClosed: [`anything: ${foreign.name} has no native handles that could be guarded`],
+    };
   }
   let blocking = mode === "block";
   const classifier = createClassifier(allow, namedAsContainer);
@@ -84,7 +95,12 @@ export function install({ mode, allow, early, onFirstSocket, teller }: Installat
   keepOffProxies(rules);
   const late = early ? [] : lateness();
   const uncovered = children(mode, allow);
-  const notClosed = (): string[] => [...late, ...ffi(), ...uncovered, "programs that are not Node.js, native addons, and Unix sockets of relays"];
+  const notClosed = (): string[] => [
+    ...late,
+    ...ffi(),
+    ...uncovered,
+    "programs that are not Node.js, native addons, and Unix sockets of relays",
+  ];
   const tighten = (): void => {
     blocking = true;
   };
@@ -123,8 +139,13 @@ function lateness(): string[] {
 }
 
 function openConnections(): number {
-  const handles = (process as unknown as { _getActiveHandles?: () => readonly { remoteAddress?: unknown }[] })._getActiveHandles?.() ?? [];
-  return handles.filter(({ remoteAddress }) => typeof remoteAddress === "string" && serviceOf(remoteAddress) !== undefined).length;
+  const handles =
+    (
+      process as unknown as { _getActiveHandles?: () => readonly { remoteAddress?: unknown }[] }
+    )._getActiveHandles?.() ?? [];
+  return handles.filter(
+    ({ remoteAddress }) => typeof remoteAddress === "string" && serviceOf(remoteAddress) !== undefined,
+  ).length;
 }
 
 function ffi(): string[] {
@@ -134,6 +155,12 @@ function ffi(): string[] {
 
 function children(mode: FirewallMode, allow: readonly AllowWord[]): string[] {
   const path = preloadPath();
-  if (path === undefined) return ["worker threads and child processes: the preload file was not found beside this one (is imds-guard bundled into the program?)"];
-  return passOn(path, { IMDS_GUARD_FIREWALL: mode, ...(allow.length > 0 && { IMDS_GUARD_FIREWALL_ALLOW: allow.join(",") }) });
+  if (path === undefined)
+    return [
+      "worker threads and child processes: the preload file was not found beside this one (is imds-guard bundled into the program?)",
+    ];
+  return passOn(path, {
+    IMDS_GUARD_FIREWALL: mode,
+    ...(allow.length > 0 && { IMDS_GUARD_FIREWALL_ALLOW: allow.join(",") }),
+  });
 }

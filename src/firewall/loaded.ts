@@ -1,7 +1,10 @@
 /** Which of Node's own modules this thread has loaded: those that it has not can be waited for. */
 
 const { isArray } = Array;
-const listed = Function.prototype.call.bind(Array.prototype.includes) as (list: readonly unknown[], entry: string) => boolean;
+const listed = Function.prototype.call.bind(Array.prototype.includes) as (
+  list: readonly unknown[],
+  entry: string,
+) => boolean;
 
 /** Whether `module` (`net`, without `node:`) is loaded. Where Node does not say, it counts as loaded. */
 export function isLoaded(module: string): boolean {

@@ -24,7 +24,8 @@ function fromBindings(): NativePrototypes | undefined {
 }
 
 function prototypeIn(name: string, kind: string): object | undefined {
-  return (binding(name) as Readonly<Record<string, { readonly prototype?: object } | undefined>> | undefined)?.[kind]?.prototype;
+  return (binding(name) as Readonly<Record<string, { readonly prototype?: object } | undefined>> | undefined)?.[kind]
+    ?.prototype;
 }
 
 function fromObjects(): NativePrototypes {

@@ -1,4 +1,6 @@
-/** Keeps requests for metadata services off proxies: there the destination is no address any more but text in a request. */
+/**
+ * Keeps requests for metadata services off proxies: there the destination is no address any more but text in a request.
+ */
 import { subscribe } from "node:diagnostics_channel";
 import { EventEmitter } from "node:events";
 import { isOwn } from "./capability.js";
@@ -9,14 +11,28 @@ import { isLoaded } from "./loaded.js";
 import { EACCES, stackHere } from "./refusal.js";
 
 /** What is added to `NO_PROXY`: exact literals, because most clients know no networks there. */
-const LITERALS = ["169.254.169.254", "[fd00:ec2::254]", "169.254.169.253", "169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"];
+const LITERALS = [
+  "169.254.169.254",
+  "[fd00:ec2::254]",
+  "169.254.169.253",
+  "169.254.170.2",
+  "169.254.170.23",
+  "[fd00:ec2::23]",
+];
 
 const DOT = 46;
 const SLASH = 47;
 
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, index: number) => number;
-const slice = Function.prototype.call.bind(String.prototype.slice) as (text: string, from: number, to: number) => string;
-const exec = Function.prototype.call.bind(RegExp.prototype.exec) as (pattern: RegExp, text: string) => readonly (string | undefined)[] | null;
+const slice = Function.prototype.call.bind(String.prototype.slice) as (
+  text: string,
+  from: number,
+  to: number,
+) => string;
+const exec = Function.prototype.call.bind(RegExp.prototype.exec) as (
+  pattern: RegExp,
+  text: string,
+) => readonly (string | undefined)[] | null;
 const { apply } = Reflect;
 const { defineProperty, hasOwn } = Object;
 const { getBuiltinModule } = process;
@@ -48,7 +64,10 @@ interface Found {
   readonly target: string | undefined;
 }
 
-/** Extends `NO_PROXY` (both spellings where both are set) and ends requests that would leave through a proxy all the same. */
+/**
+ * Extends `NO_PROXY` (both spellings where both are set) and ends requests that would leave through a proxy all the
+ * same.
+ */
 export function keepOffProxies(rules: HandleRules): void {
   extendNoProxy();
   /** The last host that leads to no service, whatever is allowed: most requests go where the one before went. */
@@ -73,11 +92,16 @@ export function keepOffProxies(rules: HandleRules): void {
     const found = find(typeof request.host === "string" ? request.host : "", request.path);
     if (found === undefined || isOwn(request)) return;
     const stated = request.getHeader?.("host");
-    const error = refuse(rules, found, portOf(typeof stated === "string" ? stated : "", request.protocol === "https:"), check);
+    const error = refuse(
+      rules,
+      found,
+      portOf(typeof stated === "string" ? stated : "", request.protocol === "https:"),
+      check,
+    );
     if (error !== undefined) request.destroy(error);
   };
-  // A request without an agent has a connection of its own making and is looked at when it is complete: only then can the
-  // guard have marked it as its own.
+  // A request without an agent has a connection of its own making and is looked at when it is complete: only then can
+  // the guard have marked it as its own.
   subscribe("http.client.request.created", (message) => {
     const { request } = message as { request: HttpRequest };
     if (request.agent) check(request);
@@ -88,7 +112,12 @@ export function keepOffProxies(rules: HandleRules): void {
   let last = { origin: "", host: "" };
   const dispatched = (message: unknown): void => {
     const { request } = message as { request: UndiciRequest };
-    const origin = typeof request.origin === "string" ? request.origin : request.origin instanceof canonicalUrl ? request.origin.origin : "";
+    const origin =
+      typeof request.origin === "string"
+        ? request.origin
+        : request.origin instanceof canonicalUrl
+          ? request.origin.origin
+          : "";
     if (origin !== last.origin) last = { origin, host: authorityOf(origin) };
     const found = find(last.host, request.path);
     if (found === undefined) return;
@@ -125,14 +154,24 @@ function guardAgents(check: (request: HttpRequest) => void): void {
     get: () => undefined,
     set(this: object, value: unknown) {
       const agents = typeof value === "function" && hasOwn(this, "createConnection");
-      defineProperty(this, "addRequest", { value: agents ? guarded(value as AgentPrototype["addRequest"]) : value, writable: true, enumerable: true, configurable: true });
+      defineProperty(this, "addRequest", {
+        value: agents ? guarded(value as AgentPrototype["addRequest"]) : value,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
     },
     configurable: true,
   });
 }
 
 /** `port` is that of the host. */
-function refuse(rules: HandleRules, { text, service, target }: Found, port: number, below: (...args: never[]) => unknown): Error | undefined {
+function refuse(
+  rules: HandleRules,
+  { text, service, target }: Found,
+  port: number,
+  below: (...args: never[]) => unknown,
+): Error | undefined {
   if (target !== undefined) port = portOf(target, isSecure(target));
   const { blocked, cause } = rules.attempted({ literal: text, port, service, way: "http", stack: stackHere(below) });
   if (!blocked) return undefined;
@@ -158,7 +197,10 @@ function authorityOf(text: string): string {
   return host?.[1] ?? host?.[2] ?? "";
 }
 
-/** The service that a host leads to, in the forms too that only an agent, a proxy or its resolver would take for an address. */
+/**
+ * The service that a host leads to, in the forms too that only an agent, a proxy or its resolver would take for an
+ * address.
+ */
 function serviceOfHost(host: string, classifier: Classifier): MetadataService | undefined {
   if (host === "" || isPlainName(host)) return undefined;
   const literal = serviceOfLiteral(host, classifier);
@@ -174,9 +216,9 @@ function isOrdinary(host: string): boolean {
 }
 
 /**
- * Whether a host is a name, and so no address: only what ends in a number is one (WHATWG), once everything else is undone that a URL may do to it.
- * It is labels of letters, digits, `_` and `-`, the last of which begins with no digit; a dot may stand behind it. Read by hand, because so many
- * requests are asked this.
+ * Whether a host is a name, and so no address: only what ends in a number is one (WHATWG), once everything else is
+ * undone that a URL may do to it. It is labels of letters, digits, `_` and `-`, the last of which begins with no digit;
+ * a dot may stand behind it. Read by hand, because so many requests are asked this.
  */
 export function isPlainName(host: string): boolean {
   const { length } = host;
@@ -211,7 +253,10 @@ function extendNoProxy(): void {
     // Lower case wins where both are set, so it is extended and not made.
     if (given === undefined && (name === "no_proxy" || env["no_proxy"] !== undefined)) continue;
     if (given?.trim() === "*") continue;
-    const present = (given ?? "").split(",").map((entry) => entry.trim()).filter((entry) => entry !== "");
+    const present = (given ?? "")
+      .split(",")
+      .map((entry) => entry.trim())
+      .filter((entry) => entry !== "");
     env[name] = [...present, ...LITERALS.filter((literal) => !present.includes(literal))].join(",");
   }
 }

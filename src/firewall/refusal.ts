@@ -1,4 +1,7 @@
-/** What a refused connection becomes for whoever asked for it: the natural failure of each API, and a stack of who that was. */
+/**
+ * What a refused connection becomes for whoever asked for it: the natural failure of each API, and a stack of who that
+ * was.
+ */
 import type { MetadataService } from "./classify.js";
 
 const { defineProperty } = Object;
@@ -98,7 +101,8 @@ function intercept(owner: Owner, name: "destroy" | "emit", cause: Error): () => 
 
 function explain(error: unknown, cause: Error): void {
   if (!(error instanceof Error) || error === cause) return;
-  if (!("cause" in error)) defineProperty(error, "cause", { value: cause, configurable: true, writable: true, enumerable: false });
+  if (!("cause" in error))
+    defineProperty(error, "cause", { value: cause, configurable: true, writable: true, enumerable: false });
   const { errors } = error as { errors?: unknown };
   if (Array.isArray(errors)) for (const inner of errors) explain(inner, cause);
 }

@@ -1,4 +1,6 @@
-/** What is told of attempts, and of a firewall that cannot be: errors that explain themselves, events, and their limits. */
+/**
+ * What is told of attempts, and of a firewall that cannot be: errors that explain themselves, events, and their limits.
+ */
 import { dirname, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ImdsRefusedError } from "../errors.js";
@@ -29,7 +31,8 @@ export function createTeller(report: (code: EventCode, details: EventDetails) =>
       }
       return error;
     },
-    unavailable: (runtime, preloaded) => void quietly(() => report("firewall.unavailable", unavailability(runtime, preloaded))),
+    unavailable: (runtime, preloaded) =>
+      void quietly(() => report("firewall.unavailable", unavailability(runtime, preloaded))),
   };
 }
 
@@ -52,23 +55,40 @@ const ADVICE: Readonly<Partial<Record<MetadataService, string>>> = {
 /** The error that stands behind a refusal, as the `cause` of what the caller sees. */
 export function blockedError({ literal, port, service, way }: Attempt): ImdsRefusedError {
   const where = port === undefined ? literal : `${literal} port ${port}`;
-  return new ImdsRefusedError("ERR_IMDS_CONNECTION_BLOCKED", `A connection to ${SERVICE_NAMES[service]} at ${where} was blocked`, {
-    evidence: [{ source: way, value: literal, says: `the address of ${SERVICE_NAMES[service]}` }],
-    advice: ADVICE[service] ?? `If this process needs it, allow it with IMDS_GUARD_FIREWALL_ALLOW=${service}.`,
-  });
+  return new ImdsRefusedError(
+    "ERR_IMDS_CONNECTION_BLOCKED",
+    `A connection to ${SERVICE_NAMES[service]} at ${where} was blocked`,
+    {
+      evidence: [{ source: way, value: literal, says: `the address of ${SERVICE_NAMES[service]}` }],
+      advice: ADVICE[service] ?? `If this process needs it, allow it with IMDS_GUARD_FIREWALL_ALLOW=${service}.`,
+    },
+  );
 }
 
 /** The event of an attempt: who tried (pid, command line, JavaScript stack) and where to. */
-export function attemptDetails(attempt: Attempt, error: ImdsRefusedError, blocked: boolean, unreported: number): EventDetails {
+export function attemptDetails(
+  attempt: Attempt,
+  error: ImdsRefusedError,
+  blocked: boolean,
+  unreported: number,
+): EventDetails {
   const frames = callers(attempt.stack);
   return {
-    message: blocked ? error.message : `${error.message.replace(/ was blocked$/, "")} was seen and, in mode report, let pass`,
+    message: blocked
+      ? error.message
+      : `${error.message.replace(/ was blocked$/, "")} was seen and, in mode report, let pass`,
     endpoint: { address: attempt.literal, port: attempt.port ?? 0 },
     evidence: [
       ...error.evidence,
       { source: "process", value: `pid ${process.pid}`, says: commandLine() },
-      ...frames.map((frame, index) => ({ source: `stack ${index + 1}`, value: frame, says: index === 0 ? "the caller" : "called by" })),
-      ...(unreported > 0 ? [{ source: "imds-guard", says: `${unreported} earlier attempts were not reported one by one` }] : []),
+      ...frames.map((frame, index) => ({
+        source: `stack ${index + 1}`,
+        value: frame,
+        says: index === 0 ? "the caller" : "called by",
+      })),
+      ...(unreported > 0
+        ? [{ source: "imds-guard", says: `${unreported} earlier attempts were not reported one by one` }]
+        : []),
     ],
     advice: error.advice,
   };
@@ -89,13 +109,17 @@ export function callers(stack: string | undefined): string[] {
 function commandLine(): string {
   const masked = process.argv.map((argument, index, all) => {
     if (/^--?[\w-]*(?:pass|secret|token|key|auth|credential)[\w-]*$/i.test(all[index - 1] ?? "")) return "***";
-    return argument.replace(/((?:pass|secret|token|key|auth|credential)[\w-]*=).*/is, "$1***").replace(/(\/\/)[^/@\s]*@/g, "$1***@");
+    return argument
+      .replace(/((?:pass|secret|token|key|auth|credential)[\w-]*=).*/is, "$1***")
+      .replace(/(\/\/)[^/@\s]*@/g, "$1***@");
   });
   return masked.join(" ").slice(0, 400);
 }
 
 /** Reports at most so many attempts one by one: whoever makes the process try in a loop must not fill its logs. */
-function recorder(report: Parameters<typeof createTeller>[0]): (attempt: Attempt, error: ReturnType<typeof blockedError>, blocked: boolean) => void {
+function recorder(
+  report: Parameters<typeof createTeller>[0],
+): (attempt: Attempt, error: ReturnType<typeof blockedError>, blocked: boolean) => void {
   let windowEnds = 0;
   let reported = 0;
   let unreported = 0;
@@ -125,10 +149,13 @@ function recorder(report: Parameters<typeof createTeller>[0]): (attempt: Attempt
 /** Whoever asks for a firewall and does not read what comes back must hear that there is none. */
 function unavailability({ name, version }: ForeignRuntime, preloaded: boolean): EventDetails {
   // Bun loads modules without asking `node:module`, which is where the preload gives the SDK its guarded parts.
-  const sdk = preloaded && name === "Bun" ? ", and what the AWS SDK asks of IMDS by itself is not led through a guard" : "";
+  const sdk =
+    preloaded && name === "Bun" ? ", and what the AWS SDK asks of IMDS by itself is not led through a guard" : "";
   return {
     message: `There is no firewall in ${name}: connections of this process to metadata services are not stopped${sdk}`,
-    evidence: [{ source: "process.versions", value: `${name} ${version}`, says: "has no native handles that could be guarded" }],
+    evidence: [
+      { source: "process.versions", value: `${name} ${version}`, says: "has no native handles that could be guarded" },
+    ],
     advice:
       "Import the credential providers of imds-guard, which work here; check URLs that users name with assertNotMetadataUrl; and block 169.254.169.254 and fd00:ec2::254 " +
       "on the host (imds-guard doctor --fix-plan). Or run the program with Node.js.",

@@ -2,7 +2,10 @@
 import { ImdsRefusedError, invalidArgument, printable } from "../errors.js";
 import { serviceOf } from "./classify.js";
 
-/** Looks up every address of a host name, as `dns.promises.resolve4` or `(await dns.promises.lookup(name, { all: true })).map(...)` do. */
+/**
+ * Looks up every address of a host name, as `dns.promises.resolve4` or `(await dns.promises.lookup(name, { all: true
+ * })).map(...)` do.
+ */
 export type Resolve = (hostname: string) => Promise<readonly string[]> | readonly string[];
 
 /** Options of {@link assertNotMetadataUrl}. */
@@ -26,12 +29,14 @@ const METADATA_NAMES = ["instance-data", "instance-data.ec2.internal", "metadata
 /**
  * Whether an address is one of a link-local metadata service: IMDS, and Amazon's DNS, time and container services, in
  * every spelling: any IPv6 form that carries the IPv4 address, brackets, a zone identifier, and the decimal, octal,
- * hexadecimal and short forms that URL parsers and resolvers understand; a port may stand behind it. `false` for what is no address.
+ * hexadecimal and short forms that URL parsers and resolvers understand; a port may stand behind it. `false` for what
+ * is no address.
  *
  * @example
  * ```ts
  * import { isMetadataAddress } from "imds-guard/firewall";
- * console.log(isMetadataAddress("2852039166"), isMetadataAddress("::ffff:a9fe:a9fe"), isMetadataAddress("192.0.2.1")); // true true false
+ * console.log(isMetadataAddress("2852039166"), isMetadataAddress("::ffff:a9fe:a9fe")); // true true
+ * console.log(isMetadataAddress("192.0.2.1")); // false
  * ```
  * @throws TypeError `ERR_INVALID_ARG_VALUE` for what is no string
  */
@@ -41,13 +46,13 @@ export function isMetadataAddress(ip: string): boolean {
 }
 
 /**
- * Throws unless `url` can be fetched without reaching a link-local metadata service. Looks at the host in every form that
- * the WHATWG parser or a resolver takes for an address, at user info, at names of metadata services, and at addresses and
- * URLs within path, query and fragment, behind up to five layers of percent-encoding, with `-` or `_` in place of the `%` too:
- * a server that unwraps such a part would go there.
+ * Throws unless `url` can be fetched without reaching a link-local metadata service. Looks at the host in every form
+ * that the WHATWG parser or a resolver takes for an address, at user info, at names of metadata services, and at
+ * addresses and URLs within path, query and fragment, behind up to five layers of percent-encoding, with `-` or `_` in
+ * place of the `%` too: a server that unwraps such a part would go there.
  *
- * Without `resolve`, names are not looked up. With it, fetch from one of the addresses that are returned and not by name:
- * a second lookup may give another answer.
+ * Without `resolve`, names are not looked up. With it, fetch from one of the addresses that are returned and not by
+ * name: a second lookup may give another answer.
  *
  * @returns the URL as parsed; with `resolve`, a promise of the addresses that were checked
  * @throws ImdsRefusedError `ERR_IMDS_URL_REFUSED`, with what was found where as evidence
@@ -58,8 +63,14 @@ export function isMetadataAddress(ip: string): boolean {
  * ```
  */
 export function assertNotMetadataUrl(url: string | URL): URL;
-export function assertNotMetadataUrl(url: string | URL, options: { readonly resolve: Resolve }): Promise<readonly string[]>;
-export function assertNotMetadataUrl(url: string | URL, options: MetadataUrlOptions = {}): URL | Promise<readonly string[]> {
+export function assertNotMetadataUrl(
+  url: string | URL,
+  options: { readonly resolve: Resolve },
+): Promise<readonly string[]>;
+export function assertNotMetadataUrl(
+  url: string | URL,
+  options: MetadataUrlOptions = {},
+): URL | Promise<readonly string[]> {
   const { resolve } = options;
   if (resolve === undefined) return checkText(url);
   return (async () => checkAnswers(checkText(url), resolve))();
@@ -86,7 +97,8 @@ async function checkAnswers(url: URL, resolve: Resolve): Promise<readonly string
   if (isLiteral(host)) return [host];
   const answers: unknown = await resolve(host);
   if (!Array.isArray(answers) || answers.length === 0) throw refused(url.href, "DNS", "its host name has no address");
-  if (answers.length > MAX_ANSWERS) throw refused(url.href, "DNS", `its host name has more than ${MAX_ANSWERS} addresses`);
+  if (answers.length > MAX_ANSWERS)
+    throw refused(url.href, "DNS", `its host name has more than ${MAX_ANSWERS} addresses`);
   for (const answer of answers as readonly unknown[]) {
     const found = typeof answer === "string" ? namesMetadata(answer) : "an answer that is no address";
     if (found !== undefined) throw refused(url.href, "DNS", `its host name leads to ${found}`);
@@ -114,7 +126,8 @@ function namesMetadata(given: string): string | undefined {
   if (METADATA_NAMES.includes(host)) return `the metadata name ${host}`;
   const literal = serviceOf(host) === undefined ? canonical(host) : host;
   const service = literal === undefined ? undefined : serviceOf(literal);
-  if (service !== undefined && literal !== undefined) return literal === host ? `${literal} (${service})` : `${printable(given)}, which is ${literal} (${service})`;
+  if (service !== undefined && literal !== undefined)
+    return literal === host ? `${literal} (${service})` : `${printable(given)}, which is ${literal} (${service})`;
   return carriedByName(host);
 }
 
@@ -124,7 +137,10 @@ function canonical(host: string): string | undefined {
   return url === undefined ? undefined : bare(url.hostname);
 }
 
-/** Wildcard DNS services answer with the address that is written in the name: `169.254.169.254.nip.io`, `a9fea9fe.nip.io`. */
+/**
+ * Wildcard DNS services answer with the address that is written in the name: `169.254.169.254.nip.io`,
+ * `a9fea9fe.nip.io`.
+ */
 function carriedByName(host: string): string | undefined {
   const written = /(?:^|[.-])(169[.-]254[.-]\d{1,3}[.-]\d{1,3})(?=[.-]|$)/.exec(host)?.[1];
   const quad = written?.replaceAll("-", ".");
@@ -174,6 +190,7 @@ function undone(text: string): string {
 function refused(url: string, where: string, what: string): ImdsRefusedError {
   return new ImdsRefusedError("ERR_IMDS_URL_REFUSED", `The URL was refused: ${what}`, {
     evidence: [{ source: where, value: printable(url, 120), says: what }],
-    advice: "Do not fetch it. If users may name URLs, this one is an attempt to read instance metadata: log who sent it.",
+    advice:
+      "Do not fetch it. If users may name URLs, this one is an attempt to read instance metadata: log who sent it.",
   });
 }

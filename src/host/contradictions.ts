@@ -1,5 +1,13 @@
 /** Does a host claim to be EC2, and does anything it shows contradict that claim? Pure functions over facts. */
-import { AMAZON_VENDOR, beginsEc2, isAmazonXenExtra, isAmazonXenVersion, isZeroUuid, namesVendor, XEN_VENDOR } from "./ec2-marks.js";
+import {
+  AMAZON_VENDOR,
+  beginsEc2,
+  isAmazonXenExtra,
+  isAmazonXenVersion,
+  isZeroUuid,
+  namesVendor,
+  XEN_VENDOR,
+} from "./ec2-marks.js";
 import type { Fact, HostFacts, HypervisorFacts, PresentFact, SmbiosFacts } from "./facts.js";
 import type { HostRule } from "./report.js";
 
@@ -34,7 +42,8 @@ export function guestUuid(hypervisor: HypervisorFacts | undefined): PresentFact 
 /** What the DMI strings claim. One field is enough for a claim; it takes all of them to uphold it. */
 export function claimOf(smbios: SmbiosFacts): Claim | undefined {
   if (namedVendors(smbios).some((fact) => fact.value === AMAZON_VENDOR)) return "nitro";
-  if (versionFacts(smbios).some((fact) => fact.status === "present" && isAmazonXenVersion(fact.value))) return "xen-hvm";
+  if (versionFacts(smbios).some((fact) => fact.status === "present" && isAmazonXenVersion(fact.value)))
+    return "xen-hvm";
   return undefined;
 }
 
@@ -64,7 +73,8 @@ function versionContradictions(smbios: SmbiosFacts): Contradiction[] {
     fact,
     says: "the other version is Amazon's build of Xen, and on EC2 both are",
   }));
-  if (strangers.length > 0 || biosVersion?.status !== "present" || productVersion?.status !== "present") return contradictions;
+  if (strangers.length > 0 || biosVersion?.status !== "present" || productVersion?.status !== "present")
+    return contradictions;
   if (biosVersion.value === productVersion.value) return [];
   return [{ rule: "veto-version", fact: productVersion, says: "on EC2 this version equals the BIOS version" }];
 }

@@ -1,4 +1,6 @@
-/** Where am I? Gathers the facts that this operating system shows without root and without a packet, and judges them. */
+/**
+ * Where am I? Gathers the facts that this operating system shows without root and without a packet, and judges them.
+ */
 import type { System } from "../system.js";
 import { readContainer } from "./container.js";
 import { whenRead } from "../when-read.js";
@@ -14,8 +16,8 @@ import { readXenHypervisor } from "./xen-hypervisor.js";
 
 /**
  * Whether this host is EC2, from local evidence only. Never throws and never rejects. On Linux some ten small files are
- * read, and as many more when somebody reads the evidence; on Windows, FreeBSD and OpenBSD one child process is run, for at
- * most two seconds; elsewhere nothing is.
+ * read, and as many more when somebody reads the evidence; on Windows, FreeBSD and OpenBSD one child process is run,
+ * for at most two seconds; elsewhere nothing is.
  *
  * Not memoised: a host does not change, so callers keep the answer.
  */
@@ -42,9 +44,16 @@ async function gatherFacts(system: System): Promise<HostFacts> {
 function linuxFacts(system: System): HostFacts {
   const smbios = readLinuxDmi(system);
   const dmi = Object.values(smbios).some((fact) => fact.status !== "absent");
-  const facts = { platform: system.platform, smbios, ...(!dmi && { deviceTree: readDeviceTree(system), kernel: readKernelBanner(system) }) };
+  const facts = {
+    platform: system.platform,
+    smbios,
+    ...(!dmi && { deviceTree: readDeviceTree(system), kernel: readKernelBanner(system) }),
+  };
   // Where the vendor's own strings decide, nobody asks for these.
-  return inContainer(whenRead(facts, "hypervisor", () => readXenHypervisor(system)), system);
+  return inContainer(
+    whenRead(facts, "hypervisor", () => readXenHypervisor(system)),
+    system,
+  );
 }
 
 function inContainer(facts: Omit<HostFacts, "container">, system: System): HostFacts {

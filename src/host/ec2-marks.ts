@@ -17,7 +17,8 @@ export function isAmazonXenExtra(extra: string): boolean {
 }
 
 /**
- * Whether a UUID begins with `ec2`, in the order it is printed or with its first group byte-swapped, which SMBIOS before
+ * Whether a UUID begins with `ec2`, in the order it is printed or with its first group byte-swapped, which SMBIOS
+ * before
  * 2.6 and old tools do. One UUID in 2048 does so by chance: its lack refutes, its presence proves nothing.
  * See https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/identify_ec2_instances.html
  */
@@ -40,7 +41,9 @@ export function namesVendor(vendor: string): boolean {
   return vendor.toLowerCase() !== "not specified";
 }
 
-/** Whether a device tree's model names a board. A virtual machine's generated tree names none, and may stand anywhere. */
+/**
+ * Whether a device tree's model names a board. A virtual machine's generated tree names none, and may stand anywhere.
+ */
 export function namesBoard(model: string): boolean {
   return model !== "linux,dummy-virt";
 }

@@ -1,7 +1,17 @@
 /** Facts as evidence: what each one says, and how much it weighs in the verdict that was reached. */
 import { printable } from "../errors.js";
 import { type Contradiction, guestUuid, namedVendors } from "./contradictions.js";
-import { AMAZON_VENDOR, beginsEc2, isAmazonXenExtra, isAmazonXenVersion, isInstanceId, isZeroUuid, namesBoard, namesVendor, XEN_VENDOR } from "./ec2-marks.js";
+import {
+  AMAZON_VENDOR,
+  beginsEc2,
+  isAmazonXenExtra,
+  isAmazonXenVersion,
+  isInstanceId,
+  isZeroUuid,
+  namesBoard,
+  namesVendor,
+  XEN_VENDOR,
+} from "./ec2-marks.js";
 import type { Fact, HostFacts, PresentFact, SmbiosField } from "./facts.js";
 import type { HostEvidence, HostEvidenceWeight, Verdict } from "./report.js";
 
@@ -13,25 +23,34 @@ interface Meaning {
 type Read = (value: string, facts: HostFacts, verdict: Verdict) => Meaning;
 
 /** Every fact as evidence, in the order of reading; contradictions of a claim become vetoes. */
-export function describeFacts(facts: HostFacts, verdict: Verdict, contradictions: readonly Contradiction[]): HostEvidence[] {
+export function describeFacts(
+  facts: HostFacts,
+  verdict: Verdict,
+  contradictions: readonly Contradiction[],
+): HostEvidence[] {
   const vetoes = new Map<Fact, string>();
   for (const { fact, says } of contradictions) if (!vetoes.has(fact)) vetoes.set(fact, says);
   const describe = (fact: Fact | undefined, read: Read): HostEvidence[] => {
     if (fact === undefined) return [];
     const veto = vetoes.get(fact);
-    const meaning = veto !== undefined ? { weight: "veto" as const, says: veto } : meaningOf(fact, read, facts, verdict);
+    const meaning =
+      veto !== undefined ? { weight: "veto" as const, says: veto } : meaningOf(fact, read, facts, verdict);
     const { kind, source, status } = fact;
     return [{ kind, source, status, ...(fact.status === "present" && { value: shortened(fact) }), ...meaning }];
   };
   const { smbios, hypervisor } = facts;
   return [
-    ...(Object.keys(SMBIOS_MEANING) as SmbiosField[]).flatMap((field) => describe(smbios[field], SMBIOS_MEANING[field])),
+    ...(Object.keys(SMBIOS_MEANING) as SmbiosField[]).flatMap((field) =>
+      describe(smbios[field], SMBIOS_MEANING[field]),
+    ),
     ...describe(hypervisor?.type, () => neutral("the kind of hypervisor")),
     ...describe(hypervisor?.uuid, hypervisorUuid),
     ...describe(hypervisor?.versionExtra, hypervisorVersion),
     ...describe(facts.deviceTree, deviceTree),
     ...describe(facts.kernel, () => neutral("the kernel's banner; a kernel runs anywhere")),
-    ...facts.container.facts.flatMap((fact) => describe(fact, () => neutral("a sign of a container, which says nothing about the host"))),
+    ...facts.container.facts.flatMap((fact) =>
+      describe(fact, () => neutral("a sign of a container, which says nothing about the host")),
+    ),
   ];
 }
 
@@ -85,7 +104,9 @@ const SMBIOS_MEANING: Readonly<Record<SmbiosField, Read>> = {
   boardAssetTag: (value, _facts, verdict) =>
     isInstanceId(value) ? corroborating(verdict, "has the form of an instance id") : neutral("no instance id"),
   chassisAssetTag: (value, _facts, verdict) =>
-    value === AMAZON_VENDOR ? corroborating(verdict, "the tag that Nitro writes") : neutral("not the tag that Nitro writes"),
+    value === AMAZON_VENDOR
+      ? corroborating(verdict, "the tag that Nitro writes")
+      : neutral("not the tag that Nitro writes"),
 };
 
 function vendor(value: string, _facts: HostFacts, verdict: Verdict): Meaning {
@@ -97,7 +118,8 @@ function vendor(value: string, _facts: HostFacts, verdict: Verdict): Meaning {
 
 function version(value: string, { smbios }: HostFacts): Meaning {
   if (isAmazonXenVersion(value)) return { weight: "supports", says: "Amazon's build of Xen" };
-  if (!namedVendors(smbios).some((fact) => fact.value === XEN_VENDOR)) return neutral("a version; only that of Xen tells anything");
+  if (!namedVendors(smbios).some((fact) => fact.value === XEN_VENDOR))
+    return neutral("a version; only that of Xen tells anything");
   return { weight: "contradicts", says: "not a version of Amazon's build of Xen" };
 }
 
@@ -110,7 +132,8 @@ function hypervisorUuid(value: string, { hypervisor }: HostFacts, verdict: Verdi
 
 function hypervisorVersion(value: string, { hypervisor }: HostFacts, verdict: Verdict): Meaning {
   if (isAmazonXenExtra(value)) return corroborating(verdict, "Amazon's build of Xen");
-  if (verdict === "ec2" || guestUuid(hypervisor) === undefined) return neutral("a hypervisor that is not the host's own");
+  if (verdict === "ec2" || guestUuid(hypervisor) === undefined)
+    return neutral("a hypervisor that is not the host's own");
   return { weight: "contradicts", says: "not Amazon's build of Xen" };
 }
 

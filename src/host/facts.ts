@@ -81,7 +81,10 @@ export function readFact(system: System, kind: HostEvidenceKind, source: string,
   }
 }
 
-/** The text without its line end (sysfs) or its terminating NUL (device tree). Other white space is kept: comparisons are exact. */
+/**
+ * The text without its line end (sysfs) or its terminating NUL (device tree). Other white space is kept: comparisons
+ * are exact.
+ */
 export function textFact(kind: HostEvidenceKind, source: string, text: string): Fact {
   const value = text.replace(/[\n\0]$/, "");
   return value.trim() === "" ? { kind, source, status: "empty" } : { kind, source, status: "present", value };
@@ -105,7 +108,8 @@ export function listing(pairs: Iterable<readonly [name: string, value: string]>)
 export function listedFact(kind: HostEvidenceKind, source: string, values: readonly string[] | undefined): Fact {
   const [value, ...more] = values ?? [];
   if (value === undefined) return { kind, source, status: "absent" };
-  if (more.some((other) => other !== value)) return { kind, source, status: "unreadable", why: "listed with different values" };
+  if (more.some((other) => other !== value))
+    return { kind, source, status: "unreadable", why: "listed with different values" };
   return textFact(kind, source, value);
 }
 

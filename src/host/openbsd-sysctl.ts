@@ -24,7 +24,10 @@ export async function readOpenbsdSysctl(system: System): Promise<SmbiosFacts> {
     productVersion: read(VARIABLES.productVersion),
     productName: read(VARIABLES.productName),
     // Not listed may mean not allowed, so absence cannot be claimed.
-    productUuid: uuid.status === "absent" ? { kind: "sysctl", source: uuid.source, status: "unreadable", why: "not listed" } : uuid,
+    productUuid:
+      uuid.status === "absent"
+        ? { kind: "sysctl", source: uuid.source, status: "unreadable", why: "not listed" }
+        : uuid,
   };
 }
 

@@ -16,7 +16,10 @@ export type HostEvidenceStatus = "present" | "empty" | "absent" | "unreadable";
  */
 export type HostEvidenceWeight = "supports" | "contradicts" | "veto" | "neutral";
 
-/** One observed fact about this host. `value` is at most 80 characters, escaped to ASCII; of a UUID the first group only. */
+/**
+ * One observed fact about this host. `value` is at most 80 characters, escaped to ASCII; of a UUID the first group
+ * only.
+ */
 export interface HostEvidence extends Evidence {
   readonly kind: HostEvidenceKind;
   readonly status: HostEvidenceStatus;
@@ -53,7 +56,9 @@ export interface HostReport {
   readonly evidence: readonly HostEvidence[];
   /** The part of `evidence` with weight `veto`. */
   readonly vetoes: readonly HostEvidence[];
-  /** Nitro only: the instance id that the board's asset tag carries. To be compared with the signed identity document. */
+  /**
+   * Nitro only: the instance id that the board's asset tag carries. To be compared with the signed identity document.
+   */
   readonly instanceId?: string;
   /** Set where the verdict is `ec2`. */
   readonly virtualization?: HostVirtualization;

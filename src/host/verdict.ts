@@ -1,5 +1,13 @@
 /** The verdict as a pure function over facts: which rule decides, and why. */
-import { type Claim, type Contradiction, claimOf, contradictionsOf, guestUuid, namedVendors, versionFacts } from "./contradictions.js";
+import {
+  type Claim,
+  type Contradiction,
+  claimOf,
+  contradictionsOf,
+  guestUuid,
+  namedVendors,
+  versionFacts,
+} from "./contradictions.js";
 import { AMAZON_VENDOR, beginsEc2, isAmazonXenExtra, isInstanceId, namesBoard, XEN_VENDOR } from "./ec2-marks.js";
 import { describeFacts, shown } from "./evidence.js";
 import type { Fact, HostFacts, SmbiosFacts } from "./facts.js";
@@ -26,7 +34,9 @@ export function judge(facts: HostFacts): HostReport {
     verdict: ruling.verdict,
     rule: ruling.rule,
     reason: ruling.reason,
-    ...(ruling.virtualization === "nitro" && tag?.status === "present" && isInstanceId(tag.value) && { instanceId: tag.value }),
+    ...(ruling.virtualization === "nitro" &&
+      tag?.status === "present" &&
+      isInstanceId(tag.value) && { instanceId: tag.value }),
     ...(ruling.virtualization !== undefined && { virtualization: ruling.virtualization }),
   };
   // The explanation takes longer than the verdict, and most verdicts are never explained.
@@ -41,7 +51,11 @@ function rule(facts: HostFacts, claim: Claim | undefined, contradictions: readon
   if (first !== undefined) {
     const { fact, says } = first;
     const value = fact.status === "present" ? shown(fact) : fact.status;
-    return { verdict: "not-ec2", rule: first.rule, reason: `The host claims to be EC2, but ${fact.source} is ${value}: ${says}.` };
+    return {
+      verdict: "not-ec2",
+      rule: first.rule,
+      reason: `The host claims to be EC2, but ${fact.source} is ${value}: ${says}.`,
+    };
   }
   if (claim !== undefined) return upheld(claim, facts.smbios);
   return foreign(facts) ?? paravirtual(facts) ?? undecided(facts);
@@ -61,7 +75,11 @@ function upheld(claim: Claim, smbios: SmbiosFacts): Ruling {
   const vendor = claim === "nitro" ? AMAZON_VENDOR : XEN_VENDOR;
   if (sysVendor?.status !== "present" || sysVendor.value !== vendor) {
     const where = sysVendor === undefined ? "the system vendor" : `${sysVendor.source} is ${sysVendor.status}`;
-    return { verdict: "unknown", rule: "inconclusive-dmi", reason: `Some strings are those of EC2, but ${where}, and it has to be "${vendor}".` };
+    return {
+      verdict: "unknown",
+      rule: "inconclusive-dmi",
+      reason: `Some strings are those of EC2, but ${where}, and it has to be "${vendor}".`,
+    };
   }
   if (claim === "nitro") {
     const reason = `The system vendor is "${AMAZON_VENDOR}" and nothing readable contradicts it.`;
@@ -77,7 +95,11 @@ function foreign(facts: HostFacts): Ruling | undefined {
   const vendors = namedVendors(smbios);
   const vendor = vendors.find((fact) => fact.value !== XEN_VENDOR);
   if (vendor !== undefined) {
-    return { verdict: "not-ec2", rule: "foreign-dmi", reason: `The vendor in ${vendor.source} is ${shown(vendor)}, not "${AMAZON_VENDOR}".` };
+    return {
+      verdict: "not-ec2",
+      rule: "foreign-dmi",
+      reason: `The vendor in ${vendor.source} is ${shown(vendor)}, not "${AMAZON_VENDOR}".`,
+    };
   }
   const version = versionFacts(smbios).find((fact) => fact.status === "present");
   if (vendors.length > 0 && version !== undefined) {
@@ -86,11 +108,19 @@ function foreign(facts: HostFacts): Ruling | undefined {
   }
   const uuid = smbios.productUuid;
   if (uuid?.status === "present" && !beginsEc2(uuid.value)) {
-    return { verdict: "not-ec2", rule: "foreign-uuid", reason: `The UUID in ${uuid.source} is ${shown(uuid)}; on EC2 it begins with ec2 in one byte order.` };
+    return {
+      verdict: "not-ec2",
+      rule: "foreign-uuid",
+      reason: `The UUID in ${uuid.source} is ${shown(uuid)}; on EC2 it begins with ec2 in one byte order.`,
+    };
   }
   const xen = foreignXen(facts);
   if (xen !== undefined) {
-    return { verdict: "not-ec2", rule: "foreign-hypervisor", reason: `This is a guest of a Xen that is not Amazon's: ${xen.source} is ${shown(xen)}.` };
+    return {
+      verdict: "not-ec2",
+      rule: "foreign-hypervisor",
+      reason: `This is a guest of a Xen that is not Amazon's: ${xen.source} is ${shown(xen)}.`,
+    };
   }
   if (deviceTree?.status === "present" && namesBoard(deviceTree.value)) {
     const reason = `The device tree names the board ${shown(deviceTree)}; EC2 has DMI and names none.`;

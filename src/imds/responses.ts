@@ -19,7 +19,8 @@ export const MAX_CREDENTIALS = 64 * 1_024;
 /** Farthest `Expiration` that is believed: role sessions last 12 hours at most, and clocks differ. */
 export const MAX_LIFETIME_MS = 24 * 60 * 60 * 1000;
 
-const ADVICE = "The responder is not the instance metadata service, or something changes its answers. Find out who answers at that address.";
+const ADVICE =
+  "The responder is not the instance metadata service, or something changes its answers. Find out who answers at that address.";
 
 function malformed(source: string, says: string, value?: string): ImdsUntrustedError {
   return new ImdsUntrustedError("ERR_IMDS_MALFORMED", `The answer to ${source} is not one that IMDS gives: ${says}`, {
@@ -31,7 +32,8 @@ function malformed(source: string, says: string, value?: string): ImdsUntrustedE
 /** A session token of IMDSv2: opaque, URL-safe or standard base64, 56 characters today. Never shown. */
 export function parseToken(body: Buffer): string {
   const token = body.toString("latin1");
-  if (!/^[A-Za-z0-9_=+/-]{1,256}$/.test(token)) throw malformed("PUT /latest/api/token", "a token of other characters or length than IMDS gives");
+  if (!/^[A-Za-z0-9_=+/-]{1,256}$/.test(token))
+    throw malformed("PUT /latest/api/token", "a token of other characters or length than IMDS gives");
   return token;
 }
 
@@ -41,7 +43,11 @@ export function parseTokenTtl(header: string | string[] | undefined, asked: numb
   const text = String(header);
   if (!/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > 21_600) {
     // Only a number is shown: a token that stands in the wrong header must not be found in a log.
-    throw malformed("PUT /latest/api/token", "a token lifetime outside 1 to 21600 seconds", /^-?\d+$/.test(text) ? printable(text, 12) : undefined);
+    throw malformed(
+      "PUT /latest/api/token",
+      "a token lifetime outside 1 to 21600 seconds",
+      /^-?\d+$/.test(text) ? printable(text, 12) : undefined,
+    );
   }
   return Math.min(Number(text), asked);
 }
@@ -71,7 +77,8 @@ export function parseCredentials(body: Buffer, now: number): RoleCredentials {
   const source = "role credentials";
   const fields = parseObject(body, source);
   if (fields["Code"] !== "Success") throw unsuccessful(fields, source);
-  if (fields["Type"] !== undefined && fields["Type"] !== "AWS-HMAC") throw malformed(source, "a Type other than AWS-HMAC");
+  if (fields["Type"] !== undefined && fields["Type"] !== "AWS-HMAC")
+    throw malformed(source, "a Type other than AWS-HMAC");
 
   const accessKeyId = text(fields, "AccessKeyId", /^[A-Z0-9]{16,128}$/, source);
   const secretAccessKey = text(fields, "SecretAccessKey", /^[\x21-\x7e]{1,256}$/, source);
@@ -105,13 +112,21 @@ function text(fields: Readonly<Record<string, unknown>>, name: string, form: Reg
   return value;
 }
 
-function unsuccessful(fields: Readonly<Record<string, unknown>>, source: string): ImdsUnavailableError | ImdsUntrustedError {
+function unsuccessful(
+  fields: Readonly<Record<string, unknown>>,
+  source: string,
+): ImdsUnavailableError | ImdsUntrustedError {
   const code = fields["Code"];
-  if (typeof code !== "string" || !/^[A-Za-z0-9.]{1,64}$/.test(code)) return malformed(source, "no Code that IMDS knows");
-  return new ImdsUnavailableError("ERR_IMDS_CREDENTIALS_UNAVAILABLE", `IMDS has no credentials for the role of this instance (${code})`, {
-    evidence: [{ source, value: code, says: "the service states that it could not obtain credentials" }],
-    advice: "Check that the role exists and that its trust policy lets ec2.amazonaws.com assume it.",
-  });
+  if (typeof code !== "string" || !/^[A-Za-z0-9.]{1,64}$/.test(code))
+    return malformed(source, "no Code that IMDS knows");
+  return new ImdsUnavailableError(
+    "ERR_IMDS_CREDENTIALS_UNAVAILABLE",
+    `IMDS has no credentials for the role of this instance (${code})`,
+    {
+      evidence: [{ source, value: code, says: "the service states that it could not obtain credentials" }],
+      advice: "Check that the role exists and that its trust policy lets ec2.amazonaws.com assume it.",
+    },
+  );
 }
 
 function expired(expiration: Date, source: string): ImdsUnavailableError {

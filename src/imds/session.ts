@@ -70,7 +70,10 @@ export function createSession(options: SessionOptions): ImdsSession {
     return fetching;
   }
 
-  /** Repeats what may be repeated: 429, 5xx, a reset, an empty 200. Waits longer each time, half of it by chance, within the deadline. */
+  /**
+   * Repeats what may be repeated: 429, 5xx, a reset, an empty 200. Waits longer each time, half of it by chance, within
+   * the deadline.
+   */
   async function persist(request: ImdsRequest, deadline: Deadline): Promise<ImdsResponse> {
     let to = peer();
     // Only who has no token yet may go on to another address: a token is for the peer that gave it.
@@ -98,7 +101,13 @@ export function createSession(options: SessionOptions): ImdsSession {
   async function get(path: string, maxBody: number, deadline: Deadline, onSent?: () => void): Promise<Buffer> {
     for (let renewed = false; ; renewed = true) {
       const used = await currentToken(deadline);
-      const request: ImdsRequest = { method: "GET", path, headers: { "x-aws-ec2-metadata-token": used }, maxBody, onSent };
+      const request: ImdsRequest = {
+        method: "GET",
+        path,
+        headers: { "x-aws-ec2-metadata-token": used },
+        maxBody,
+        onSent,
+      };
       const response = await persist(request, deadline);
       if (response.status === 401) {
         // Another request of this session may have renewed it meanwhile.
@@ -128,7 +137,8 @@ export function createSession(options: SessionOptions): ImdsSession {
         throw error;
       }
     },
-    roleCredentials: (roleName, deadline, onSent) => get(CREDENTIALS_PATH + roleName, MAX_CREDENTIALS, deadline, onSent),
+    roleCredentials: (roleName, deadline, onSent) =>
+      get(CREDENTIALS_PATH + roleName, MAX_CREDENTIALS, deadline, onSent),
     signedIdentity: (deadline) => get(IDENTITY_PATH, MAX_IDENTITY, deadline),
   };
 }
@@ -143,23 +153,38 @@ function isOverloaded(status: number): boolean {
 
 function asTokenTimeout(error: unknown): unknown {
   if (!(error instanceof ImdsUnavailableError) || error.code !== "ERR_IMDS_TIMEOUT") return error;
-  return new ImdsUnavailableError("ERR_IMDS_TOKEN_TIMEOUT", "IMDS did not answer the request for an IMDSv2 token in time", {
-    evidence: error.evidence,
-    advice:
-      "In a container on EC2 this is what the default hop limit of 1 looks like: raise it with `aws ec2 modify-instance-metadata-options " +
-      "--instance-id <id> --http-put-response-hop-limit 2`. Otherwise check firewall and routes to the metadata address.",
-    cause: error,
-  });
+  return new ImdsUnavailableError(
+    "ERR_IMDS_TOKEN_TIMEOUT",
+    "IMDS did not answer the request for an IMDSv2 token in time",
+    {
+      evidence: error.evidence,
+      advice:
+        "In a container on EC2 this is what the default hop limit of 1 looks like: raise it with `aws ec2 modify-instance-metadata-options " +
+        "--instance-id <id> --http-put-response-hop-limit 2`. Otherwise check firewall and routes to the metadata address.",
+      cause: error,
+    },
+  );
 }
 
 /** What a status other than 200 to the token request means (EC2 user guide, "Use the Instance Metadata Service"). */
 function tokenRefused(response: ImdsResponse): ImdsUnavailableError | ImdsUntrustedError {
   const { status } = response;
   if (status === 404 || status === 405) {
-    return new ImdsUntrustedError("ERR_IMDS_V1_ONLY", `The responder has no IMDSv2 (HTTP ${status} to the token request)`, {
-      evidence: [{ source: `PUT ${TOKEN_PATH}`, value: String(status), says: "no IMDSv2 token to be had; IMDSv1 is never used" }],
-      advice: "Every EC2 instance offers IMDSv2. Whatever answers here is an old emulator, another cloud or an impersonator.",
-    });
+    return new ImdsUntrustedError(
+      "ERR_IMDS_V1_ONLY",
+      `The responder has no IMDSv2 (HTTP ${status} to the token request)`,
+      {
+        evidence: [
+          {
+            source: `PUT ${TOKEN_PATH}`,
+            value: String(status),
+            says: "no IMDSv2 token to be had; IMDSv1 is never used",
+          },
+        ],
+        advice:
+          "Every EC2 instance offers IMDSv2. Whatever answers here is an old emulator, another cloud or an impersonator.",
+      },
+    );
   }
   return refused(TOKEN_PATH, response, "PUT");
 }
@@ -168,15 +193,20 @@ function refused(path: string, response: ImdsResponse, method = "GET"): ImdsUnav
   const { status } = response;
   const evidence = [{ source: `${method} ${path}`, value: String(status), says: "status of the answer" }];
   if (status >= 300 && status < 400) {
-    return new ImdsUntrustedError("ERR_IMDS_REDIRECT", `The responder redirects ${method} ${path} (HTTP ${status}); IMDS never does`, {
-      evidence,
-      advice: "A captive portal, a proxy or an impersonator answers at the metadata address. It was not followed.",
-    });
+    return new ImdsUntrustedError(
+      "ERR_IMDS_REDIRECT",
+      `The responder redirects ${method} ${path} (HTTP ${status}); IMDS never does`,
+      {
+        evidence,
+        advice: "A captive portal, a proxy or an impersonator answers at the metadata address. It was not followed.",
+      },
+    );
   }
   if (status === 403) {
     return new ImdsUnavailableError("ERR_IMDS_FORBIDDEN", "IMDS is disabled on this instance (HTTP 403)", {
       evidence,
-      advice: "Enable it with `aws ec2 modify-instance-metadata-options --instance-id <id> --http-endpoint enabled`, or look for a policy that blocks it.",
+      advice:
+        "Enable it with `aws ec2 modify-instance-metadata-options --instance-id <id> --http-endpoint enabled`, or look for a policy that blocks it.",
     });
   }
   if (status === 401 && method === "GET") {
@@ -186,11 +216,16 @@ function refused(path: string, response: ImdsResponse, method = "GET"): ImdsUnav
     });
   }
   if (status === 404) {
-    return new ImdsUnavailableError("ERR_IMDS_NOT_FOUND", `IMDS has nothing at ${path}`, { evidence, advice: "See the evidence for the path that was asked." });
+    return new ImdsUnavailableError("ERR_IMDS_NOT_FOUND", `IMDS has nothing at ${path}`, {
+      evidence,
+      advice: "See the evidence for the path that was asked.",
+    });
   }
   return new ImdsUnavailableError("ERR_IMDS_STATUS", `IMDS answered ${method} ${path} with HTTP ${status}`, {
     evidence,
-    advice: isOverloaded(status) ? "The service is overloaded or throttles this instance; try again later." : "IMDS does not answer so; find out who does.",
+    advice: isOverloaded(status)
+      ? "The service is overloaded or throttles this instance; try again later."
+      : "IMDS does not answer so; find out who does.",
   });
 }
 
@@ -202,10 +237,16 @@ function emptyBody(path: string): ImdsUntrustedError {
 }
 
 function echoedToken(): ImdsUntrustedError {
-  return new ImdsUntrustedError("ERR_IMDS_MALFORMED", `The answer to GET ${CREDENTIALS_PATH} is the session token itself`, {
-    evidence: [{ source: `GET ${CREDENTIALS_PATH}`, says: "the request's own token came back as the name of a role" }],
-    advice: "Something answers every request alike; IMDS does not. Find out who answers at that address.",
-  });
+  return new ImdsUntrustedError(
+    "ERR_IMDS_MALFORMED",
+    `The answer to GET ${CREDENTIALS_PATH} is the session token itself`,
+    {
+      evidence: [
+        { source: `GET ${CREDENTIALS_PATH}`, says: "the request's own token came back as the name of a role" },
+      ],
+      advice: "Something answers every request alike; IMDS does not. Find out who answers at that address.",
+    },
+  );
 }
 
 function noRole(cause: ImdsUnavailableError): ImdsUnavailableError {

@@ -1,4 +1,7 @@
-/** One HTTP exchange with a pinned address: no proxy, no redirect, no name, no second connection, and a cap on everything. */
+/**
+ * One HTTP exchange with a pinned address: no proxy, no redirect, no name, no second connection, and a cap on
+ * everything.
+ */
 import type { IncomingMessage } from "node:http";
 import { request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
@@ -10,7 +13,10 @@ import { markOwn } from "../own-sockets.js";
 
 /** The addresses and the port that may be talked to. */
 export interface Pin {
-  /** Literal IPv4 or IPv6 addresses: one, or all that a host name resolved to. The next is tried when one cannot be reached. */
+  /**
+   * Literal IPv4 or IPv6 addresses: one, or all that a host name resolved to. The next is tried when one cannot be
+   * reached.
+   */
   readonly addresses: readonly string[];
   readonly port: number;
 }
@@ -29,7 +35,9 @@ export interface ImdsRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** The most bytes of body that are read. */
   readonly maxBody: number;
-  /** Called when the request is on its way: what takes time of the processor is best done while the answer is awaited. */
+  /**
+   * Called when the request is on its way: what takes time of the processor is best done while the answer is awaited.
+   */
   readonly onSent?: (() => void) | undefined;
 }
 
@@ -85,14 +93,17 @@ export function exchange(peer: Peer, request: ImdsRequest, deadline: Deadline): 
     socket.once("connect", () => {
       // A connection that was reset meanwhile has no peer any more: it broke, and nobody led it elsewhere.
       if (socket.remoteAddress === undefined) return fail(unreachable(peer, what, "ENOTCONN"));
-      if (!sameAddress(socket.remoteAddress, peer.address) || socket.remotePort !== peer.port) return fail(peerMismatch(peer, socket));
+      if (!sameAddress(socket.remoteAddress, peer.address) || socket.remotePort !== peer.port)
+        return fail(peerMismatch(peer, socket));
       // Bytes that a peer sent before it was asked are seen for what they are: reading begins in the next turn of the
       // event loop, so what has arrived by now is counted after two.
-      setImmediate(() => setImmediate(() => {
-        if (settled) return;
-        if (socket.bytesRead > 0) return fail(malformed(what, "the peer sent data before it was asked"));
-        send(socket, peer, request, { what, finish, fail, resolve });
-      }));
+      setImmediate(() =>
+        setImmediate(() => {
+          if (settled) return;
+          if (socket.bytesRead > 0) return fail(malformed(what, "the peer sent data before it was asked"));
+          send(socket, peer, request, { what, finish, fail, resolve });
+        }),
+      );
     });
   });
 }
@@ -162,11 +173,18 @@ function classify(peer: Peer, what: string, error: NodeJS.ErrnoException): ImdsG
 const RESET_CODES = ["ECONNRESET", "EPIPE", "ECONNABORTED", "ENOTCONN"];
 
 function unreachable(peer: Peer, what: string, code = "EUNKNOWN", cause?: Error): ImdsUnavailableError {
-  return new ImdsUnavailableError("ERR_IMDS_UNREACHABLE", `IMDS at ${peer.address} port ${peer.port} cannot be reached (${code})`, {
-    evidence: [{ source: what, value: code, says: RESET_CODES.includes(code) ? "the connection was reset" : "no connection" }],
-    advice: "If this is an EC2 instance, check that IMDS is enabled and that no firewall or route of the host blocks it.",
-    cause,
-  });
+  return new ImdsUnavailableError(
+    "ERR_IMDS_UNREACHABLE",
+    `IMDS at ${peer.address} port ${peer.port} cannot be reached (${code})`,
+    {
+      evidence: [
+        { source: what, value: code, says: RESET_CODES.includes(code) ? "the connection was reset" : "no connection" },
+      ],
+      advice:
+        "If this is an EC2 instance, check that IMDS is enabled and that no firewall or route of the host blocks it.",
+      cause,
+    },
+  );
 }
 
 function cutShort(what: string): ImdsUnavailableError {
@@ -177,17 +195,32 @@ function cutShort(what: string): ImdsUnavailableError {
 }
 
 function timedOut(peer: Peer, what: string): ImdsUnavailableError {
-  return new ImdsUnavailableError("ERR_IMDS_TIMEOUT", `IMDS at ${peer.address} port ${peer.port} did not answer in time`, {
-    evidence: [{ source: what, says: "no complete answer before the deadline" }],
-    advice: "If this is an EC2 instance, check that IMDS is enabled and not throttled; the `timeout` setting gives it longer.",
-  });
+  return new ImdsUnavailableError(
+    "ERR_IMDS_TIMEOUT",
+    `IMDS at ${peer.address} port ${peer.port} did not answer in time`,
+    {
+      evidence: [{ source: what, says: "no complete answer before the deadline" }],
+      advice:
+        "If this is an EC2 instance, check that IMDS is enabled and not throttled; the `timeout` setting gives it longer.",
+    },
+  );
 }
 
 function peerMismatch(peer: Peer, socket: Socket): ImdsUntrustedError {
-  return new ImdsUntrustedError("ERR_IMDS_PEER_MISMATCH", `The connected peer is not ${peer.address} port ${peer.port}`, {
-    evidence: [{ source: "connected socket", value: `${socket.remoteAddress} port ${socket.remotePort}`, says: "not the pinned address" }],
-    advice: "Something in this process or host redirects connections. Find it before any credential is used.",
-  });
+  return new ImdsUntrustedError(
+    "ERR_IMDS_PEER_MISMATCH",
+    `The connected peer is not ${peer.address} port ${peer.port}`,
+    {
+      evidence: [
+        {
+          source: "connected socket",
+          value: `${socket.remoteAddress} port ${socket.remotePort}`,
+          says: "not the pinned address",
+        },
+      ],
+      advice: "Something in this process or host redirects connections. Find it before any credential is used.",
+    },
+  );
 }
 
 function tooLarge(what: string, says: string): ImdsUntrustedError {

@@ -15,13 +15,22 @@ export interface Connection {
 const IMDS_PORT = 80;
 // net/tcp_states.h
 const STATES: Readonly<Record<string, string>> = {
-  "01": "established", "02": "syn-sent", "03": "syn-received", "04": "fin-wait-1", "05": "fin-wait-2", "06": "time-wait",
-  "07": "closed", "08": "close-wait", "09": "last-ack", "0A": "listening", "0B": "closing",
+  "01": "established",
+  "02": "syn-sent",
+  "03": "syn-received",
+  "04": "fin-wait-1",
+  "05": "fin-wait-2",
+  "06": "time-wait",
+  "07": "closed",
+  "08": "close-wait",
+  "09": "last-ack",
+  "0A": "listening",
+  "0B": "closing",
 };
 
 /**
- * Reads either table and returns what leads to IMDS. Lines that are not understood are left out. Addresses are printed as
- * machine words, so `endianness` must be the machine's.
+ * Reads either table and returns what leads to IMDS. Lines that are not understood are left out. Addresses are printed
+ * as machine words, so `endianness` must be the machine's.
  */
 export function connectionsToImds(text: string, endianness: "LE" | "BE"): readonly Connection[] {
   const found: Connection[] = [];
@@ -31,10 +40,17 @@ export function connectionsToImds(text: string, endianness: "LE" | "BE"): readon
     if (to === undefined || !isImdsAddress(to.address)) continue;
     const from = endpoint(local, endianness);
     const state = STATES[stateHex.toUpperCase()];
-    // The other end of a connection within this host, where the address is its own: that is the server, and asks nobody.
+    // The other end of a connection within this host, where the address is its own: that is the server, and asks
+    // nobody.
     if (from !== undefined && from.port === IMDS_PORT && isImdsAddress(from.address)) continue;
     if (from === undefined || state === undefined || !/^\d{1,10}$/.test(uidText)) continue;
-    found.push({ localPort: from.port, remoteAddress: to.address, remotePort: to.port, state, uid: state === "time-wait" ? undefined : Number(uidText) });
+    found.push({
+      localPort: from.port,
+      remoteAddress: to.address,
+      remotePort: to.port,
+      state,
+      uid: state === "time-wait" ? undefined : Number(uidText),
+    });
   }
   return found;
 }

@@ -9,20 +9,58 @@ type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [labels: Labels, value: number];
 
 /** All metrics. `outputs` by name; `since` in milliseconds since the epoch. */
-export function metricsText(status: MonitorStatus, outputs: Readonly<Record<string, OutputStatus>>, since: number, rss: number): string {
-  const each = (pick: (output: OutputStatus) => number): Sample[] => Object.entries(outputs).map(([output, state]) => [{ output }, pick(state)]);
+export function metricsText(
+  status: MonitorStatus,
+  outputs: Readonly<Record<string, OutputStatus>>,
+  since: number,
+  rss: number,
+): string {
+  const each = (pick: (output: OutputStatus) => number): Sample[] =>
+    Object.entries(outputs).map(([output, state]) => [{ output }, pick(state)]);
   const blocks = [
     metric("imds_guard_start_time_seconds", "gauge", "When this monitor began.", [[{}, since / 1_000]]),
     metric("imds_guard_looks_total", "counter", "Looks that were finished.", [[{}, status.looks]]),
     metric("imds_guard_failed_looks_total", "counter", "Looks that could not be finished.", [[{}, status.failedLooks]]),
-    metric("imds_guard_last_look_timestamp_seconds", "gauge", "When the last look was finished.", status.lastLook === undefined ? [] : [[{}, Date.parse(status.lastLook) / 1_000]]),
-    metric("imds_guard_last_look_duration_seconds", "gauge", "How long the last look took.", status.lastLookMs === undefined ? [] : [[{}, status.lastLookMs / 1_000]]),
+    metric(
+      "imds_guard_last_look_timestamp_seconds",
+      "gauge",
+      "When the last look was finished.",
+      status.lastLook === undefined ? [] : [[{}, Date.parse(status.lastLook) / 1_000]],
+    ),
+    metric(
+      "imds_guard_last_look_duration_seconds",
+      "gauge",
+      "How long the last look took.",
+      status.lastLookMs === undefined ? [] : [[{}, status.lastLookMs / 1_000]],
+    ),
     metric("imds_guard_responder", "gauge", "1 while somebody answers as IMDSv2.", [[{}, status.responder ? 1 : 0]]),
-    metric("imds_guard_events_total", "counter", "Events that this monitor reported.", Object.entries(status.reported).map(([code, count]) => [{ code }, count])),
-    metric("imds_guard_not_followed_total", "counter", "Things that were not followed because there were too many.", [[{}, status.overflow]]),
-    metric("imds_guard_output_delivered_total", "counter", "Events handed to an output.", each(({ delivered }) => delivered)),
-    metric("imds_guard_output_waiting", "gauge", "Events that wait for an output.", each(({ waiting }) => waiting)),
-    metric("imds_guard_output_dropped_total", "counter", "Events dropped because an output was away for too long.", each(({ dropped }) => dropped)),
+    metric(
+      "imds_guard_events_total",
+      "counter",
+      "Events that this monitor reported.",
+      Object.entries(status.reported).map(([code, count]) => [{ code }, count]),
+    ),
+    metric("imds_guard_not_followed_total", "counter", "Things that were not followed because there were too many.", [
+      [{}, status.overflow],
+    ]),
+    metric(
+      "imds_guard_output_delivered_total",
+      "counter",
+      "Events handed to an output.",
+      each(({ delivered }) => delivered),
+    ),
+    metric(
+      "imds_guard_output_waiting",
+      "gauge",
+      "Events that wait for an output.",
+      each(({ waiting }) => waiting),
+    ),
+    metric(
+      "imds_guard_output_dropped_total",
+      "counter",
+      "Events dropped because an output was away for too long.",
+      each(({ dropped }) => dropped),
+    ),
     metric("process_resident_memory_bytes", "gauge", "Resident memory of this process.", [[{}, rss]]),
   ];
   return blocks.join("");

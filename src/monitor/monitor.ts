@@ -10,7 +10,10 @@ import { createWatch } from "./watch.js";
 
 /** Options of `guard.monitor()`. */
 export interface MonitorOptions {
-  /** Milliseconds between looks, 50 to 86,400,000, a tenth more or less so that a fleet does not probe in step. Default 30,000. */
+  /**
+   * Milliseconds between looks, 50 to 86,400,000, a tenth more or less so that a fleet does not probe in step. Default
+   * 30,000.
+   */
   readonly intervalMs?: number | undefined;
   /**
    * Whether the metadata addresses are asked for a token, which holds no secret. Default: the guard's setting `probe`.
@@ -79,10 +82,26 @@ const NAMES_EVERY = 10;
  */
 export function createMonitor(options: MonitorOptions, surroundings: MonitorSurroundings): Monitor {
   checkOptions(options);
-  const { intervalMs = DEFAULT_INTERVAL_MS, probe = surroundings.probe, probeTimeoutMs = DEFAULT_PROBE_TIMEOUT_MS, dns = "on", holdsProcess = false, onLook } = options;
+  const {
+    intervalMs = DEFAULT_INTERVAL_MS,
+    probe = surroundings.probe,
+    probeTimeoutMs = DEFAULT_PROBE_TIMEOUT_MS,
+    dns = "on",
+    holdsProcess = false,
+    onLook,
+  } = options;
   const { system, reporter, verdict } = surroundings;
   const targets = surroundings.targets ?? [IMDS_IPV4, IMDS_IPV6].map((address) => ({ address, port: 80 }));
-  const observe = createObserver({ system, verdict, targets, probe: probe === "on", probeTimeoutMs, names: dns === "on" ? NAMES : [], namesEvery: NAMES_EVERY, dnsServers: surroundings.dnsServers });
+  const observe = createObserver({
+    system,
+    verdict,
+    targets,
+    probe: probe === "on",
+    probeTimeoutMs,
+    names: dns === "on" ? NAMES : [],
+    namesEvery: NAMES_EVERY,
+    dnsServers: surroundings.dnsServers,
+  });
   const watch = createWatch();
   const reported: Partial<Record<EventCode, number>> = {};
   let looks = 0;
@@ -130,7 +149,15 @@ export function createMonitor(options: MonitorOptions, surroundings: MonitorSurr
 
   function status(): MonitorStatus {
     const responder = watch.present().some((key) => key.startsWith("imds "));
-    return { looks, lastLook: last?.at, lastLookMs: last?.ms, failedLooks, reported: { ...reported }, responder, overflow: watch.overflow };
+    return {
+      looks,
+      lastLook: last?.at,
+      lastLookMs: last?.ms,
+      failedLooks,
+      reported: { ...reported },
+      responder,
+      overflow: watch.overflow,
+    };
   }
 
   // The sockets of a look hold nothing, so the time between looks is not all that has to be held.
@@ -148,7 +175,9 @@ export function createMonitor(options: MonitorOptions, surroundings: MonitorSurr
   };
 }
 
-const OPTIONS: Readonly<Record<keyof MonitorOptions, { readonly allowed: string; readonly check: (value: unknown) => boolean }>> = {
+const OPTIONS: Readonly<
+  Record<keyof MonitorOptions, { readonly allowed: string; readonly check: (value: unknown) => boolean }>
+> = {
   intervalMs: { allowed: "a number from 50 to 86400000", check: (value) => inRange(value, 50, 86_400_000) },
   probe: { allowed: "on, off", check: (value) => value === "on" || value === "off" },
   probeTimeoutMs: { allowed: "a number from 10 to 60000", check: (value) => inRange(value, 10, 60_000) },

@@ -44,9 +44,12 @@ const CONNECTION_PATIENCE = 20;
 /** Local ports that are remembered; connections wait out their end for a minute. */
 const MAX_PORTS = 4_096;
 
-const TRACE = "Trace the address by MAC, interface and route; block 169.254.169.254 and fd00:ec2::254 on this network; look for AWS SDK programs on it that do not use this guard.";
+const TRACE =
+  "Trace the address by MAC, interface and route; block 169.254.169.254 and fd00:ec2::254 on this network; look for AWS SDK programs on it that do not use this guard.";
 
-/** Makes a function that looks once. It sends at most one token request to each target and one question for each name. */
+/**
+ * Makes a function that looks once. It sends at most one token request to each target and one question for each name.
+ */
 export function createObserver(options: ObserverOptions): () => Promise<Observation> {
   const { system, verdict, targets, namesEvery } = options;
   const elsewhere = verdict !== "ec2";
@@ -59,9 +62,13 @@ export function createObserver(options: ObserverOptions): () => Promise<Observat
     if (!options.probe) return [];
     const found = await Promise.all(
       targets.map(async (target) => {
-        const result = await probeImds(target, { timeoutMs: options.probeTimeoutMs, onConnected: (port) => remember(ownPorts, port) });
+        const result = await probeImds(target, {
+          timeoutMs: options.probeTimeoutMs,
+          onConnected: (port) => remember(ownPorts, port),
+        });
         // A host out of ports or memory says nothing about who is out there.
-        if (result.kind === "refused" && LOCAL_TROUBLE.includes(result.code)) untold.push(`imds ${target.address}`, `other ${target.address}`);
+        if (result.kind === "refused" && LOCAL_TROUBLE.includes(result.code))
+          untold.push(`imds ${target.address}`, `other ${target.address}`);
         if (result.kind === "refused" || result.kind === "silent") return undefined;
         return responderSighting(target, result, verdict, await describeResponder(target.address, system));
       }),
@@ -74,14 +81,23 @@ export function createObserver(options: ObserverOptions): () => Promise<Observat
       targets.map(async (target) => {
         const { route, interface: device } = await describeResponder(target.address, system);
         const way = route ?? (device === undefined ? "none" : `by ${device}`);
-        return { key: `way ${target.address}`, traits: { way }, changed: "monitor.route_changed" as const, details: { message: `The way to ${target.address}`, endpoint: target } };
+        return {
+          key: `way ${target.address}`,
+          traits: { way },
+          changed: "monitor.route_changed" as const,
+          details: { message: `The way to ${target.address}`, endpoint: target },
+        };
       }),
     );
   }
 
   function tables(untold: string[]): Sighting[] {
     if (system.platform !== "linux") return [];
-    const sightings = elsewhere ? [hostRoute(IMDS_IPV4, ipv4HostRoute), hostRoute(IMDS_IPV6, ipv6HostRoute)].filter((sighting) => sighting !== undefined) : [];
+    const sightings = elsewhere
+      ? [hostRoute(IMDS_IPV4, ipv4HostRoute), hostRoute(IMDS_IPV6, ipv6HostRoute)].filter(
+          (sighting) => sighting !== undefined,
+        )
+      : [];
     const connections = ["/proc/net/tcp", "/proc/net/tcp6"].map((path) => read(system, path));
     if (connections.includes(undefined)) untold.push("connection ");
     if (elsewhere) sightings.push(...connections.flatMap((text) => connectionSightings(text ?? "", ownPorts, users)));
@@ -91,11 +107,21 @@ export function createObserver(options: ObserverOptions): () => Promise<Observat
   function hostRoute(address: string, find: (table: string) => string | undefined): Sighting | undefined {
     const source = address === IMDS_IPV4 ? "/proc/net/route" : "/proc/net/ipv6_route";
     const route = find(read(system, source) ?? "");
-    return route === undefined ? undefined : { key: `host-route ${address}`, traits: { route }, appeared: "monitor.host_route", changed: "monitor.host_route", details: {
-      message: `This host is not known as EC2, and a route of its own leads to ${address}: ${route}`, endpoint: { address, port: 80 },
-      evidence: [{ source, value: route, says: "leads to whoever is at its end" }],
-      advice: "Find out who set it: a DHCP server (option 121), a router advertisement, a container network, an administrator. Remove it if nobody needs it.",
-    } };
+    return route === undefined
+      ? undefined
+      : {
+          key: `host-route ${address}`,
+          traits: { route },
+          appeared: "monitor.host_route",
+          changed: "monitor.host_route",
+          details: {
+            message: `This host is not known as EC2, and a route of its own leads to ${address}: ${route}`,
+            endpoint: { address, port: 80 },
+            evidence: [{ source, value: route, says: "leads to whoever is at its end" }],
+            advice:
+              "Find out who set it: a DHCP server (option 121), a router advertisement, a container network, an administrator. Remove it if nobody needs it.",
+          },
+        };
   }
 
   function neighbours(answering: readonly Sighting[]): Sighting[] {
@@ -104,10 +130,22 @@ export function createObserver(options: ObserverOptions): () => Promise<Observat
     if (entry === undefined) return [];
     // Whoever answers has been named with this MAC already.
     const named = answering.some(({ key }) => key.endsWith(` ${IMDS_IPV4}`));
-    return [{ key: "neighbour", traits: { mac: entry.mac }, appeared: named ? undefined : "monitor.neighbour_appeared", changed: named ? undefined : "monitor.neighbour_appeared", patience: NEIGHBOUR_PATIENCE, details: {
-      message: `${entry.mac} on ${entry.interface} says that it has ${IMDS_IPV4}, but does not answer as IMDS`, endpoint: { address: IMDS_IPV4, port: 80 },
-      responder: { mac: entry.mac, interface: entry.interface }, evidence: [{ source: "/proc/net/arp", value: entry.mac, says: "has the address on this link" }], advice: TRACE,
-    } }];
+    return [
+      {
+        key: "neighbour",
+        traits: { mac: entry.mac },
+        appeared: named ? undefined : "monitor.neighbour_appeared",
+        changed: named ? undefined : "monitor.neighbour_appeared",
+        patience: NEIGHBOUR_PATIENCE,
+        details: {
+          message: `${entry.mac} on ${entry.interface} says that it has ${IMDS_IPV4}, but does not answer as IMDS`,
+          endpoint: { address: IMDS_IPV4, port: 80 },
+          responder: { mac: entry.mac, interface: entry.interface },
+          evidence: [{ source: "/proc/net/arp", value: entry.mac, says: "has the address on this link" }],
+          advice: TRACE,
+        },
+      },
+    ];
   }
 
   async function names(untold: string[]): Promise<Sighting[]> {
@@ -115,14 +153,26 @@ export function createObserver(options: ObserverOptions): () => Promise<Observat
       untold.push("name ");
       return [];
     }
-    const answers = await Promise.all(options.names.map(async (name) => ({ name, addresses: await resolve(name, options.dnsServers, untold) })));
+    const answers = await Promise.all(
+      options.names.map(async (name) => ({ name, addresses: await resolve(name, options.dnsServers, untold) })),
+    );
     return answers.flatMap(({ name, addresses }) => {
       const led = addresses.filter(isImdsAddress);
       if (led.length === 0) return [];
-      return [{ key: `name ${name}`, traits: { addresses: led.toSorted().join(" ") }, appeared: "monitor.dns_answer" as const, changed: "monitor.dns_answer" as const, details: {
-        message: `DNS answers ${name} with ${led.join(", ")}, but this host is not known as EC2`, evidence: [{ source: `DNS ${name}`, value: led.join(", "), says: "an address of the metadata service" }],
-        advice: "Programs that look for the metadata service by name would be led there. Find out which resolver answers so, and why.",
-      } }];
+      return [
+        {
+          key: `name ${name}`,
+          traits: { addresses: led.toSorted().join(" ") },
+          appeared: "monitor.dns_answer" as const,
+          changed: "monitor.dns_answer" as const,
+          details: {
+            message: `DNS answers ${name} with ${led.join(", ")}, but this host is not known as EC2`,
+            evidence: [{ source: `DNS ${name}`, value: led.join(", "), says: "an address of the metadata service" }],
+            advice:
+              "Programs that look for the metadata service by name would be led there. Find out which resolver answers so, and why.",
+          },
+        },
+      ];
     });
   }
 
@@ -130,7 +180,11 @@ export function createObserver(options: ObserverOptions): () => Promise<Observat
     const untold: string[] = [];
     // Tables first: a probe of this look must not be found in them.
     const local = [...aliases(), ...tables(untold)];
-    const [answering, way, named] = await Promise.all([responders(untold), ways(), elsewhere && options.names.length > 0 ? names(untold) : []]);
+    const [answering, way, named] = await Promise.all([
+      responders(untold),
+      ways(),
+      elsewhere && options.names.length > 0 ? names(untold) : [],
+    ]);
     looks += 1;
     return { sightings: [...answering, ...local, ...neighbours(answering), ...way, ...named], untold };
   };
@@ -144,8 +198,11 @@ function ipv4HostRoute(table: string): string | undefined {
 
 function ipv6HostRoute(table: string): string | undefined {
   const route = ipv6RouteFor(IMDS_IPV6, parseIpv6Routes(table));
-  // Amazon's own network is fd00:ec2::/32; a shorter route is that of a site which uses such addresses. Loopback: an alias, told elsewhere.
-  return route !== undefined && !route.rejects && route.interface !== "lo" && route.prefixLength >= 32 ? describeIpv6Route(route) : undefined;
+  // Amazon's own network is fd00:ec2::/32; a shorter route is that of a site which uses such addresses. Loopback: an
+  // alias, told elsewhere.
+  return route !== undefined && !route.rejects && route.interface !== "lo" && route.prefixLength >= 32
+    ? describeIpv6Route(route)
+    : undefined;
 }
 
 const LOCAL_TROUBLE: readonly string[] = ["EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "EADDRNOTAVAIL", "EAGAIN"];
@@ -154,39 +211,88 @@ type Answer = Exclude<ProbeResult, { kind: "refused" | "silent" }>;
 
 function responderSighting(target: EventEndpoint, result: Answer, verdict: Verdict, responder: Responder): Sighting {
   const { address } = target;
-  const common = { traits: { mac: responder.mac, interface: responder.interface, gateway: responder.gateway }, gone: "monitor.responder_gone", patience: RESPONDER_PATIENCE } as const;
+  const common = {
+    traits: { mac: responder.mac, interface: responder.interface, gateway: responder.gateway },
+    gone: "monitor.responder_gone",
+    patience: RESPONDER_PATIENCE,
+  } as const;
   const elsewhere = verdict !== "ec2";
   const changed = elsewhere ? "monitor.responder_changed" : "monitor.route_changed";
   if (result.kind === "imdsv2") {
     const host = verdict === "not-ec2" ? "this host is not EC2" : "this host could not be identified";
-    return { ...common, key: `imds ${address}`, changed, appeared: elsewhere ? (verdict === "not-ec2" ? "imds.impersonation_detected" : "imds.unverified_responder") : undefined, details: {
-      message: elsewhere ? `${address} answers as the EC2 instance metadata service, but ${host}` : `${address} answers as IMDS`, endpoint: target, responder,
-      evidence: [{ source: "PUT /latest/api/token", value: "200", says: "an IMDSv2 token was handed out" }, ...serverEvidence(result.server)],
-      advice: elsewhere ? `Credentials from there would belong to whoever answers. ${TRACE}` : undefined,
-    } };
+    return {
+      ...common,
+      key: `imds ${address}`,
+      changed,
+      appeared: elsewhere
+        ? verdict === "not-ec2"
+          ? "imds.impersonation_detected"
+          : "imds.unverified_responder"
+        : undefined,
+      details: {
+        message: elsewhere
+          ? `${address} answers as the EC2 instance metadata service, but ${host}`
+          : `${address} answers as IMDS`,
+        endpoint: target,
+        responder,
+        evidence: [
+          { source: "PUT /latest/api/token", value: "200", says: "an IMDSv2 token was handed out" },
+          ...serverEvidence(result.server),
+        ],
+        advice: elsewhere ? `Credentials from there would belong to whoever answers. ${TRACE}` : undefined,
+      },
+    };
   }
   const answer = result.kind === "http" ? `HTTP ${result.status}` : result.detail;
   const cloud = result.kind === "http" ? result.cloud : undefined;
-  return { ...common, key: `other ${address}`, changed, appeared: "monitor.responder_appeared", details: {
-    message: `${address} answers the token request, but not as IMDSv2: ${answer}${cloud === undefined ? "" : ` (it looks like the metadata service of ${cloud})`}`, endpoint: target, responder,
-    evidence: [{ source: "PUT /latest/api/token", value: answer, says: "not an IMDSv2 token" }, ...serverEvidence(result.kind === "http" ? result.server : undefined)],
-    advice: "A metadata service of another cloud is expected on its hosts. Anywhere else, SDKs that fall back on IMDSv1 may believe it.",
-  } };
+  return {
+    ...common,
+    key: `other ${address}`,
+    changed,
+    appeared: "monitor.responder_appeared",
+    details: {
+      message: `${address} answers the token request, but not as IMDSv2: ${answer}${cloud === undefined ? "" : ` (it looks like the metadata service of ${cloud})`}`,
+      endpoint: target,
+      responder,
+      evidence: [
+        { source: "PUT /latest/api/token", value: answer, says: "not an IMDSv2 token" },
+        ...serverEvidence(result.kind === "http" ? result.server : undefined),
+      ],
+      advice:
+        "A metadata service of another cloud is expected on its hosts. Anywhere else, SDKs that fall back on IMDSv1 may believe it.",
+    },
+  };
 }
 
 function serverEvidence(server: string | undefined): { source: string; value: string; says: string }[] {
-  return server === undefined ? [] : [{ source: "Server header", value: printable(server), says: "trivially copied, proves nothing" }];
+  return server === undefined
+    ? []
+    : [{ source: "Server header", value: printable(server), says: "trivially copied, proves nothing" }];
 }
 
 function aliases(): Sighting[] {
   return Object.entries(networkInterfaces()).flatMap(([device, entries]) =>
-    (entries ?? []).filter(({ address }) => isImdsAddress(address)).map(({ address }) => ({
-      key: `alias ${address} ${device}`, traits: {}, appeared: "monitor.local_address" as const, details: {
-        message: `${address} is an address of this host itself, on ${device}`, endpoint: { address, port: 80 }, responder: { interface: device },
-        evidence: [{ source: "interfaces", value: `${device} ${address}`, says: "programs of this host that ask IMDS ask this host" }],
-        advice: "Credential helpers (aws-vault --server, kube2iam, ecs-local) do so. If none is meant to run here, find the process that listens on the address.",
-      },
-    })),
+    (entries ?? [])
+      .filter(({ address }) => isImdsAddress(address))
+      .map(({ address }) => ({
+        key: `alias ${address} ${device}`,
+        traits: {},
+        appeared: "monitor.local_address" as const,
+        details: {
+          message: `${address} is an address of this host itself, on ${device}`,
+          endpoint: { address, port: 80 },
+          responder: { interface: device },
+          evidence: [
+            {
+              source: "interfaces",
+              value: `${device} ${address}`,
+              says: "programs of this host that ask IMDS ask this host",
+            },
+          ],
+          advice:
+            "Credential helpers (aws-vault --server, kube2iam, ecs-local) do so. If none is meant to run here, find the process that listens on the address.",
+        },
+      })),
   );
 }
 
@@ -198,16 +304,34 @@ function connectionSightings(text: string, ownPorts: ReadonlySet<number>, users:
     if (uid !== undefined) keep(users, localPort, uid);
     const user = uid === undefined ? "a user no longer known" : `user ${uid}`;
     const key = `connection ${remoteAddress} ${uid ?? "?"}`;
-    found.set(key, { key, traits: {}, appeared: "monitor.connection_seen", patience: CONNECTION_PATIENCE, details: {
-      message: `A program of ${user} connects to ${remoteAddress} port ${remotePort}, and this host is not known as EC2`, endpoint: { address: remoteAddress, port: remotePort },
-      evidence: [{ source: "/proc/net/tcp", value: `${state}, local port ${localPort}`, says: uid === undefined ? "the system no longer knows whose it was" : `uid ${uid}` }],
-      advice: "Run the program through imds-guard exec, or set AWS_EC2_METADATA_DISABLED=true for it; imds-guard doctor names agents that do this.",
-    } });
+    found.set(key, {
+      key,
+      traits: {},
+      appeared: "monitor.connection_seen",
+      patience: CONNECTION_PATIENCE,
+      details: {
+        message: `A program of ${user} connects to ${remoteAddress} port ${remotePort}, and this host is not known as EC2`,
+        endpoint: { address: remoteAddress, port: remotePort },
+        evidence: [
+          {
+            source: "/proc/net/tcp",
+            value: `${state}, local port ${localPort}`,
+            says: uid === undefined ? "the system no longer knows whose it was" : `uid ${uid}`,
+          },
+        ],
+        advice:
+          "Run the program through imds-guard exec, or set AWS_EC2_METADATA_DISABLED=true for it; imds-guard doctor names agents that do this.",
+      },
+    });
   }
   return [...found.values()];
 }
 
-async function resolve(name: string, servers: readonly string[] | undefined, untold: string[]): Promise<readonly string[]> {
+async function resolve(
+  name: string,
+  servers: readonly string[] | undefined,
+  untold: string[],
+): Promise<readonly string[]> {
   try {
     return await resolveHost(name, { timeoutMs: DNS_TIMEOUT_MS, servers });
   } catch (error) {

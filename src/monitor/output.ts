@@ -24,7 +24,9 @@ export interface Output {
   close(deadlineMs: number): Promise<void>;
 }
 
-/** Keeps items in order up to a bound; the oldest are the ones that tell how something began, so the newest are dropped. */
+/**
+ * Keeps items in order up to a bound; the oldest are the ones that tell how something began, so the newest are dropped.
+ */
 export interface Spool<Item> {
   push(item: Item): void;
   /** Puts items back in front, whatever the bound. */

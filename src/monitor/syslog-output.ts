@@ -21,8 +21,9 @@ export interface SyslogOutputOptions {
 }
 
 /**
- * Syslog has no receipts. A message counts as delivered once its connection has lived on for this long; what was written
- * in a shorter time before a connection ended is sent again, so that a receiver may get it twice, and knows it by its id.
+ * Syslog has no receipts. A message counts as delivered once its connection has lived on for this long; what was
+ * written in a shorter time before a connection ended is sent again, so that a receiver may get it twice, and knows it
+ * by its id.
  */
 export const CONFIRM_MS = 5_000;
 const MAX_RETRY_MS = 60_000;
@@ -50,11 +51,17 @@ export function syslogOutput(options: SyslogOutputOptions): Output {
 
   function open(): void {
     if (closed || socket !== undefined || system.monotonic() < notBefore) return;
-    const opening = target.kind === "tcp" ? connect({ host: target.host, port: target.port, keepAlive: true, noDelay: true }) : connect({ path: target.path });
+    const opening =
+      target.kind === "tcp"
+        ? connect({ host: target.host, port: target.port, keepAlive: true, noDelay: true })
+        : connect({ path: target.path });
     socket = opening;
     opening.unref();
     let code = "ECONNRESET";
-    const deadline = setTimeout(() => opening.destroy(Object.assign(new Error("no connection"), { code: "ETIMEDOUT" })), CONNECT_TIMEOUT_MS).unref();
+    const deadline = setTimeout(
+      () => opening.destroy(Object.assign(new Error("no connection"), { code: "ETIMEDOUT" })),
+      CONNECT_TIMEOUT_MS,
+    ).unref();
     opening.on("connect", () => {
       clearTimeout(deadline);
       connected = true;
@@ -131,7 +138,10 @@ export function syslogOutput(options: SyslogOutputOptions): Output {
       const deadline = performance.now() + deadlineMs;
       notBefore = 0;
       pump();
-      while ((spool.length > 0 || (socket !== undefined && connected && socket.writableLength > 0)) && performance.now() < deadline) {
+      while (
+        (spool.length > 0 || (socket !== undefined && connected && socket.writableLength > 0)) &&
+        performance.now() < deadline
+      ) {
         await new Promise((resolve) => setTimeout(resolve, 20));
         pump();
       }

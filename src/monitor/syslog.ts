@@ -3,7 +3,9 @@ import { hostname } from "node:os";
 import type { GuardEvent, Severity } from "../events/catalogue.js";
 
 /** Where a syslog receiver listens. */
-export type SyslogTarget = { readonly kind: "tcp"; readonly host: string; readonly port: number } | { readonly kind: "unix"; readonly path: string };
+export type SyslogTarget =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string };
 
 /** Port where none is given; the registered one for syslog over TCP is that of its TLS form, which this is not. */
 export const DEFAULT_SYSLOG_PORT = 514;

@@ -21,7 +21,10 @@ export interface Sighting {
 /** What one look around came to. */
 export interface Observation {
   readonly sightings: readonly Sighting[];
-  /** Beginnings of keys about which nothing could be told this time: what was there counts neither as seen nor as missed. */
+  /**
+   * Beginnings of keys about which nothing could be told this time: what was there counts neither as seen nor as
+   * missed.
+   */
   readonly untold: readonly string[];
 }
 
@@ -65,16 +68,31 @@ export function createWatch(): Watch {
       followed.set(sighting.key, { sighting, traits: sighting.traits, missed: 0 });
       return sighting.appeared && { code: sighting.appeared, details: sighting.details };
     }
-    const differences = Object.entries(sighting.traits).filter(([name, value]) => value !== undefined && before.traits[name] !== undefined && before.traits[name] !== value);
+    const differences = Object.entries(sighting.traits).filter(
+      ([name, value]) => value !== undefined && before.traits[name] !== undefined && before.traits[name] !== value,
+    );
     const were = before.traits;
     before.traits = { ...were, ...known(sighting.traits) };
     before.sighting = sighting;
     before.missed = 0;
     if (differences.length === 0 || sighting.changed === undefined) return undefined;
-    const evidence = differences.map(([name, value]) => ({ source: name, value: value as string, says: `was ${were[name] as string}` }));
+    const evidence = differences.map(([name, value]) => ({
+      source: name,
+      value: value as string,
+      says: `was ${were[name] as string}`,
+    }));
     const { message, ...details } = sighting.details;
-    const what = differences.map(([name, value]) => `${name} was ${were[name] as string} and is ${value as string}`).join(", ");
-    return { code: sighting.changed, details: { ...details, message: `${message ?? sighting.key}: ${what}`, evidence: [...evidence, ...(details.evidence ?? [])] } };
+    const what = differences
+      .map(([name, value]) => `${name} was ${were[name] as string} and is ${value as string}`)
+      .join(", ");
+    return {
+      code: sighting.changed,
+      details: {
+        ...details,
+        message: `${message ?? sighting.key}: ${what}`,
+        evidence: [...evidence, ...(details.evidence ?? [])],
+      },
+    };
   }
 
   function miss(key: string, entry: Followed): Change | undefined {
@@ -82,7 +100,12 @@ export function createWatch(): Watch {
     if (entry.missed < (entry.sighting.patience ?? 1)) return undefined;
     followed.delete(key);
     const { gone, details } = entry.sighting;
-    return gone && { code: gone, details: { ...details, message: `no longer so: ${details.message ?? key}`, advice: undefined } };
+    return (
+      gone && {
+        code: gone,
+        details: { ...details, message: `no longer so: ${details.message ?? key}`, advice: undefined },
+      }
+    );
   }
 
   return {
@@ -102,5 +125,7 @@ export function createWatch(): Watch {
 }
 
 function known(traits: Sighting["traits"]): Record<string, string> {
-  return Object.fromEntries(Object.entries(traits).filter((entry): entry is [string, string] => entry[1] !== undefined));
+  return Object.fromEntries(
+    Object.entries(traits).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
 }

@@ -2,7 +2,9 @@
 import type { decode, encode } from "dns-packet";
 import { parseIp } from "../addresses.js";
 
-/** The two functions of `dns-packet` in use. Passed in, because loading the package is left until a name is resolved. */
+/**
+ * The two functions of `dns-packet` in use. Passed in, because loading the package is left until a name is resolved.
+ */
 export interface DnsCodec {
   readonly encode: typeof encode;
   readonly decode: typeof decode;
@@ -54,7 +56,9 @@ export function createQuery(id: number, type: "A" | "AAAA", name: string, codec:
   return { id, type, name, packet };
 }
 
-/** Judges one packet as the answer to `query`. Never throws, and takes time in proportion to the packet's length only. */
+/**
+ * Judges one packet as the answer to `query`. Never throws, and takes time in proportion to the packet's length only.
+ */
 export function readAnswer(packet: Buffer, query: DnsQuery, codec: DnsCodec): DnsAnswer {
   if (!answersQuestion(packet, query)) return { kind: "unrelated" };
   const flags = packet.readUInt16BE(2);
@@ -67,7 +71,9 @@ export function readAnswer(packet: Buffer, query: DnsQuery, codec: DnsCodec): Dn
   if (rcode === 3) return { kind: "no-such-name" };
   if (rcode !== 0) return { kind: "failed", rcode: RCODES[rcode] ?? `RCODE ${rcode}` };
   const decoded = decodeWhole(packet, codec);
-  return decoded === undefined ? { kind: "malformed", reason: "records cannot be read" } : followAliases(decoded, query);
+  return decoded === undefined
+    ? { kind: "malformed", reason: "records cannot be read" }
+    : followAliases(decoded, query);
 }
 
 const RCODES: Readonly<Record<number, string>> = { 1: "FORMERR", 2: "SERVFAIL", 4: "NOTIMP", 5: "REFUSED" };
@@ -104,7 +110,9 @@ function decodeWhole(packet: Buffer, codec: DnsCodec): Decoded | undefined {
   return codec.decode.bytes === packet.length ? decoded : undefined;
 }
 
-/** Walks from the asked name over aliases to addresses, taking records of other owners, types and classes for nothing. */
+/**
+ * Walks from the asked name over aliases to addresses, taking records of other owners, types and classes for nothing.
+ */
 function followAliases(decoded: Decoded, query: DnsQuery): DnsAnswer {
   const aliases = new Map<string, string>();
   const addresses = new Map<string, string[]>();
@@ -118,7 +126,8 @@ function followAliases(decoded: Decoded, query: DnsQuery): DnsAnswer {
       if ((aliases.get(owner) ?? target) !== target) return { kind: "malformed", reason: "two aliases for one name" };
       aliases.set(owner, target);
     } else {
-      if (parseIp(record.data)?.family !== (query.type === "A" ? 4 : 6)) return { kind: "malformed", reason: "address" };
+      if (parseIp(record.data)?.family !== (query.type === "A" ? 4 : 6))
+        return { kind: "malformed", reason: "address" };
       addresses.set(owner, [...(addresses.get(owner) ?? []), record.data]);
     }
   }

@@ -1,4 +1,6 @@
-/** One bounded resolution of one host name, by questions of our own: nothing is cached, and no other module has a say. */
+/**
+ * One bounded resolution of one host name, by questions of our own: nothing is cached, and no other module has a say.
+ */
 import { createSocket } from "node:dgram";
 import { getServers } from "node:dns";
 import { randomInt } from "node:crypto";
@@ -24,7 +26,8 @@ export interface ResolveOptions {
  * as it is, and `localhost` names are loopback, both without a packet. Search domains and the hosts file are not used.
  *
  * @throws {ImdsUnavailableError} `ERR_IMDS_ENDPOINT_UNRESOLVED` if the name is no host name, does not exist (evidence
- *   value `NXDOMAIN`), has no address (`NODATA`), or if no server answered in time; with one piece of evidence per server.
+ *   value `NXDOMAIN`), has no address (`NODATA`), or if no server answered in time; with one piece of evidence per
+ * server.
  */
 export async function resolveHost(name: string, options: ResolveOptions): Promise<readonly string[]> {
   if (!(options.timeoutMs > 0 && options.timeoutMs <= MAX_TIMEOUT_MS)) {
@@ -57,7 +60,11 @@ export async function resolveHost(name: string, options: ResolveOptions): Promis
     evidence.push({ source, value: verdict.value, says: verdict.says });
     if (verdict.final) throw unresolved(name, verdict.says, evidence);
   }
-  throw unresolved(name, servers.length === 0 ? "no DNS server is configured" : "no DNS server gave an answer", evidence);
+  throw unresolved(
+    name,
+    servers.length === 0 ? "no DNS server is configured" : "no DNS server gave an answer",
+    evidence,
+  );
 }
 
 const TYPES = ["A", "AAAA"] as const;
@@ -74,7 +81,8 @@ interface DnsServer {
 }
 
 /** What became of one question: an answer, or none with the reason. */
-type Outcome = Exclude<DnsAnswer, { kind: "unrelated" | "truncated" }> | { readonly kind: "none"; readonly code: string };
+type Outcome =
+  Exclude<DnsAnswer, { kind: "unrelated" | "truncated" }> | { readonly kind: "none"; readonly code: string };
 
 /** Letters, digits and hyphens in dotted labels (RFC 1123 2.1); lower case, without trailing dot. */
 function hostName(name: string): string | undefined {
@@ -98,7 +106,13 @@ function parseServer(text: string): DnsServer | undefined {
 }
 
 /** Asks over UDP, and over TCP if the answer did not fit; `share` milliseconds for both. */
-async function ask(name: string, type: "A" | "AAAA", server: DnsServer, share: number, codec: DnsCodec): Promise<Outcome> {
+async function ask(
+  name: string,
+  type: "A" | "AAAA",
+  server: DnsServer,
+  share: number,
+  codec: DnsCodec,
+): Promise<Outcome> {
   const deadline = performance.now() + share;
   const overUdp = await askUdp(createQuery(randomInt(0x10000), type, name, codec), server, share, codec);
   if (overUdp.kind !== "truncated") return overUdp;
@@ -106,7 +120,12 @@ async function ask(name: string, type: "A" | "AAAA", server: DnsServer, share: n
   return askTcp(createQuery(randomInt(0x10000), type, name, codec), server, left, codec);
 }
 
-function askUdp(query: DnsQuery, server: DnsServer, timeoutMs: number, codec: DnsCodec): Promise<Outcome | { kind: "truncated" }> {
+function askUdp(
+  query: DnsQuery,
+  server: DnsServer,
+  timeoutMs: number,
+  codec: DnsCodec,
+): Promise<Outcome | { kind: "truncated" }> {
   return new Promise((resolve) => {
     const socket = markOwn(createSocket(server.family === 4 ? "udp4" : "udp6"));
     let settled = false;
@@ -195,13 +214,18 @@ function combine(outcomes: readonly Outcome[]): Verdict {
 function describeFailure(outcome: Outcome): { value: string; says: string } | undefined {
   if (outcome.kind === "none") return { value: outcome.code, says: "the server gave no answer" };
   if (outcome.kind === "failed") return { value: outcome.rcode, says: "the server could not or would not answer" };
-  if (outcome.kind === "malformed") return { value: outcome.reason, says: "the server's answer was refused as malformed" };
+  if (outcome.kind === "malformed")
+    return { value: outcome.reason, says: "the server's answer was refused as malformed" };
   return undefined;
 }
 
 function unresolved(name: string, why: string, evidence: readonly Evidence[]): ImdsUnavailableError {
-  return new ImdsUnavailableError("ERR_IMDS_ENDPOINT_UNRESOLVED", `The endpoint host ${printable(name)} was not resolved: ${why}`, {
-    evidence,
-    advice: "Check the host name of the endpoint and the DNS servers, or give the endpoint as an IP address.",
-  });
+  return new ImdsUnavailableError(
+    "ERR_IMDS_ENDPOINT_UNRESOLVED",
+    `The endpoint host ${printable(name)} was not resolved: ${why}`,
+    {
+      evidence,
+      advice: "Check the host name of the endpoint and the DNS servers, or give the endpoint as an IP address.",
+    },
+  );
 }

@@ -36,14 +36,20 @@ export function parseIpv6Routes(text: string): readonly Ipv6Route[] {
 
 function parseRoute(line: string): Ipv6Route | undefined {
   const [destination, prefix, source, , nextHop, metricText, , , flagsText, device] = line.trim().split(/\s+/);
-  if (![destination, source, nextHop].every((hex) => /^[0-9a-f]{32}$/i.test(hex ?? "")) || !/^[0-9a-f]{2}$/i.test(prefix ?? "")) return undefined;
-  if (!/^[0-9a-f]{8}$/i.test(metricText ?? "") || !/^[0-9a-f]{8}$/i.test(flagsText ?? "") || device === undefined) return undefined;
+  if (
+    ![destination, source, nextHop].every((hex) => /^[0-9a-f]{32}$/i.test(hex ?? "")) ||
+    !/^[0-9a-f]{2}$/i.test(prefix ?? "")
+  )
+    return undefined;
+  if (!/^[0-9a-f]{8}$/i.test(metricText ?? "") || !/^[0-9a-f]{8}$/i.test(flagsText ?? "") || device === undefined)
+    return undefined;
   const flags = Number.parseInt(flagsText as string, 16);
   const prefixLength = Number.parseInt(prefix as string, 16);
   const metric = Number.parseInt(metricText as string, 16);
   const rejects = (flags & RTF_REJECT) !== 0;
   // Routes that refuse are in force without being "up".
-  if (((flags & RTF_UP) === 0 && !rejects) || prefixLength > 128 || (rejects && metric === NO_ROUTE_METRIC)) return undefined;
+  if (((flags & RTF_UP) === 0 && !rejects) || prefixLength > 128 || (rejects && metric === NO_ROUTE_METRIC))
+    return undefined;
   const hop = ipv6Text(Buffer.from(nextHop as string, "hex"));
   return {
     destination: ipv6Text(Buffer.from(destination as string, "hex")),
@@ -56,16 +62,23 @@ function parseRoute(line: string): Ipv6Route | undefined {
   };
 }
 
-/** The route that a packet to the IPv6 literal `address` takes where no rule leads elsewhere: longest prefix, then lowest metric. */
+/**
+ * The route that a packet to the IPv6 literal `address` takes where no rule leads elsewhere: longest prefix, then
+ * lowest metric.
+ */
 export function ipv6RouteFor(address: string, routes: readonly Ipv6Route[]): Ipv6Route | undefined {
   const ip = parseIp(address);
   if (ip?.family !== 6) return undefined;
   return routes
-    .filter(({ destination, prefixLength }) => samePrefix(ip.bytes, (parseIp(destination) as { bytes: Uint8Array }).bytes, prefixLength))
+    .filter(({ destination, prefixLength }) =>
+      samePrefix(ip.bytes, (parseIp(destination) as { bytes: Uint8Array }).bytes, prefixLength),
+    )
     .sort((a, b) => b.prefixLength - a.prefixLength || a.metric - b.metric)[0];
 }
 
-/** A route in the words of `ip -6 route`: `fd00:ec2::/32 via fe80::1 dev eth0 proto ra`, `unreachable fd00:ec2::/32`. */
+/**
+ * A route in the words of `ip -6 route`: `fd00:ec2::/32 via fe80::1 dev eth0 proto ra`, `unreachable fd00:ec2::/32`.
+ */
 export function describeIpv6Route(route: Ipv6Route): string {
   const network = route.prefixLength === 0 ? "default" : `${route.destination}/${route.prefixLength}`;
   if (route.rejects) return `unreachable ${network}`;

@@ -66,7 +66,11 @@ function readHead(text: string): Head | undefined {
     const name = line.slice(0, Math.max(0, colon)).trim().toLowerCase();
     if (name !== "" && !headers.has(name)) headers.set(name, line.slice(colon + 1).trim());
   }
-  return { status: status === undefined ? undefined : Number(status), headers, rest: text.slice(end.index + end[0].length) };
+  return {
+    status: status === undefined ? undefined : Number(status),
+    headers,
+    rest: text.slice(end.index + end[0].length),
+  };
 }
 
 /** The body as far as it matters; undefined while it is unfinished and more may come. */
@@ -76,7 +80,8 @@ function readBody(rest: string, headers: ReadonlyMap<string, string>, last: bool
     return finished || last ? body : undefined;
   }
   const length = headers.get("content-length");
-  if (length !== undefined && /^\d{1,9}$/.test(length) && rest.length >= Number(length)) return rest.slice(0, Number(length));
+  if (length !== undefined && /^\d{1,9}$/.test(length) && rest.length >= Number(length))
+    return rest.slice(0, Number(length));
   return last ? rest : undefined;
 }
 
@@ -105,7 +110,10 @@ function looksLikeToken(token: string, hasTtl: boolean): boolean {
 }
 
 function serverName(headers: ReadonlyMap<string, string>): string | undefined {
-  const printable = headers.get("server")?.replace(/[^\x20-\x7e]/g, "?").slice(0, MAX_SERVER_LENGTH);
+  const printable = headers
+    .get("server")
+    ?.replace(/[^\x20-\x7e]/g, "?")
+    .slice(0, MAX_SERVER_LENGTH);
   return printable === "" ? undefined : printable;
 }
 

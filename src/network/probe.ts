@@ -59,7 +59,13 @@ const MAX_TIMEOUT_MS = 600_000;
 
 type Outcome = ProbeAnswer | Extract<ProbeResult, { kind: "refused" | "silent" }>;
 
-function converse(address: string, family: 4 | 6, port: number, timeoutMs: number, onConnected: ProbeOptions["onConnected"]): Promise<Outcome> {
+function converse(
+  address: string,
+  family: 4 | 6,
+  port: number,
+  timeoutMs: number,
+  onConnected: ProbeOptions["onConnected"],
+): Promise<Outcome> {
   return new Promise((resolve) => {
     const socket = new Socket();
     let connected = false;

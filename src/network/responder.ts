@@ -16,9 +16,9 @@ const SOURCE_ADDRESS_TIMEOUT_MS = 100;
 
 /**
  * Tells the route, interface, next hop and MAC by which packets to `address` (a literal) leave this host, and the local
- * address they carry. Sends nothing and never rejects; what is not known is absent. The route, gateway and MAC come from
- * the tables of Linux: they are left out when a policy rule evidently leads elsewhere and on other platforms, and the MAC
- * for IPv6, whose neighbours are in no file.
+ * address they carry. Sends nothing and never rejects; what is not known is absent. The route, gateway and MAC come
+ * from the tables of Linux: they are left out when a policy rule evidently leads elsewhere and on other platforms, and
+ * the MAC for IPv6, whose neighbours are in no file.
  */
 export async function describeResponder(address: string, system: System): Promise<Responder> {
   const ip = parseIp(address);
@@ -29,7 +29,8 @@ export async function describeResponder(address: string, system: System): Promis
     return definedOnly({ interface: local, route: `local address of this host on ${local}`, localAddress });
   }
   const source = localAddress === undefined ? [] : interfacesOf(localAddress);
-  const way = system.platform === "linux" ? (ip.family === 4 ? ipv4Way(address, system) : ipv6Way(address, system)) : undefined;
+  const way =
+    system.platform === "linux" ? (ip.family === 4 ? ipv4Way(address, system) : ipv6Way(address, system)) : undefined;
   if (way === undefined || leadsElsewhere(way, source)) {
     return definedOnly({ interface: source[0]?.name, localAddress });
   }
@@ -79,7 +80,11 @@ function ipv6Way(address: string, system: System): Way | undefined {
   const text = readTable("/proc/net/ipv6_route", system);
   const route = text === undefined ? undefined : ipv6RouteFor(address, parseIpv6Routes(text));
   if (route === undefined) return undefined;
-  return { interface: route.rejects ? undefined : route.interface, gateway: route.gateway, route: describeIpv6Route(route) };
+  return {
+    interface: route.rejects ? undefined : route.interface,
+    gateway: route.gateway,
+    route: describeIpv6Route(route),
+  };
 }
 
 function macOf(nextHop: string, device: string, system: System): string | undefined {

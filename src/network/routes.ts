@@ -36,7 +36,10 @@ const ATF_COMPLETE = 0x02;
  * there as machine words, so `endianness` must be the machine's.
  */
 export function parseRoutes(text: string, endianness: "LE" | "BE" = "LE"): readonly Route[] {
-  return text.split("\n").slice(1).flatMap((line) => parseRoute(line, endianness) ?? []);
+  return text
+    .split("\n")
+    .slice(1)
+    .flatMap((line) => parseRoute(line, endianness) ?? []);
 }
 
 function parseRoute(line: string, endianness: "LE" | "BE"): Route | undefined {
@@ -62,13 +65,16 @@ function parseRoute(line: string, endianness: "LE" | "BE"): Route | undefined {
 
 /** Reads `/proc/net/arp`: the neighbours whose hardware address is known, leaving out lines that are not understood. */
 export function parseArp(text: string): readonly Neighbour[] {
-  return text.split("\n").slice(1).flatMap((line) => {
-    const [address, , flags, mac, , device] = line.trim().split(/\s+/);
-    if (address === undefined || device === undefined || mac === undefined) return [];
-    if (parseIp(address)?.family !== 4 || !/^0x[0-9a-f]{1,8}$/i.test(flags ?? "")) return [];
-    if (!/^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac) || mac === "00:00:00:00:00:00") return [];
-    return (Number(flags) & ATF_COMPLETE) === 0 ? [] : [{ address, mac: mac.toLowerCase(), interface: device }];
-  });
+  return text
+    .split("\n")
+    .slice(1)
+    .flatMap((line) => {
+      const [address, , flags, mac, , device] = line.trim().split(/\s+/);
+      if (address === undefined || device === undefined || mac === undefined) return [];
+      if (parseIp(address)?.family !== 4 || !/^0x[0-9a-f]{1,8}$/i.test(flags ?? "")) return [];
+      if (!/^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac) || mac === "00:00:00:00:00:00") return [];
+      return (Number(flags) & ATF_COMPLETE) === 0 ? [] : [{ address, mac: mac.toLowerCase(), interface: device }];
+    });
 }
 
 /** The route a packet to the IPv4 literal `address` takes by the main table: longest prefix, then lowest metric. */

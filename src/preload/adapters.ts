@@ -19,11 +19,18 @@ const guards = new Map<string, Promise<Guard>>();
 function guardFor({ profile }: Init = {}): Promise<Guard> {
   const key = profile ?? "";
   let guard = guards.get(key);
-  if (guard === undefined) guards.set(key, (guard = import("../guard.js").then(({ createGuard }) => createGuard(profile === undefined ? {} : { profile }))));
+  if (guard === undefined)
+    guards.set(
+      key,
+      (guard = import("../guard.js").then(({ createGuard }) => createGuard(profile === undefined ? {} : { profile }))),
+    );
   return guard;
 }
 
-/** What a client that speaks IMDS itself is told: no token of the service leaves the guard, and no region but an attested one. */
+/**
+ * What a client that speaks IMDS itself is told: no token of the service leaves the guard, and no region but an
+ * attested one.
+ */
 async function answer(method: string, path: string): Promise<string> {
   // The clients want one; what it says is never looked at.
   if (method === "PUT" && path === TOKEN_PATH) return "held-by-imds-guard";
@@ -42,7 +49,9 @@ export function adaptCredentialProvider(exports: CredentialProviderPackage): voi
   exports.fromInstanceMetadata = (init = {}) => {
     let provider: Promise<() => Promise<unknown>> | undefined;
     return async () => {
-      provider ??= Promise.all([import("../provider/instance-metadata.js"), guardFor(init)]).then(([{ fromInstanceMetadata }, guard]) => fromInstanceMetadata({ ...init, guard }));
+      provider ??= Promise.all([import("../provider/instance-metadata.js"), guardFor(init)]).then(
+        ([{ fromInstanceMetadata }, guard]) => fromInstanceMetadata({ ...init, guard }),
+      );
       // The SDK's callers of this package set their own marks.
       const { $source: _, ...credentials } = (await (await provider)()) as { $source?: unknown };
       return credentials;
@@ -50,7 +59,9 @@ export function adaptCredentialProvider(exports: CredentialProviderPackage): voi
   };
   exports.httpRequest = async (options) => {
     const host = (options.hostname ?? options.host ?? "").replace(/^\[(.+)\]$/, "$1");
-    return serviceOf(host) === "imds" ? Buffer.from(await answer(options.method ?? "GET", options.path ?? "/")) : httpRequest(options);
+    return serviceOf(host) === "imds"
+      ? Buffer.from(await answer(options.method ?? "GET", options.path ?? "/"))
+      : httpRequest(options);
   };
 }
 
@@ -63,7 +74,11 @@ export function adaptDefaultChain(exports: { defaultProvider: Factory }): void {
 /** Those that this package has drop-ins for. Its chain is the default chain. */
 export function adaptProviders(exports: { fromIni: Factory; fromTemporaryCredentials: Factory }): void {
   exports.fromIni = holdingAccounts(exports.fromIni, "profile", guardFor);
-  exports.fromTemporaryCredentials = holdingAccounts(exports.fromTemporaryCredentials, "temporary credentials", guardFor);
+  exports.fromTemporaryCredentials = holdingAccounts(
+    exports.fromTemporaryCredentials,
+    "temporary credentials",
+    guardFor,
+  );
 }
 
 export function adaptMetadataClient(exports: { MetadataService: unknown }): void {
@@ -115,7 +130,14 @@ export function adaptSecondMajor(exports: SecondMajorService): void {
     // That version names a default profile even where the program named none.
     const work = guardFor().then(async (guard) => {
       const { accessKeyId, secretAccessKey, sessionToken, expiration } = await guard.credentials();
-      return { Code: "Success", Type: "AWS-HMAC", AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, Token: sessionToken, Expiration: expiration.toISOString() };
+      return {
+        Code: "Success",
+        Type: "AWS-HMAC",
+        AccessKeyId: accessKeyId,
+        SecretAccessKey: secretAccessKey,
+        Token: sessionToken,
+        Expiration: expiration.toISOString(),
+      };
     });
     tell(work, callback);
   };
@@ -136,7 +158,8 @@ class GuardedRequest extends EventEmitter {
     this.#ended = true;
     const { method = "GET", path = "/" } = this.#options;
     answer(method, path ?? "/").then(
-      (text) => this.emit("response", Object.assign(Readable.from([Buffer.from(text)]), { statusCode: 200, headers: {} })),
+      (text) =>
+        this.emit("response", Object.assign(Readable.from([Buffer.from(text)]), { statusCode: 200, headers: {} })),
       (error: unknown) => this.emit("error", error),
     );
     return this;
@@ -149,5 +172,7 @@ class GuardedRequest extends EventEmitter {
 
 /** Derived and not copied: copying would read every member, and some load half of Node when they are read. */
 export function guardedHttp(http: object): object {
-  return Object.create(http, { request: { value: (options: RequestOptions) => new GuardedRequest(options), enumerable: true } }) as object;
+  return Object.create(http, {
+    request: { value: (options: RequestOptions) => new GuardedRequest(options), enumerable: true },
+  }) as object;
 }

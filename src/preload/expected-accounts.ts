@@ -1,15 +1,24 @@
-/** Holds what the SDK's own providers hand out against `expectedAccounts`, where no import of the program was changed. */
+/**
+ * Holds what the SDK's own providers hand out against `expectedAccounts`, where no import of the program was changed.
+ */
 import type { Verifiable } from "../account-gate.js";
 import type { Guard } from "../guard.js";
 
 type Provider = (...args: unknown[]) => Promise<Verifiable>;
-type Factory = (init?: { readonly profile?: string | undefined; readonly clientConfig?: { readonly profile?: string | undefined } }) => Provider;
+type Factory = (init?: {
+  readonly profile?: string | undefined;
+  readonly clientConfig?: { readonly profile?: string | undefined };
+}) => Provider;
 
 /**
- * The same factory, whose providers hand out nothing that the guard refuses. Credentials that were let pass once are not
- * looked at again: the SDK asks its provider for each request, and gets the same object.
+ * The same factory, whose providers hand out nothing that the guard refuses. Credentials that were let pass once are
+ * not looked at again: the SDK asks its provider for each request, and gets the same object.
  */
-export function holdingAccounts(factory: Factory, link: string, guardFor: (init: { readonly profile?: string | undefined }) => Promise<Guard>): Factory {
+export function holdingAccounts(
+  factory: Factory,
+  link: string,
+  guardFor: (init: { readonly profile?: string | undefined }) => Promise<Guard>,
+): Factory {
   return (init = {}) => {
     const provide = factory(init);
     let passed: Verifiable | undefined;

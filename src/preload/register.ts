@@ -1,7 +1,8 @@
 /**
  * Preload: `node -r imds-guard/register app.js`. The firewall is on before the program's first module, and what the AWS
  * SDK asks of IMDS goes through a guard. Settings come from environment and profile. What delays the program is kept
- * small: only what decides is loaded, and what reads settings and tells of attempts when there is something to read or tell.
+ * small: only what decides is loaded, and what reads settings and tells of attempts when there is something to read or
+ * tell.
  * @module imds-guard/register
  */
 import type { Teller } from "../firewall/install.js";
@@ -11,7 +12,9 @@ import { nothingSaid, UNSAID } from "../settings/unsaid.js";
 import { realSystem } from "../system.js";
 import { leadSdkThroughGuard } from "./stock-sdk.js";
 
-/** After the first socket it is loaded all the same: the file may be replaced or gone by the time something is tried. */
+/**
+ * After the first socket it is loaded all the same: the file may be replaced or gone by the time something is tried.
+ */
 const LOAD_AFTER_MS = 1_000;
 /** The program may put a clock of its own in its place. */
 const { setTimeout: later } = globalThis;
@@ -28,7 +31,11 @@ function settings(): EarlySettings {
   } catch (error) {
     if (!isImdsGuardError(error)) throw error;
     // A word that nobody understands must open nothing.
-    earlyReporter(UNSAID)("settings.invalid", { message: error.message, evidence: error.evidence, advice: error.advice });
+    earlyReporter(UNSAID)("settings.invalid", {
+      message: error.message,
+      evidence: error.evidence,
+      advice: error.advice,
+    });
     return UNSAID;
   }
 }

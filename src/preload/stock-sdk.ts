@@ -4,7 +4,12 @@
  * by the request they send, so that a request forged through any library is never mistaken for the SDK's.
  */
 
-type Load = (this: unknown, request: string, parent: { readonly filename?: string | null } | undefined, isMain: boolean) => unknown;
+type Load = (
+  this: unknown,
+  request: string,
+  parent: { readonly filename?: string | null } | undefined,
+  isMain: boolean,
+) => unknown;
 
 interface Loader {
   _load: Load;
@@ -14,7 +19,8 @@ const { apply } = Reflect;
 
 /** The region lookup of SDK clients, whose only use of `node:http` is IMDS. */
 const REGION_LOOKUP = /[\\/]@smithy[\\/]core[\\/]dist-cjs[\\/]submodules[\\/]config[\\/][\w.-]+$/;
-const CREDENTIAL_PROVIDER = /(?:^|[\\/])@(?:smithy|aws-sdk)[\\/]credential-provider-imds(?:$|[\\/]dist-cjs[\\/]index\.js$)/;
+const CREDENTIAL_PROVIDER =
+  /(?:^|[\\/])@(?:smithy|aws-sdk)[\\/]credential-provider-imds(?:$|[\\/]dist-cjs[\\/]index\.js$)/;
 const METADATA_CLIENT = /(?:^|[\\/])@aws-sdk[\\/]ec2-metadata-service(?:$|[\\/]dist-cjs[\\/]index\.js$)/;
 /** The default chain of every client, and the package from which programs take providers by name. */
 const DEFAULT_CHAIN = /(?:^|[\\/])@aws-sdk[\\/]credential-provider-node(?:$|[\\/]dist-cjs[\\/]index\.js$)/;
@@ -33,13 +39,15 @@ function adapters(): Adapters {
 export function leadSdkThroughGuard(): void {
   // The class of this very module: loading node:module for it would cost a millisecond.
   const { constructor: own } = module as unknown as { constructor: Partial<Loader> };
-  const loader = typeof own._load === "function" ? (own as Loader) : (process.getBuiltinModule("node:module") as unknown as Loader);
+  const loader =
+    typeof own._load === "function" ? (own as Loader) : (process.getBuiltinModule("node:module") as unknown as Loader);
   const { _load: original } = loader;
   const adapted = new WeakSet<object>();
   loader._load = function load(request, parent, isMain) {
     const asker = parent?.filename ?? "";
     const exports = apply(original, this, [request, parent, isMain]);
-    if ((request === "node:http" || request === "http") && REGION_LOOKUP.test(asker)) return adapters().guardedHttp(exports as object);
+    if ((request === "node:http" || request === "http") && REGION_LOOKUP.test(asker))
+      return adapters().guardedHttp(exports as object);
     if (typeof exports !== "object" && typeof exports !== "function") return exports;
     const name = adapterOf(request, asker);
     if (name !== undefined && exports !== null && !adapted.has(exports)) {
@@ -56,6 +64,7 @@ function adapterOf(request: string, asker: string): Exclude<keyof Adapters, "gua
   if (METADATA_CLIENT.test(request)) return "adaptMetadataClient";
   if (DEFAULT_CHAIN.test(request)) return "adaptDefaultChain";
   if (PROVIDERS.test(request)) return "adaptProviders";
-  if (/(?:^|[\\/])metadata_service(?:\.js)?$/.test(request) && (SECOND_MAJOR.test(asker) || SECOND_MAJOR.test(request))) return "adaptSecondMajor";
+  if (/(?:^|[\\/])metadata_service(?:\.js)?$/.test(request) && (SECOND_MAJOR.test(asker) || SECOND_MAJOR.test(request)))
+    return "adaptSecondMajor";
   return undefined;
 }

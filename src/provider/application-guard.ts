@@ -23,8 +23,8 @@ export interface ApplicationGuard extends Guard {
    */
   clientConfig(init?: ClientConfigInit): ClientConfig;
   /**
-   * From now on no connection of this thread, its workers and its Node children reaches a metadata service, but those of
-   * guards. What is refused becomes an event of this guard. Mode and exceptions are the settings `firewall` and
+   * From now on no connection of this thread, its workers and its Node children reaches a metadata service, but those
+   * of guards. What is refused becomes an event of this guard. Mode and exceptions are the settings `firewall` and
    * `firewallAllow`. Cannot be undone; as a preload (`imds-guard/register`) it closes more.
    *
    * @returns what it came to, and what it cannot close
@@ -69,7 +69,11 @@ export function createGuard(options: GuardOptions = {}): ApplicationGuard {
     ...core,
     clientConfig: (init) => clientConfig(core, init),
     async installFirewall() {
-      const [{ settings, reporter }, { install }, { createTeller }] = await Promise.all([workingsOf(core), import("../firewall/install.js"), import("../firewall/telling.js")]);
+      const [{ settings, reporter }, { install }, { createTeller }] = await Promise.all([
+        workingsOf(core),
+        import("../firewall/install.js"),
+        import("../firewall/telling.js"),
+      ]);
       return install({
         mode: settings.firewall,
         allow: settings.firewallAllow,
@@ -78,8 +82,17 @@ export function createGuard(options: GuardOptions = {}): ApplicationGuard {
       });
     },
     async monitor(wanted = {}) {
-      const [{ createMonitor }, { host }, { settings, reporter }] = await Promise.all([import("../monitor/monitor.js"), core.whereAmI(), workingsOf(core)]);
-      const monitor = createMonitor(wanted, { system: realSystem, reporter, verdict: host.verdict, probe: settings.probe });
+      const [{ createMonitor }, { host }, { settings, reporter }] = await Promise.all([
+        import("../monitor/monitor.js"),
+        core.whereAmI(),
+        workingsOf(core),
+      ]);
+      const monitor = createMonitor(wanted, {
+        system: realSystem,
+        reporter,
+        verdict: host.verdict,
+        probe: settings.probe,
+      });
       monitors.add(monitor);
       return {
         ...monitor,

@@ -33,17 +33,27 @@ export function clientConfig(guard: Guard, init: ClientConfigInit = {}): ClientC
   return {
     region,
     credentials: fromNodeProviderChain({ ...chain, guard }),
-    defaultsMode: async () => resolveDefaultsMode(defaultsMode ?? process.env["AWS_DEFAULTS_MODE"] ?? (await profileMode(chain)), region, guard),
+    defaultsMode: async () =>
+      resolveDefaultsMode(
+        defaultsMode ?? process.env["AWS_DEFAULTS_MODE"] ?? (await profileMode(chain)),
+        region,
+        guard,
+      ),
   };
 }
 
 const MODES: readonly string[] = ["standard", "in-region", "cross-region", "mobile", "legacy"];
 
-async function resolveDefaultsMode(mode: string | undefined, region: Provider<string>, guard: Guard): Promise<ResolvedDefaultsMode> {
+async function resolveDefaultsMode(
+  mode: string | undefined,
+  region: Provider<string>,
+  guard: Guard,
+): Promise<ResolvedDefaultsMode> {
   const wanted = mode?.toLowerCase();
   if (wanted === undefined || wanted === "") return "legacy";
   if (MODES.includes(wanted)) return wanted as ResolvedDefaultsMode;
-  if (wanted !== "auto") throw new TypeError(`Invalid defaultsMode ${JSON.stringify(mode)}; allowed: auto, ${MODES.join(", ")}`);
+  if (wanted !== "auto")
+    throw new TypeError(`Invalid defaultsMode ${JSON.stringify(mode)}; allowed: auto, ${MODES.join(", ")}`);
   const physical = await physicalRegion(guard);
   if (physical === undefined) return "standard";
   return physical === (await region()) ? "in-region" : "cross-region";

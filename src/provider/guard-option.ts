@@ -21,7 +21,10 @@ interface SdkInit extends ConfigFileLocations {
 export function guardOf(init: SdkInit & GuardKey): Guard {
   const { guard = {}, profile, filepath, configFilepath } = init;
   if (isGuard(guard)) return guard;
-  return createGuard({ ...(profile !== undefined && { profile }), ...guard }, { locations: { filepath, configFilepath } });
+  return createGuard(
+    { ...(profile !== undefined && { profile }), ...guard },
+    { locations: { filepath, configFilepath } },
+  );
 }
 
 function isGuard(value: GuardOptions | Guard): value is Guard {

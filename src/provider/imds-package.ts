@@ -9,7 +9,12 @@ import {
   getInstanceMetadataEndpoint as stockGetInstanceMetadataEndpoint,
   httpRequest as stockHttpRequest,
 } from "@smithy/credential-provider-imds";
-import type { AwsCredentialIdentity, AwsCredentialIdentityProvider, Endpoint as ParsedEndpoint, Logger } from "@smithy/types";
+import type {
+  AwsCredentialIdentity,
+  AwsCredentialIdentityProvider,
+  Endpoint as ParsedEndpoint,
+  Logger,
+} from "@smithy/types";
 import type { RequestOptions } from "node:http";
 import { IMDS_IPV4, IMDS_IPV6, isImdsAddress } from "../addresses.js";
 import { ImdsRefusedError } from "../errors.js";
@@ -109,7 +114,10 @@ export const Endpoint = { IPv4: `http://${IMDS_IPV4}`, IPv6: `http://[${IMDS_IPV
  * console.log(providerConfigFromInit({ timeout: 500 })); // { maxRetries: 0, timeout: 500 }
  * ```
  */
-export const providerConfigFromInit = ({ maxRetries = DEFAULT_MAX_RETRIES, timeout = DEFAULT_TIMEOUT }: RemoteProviderInit): RemoteProviderConfig => ({
+export const providerConfigFromInit = ({
+  maxRetries = DEFAULT_MAX_RETRIES,
+  timeout = DEFAULT_TIMEOUT,
+}: RemoteProviderInit): RemoteProviderConfig => ({
   maxRetries,
   timeout,
 });
@@ -145,7 +153,8 @@ export const fromInstanceMetadata = (init: RemoteProviderInit = {}): AwsCredenti
  * ```
  * @throws CredentialsProviderError where no container endpoint is named, or it does not serve
  */
-export const fromContainerMetadata: (init?: RemoteProviderInit) => AwsCredentialIdentityProvider = stockFromContainerMetadata;
+export const fromContainerMetadata: (init?: RemoteProviderInit) => AwsCredentialIdentityProvider =
+  stockFromContainerMetadata;
 
 /**
  * The endpoint that the SDK's settings name. Reads settings, asks nobody.

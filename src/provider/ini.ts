@@ -1,4 +1,7 @@
-/** `fromIni`: the SDK's profile provider, except that a `credential_source = Ec2InstanceMetadata` leaf goes through a guard. */
+/**
+ * `fromIni`: the SDK's profile provider, except that a `credential_source = Ec2InstanceMetadata` leaf goes through a
+ * guard.
+ */
 import type { fromIni as stock } from "@aws-sdk/credential-providers";
 import type { AwsCredentialIdentity } from "@smithy/types";
 import type { Guard } from "../guard.js";
@@ -44,7 +47,10 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
     const route = routeToImds(profiles, name);
     try {
       // Not read again: the SDK shall judge the very files that were judged here.
-      const credentials = route === undefined ? await sdk.fromIni({ ...own, ignoreCache: false })(call) : await alongRoute(sdk, own, call, profiles, route, guard);
+      const credentials =
+        route === undefined
+          ? await sdk.fromIni({ ...own, ignoreCache: false })(call)
+          : await alongRoute(sdk, own, call, profiles, route, guard);
       return await guard.verify(credentials, "profile");
     } catch (error) {
       throw await toProviderError(error, own.logger);
@@ -90,7 +96,8 @@ export function routeToImds(profiles: Profiles, name: string): readonly string[]
     const { role_arn: role, source_profile: source, credential_source: origin } = profile;
     const nested = route.length > 0;
     if (nested && profile["aws_access_key_id"] && profile["aws_secret_access_key"]) return undefined;
-    // A source profile with a credential_source and no role hands its own source through, and source_profile wins there.
+    // A source profile with a credential_source and no role hands its own source through, and source_profile wins
+    // there.
     const handsThrough = nested && !role && origin !== undefined;
     // Everywhere else a role with exactly one of the two is what it takes.
     if (!handsThrough && (!role || (source === undefined) === (origin === undefined))) return undefined;
@@ -106,10 +113,13 @@ async function requireMfaCallback(init: StockInit, profiles: Profiles, route: re
   const name = route.find((step) => profiles[step]?.["role_arn"] && profiles[step]["mfa_serial"]);
   if (name === undefined) return;
   const { CredentialsProviderError } = await loadSdkConfig();
-  throw new CredentialsProviderError(`Profile ${name} requires multi-factor authentication, but no MFA code callback was provided.`, {
-    tryNextLink: false,
-    logger: init.logger,
-  });
+  throw new CredentialsProviderError(
+    `Profile ${name} requires multi-factor authentication, but no MFA code callback was provided.`,
+    {
+      tryNextLink: false,
+      logger: init.logger,
+    },
+  );
 }
 
 async function roleOf(profile: Profile, init: StockInit): Promise<Role> {
@@ -124,7 +134,12 @@ async function roleOf(profile: Profile, init: StockInit): Promise<Role> {
 }
 
 /** What the SDK does where no `roleAssumer` is given: AssumeRole with the client options of `init`. */
-function stsRoleAssumer(sdk: typeof import("@aws-sdk/credential-providers"), init: StockInit, call: Call, profileRegion: string | undefined): RoleAssumer {
+function stsRoleAssumer(
+  sdk: typeof import("@aws-sdk/credential-providers"),
+  init: StockInit,
+  call: Call,
+  profileRegion: string | undefined,
+): RoleAssumer {
   const { clientPlugins, logger, parentClientConfig: parent } = init;
   const clientConfig = init.clientConfig as object | undefined;
   const region = profileRegion ?? parent?.region;

@@ -1,4 +1,7 @@
-/** What the SDK's own links have to read, told without loading them: loading takes longer than everything else in the chain. */
+/**
+ * What the SDK's own links have to read, told without loading them: loading takes longer than everything else in the
+ * chain.
+ */
 import { statSync } from "node:fs";
 import type { ConfigFileLocations } from "../settings/config-files.js";
 import { locate } from "../settings/locations.js";
@@ -10,8 +13,13 @@ export function hasEnvironmentKeys({ env }: Pick<System, "env">): boolean {
 }
 
 /** Without both, `fromTokenFile` gives nothing. */
-export function hasWebIdentity(init: { readonly webIdentityTokenFile?: string | undefined; readonly roleArn?: string | undefined }, { env }: Pick<System, "env">): boolean {
-  return Boolean((init.webIdentityTokenFile ?? env["AWS_WEB_IDENTITY_TOKEN_FILE"]) && (init.roleArn ?? env["AWS_ROLE_ARN"]));
+export function hasWebIdentity(
+  init: { readonly webIdentityTokenFile?: string | undefined; readonly roleArn?: string | undefined },
+  { env }: Pick<System, "env">,
+): boolean {
+  return Boolean(
+    (init.webIdentityTokenFile ?? env["AWS_WEB_IDENTITY_TOKEN_FILE"]) && (init.roleArn ?? env["AWS_ROLE_ARN"]),
+  );
 }
 
 /** Whether there may be a shared config or credentials file. Without any, `fromIni` and `fromProcess` give nothing. */

@@ -15,8 +15,8 @@ const RENEW_AHEAD_MS = 5 * 60_000;
 
 /**
  * Callers share one resolution; credentials near their end are served while one renewal runs; expired ones are not
- * served. A renewal or a forced refresh that ends in a finding (not in an outage) drops the credentials, so that the next
- * call faces it; so does `isWithdrawn`, asked before credentials are served again.
+ * served. A renewal or a forced refresh that ends in a finding (not in an outage) drops the credentials, so that the
+ * next call faces it; so does `isWithdrawn`, asked before credentials are served again.
  */
 export function memoize<C extends Expiring, Call extends ProviderCall>(
   resolve: (call?: Call) => Promise<C>,

@@ -19,8 +19,8 @@ export interface MetadataRequestOptions {
 }
 
 /**
- * Metadata of this EC2 instance. Same method names as the SDK's class, but every request is decided, pinned, IMDSv2 only,
- * bounded, and answered by a responder that has proved itself first.
+ * Metadata of this EC2 instance. Same method names as the SDK's class, but every request is decided, pinned, IMDSv2
+ * only, bounded, and answered by a responder that has proved itself first.
  *
  * @example
  * ```ts
@@ -42,7 +42,8 @@ export class MetadataService {
    * @throws TypeError for another method, or a path that holds credentials or is none of the service; ImdsGuardError
    */
   async request(path: string, options: MetadataRequestOptions = {}): Promise<string> {
-    if (options.method !== undefined && options.method !== "GET") throw invalidArgument("options.method", options.method, "GET");
+    if (options.method !== undefined && options.method !== "GET")
+      throw invalidArgument("options.method", options.method, "GET");
     return this.#guard.metadata(path);
   }
 
@@ -63,7 +64,9 @@ export class MetadataService {
 
   /** The availability zone, such as `eu-central-1a`; from the signed document where attestation is on. */
   async availabilityZone(): Promise<string> {
-    return (await this.#guard.identity())?.availabilityZone ?? this.request("/latest/meta-data/placement/availability-zone");
+    return (
+      (await this.#guard.identity())?.availabilityZone ?? this.request("/latest/meta-data/placement/availability-zone")
+    );
   }
 
   /** Tags of the instance. Empty unless access to tags in instance metadata is enabled for it. */

@@ -56,13 +56,20 @@ function chainLinks(init: FromNodeProviderChainInit, guard: Guard, system: Syste
   const sso = ssoStartUrl || ssoAccountId || ssoRegion || ssoRoleName || ssoSession;
   const verbose = init.logger !== undefined;
   const files = verbose || hasSharedFiles(own, system);
-  const inContainer = process.env["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] || process.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+  const inContainer =
+    process.env["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] || process.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"];
   return [
-    ...when<Link>(!named && (verbose || hasEnvironmentKeys(system)), ["environment", async () => (await loadSdkProviders()).fromEnv(own)()]),
+    ...when<Link>(!named && (verbose || hasEnvironmentKeys(system)), [
+      "environment",
+      async () => (await loadSdkProviders()).fromEnv(own)(),
+    ]),
     ...when<Link>(sso, ["SSO", async (call) => (await loadSdkProviders()).fromSSO(own)(call)]),
     ...when<Link>(files, ["profile", (call) => fromIni({ ...own, guard })(call)]),
     ...when<Link>(files, ["credential process", async (call) => (await loadSdkProviders()).fromProcess(own)(call)]),
-    ...when<Link>(verbose || hasWebIdentity(own, system), ["web identity token", async (call) => (await loadSdkProviders()).fromTokenFile(own)(call)]),
+    ...when<Link>(verbose || hasWebIdentity(own, system), [
+      "web identity token",
+      async (call) => (await loadSdkProviders()).fromTokenFile(own)(call),
+    ]),
     ...(inContainer
       ? ([
           ["container (HTTP)", async () => (await loadSdkProviders()).fromHttp(own)()],
@@ -76,7 +83,12 @@ function when<T>(condition: unknown, item: T): T[] {
   return condition ? [item] : [];
 }
 
-async function firstOf(links: readonly Link[], guard: Guard, init: FromNodeProviderChainInit, call: Call): Promise<AwsCredentialIdentity> {
+async function firstOf(
+  links: readonly Link[],
+  guard: Guard,
+  init: FromNodeProviderChainInit,
+  call: Call,
+): Promise<AwsCredentialIdentity> {
   let last: unknown;
   for (const [name, provide] of links) {
     init.logger?.debug(`imds-guard - fromNodeProviderChain::${name}`);
@@ -84,7 +96,8 @@ async function firstOf(links: readonly Link[], guard: Guard, init: FromNodeProvi
       return await guard.verify(await provide(call), name);
     } catch (error) {
       last = error;
-      if ((error as { tryNextLink?: boolean } | null)?.tryNextLink !== true) throw await toProviderError(error, init.logger, false);
+      if ((error as { tryNextLink?: boolean } | null)?.tryNextLink !== true)
+        throw await toProviderError(error, init.logger, false);
     }
   }
   throw await exhausted(last, init);
@@ -94,7 +107,10 @@ async function firstOf(links: readonly Link[], guard: Guard, init: FromNodeProvi
 async function exhausted(last: unknown, init: FromNodeProviderChainInit): Promise<Error> {
   const { CredentialsProviderError } = await loadSdkConfig();
   const why = isImdsGuardError(last) ? `. ${last.message}` : "";
-  const error = new CredentialsProviderError(`Could not load credentials from any providers${why}`, { logger: init.logger, tryNextLink: false });
+  const error = new CredentialsProviderError(`Could not load credentials from any providers${why}`, {
+    logger: init.logger,
+    tryNextLink: false,
+  });
   if (!isImdsGuardError(last)) return Object.assign(error, { cause: last });
   return dressAs(error, last);
 }

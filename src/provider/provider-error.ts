@@ -1,4 +1,6 @@
-/** Dresses errors of the guard as the SDK's own, so that chains and handlers of applications treat them as they should. */
+/**
+ * Dresses errors of the guard as the SDK's own, so that chains and handlers of applications treat them as they should.
+ */
 import type { Logger } from "@smithy/types";
 import { brandAs, carryEvidence, isImdsGuardError } from "../errors.js";
 import type { ImdsGuardError } from "../errors.js";
@@ -12,7 +14,10 @@ export async function toProviderError(error: unknown, logger?: Logger, tryNextLi
   if (!isImdsGuardError(error)) return error;
   const { CredentialsProviderError } = await loadSdkConfig();
   if (error instanceof CredentialsProviderError) return error;
-  const dressed = new CredentialsProviderError(error.message, { logger, tryNextLink: tryNextLink ?? error.tryNextLink });
+  const dressed = new CredentialsProviderError(error.message, {
+    logger,
+    tryNextLink: tryNextLink ?? error.tryNextLink,
+  });
   return dressAs(dressed, error);
 }
 

@@ -10,8 +10,9 @@ export interface FromGuardedRegionInit extends GuardKey {
 }
 
 /**
- * The region for an SDK client: `AWS_REGION` or `AWS_DEFAULT_REGION`, then the profile's `region`, then the region of the
- * signed identity document of this EC2 instance. The SDK's own lookup ends by believing whoever answers at 169.254.169.254.
+ * The region for an SDK client: `AWS_REGION` or `AWS_DEFAULT_REGION`, then the profile's `region`, then the region of
+ * the signed identity document of this EC2 instance. The SDK's own lookup ends by believing whoever answers at
+ * 169.254.169.254.
  *
  * @example
  * ```ts

@@ -24,7 +24,8 @@ export type FromTemporaryCredentialsOptions = StockOptions & GuardKey;
  *   guard: { expectedAccounts: ["111122223333"] },
  * });
  * ```
- * @throws CredentialsProviderError; where the guard refused, one that is also an {@link ImdsGuardError}; errors of STS as they are
+ * @throws CredentialsProviderError; where the guard refused, one that is also an {@link ImdsGuardError}; errors of STS
+ * as they are
  */
 export const fromTemporaryCredentials = (options: FromTemporaryCredentialsOptions): StockProvider => {
   const { guard: _, ...own } = options;

@@ -30,10 +30,22 @@ const SHUT: Environment = {
   AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: undefined,
 };
 
-const STATIC_KEYS = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"];
+const STATIC_KEYS = [
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+  "AWS_SECURITY_TOKEN",
+  "AWS_CREDENTIAL_EXPIRATION",
+];
 
 /** Everything that SDKs prefer to a full URI with a token. */
-const BEFORE_SERVED = [...STATIC_KEYS, "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
+const BEFORE_SERVED = [
+  ...STATIC_KEYS,
+  "AWS_ROLE_ARN",
+  "AWS_WEB_IDENTITY_TOKEN_FILE",
+  "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+  "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+];
 
 /** What has to change in `env`: a value to set, or undefined for a variable to remove. */
 export function environmentChanges(env: Environment, plan: ChildPlan): Environment {
@@ -65,7 +77,9 @@ export function environmentChanges(env: Environment, plan: ChildPlan): Environme
 
 /** `env` with `changes` applied. */
 export function applyChanges(env: Environment, changes: Environment): Record<string, string> {
-  return Object.fromEntries(Object.entries({ ...env, ...changes }).filter((entry): entry is [string, string] => entry[1] !== undefined));
+  return Object.fromEntries(
+    Object.entries({ ...env, ...changes }).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
 }
 
 function remove(changes: Record<string, string | undefined>, names: readonly string[]): void {
@@ -73,7 +87,10 @@ function remove(changes: Record<string, string | undefined>, names: readonly str
 }
 
 function withLoopback(present: string | undefined): string {
-  const hosts = (present ?? "").split(",").map((host) => host.trim()).filter((host) => host !== "");
+  const hosts = (present ?? "")
+    .split(",")
+    .map((host) => host.trim())
+    .filter((host) => host !== "");
   return hosts.includes("*") || hosts.includes("127.0.0.1") ? (present as string) : [...hosts, "127.0.0.1"].join(",");
 }
 

@@ -1,4 +1,7 @@
-/** Copies of the shared config files in which one profile has no credentials, so that a program goes on to those it is served. */
+/**
+ * Copies of the shared config files in which one profile has no credentials, so that a program goes on to those it is
+ * served.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,12 +27,21 @@ export function withoutCredentials(text: string, kind: FileKind, profile: string
     const section = /^\s*\[\s*(.*?)\s*\]/.exec(line);
     if (section) {
       // Every reader that a program may have shall find nothing, whichever forms it understands.
-      selected = profileOf(section[1] as string, kind) === profile || sectionAsRead(section[1] as string, kind) === profile;
+      selected =
+        profileOf(section[1] as string, kind) === profile || sectionAsRead(section[1] as string, kind) === profile;
       dropping = false;
       return true;
     }
     // What continues a setting goes where the setting went.
-    if (!/^[ \t]+\S/.test(line)) dropping = selected && CREDENTIAL_KEYS.includes(line.slice(0, Math.max(0, line.indexOf("="))).trim().toLowerCase());
+    if (!/^[ \t]+\S/.test(line))
+      dropping =
+        selected &&
+        CREDENTIAL_KEYS.includes(
+          line
+            .slice(0, Math.max(0, line.indexOf("=")))
+            .trim()
+            .toLowerCase(),
+        );
     return !dropping;
   });
   return kept.join("\n");

@@ -12,7 +12,8 @@ export type Profiles = Readonly<Record<string, Readonly<Record<string, string | 
  * - `profile-of-instance`: a profile whose source credentials come from IMDS
  * - `instance`: nothing else is configured, so IMDS is what is left
  */
-export type CredentialOrigin = "environment" | "profile" | "profile-of-instance" | "web-identity" | "container" | "instance";
+export type CredentialOrigin =
+  "environment" | "profile" | "profile-of-instance" | "web-identity" | "container" | "instance";
 
 /** Keys of a profile that make it a source of credentials. */
 export const CREDENTIAL_KEYS: readonly string[] = [
@@ -37,7 +38,16 @@ export const CREDENTIAL_KEYS: readonly string[] = [
   "login_session",
 ];
 
-const DECISIVE: readonly string[] = ["aws_access_key_id", "credential_process", "role_arn", "web_identity_token_file", "sso_session", "sso_account_id", "sso_start_url", "login_session"];
+const DECISIVE: readonly string[] = [
+  "aws_access_key_id",
+  "credential_process",
+  "role_arn",
+  "web_identity_token_file",
+  "sso_session",
+  "sso_account_id",
+  "sso_start_url",
+  "login_session",
+];
 
 /**
  * Tells the origin in the order of the chain. `profile` is one that was asked for by name; without it `AWS_PROFILE`

@@ -1,4 +1,7 @@
-/** Serves credentials to programs of this host in the format of the container credentials endpoint, which every AWS SDK can read. */
+/**
+ * Serves credentials to programs of this host in the format of the container credentials endpoint, which every AWS SDK
+ * can read.
+ */
 import { randomBytes } from "node:crypto";
 import { accountOfAccessKey } from "../attest/access-key.js";
 import { isImdsGuardError } from "../errors.js";
@@ -41,7 +44,9 @@ export interface CredentialServer extends LoopbackServer {
 export const REQUESTS_PER_SECOND = 50;
 /** Admitted requests at once, above the average. */
 export const REQUEST_BURST = 200;
-/** Credentials without an end of their own are served with one this far ahead, so that clients come back for newer ones. */
+/**
+ * Credentials without an end of their own are served with one this far ahead, so that clients come back for newer ones.
+ */
 export const ENDLESS_SERVED_MS = 60 * 60_000;
 
 /**
@@ -52,14 +57,20 @@ export const ENDLESS_SERVED_MS = 60 * 60_000;
  * @throws the system's error where the port cannot be had
  */
 export async function startCredentialServer(options: CredentialServerOptions): Promise<CredentialServer> {
-  const { provide, monotonic = () => performance.now(), path = `/${randomBytes(16).toString("base64url")}`, ...rest } = options;
+  const {
+    provide,
+    monotonic = () => performance.now(),
+    path = `/${randomBytes(16).toString("base64url")}`,
+    ...rest
+  } = options;
   const token = randomBytes(32).toString("base64url");
   const withinRate = createRateLimit(REQUESTS_PER_SECOND, REQUEST_BURST, monotonic);
   const server = await startLoopbackServer({
     ...rest,
     path,
     // The rate is counted behind the token: whoever does not have it cannot use it up.
-    admit: ({ headers }) => (sameText(headers.authorization ?? "", token) ? (withinRate() ? undefined : "rate") : "token"),
+    admit: ({ headers }) =>
+      sameText(headers.authorization ?? "", token) ? (withinRate() ? undefined : "rate") : "token",
     reply: () => answer(provide),
   });
   return { ...server, token };
@@ -73,7 +84,13 @@ async function answer(provide: () => Promise<ServableCredentials>): Promise<Repl
     // Only the guard's own messages are known to be free of secrets.
     const known = isImdsGuardError(error);
     const status = known && error.kind !== "unavailable" ? 403 : 503;
-    return { status, body: JSON.stringify({ code: known ? error.code : "Unavailable", message: known ? error.message : "no provider gave credentials" }) };
+    return {
+      status,
+      body: JSON.stringify({
+        code: known ? error.code : "Unavailable",
+        message: known ? error.message : "no provider gave credentials",
+      }),
+    };
   }
 }
 

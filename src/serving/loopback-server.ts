@@ -1,4 +1,7 @@
-/** A small HTTP server for this host alone: one path on 127.0.0.1, GET only, with a limit on everything a caller can hold. */
+/**
+ * A small HTTP server for this host alone: one path on 127.0.0.1, GET only, with a limit on everything a caller can
+ * hold.
+ */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
@@ -51,7 +54,14 @@ export interface LoopbackServer {
   close(): Promise<void>;
 }
 
-const STATUS: Readonly<Record<Rejection, number>> = { peer: 403, host: 403, path: 404, method: 405, token: 401, rate: 429 };
+const STATUS: Readonly<Record<Rejection, number>> = {
+  peer: 403,
+  host: 403,
+  path: 404,
+  method: 405,
+  token: 401,
+  rate: 429,
+};
 
 /**
  * Starts a server on 127.0.0.1.
@@ -80,7 +90,8 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
     (request, response) => void handle(request, response),
   );
   server.on("connection", (socket: Socket) => {
-    const oldest = open.size >= MAX_CONNECTIONS ? (idle.values().next().value ?? open.values().next().value) : undefined;
+    const oldest =
+      open.size >= MAX_CONNECTIONS ? (idle.values().next().value ?? open.values().next().value) : undefined;
     oldest?.destroy();
     open.add(socket);
     idle.add(socket);
@@ -110,8 +121,12 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
 
   function judge(request: IncomingMessage): Rejection | undefined {
     if (!isLoopback(request.socket.remoteAddress ?? "")) return "peer";
-    const hosts = request.rawHeaders.filter((_, index, raw) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === "host");
-    const right = hosts[0] === authority || (options.asLocalhost === true && hosts[0] === authority.replace("127.0.0.1", "localhost"));
+    const hosts = request.rawHeaders.filter(
+      (_, index, raw) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === "host",
+    );
+    const right =
+      hosts[0] === authority ||
+      (options.asLocalhost === true && hosts[0] === authority.replace("127.0.0.1", "localhost"));
     if (hosts.length !== 1 || !right) return "host";
     if (!sameText(request.url ?? "", path)) return "path";
     return request.method === "GET" ? undefined : "method";
@@ -120,7 +135,10 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
   function refuse(response: ServerResponse, reason: Rejection): void {
     onRejected?.(reason);
     const body = JSON.stringify({ code: "Refused", message: REFUSALS[reason] });
-    send(response, STATUS[reason], body, { "Content-Type": "application/json", ...(reason === "method" && { Allow: "GET" }) });
+    send(response, STATUS[reason], body, {
+      "Content-Type": "application/json",
+      ...(reason === "method" && { Allow: "GET" }),
+    });
   }
 
   await new Promise<void>((resolve, reject) => {
@@ -151,6 +169,12 @@ const REFUSALS: Readonly<Record<Rejection, string>> = {
 };
 
 function send(response: ServerResponse, status: number, body: string, headers: Readonly<Record<string, string>>): void {
-  response.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(body), "Cache-Control": "no-store", Connection: "close", "X-Content-Type-Options": "nosniff" });
+  response.writeHead(status, {
+    ...headers,
+    "Content-Length": Buffer.byteLength(body),
+    "Cache-Control": "no-store",
+    Connection: "close",
+    "X-Content-Type-Options": "nosniff",
+  });
   response.end(body);
 }

@@ -1,7 +1,7 @@
 /** Everything a program needs to run under a guard: the decision, credentials that are served, region, environment. */
 import { randomBytes } from "node:crypto";
 import type { Guard, Whereabouts } from "../guard.js";
-import type { ImdsUnavailableError} from "../errors.js";
+import type { ImdsUnavailableError } from "../errors.js";
 import { isImdsGuardError } from "../errors.js";
 import { fromNodeProviderChain } from "../provider/node-chain.js";
 import type { System } from "../system.js";
@@ -22,8 +22,8 @@ export interface PrepareOptions {
   /** Profile that was asked for by name. */
   readonly profile?: string | undefined;
   /**
-   * Which credentials are served. Default `instance`: those that come from IMDS, because the program finds all others by
-   * itself.
+   * Which credentials are served. Default `instance`: those that come from IMDS, because the program finds all others
+   * by itself.
    */
   readonly serve?: "instance" | "all" | "none" | undefined;
   /** Absolute path of the preload for Node.js programs. */
@@ -62,7 +62,10 @@ export async function prepareChild(options: PrepareOptions): Promise<PreparedChi
 
   const named = profile ?? nameIn(system.env);
   const waiting = serving ? await firstLook(guard, profile) : undefined;
-  const region = serving && whereabouts.decision.kind === "contact" ? await regionFor(guard, system.env, profiles[named]) : undefined;
+  const region =
+    serving && whereabouts.decision.kind === "contact"
+      ? await regionFor(guard, system.env, profiles[named])
+      : undefined;
   let server: CredentialServer | undefined;
   let copies: ConfigCopies | undefined;
   const close = async (): Promise<void> => {
@@ -70,13 +73,25 @@ export async function prepareChild(options: PrepareOptions): Promise<PreparedChi
     await server?.close();
   };
   try {
-    if (serving && (origin === "profile" || origin === "profile-of-instance")) copies = copyWithoutCredentials(named, system);
+    if (serving && (origin === "profile" || origin === "profile-of-instance"))
+      copies = copyWithoutCredentials(named, system);
     if (serving) {
       const provide = fromNodeProviderChain({ guard, ...(profile !== undefined && { profile }) });
-      server = await startCredentialServer({ provide: () => provide(), path: `/credentials/${randomBytes(16).toString("base64url")}`, onRejected: options.onRejected });
+      server = await startCredentialServer({
+        provide: () => provide(),
+        path: `/credentials/${randomBytes(16).toString("base64url")}`,
+        onRejected: options.onRejected,
+      });
     }
     const plan: ChildPlan = { profile, region, files: copies, preload, served: server };
-    return { ...whereabouts, origin, served: server !== undefined, waiting, changes: environmentChanges(system.env, plan), close };
+    return {
+      ...whereabouts,
+      origin,
+      served: server !== undefined,
+      waiting,
+      changes: environmentChanges(system.env, plan),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -93,12 +108,18 @@ async function readProfiles(): Promise<Profiles> {
 }
 
 /** Keys that the program will read by itself are held against the expected accounts where that needs nobody's help. */
-async function verifyVisible(guard: Guard, origin: CredentialOrigin, env: Environment, keys: Profiles[string]): Promise<void> {
+async function verifyVisible(
+  guard: Guard,
+  origin: CredentialOrigin,
+  env: Environment,
+  keys: Profiles[string],
+): Promise<void> {
   const [accessKeyId, secretAccessKey, sessionToken] =
     origin === "environment"
       ? [env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_SESSION_TOKEN"]]
       : [keys?.["aws_access_key_id"], keys?.["aws_secret_access_key"], keys?.["aws_session_token"]];
-  if (accessKeyId && secretAccessKey && (origin === "environment" || !keys?.["role_arn"])) await guard.verify({ accessKeyId, secretAccessKey, sessionToken }, origin);
+  if (accessKeyId && secretAccessKey && (origin === "environment" || !keys?.["role_arn"]))
+    await guard.verify({ accessKeyId, secretAccessKey, sessionToken }, origin);
 }
 
 /** Gets credentials once before the program starts: an outage may pass, anything else must not be discovered later. */

@@ -21,10 +21,14 @@ const PASSED_ON: readonly NodeJS.Signals[] = ["SIGTERM", "SIGHUP", "SIGUSR1", "S
 const FROM_TERMINAL: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT"];
 
 /**
- * Runs `command` with this process's standard streams and in its process group, so that job control works as without us.
- * Signals that would end this process reach the program instead, which decides.
+ * Runs `command` with this process's standard streams and in its process group, so that job control works as without
+ * us. Signals that would end this process reach the program instead, which decides.
  */
-export function runProgram(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ran> {
+export function runProgram(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Ran> {
   return new Promise((resolve) => {
     const child = spawn(command, [...args], { env, stdio: "inherit" });
     const onTerminal = process.stdin.isTTY;
@@ -46,7 +50,9 @@ export function runProgram(command: string, args: readonly string[], env: Readon
       const code = error.code ?? "EUNKNOWN";
       finish({ exitCode: code === "ENOENT" ? NOT_FOUND : CANNOT_RUN, failure: code });
     });
-    child.once("exit", (code, signal) => finish({ exitCode: code ?? 128 + (signal === null ? 0 : constants.signals[signal]) }));
+    child.once("exit", (code, signal) =>
+      finish({ exitCode: code ?? 128 + (signal === null ? 0 : constants.signals[signal]) }),
+    );
   });
 }
 

@@ -2,8 +2,8 @@
 import type { System } from "../system.js";
 
 /**
- * Says "ready" to systemd where it asked to be told (`Type=notify`). Node.js has no datagram sockets of the unix family, so
- * this goes through `systemd-notify`, and the unit needs `NotifyAccess=all`.
+ * Says "ready" to systemd where it asked to be told (`Type=notify`). Node.js has no datagram sockets of the unix
+ * family, so this goes through `systemd-notify`, and the unit needs `NotifyAccess=all`.
  * @returns why it could not be said, or undefined
  */
 export async function notifyReady(system: System): Promise<string | undefined> {

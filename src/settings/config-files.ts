@@ -30,7 +30,10 @@ export interface ProfileRead {
  * all of these as "no settings", and a setting that vanishes silently must not open IMDS.
  */
 export async function readProfile(name: string, locations: ConfigFileLocations, system: System): Promise<ProfileRead> {
-  const paths = { config: locate("config", system, locations.configFilepath), credentials: locate("credentials", system, locations.filepath) };
+  const paths = {
+    config: locate("config", system, locations.configFilepath),
+    credentials: locate("credentials", system, locations.filepath),
+  };
   let problem: ImdsGuardSettingsError | undefined;
   let found = false;
   let mentioned = false;
@@ -47,7 +50,11 @@ export async function readProfile(name: string, locations: ConfigFileLocations, 
   // Loading the SDK's loader costs as much as everything else together; without a file there is nothing to load.
   if (!found) return { name, profile: {} };
   const { parseKnownFiles } = await loadIniFiles();
-  const profiles = await parseKnownFiles({ filepath: paths.credentials, configFilepath: paths.config, ignoreCache: true });
+  const profiles = await parseKnownFiles({
+    filepath: paths.credentials,
+    configFilepath: paths.config,
+    ignoreCache: true,
+  });
   return { name, profile: Object.hasOwn(profiles, name) ? (profiles[name] ?? {}) : {} };
 }
 
@@ -98,7 +105,8 @@ export function complaintAbout(bytes: Buffer, kind: FileKind, profile: string): 
 function complaintAboutSection(section: string, kind: FileKind, profile: string): string | undefined {
   const read = sectionAsRead(section, kind);
   // The loader keeps profiles in plain objects: it would write into what every object inherits.
-  if ([section, read].some((name) => name !== undefined && name in Object.prototype)) return `names a profile ${printable(read ?? section)}, which the AWS SDK cannot hold`;
+  if ([section, read].some((name) => name !== undefined && name in Object.prototype))
+    return `names a profile ${printable(read ?? section)}, which the AWS SDK cannot hold`;
   if (read === profile || sectionAsMeant(section, kind) !== profile) return undefined;
   const form = kind === "config" && profile !== "default" ? `[profile ${profile}]` : `[${profile}]`;
   return `means profile ${printable(profile)} in a form that the AWS SDK for JavaScript passes over; it reads ${printable(form)}`;
@@ -125,15 +133,22 @@ export function sectionAsRead(section: string, kind: FileKind): string | undefin
 
 /** The profile that whoever wrote a section had in mind, with any white space and quotes. */
 function sectionAsMeant(section: string, kind: FileKind): string | undefined {
-  const trimmed = section.trim().replace(/^(["'])(.*)\1$/, "$2").trim();
+  const trimmed = section
+    .trim()
+    .replace(/^(["'])(.*)\1$/, "$2")
+    .trim();
   if (kind === "credentials" || trimmed === "default") return trimmed;
   return /^profile\s+(["']?)(.*?)\s*\1$/.exec(trimmed)?.[2]?.trim();
 }
 
 /** The error for a file that exists and cannot be used. */
 export function unusable(path: string, setting: string, complaint: string): ImdsGuardSettingsError {
-  return new ImdsGuardSettingsError("ERR_IMDS_GUARD_CONFIG_FILE", `The shared config file ${printable(path, 200)} cannot be used: ${complaint}`, {
-    evidence: [{ source: path, says: complaint }],
-    advice: `Repair or remove the file, or point ${setting} at another one. Allowed: UTF-8 text of "[profile name]" sections and "name = value" lines, at most 1 MiB.`,
-  });
+  return new ImdsGuardSettingsError(
+    "ERR_IMDS_GUARD_CONFIG_FILE",
+    `The shared config file ${printable(path, 200)} cannot be used: ${complaint}`,
+    {
+      evidence: [{ source: path, says: complaint }],
+      advice: `Repair or remove the file, or point ${setting} at another one. Allowed: UTF-8 text of "[profile name]" sections and "name = value" lines, at most 1 MiB.`,
+    },
+  );
 }

@@ -1,4 +1,7 @@
-/** The settings that a preload needs before the program starts: read at once, without the SDK's loader, which takes its time. */
+/**
+ * The settings that a preload needs before the program starts: read at once, without the SDK's loader, which takes its
+ * time.
+ */
 import type { System } from "../system.js";
 import type { Profile } from "./config-files.js";
 import { complaintAbout, sectionAsRead, sectionOf, unusable } from "./config-files.js";
@@ -11,12 +14,17 @@ import { UNSAID } from "./unsaid.js";
 
 /**
  * Reads the firewall's settings from options, environment and profile.
- * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_SETTING` for a word that is not allowed, `ERR_IMDS_GUARD_CONFIG_FILE` for
+ * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_SETTING` for a word that is not allowed, `ERR_IMDS_GUARD_CONFIG_FILE`
+ * for
  * an unusable file that mentions settings of this package
  */
-export function readEarlySettings(options: Pick<GuardOptions, "firewall" | "firewallAllow">, system: System): EarlySettings {
+export function readEarlySettings(
+  options: Pick<GuardOptions, "firewall" | "firewallAllow">,
+  system: System,
+): EarlySettings {
   const profile = ownKeys(system);
-  const pick = <Name extends keyof EarlySettings>(name: Name): EarlySettings[Name] => (pickSetting(name, options, system.env, profile) as EarlySettings[Name] | undefined) ?? UNSAID[name];
+  const pick = <Name extends keyof EarlySettings>(name: Name): EarlySettings[Name] =>
+    (pickSetting(name, options, system.env, profile) as EarlySettings[Name] | undefined) ?? UNSAID[name];
   return {
     firewall: pick("firewall"),
     firewallAllow: pick("firewallAllow"),
@@ -42,7 +50,9 @@ function ownKeys(system: System): Profile {
   return keys;
 }
 
-/** Sections of the config file are `[profile name]`, but for the default; those of the credentials file are `[name]`. */
+/**
+ * Sections of the config file are `[profile name]`, but for the default; those of the credentials file are `[name]`.
+ */
 function keysOf(text: string, name: string, kind: FileKind): Record<string, string> {
   const keys: Record<string, string> = {};
   let selected = false;

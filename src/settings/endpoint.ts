@@ -56,7 +56,8 @@ function parseAuthority(authority: string): Endpoint | EndpointProblem {
   const ip = parseIp(host);
   if (ip) return { host, kind: "address", port, loopback: isLoopback(host) };
   // What ends in a number is an address to every URL parser and resolver (WHATWG "ends in a number"), so it is no name.
-  if (/(^|\.)(0x[0-9a-f]*|\d+)\.?$/.test(host)) return { problem: "its host is an address in decimal, octal, hexadecimal or short form" };
+  if (/(^|\.)(0x[0-9a-f]*|\d+)\.?$/.test(host))
+    return { problem: "its host is an address in decimal, octal, hexadecimal or short form" };
   const name = host.endsWith(".") ? host.slice(0, -1) : host;
   if (!HOST_NAME.test(name)) return { problem: host === "" ? "it has no host" : "its host name is malformed" };
   return { host: name, kind: "name", port, loopback: name === "localhost" || name.endsWith(".localhost") };

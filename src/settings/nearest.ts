@@ -1,6 +1,9 @@
 /** Finds the word a user probably meant. */
 
-/** The nearest of `words` to `word` within a third of its length and six edits, upper and lower case being the same; or undefined. */
+/**
+ * The nearest of `words` to `word` within a third of its length and six edits, upper and lower case being the same; or
+ * undefined.
+ */
 export function nearest(word: string, words: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.min(6, Math.max(2, Math.floor(word.length / 3))) + 1;

@@ -27,7 +27,8 @@ export type AttestationMode = "auto" | "required" | "off";
  * ```ts
  * import { ALLOW_WORDS, type AllowWord, installFirewall } from "imds-guard/firewall";
  * const wanted = (process.env["LET_PASS"] ?? "").split(",");
- * installFirewall({ allow: wanted.filter((word): word is AllowWord => (ALLOW_WORDS as readonly string[]).includes(word)) });
+ * const known: readonly string[] = ALLOW_WORDS;
+ * installFirewall({ allow: wanted.filter((word): word is AllowWord => known.includes(word)) });
  * ```
  */
 export const ALLOW_WORDS = ["gcp", "azure", "openstack", "ecs", "eks", "dns", "ntp"] as const;
@@ -44,13 +45,21 @@ export type EventFormat = (typeof EVENT_FORMATS)[number];
 /** What to do with credentials whose account cannot be told while `expectedAccounts` is set. */
 export type OnUnknownAccount = "refuse" | "allow";
 
-/** Options of {@link createGuard} and of the `guard` key of every provider. Each is also an environment variable and a profile key. */
+/**
+ * Options of {@link createGuard} and of the `guard` key of every provider. Each is also an environment variable and a
+ * profile key.
+ */
 export interface GuardOptions {
   /** `IMDS_GUARD_MODE`, `imds_guard_mode`. Default `ec2-only`. `deny` wins from whichever source it comes. */
   readonly mode?: Mode | undefined;
-  /** `IMDS_GUARD_ATTESTATION`, `imds_guard_attestation`. Default `auto`. `required` wins from whichever source it comes. */
+  /**
+   * `IMDS_GUARD_ATTESTATION`, `imds_guard_attestation`. Default `auto`. `required` wins from whichever source it comes.
+   */
   readonly attestation?: AttestationMode | undefined;
-  /** AWS account ids, 12 digits. Credentials of any other account are refused, from every link of the chain. Default: none expected. */
+  /**
+   * AWS account ids, 12 digits. Credentials of any other account are refused, from every link of the chain. Default:
+   * none expected.
+   */
   readonly expectedAccounts?: readonly string[] | undefined;
   /** Names of instance roles that may be used. Default: any. */
   readonly expectedRoles?: readonly string[] | undefined;
@@ -60,7 +69,10 @@ export interface GuardOptions {
   readonly onUnknownAccount?: OnUnknownAccount | undefined;
   /** Ask STS GetCallerIdentity, over TLS, once for each new key. Default `off`. */
   readonly verifyWithSts?: "on" | "off" | undefined;
-  /** Region -> PEM certificate or public key, for regions this package has no key of. Environment and profile: `region=path,...`. */
+  /**
+   * Region -> PEM certificate or public key, for regions this package has no key of. Environment and profile:
+   * `region=path,...`.
+   */
   readonly certificates?: Readonly<Record<string, string>> | undefined;
   /** Own endpoint, `http://<literal address or host name>[:port]`. Honoured with `mode: "allow"`, or on loopback. */
   readonly endpoint?: string | undefined;
@@ -75,19 +87,22 @@ export interface GuardOptions {
   /** Name of the role to ask for, instead of the one that IMDS lists. AWS: `AWS_EC2_INSTANCE_PROFILE_NAME`. */
   readonly ec2InstanceProfileName?: string | undefined;
   /**
-   * What the firewall of this process does with other connections to metadata services. Default `block`, which wins from
-   * whichever source it comes. Matters only where the firewall is installed: by the preload, or by code.
+   * What the firewall of this process does with other connections to metadata services. Default `block`, which wins
+   * from whichever source it comes. Matters only where the firewall is installed: by the preload, or by code.
    */
   readonly firewall?: "block" | "report" | "off" | undefined;
-  /** Link-local services that the firewall lets pass: `gcp`, `azure`, `openstack`, `ecs`, `eks`, `dns`, `ntp`. Default: none. */
+  /**
+   * Link-local services that the firewall lets pass: `gcp`, `azure`, `openstack`, `ecs`, `eks`, `dns`, `ntp`. Default:
+   * none.
+   */
   readonly firewallAllow?: readonly AllowWord[] | undefined;
   /** Least severity of events that are printed on stderr. Default `warning`. */
   readonly log?: Severity | "off" | undefined;
   /** File that receives every event as a JSON line. Default: none. */
   readonly eventsFile?: string | undefined;
   /**
-   * What a line of `eventsFile` is: `json` (default), the event as `onEvent` gets it; `ecs`, a document of the Elastic Common
-   * Schema; `ocsf`, an event of the Open Cybersecurity Schema Framework.
+   * What a line of `eventsFile` is: `json` (default), the event as `onEvent` gets it; `ecs`, a document of the Elastic
+   * Common Schema; `ocsf`, an event of the Open Cybersecurity Schema Framework.
    */
   readonly eventFormat?: EventFormat | undefined;
   /**

@@ -18,7 +18,10 @@ export interface Resolved {
   readonly eventsFile: string | undefined;
   readonly eventFormat: EventFormat;
   readonly telemetry: "opentelemetry" | "off";
-  /** A shared config file or a setting of AWS's own that cannot be used: IMDS is refused, other links of a chain are not affected. */
+  /**
+   * A shared config file or a setting of AWS's own that cannot be used: IMDS is refused, other links of a chain are not
+   * affected.
+   */
   readonly problem: ImdsGuardSettingsError | undefined;
 }
 
@@ -54,9 +57,12 @@ export function checkOptions(options: GuardOptions): void {
       throw invalidArgument("guard", name, `${near === undefined ? "" : `did you mean ${near}? `}${names.join(", ")}`);
     }
   }
-  if (options.profile !== undefined && typeof options.profile !== "string") throw invalidArgument("guard.profile", options.profile, "a profile name");
-  if (options.onEvent !== undefined && typeof options.onEvent !== "function") throw invalidArgument("guard.onEvent", options.onEvent, "a function");
-  if (options.logger !== undefined && !isRecord(options.logger)) throw invalidArgument("guard.logger", options.logger, "an object with debug, info, warn and error");
+  if (options.profile !== undefined && typeof options.profile !== "string")
+    throw invalidArgument("guard.profile", options.profile, "a profile name");
+  if (options.onEvent !== undefined && typeof options.onEvent !== "function")
+    throw invalidArgument("guard.onEvent", options.onEvent, "a function");
+  if (options.logger !== undefined && !isRecord(options.logger))
+    throw invalidArgument("guard.logger", options.logger, "an object with debug, info, warn and error");
 }
 
 function isRecord(value: unknown): boolean {
@@ -68,7 +74,11 @@ function isRecord(value: unknown): boolean {
  * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_SETTING` naming setting, value and allowed words; and
  * `ERR_IMDS_GUARD_CONFIG_FILE` when an unusable file mentions settings of this package.
  */
-export async function resolveSettings(options: GuardOptions, system: System, locations: ConfigFileLocations = {}): Promise<Resolved> {
+export async function resolveSettings(
+  options: GuardOptions,
+  system: System,
+  locations: ConfigFileLocations = {},
+): Promise<Resolved> {
   const read = await readProfile(options.profile || system.env["AWS_PROFILE"] || "default", locations, system);
   if (read.problem && read.mentionsGuard === true) throw read.problem;
   rejectUnknownNames(system, read);
@@ -95,7 +105,8 @@ export async function resolveSettings(options: GuardOptions, system: System, loc
     endpointMode: aws.endpointMode,
     disabledBy: disabledBy(system.env, read.profile),
     roleName: pick("ec2InstanceProfileName", aws.roleName),
-    configuredRegion: system.env["AWS_REGION"] || system.env["AWS_DEFAULT_REGION"] || read.profile["region"] || undefined,
+    configuredRegion:
+      system.env["AWS_REGION"] || system.env["AWS_DEFAULT_REGION"] || read.profile["region"] || undefined,
     firewall: pick("firewall", "block"),
     firewallAllow: pick("firewallAllow", []),
     probe: pick("probe", "on"),
@@ -133,7 +144,10 @@ function candidates(name: SettingName, options: GuardOptions, env: System["env"]
   const setting = SETTINGS.find((candidate) => candidate.name === name) as SettingSpec;
   const found: Candidate[] = [];
   if (options[name] !== undefined) found.push({ source: "option", written: `guard.${name}`, value: options[name] });
-  for (const [source, written, text] of [["environment", setting.env, env[setting.env]], ["profile", setting.key, profile[setting.key]]] as const) {
+  for (const [source, written, text] of [
+    ["environment", setting.env, env[setting.env]],
+    ["profile", setting.key, profile[setting.key]],
+  ] as const) {
     if (text === undefined || text === "") continue;
     const parsed = parseSetting(setting, setting.read(text));
     if ("allowed" in parsed) throw wrong(written, text, parsed.allowed);
@@ -147,12 +161,20 @@ function choose(name: SettingName, found: readonly Candidate[]): Candidate {
   const strictest = STRICTEST[name];
   if (strictest !== undefined) return found.find((candidate) => candidate.value === strictest) ?? first;
   if (!INTERSECTED.includes(name)) return first;
-  const common = found.slice(1).reduce((left, { value }) => left.filter((item) => (value as string[]).includes(item)), first.value as string[]);
+  const common = found
+    .slice(1)
+    .reduce((left, { value }) => left.filter((item) => (value as string[]).includes(item)), first.value as string[]);
   if (common.length === 0) {
-    const lists = found.map((candidate) => `${candidate.written} = ${(candidate.value as string[]).join(",")}`).join("; ");
-    throw new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", `Nothing is left of ${name}: its sources have no entry in common (${lists})`, {
-      advice: "Each source of an expected list can only narrow the others. Make them agree on at least one entry.",
-    });
+    const lists = found
+      .map((candidate) => `${candidate.written} = ${(candidate.value as string[]).join(",")}`)
+      .join("; ");
+    throw new ImdsGuardSettingsError(
+      "ERR_IMDS_GUARD_SETTING",
+      `Nothing is left of ${name}: its sources have no entry in common (${lists})`,
+      {
+        advice: "Each source of an expected list can only narrow the others. Make them agree on at least one entry.",
+      },
+    );
   }
   return { ...first, value: common };
 }
@@ -161,20 +183,32 @@ function choose(name: SettingName, found: readonly Candidate[]): Candidate {
 function rejectUnknownNames({ env, platform }: System, read: ProfileRead): void {
   // Windows does not tell the case of variables apart.
   const names = Object.keys(env).map((name) => (platform === "win32" ? name.toUpperCase() : name));
-  reject(names.filter((name) => name.slice(0, 11).toUpperCase() === "IMDS_GUARD_"), SETTINGS.map((setting) => setting.env), "environment variable");
+  reject(
+    names.filter((name) => name.slice(0, 11).toUpperCase() === "IMDS_GUARD_"),
+    SETTINGS.map((setting) => setting.env),
+    "environment variable",
+  );
   // "s3.imds_guard_mode" is how the loader names a key in the block of another.
   const keys = Object.keys(read.profile).filter((name) => /(^|\.)imds[_-]?guard/i.test(name));
-  reject(keys, SETTINGS.map((setting) => setting.key), `key of profile ${read.name}`);
+  reject(
+    keys,
+    SETTINGS.map((setting) => setting.key),
+    `key of profile ${read.name}`,
+  );
 }
 
 function reject(given: readonly string[], known: readonly string[], what: string): void {
   const unknown = given.find((name) => !known.includes(name));
   if (unknown === undefined) return;
   const near = nearest(unknown, known);
-  throw new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", `${printable(unknown)} is no known ${what}${near === undefined ? "" : `; did you mean ${near}?`}`, {
-    evidence: [{ source: unknown, says: "not a setting of imds-guard" }],
-    advice: `Remove or correct it. Known: ${known.join(", ")}.`,
-  });
+  throw new ImdsGuardSettingsError(
+    "ERR_IMDS_GUARD_SETTING",
+    `${printable(unknown)} is no known ${what}${near === undefined ? "" : `; did you mean ${near}?`}`,
+    {
+      evidence: [{ source: unknown, says: "not a setting of imds-guard" }],
+      advice: `Remove or correct it. Known: ${known.join(", ")}.`,
+    },
+  );
 }
 
 function wrong(written: string, text: string, allowed: string, cause?: unknown): ImdsGuardSettingsError {
@@ -193,7 +227,11 @@ const AWS = {
   roleName: ["AWS_EC2_INSTANCE_PROFILE_NAME", "ec2_instance_profile_name"],
 } as const;
 
-function awsSetting(which: keyof typeof AWS, env: System["env"], profile: Profile): { written: string; text: string } | undefined {
+function awsSetting(
+  which: keyof typeof AWS,
+  env: System["env"],
+  profile: Profile,
+): { written: string; text: string } | undefined {
   const [variable, key] = AWS[which];
   const fromEnv = env[variable];
   if (fromEnv !== undefined && fromEnv !== "") return { written: variable, text: fromEnv };
@@ -211,7 +249,11 @@ interface AwsSettings {
 /** AWS's settings are no business of the other links of a chain: a wrong one shuts IMDS and leaves them alone. */
 function awsSettings(env: System["env"], profile: Profile): AwsSettings {
   try {
-    return { override: awsEndpoint(env, profile), endpointMode: awsEndpointMode(env, profile), roleName: awsRoleName(env, profile) };
+    return {
+      override: awsEndpoint(env, profile),
+      endpointMode: awsEndpointMode(env, profile),
+      roleName: awsRoleName(env, profile),
+    };
   } catch (error) {
     if (!(error instanceof ImdsGuardSettingsError)) throw error;
     return { override: undefined, endpointMode: "IPv4", roleName: undefined, problem: error };
@@ -220,7 +262,8 @@ function awsSettings(env: System["env"], profile: Profile): AwsSettings {
 
 function ownEndpoint(text: string | undefined, source: SettingSource | undefined): EndpointOverride | undefined {
   if (text === undefined) return undefined;
-  const setting = source === "option" ? "guard.endpoint" : source === "environment" ? "IMDS_GUARD_ENDPOINT" : "imds_guard_endpoint";
+  const setting =
+    source === "option" ? "guard.endpoint" : source === "environment" ? "IMDS_GUARD_ENDPOINT" : "imds_guard_endpoint";
   return { endpoint: parseEndpoint(text) as Endpoint, owner: "guard", setting };
 }
 
@@ -244,7 +287,8 @@ function awsEndpointMode(env: System["env"], profile: Profile): "IPv4" | "IPv6" 
 function disabledBy(env: System["env"], profile: Profile): string | undefined {
   const [variable, key] = AWS.disabled;
   // Either source disables: `false` in the environment does not re-open what the profile has shut.
-  const shuts = (text: string | undefined) => text !== undefined && text !== "" && text.trim().toLowerCase() !== "false";
+  const shuts = (text: string | undefined) =>
+    text !== undefined && text !== "" && text.trim().toLowerCase() !== "false";
   if (shuts(env[variable])) return variable;
   return shuts(profile[key]) ? key : undefined;
 }
@@ -257,13 +301,18 @@ function awsRoleName(env: System["env"], profile: Profile): string | undefined {
   return name;
 }
 
-function readCertificates(given: Readonly<Record<string, string>>, source: SettingSource | undefined, system: System): ReadonlyMap<string, string> {
+function readCertificates(
+  given: Readonly<Record<string, string>>,
+  source: SettingSource | undefined,
+  system: System,
+): ReadonlyMap<string, string> {
   if (source === undefined || source === "option") return new Map(Object.entries(given));
   const written = source === "environment" ? "IMDS_GUARD_CERTIFICATES" : "imds_guard_certificates";
   return new Map(
     Object.entries(given).map(([region, path]) => {
       const read = system.readFile(path, MAX_PEM_FILE);
-      if (read.kind !== "content") throw wrong(written, path, `readable PEM files of at most 64 KiB (${region}: ${read.kind})`);
+      if (read.kind !== "content")
+        throw wrong(written, path, `readable PEM files of at most 64 KiB (${region}: ${read.kind})`);
       return [region, read.bytes.toString("latin1")];
     }),
   );

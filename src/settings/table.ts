@@ -40,7 +40,8 @@ function integer(min: number, max: number, unit: string): Pick<SettingSpec, "all
   return {
     allowed: `a whole number from ${min} to ${max}${unit}`,
     read: (text) => (/^\s*\d{1,9}\s*$/.test(text) ? Number(text) : text),
-    check: (value) => (Number.isInteger(value) && (value as number) >= min && (value as number) <= max ? value : INVALID),
+    check: (value) =>
+      Number.isInteger(value) && (value as number) >= min && (value as number) <= max ? value : INVALID,
   };
 }
 
@@ -50,13 +51,19 @@ function list(form: string, isItem: (text: string) => boolean): Pick<SettingSpec
     read: (text) => text.split(",").map((part) => part.trim()),
     check: (value) => {
       if (!Array.isArray(value) || value.length === 0 || value.length > 256) return INVALID;
-      return value.every((entry) => typeof entry === "string" && isItem(entry)) ? [...new Set(value as string[])] : INVALID;
+      return value.every((entry) => typeof entry === "string" && isItem(entry))
+        ? [...new Set(value as string[])]
+        : INVALID;
     },
   };
 }
 
 function text(allowed: string, form: RegExp): Pick<SettingSpec, "allowed" | "read" | "check"> {
-  return { allowed, read: (value) => value.trim(), check: (value) => (typeof value === "string" && form.test(value) ? value : INVALID) };
+  return {
+    allowed,
+    read: (value) => value.trim(),
+    check: (value) => (typeof value === "string" && form.test(value) ? value : INVALID),
+  };
 }
 
 /** Role and instance profile names: IAM API, `[\w+=,.@-]+`, at most 64 and 128 characters; never a path step. */
@@ -73,12 +80,16 @@ const CERTIFICATES: Pick<SettingSpec, "allowed" | "read" | "check"> = {
   allowed: "region=path pairs separated by commas (in code: an object of region: PEM text)",
   read: (value) => {
     const pairs = value.split(",").map((pair) => /^\s*([^=\s]+)\s*=\s*(.*\S)\s*$/.exec(pair));
-    return pairs.every((pair) => pair !== null) ? (Object.fromEntries(pairs.map((pair) => [pair[1], pair[2]] as const)) as unknown) : value;
+    return pairs.every((pair) => pair !== null)
+      ? (Object.fromEntries(pairs.map((pair) => [pair[1], pair[2]] as const)) as unknown)
+      : value;
   },
   check: (value) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) return INVALID;
     const entries = Object.entries(value);
-    return entries.every(([region, pem]) => isRegionName(region) && typeof pem === "string" && pem !== "") ? value : INVALID;
+    return entries.every(([region, pem]) => isRegionName(region) && typeof pem === "string" && pem !== "")
+      ? value
+      : INVALID;
   },
 };
 
@@ -88,8 +99,14 @@ const SWITCH = ["on", "off"];
 export const SETTINGS: readonly SettingSpec[] = [
   spec("mode", words(["ec2-only", "allow", "deny"])),
   spec("attestation", words(["auto", "required", "off"])),
-  spec("expectedAccounts", list("12-digit AWS account ids", (text) => /^\d{12}$/.test(text))),
-  spec("expectedRoles", list("role names", (text) => ROLE_NAME.test(text))),
+  spec(
+    "expectedAccounts",
+    list("12-digit AWS account ids", (text) => /^\d{12}$/.test(text)),
+  ),
+  spec(
+    "expectedRoles",
+    list("role names", (text) => ROLE_NAME.test(text)),
+  ),
   spec("expectedRegions", list("region names", isRegionName)),
   spec("onUnknownAccount", words(["refuse", "allow"])),
   spec("verifyWithSts", words(SWITCH)),
@@ -100,7 +117,10 @@ export const SETTINGS: readonly SettingSpec[] = [
   spec("maxRetries", integer(0, 2, "")),
   spec("ec2InstanceProfileName", text("an instance profile or role name", ROLE_NAME)),
   spec("firewall", words(["block", "report", "off"])),
-  spec("firewallAllow", list(`words out of ${ALLOW_WORDS.join(", ")}`, (word) => (ALLOW_WORDS as readonly string[]).includes(word))),
+  spec(
+    "firewallAllow",
+    list(`words out of ${ALLOW_WORDS.join(", ")}`, (word) => (ALLOW_WORDS as readonly string[]).includes(word)),
+  ),
   spec("log", words(["info", "notice", "warning", "error", "critical", "off"])),
   spec("eventsFile", text("a file path", /^[^\0]{1,4096}$/)),
   spec("eventFormat", words(EVENT_FORMATS)),

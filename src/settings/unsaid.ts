@@ -12,7 +12,14 @@ export interface EarlySettings extends Pick<Settings, "firewall" | "firewallAllo
 }
 
 /** The defaults. They are the strictest, so that they hold too where what was said cannot be understood. */
-export const UNSAID: EarlySettings = { firewall: "block", firewallAllow: [], log: "warning", eventsFile: undefined, eventFormat: "json", telemetry: "off" };
+export const UNSAID: EarlySettings = {
+  firewall: "block",
+  firewallAllow: [],
+  log: "warning",
+  eventsFile: undefined,
+  eventFormat: "json",
+  telemetry: "off",
+};
 
 /** Their variables. */
 export const VARIABLES: Readonly<Record<keyof EarlySettings, string>> = {
@@ -24,7 +31,10 @@ export const VARIABLES: Readonly<Record<keyof EarlySettings, string>> = {
   telemetry: "IMDS_GUARD_TELEMETRY",
 };
 
-/** Whether neither these variables nor a shared config file say anything; children are handed down the default for the firewall, which is nothing new. */
+/**
+ * Whether neither these variables nor a shared config file say anything; children are handed down the default for the
+ * firewall, which is nothing new.
+ */
 export function nothingSaid(system: System): boolean {
   for (const setting of Object.keys(VARIABLES) as (keyof EarlySettings)[]) {
     const text = system.env[VARIABLES[setting]];

@@ -7,18 +7,34 @@ import { page } from "../../attack/page.mjs";
 import { planOf } from "../../attack/plan.mjs";
 import { accessKeyIdFor } from "../support/access-keys.mjs";
 
-const told = { values: [] as string[], events: ["imds.refused_not_ec2"], earlier: [], ms: 5, growth: 1_000, unhandled: 0 };
+const told = {
+  values: [] as string[],
+  events: ["imds.refused_not_ec2"],
+  earlier: [],
+  ms: 5,
+  growth: 1_000,
+  unhandled: 0,
+};
 const doorOf = (name: string) => ENTRIES.find((entry) => entry.name === name)!;
 const judged = (change: object, door = "chain", host = "ec2-nitro", attack = {}) =>
   cellOf({ kind: "content", name: "x", ...attack }, host, doorOf(door), { ...told, ...change }, true);
-const missedBy = (cell: ReturnType<typeof judged>) => goalsOf([cell]).filter(({ met }) => !met).map(({ what }) => what.split(" ")[0]);
+const missedBy = (cell: ReturnType<typeof judged>) =>
+  goalsOf([cell])
+    .filter(({ met }) => !met)
+    .map(({ what }) => what.split(" ")[0]);
 
 describe("a cell", () => {
   test.each([
     ["an error of the guard", { code: "ERR_IMDS_NOT_EC2" }, "chain", "refused", []],
     ["the instance's own key", { values: [accessKeyIdFor(RIGHTFUL.account)] }, "chain", "rightful", []],
     ["a stranger's key", { values: [accessKeyIdFor("666666666666")] }, "chain", "credentials", ["credentials,"]],
-    ["a stranger's key before an error", { values: [accessKeyIdFor("666666666666")], code: "ERR_IMDS_TIMEOUT" }, "exec", "credentials", ["credentials,"]],
+    [
+      "a stranger's key before an error",
+      { values: [accessKeyIdFor("666666666666")], code: "ERR_IMDS_TIMEOUT" },
+      "exec",
+      "credentials",
+      ["credentials,"],
+    ],
     ["a key that encodes no account", { values: ["AKIAIOSFODNN7EXAMPLE"] }, "preload", "credentials", ["credentials,"]],
     ["a stranger's region", { values: ["us-east-1"] }, "region", "region", ["credentials,"]],
     ["a stranger's instance", { values: ["i-0bad0bad0bad0bad0"] }, "metadata", "metadata", ["credentials,"]],
@@ -37,7 +53,9 @@ describe("a cell", () => {
   });
 
   test("of a client that died is a hang", () => {
-    expect(missedBy(cellOf({ kind: "content", name: "x" }, "laptop", doorOf("chain"), undefined, true))).toContain("hangs");
+    expect(missedBy(cellOf({ kind: "content", name: "x" }, "laptop", doorOf("chain"), undefined, true))).toContain(
+      "hangs",
+    );
   });
 
   test("may rest on what a long-lived guard told before only where nothing is asked", () => {
@@ -50,15 +68,21 @@ describe("a cell", () => {
   test("is conceded only at the door that the settings leave open", () => {
     const attack = { concedes: { metadata: "no proof is asked for" } };
     expect(judged({ values: ["i-0bad0bad0bad0bad0"] }, "metadata", "ec2-nitro", attack).status).toBe("conceded");
-    expect(judged({ values: [accessKeyIdFor("666666666666")] }, "chain", "ec2-nitro", attack).status).toBe("credentials");
+    expect(judged({ values: [accessKeyIdFor("666666666666")] }, "chain", "ec2-nitro", attack).status).toBe(
+      "credentials",
+    );
   });
 
   test("off EC2 counts packets", () => {
-    expect(missedBy({ ...judged({ code: "ERR_IMDS_NOT_EC2" }, "chain", "laptop"), connections: 1, datagrams: 0 })).toEqual(["cells"]);
+    expect(
+      missedBy({ ...judged({ code: "ERR_IMDS_NOT_EC2" }, "chain", "laptop"), connections: 1, datagrams: 0 }),
+    ).toEqual(["cells"]);
   });
 
   test("of a genuine host that was refused is a miss", () => {
-    expect(missedBy(judged({ code: "ERR_IMDS_TIMEOUT" }, "chain", "ec2-nitro", { kind: "genuine" }))).toEqual(["false"]);
+    expect(missedBy(judged({ code: "ERR_IMDS_TIMEOUT" }, "chain", "ec2-nitro", { kind: "genuine" }))).toEqual([
+      "false",
+    ]);
   });
 });
 

@@ -52,9 +52,16 @@ describe("accountOfAccessKey", () => {
 
   test("every account comes back, whatever the other 39 bits are", () => {
     fc.assert(
-      fc.property(fc.bigInt({ min: 0n, max: 999_999_999_999n }), rest, fc.constantFrom("AKIA", "ASIA"), (account, low, prefix) => {
-        expect(accountOfAccessKey(`${prefix}${encode(account, low)}`)).toEqual(known(String(account).padStart(12, "0")));
-      }),
+      fc.property(
+        fc.bigInt({ min: 0n, max: 999_999_999_999n }),
+        rest,
+        fc.constantFrom("AKIA", "ASIA"),
+        (account, low, prefix) => {
+          expect(accountOfAccessKey(`${prefix}${encode(account, low)}`)).toEqual(
+            known(String(account).padStart(12, "0")),
+          );
+        },
+      ),
       { numRuns: 2_000 },
     );
   });
@@ -101,7 +108,7 @@ describe("maskAccessKeyId", () => {
     ["ASIAQAAAAAAAGMKEM7X5", "ASIA************M7X5"],
     ["ASIARTESTID", "****"],
     ["", "****"],
-    ["A\u0007IA\nAAAAAAAGMKEM\"X\u20ac", "A?IA************M?X?"],
+    ['A\u0007IA\nAAAAAAAGMKEM"X\u20ac', "A?IA************M?X?"],
   ])("%j", (id, masked) => {
     expect(maskAccessKeyId(id)).toBe(masked);
   });

@@ -7,7 +7,8 @@ import { fc } from "../support/properties.js";
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex");
 const nested = (depth: number): Buffer => (depth === 1 ? integer(1) : sequence(nested(depth - 1)));
-const nestedIndefinitely = (depth: number): Buffer => (depth === 1 ? integer(1) : indefinite(0x30, nestedIndefinitely(depth - 1)));
+const nestedIndefinitely = (depth: number): Buffer =>
+  depth === 1 ? integer(1) : indefinite(0x30, nestedIndefinitely(depth - 1));
 
 describe("readBer", () => {
   test.each([
@@ -77,12 +78,21 @@ describe("readBer", () => {
     const { tree } = fc.letrec<{ tree: Tree }>((tie) => ({
       tree: fc.oneof(
         { maxDepth: 8 },
-        fc.record({ tag: fc.constantFrom(0x02, 0x04, 0x06, 0x13, 0x80, 0x9e), leaf: fc.uint8Array({ maxLength: 300 }) }),
-        fc.record({ tag: fc.constantFrom(0x24, 0x30, 0x31, 0xa0, 0xa3), open: fc.boolean(), children: fc.array(tie("tree"), { maxLength: 4 }) }),
+        fc.record({
+          tag: fc.constantFrom(0x02, 0x04, 0x06, 0x13, 0x80, 0x9e),
+          leaf: fc.uint8Array({ maxLength: 300 }),
+        }),
+        fc.record({
+          tag: fc.constantFrom(0x24, 0x30, 0x31, 0xa0, 0xa3),
+          open: fc.boolean(),
+          children: fc.array(tie("tree"), { maxLength: 4 }),
+        }),
       ),
     }));
     const write = (node: Tree): Buffer =>
-      "leaf" in node ? tlv(node.tag, Buffer.from(node.leaf)) : (node.open ? indefinite : tlv)(node.tag, ...node.children.map(write));
+      "leaf" in node
+        ? tlv(node.tag, Buffer.from(node.leaf))
+        : (node.open ? indefinite : tlv)(node.tag, ...node.children.map(write));
     const check = (element: ReturnType<typeof readBer>, node: Tree): void => {
       expect(element.tag).toBe(node.tag);
       if ("leaf" in node) expect(element.body).toEqual(Buffer.from(node.leaf));

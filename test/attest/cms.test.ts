@@ -3,7 +3,23 @@ import { createHash, createPublicKey, generateKeyPairSync, sign } from "node:cry
 import { describe, expect, test } from "vitest";
 import { readSignedIdentity, verifySignedIdentity } from "../../src/attest/cms.js";
 import type { MessageOverrides } from "../support/identity-signer.mjs";
-import { OID, algorithm, attribute, buildMessage, createSigner, documentText, indefinite, integer, nothing, octets, oid, sequence, set, tlv, toBody } from "../support/identity-signer.mjs";
+import {
+  OID,
+  algorithm,
+  attribute,
+  buildMessage,
+  createSigner,
+  documentText,
+  indefinite,
+  integer,
+  nothing,
+  octets,
+  oid,
+  sequence,
+  set,
+  tlv,
+  toBody,
+} from "../support/identity-signer.mjs";
 import { outcomeOf } from "./outcome.js";
 
 const signer = createSigner();
@@ -26,13 +42,26 @@ describe("readSignedIdentity", () => {
   const genuine: readonly [string, MessageOverrides][] = [
     ["indefinite lengths, constructed content, digest without parameters (2026)", {}],
     ["NULL parameters (2021)", { digestAlgorithm: withNull }],
-    ["rsaEncryption and no algorithm protection (2017)", { digestAlgorithm: withNull, signatureAlgorithm: algorithm(OID.rsaEncryption), attributes: [contentType, signingTime(0x17, "180509123103Z"), messageDigest] }],
+    [
+      "rsaEncryption and no algorithm protection (2017)",
+      {
+        digestAlgorithm: withNull,
+        signatureAlgorithm: algorithm(OID.rsaEncryption),
+        attributes: [contentType, signingTime(0x17, "180509123103Z"), messageDigest],
+      },
+    ],
     ["primitive content", { primitive: true }],
     ["definite lengths", { definite: true }],
     ["definite lengths and primitive content", { definite: true, primitive: true }],
-    ["content in pieces", { content: indefinite(0x24, octets(Buffer.from(text.slice(0, 100))), octets(Buffer.from(text.slice(100)))) }],
+    [
+      "content in pieces",
+      { content: indefinite(0x24, octets(Buffer.from(text.slice(0, 100))), octets(Buffer.from(text.slice(100)))) },
+    ],
     ["no signing time", { attributes: [contentType, messageDigest] }],
-    ["an attribute of a kind not seen yet", { attributes: [contentType, messageDigest, attribute("1.2.840.113549.1.9.99", integer(1))] }],
+    [
+      "an attribute of a kind not seen yet",
+      { attributes: [contentType, messageDigest, attribute("1.2.840.113549.1.9.99", integer(1))] },
+    ],
   ];
 
   test.each(genuine)("reads and verifies %s", (_, overrides) => {
@@ -53,7 +82,11 @@ describe("readSignedIdentity", () => {
     ["another type of message", { messageType: oid(OID.data) }, "content-info"],
     ["a message of three parts", { message: sequence(oid(OID.signedData), tlv(0xa0), nothing()) }, "content-info"],
     ["a wrapper of another tag", { message: sequence(oid(OID.signedData), tlv(0xa1, sequence())) }, "content-info"],
-    ["two messages in the wrapper", { message: sequence(oid(OID.signedData), tlv(0xa0, sequence(), sequence())) }, "content-info"],
+    [
+      "two messages in the wrapper",
+      { message: sequence(oid(OID.signedData), tlv(0xa0, sequence(), sequence())) },
+      "content-info",
+    ],
     ["SignedData that is a set", { signedData: set() }, "signed-data"],
     ["SignedData of three parts", { signers: none }, "signed-data"],
     ["certificates", { certificates: tlv(0xa0, sequence()) }, "certificates-embedded"],
@@ -65,8 +98,16 @@ describe("readSignedIdentity", () => {
     ["no digest algorithm", { digestAlgorithms: set() }, "digest-algorithms"],
     ["two digest algorithms", { digestAlgorithms: set(digest256, algorithm(OID.sha1)) }, "digest-algorithms"],
     ["SHA-1 as digest algorithm", { digestAlgorithms: set(algorithm(OID.sha1)) }, "digest-algorithms"],
-    ["digest parameters that are not NULL", { digestAlgorithms: set(algorithm(OID.sha256, integer(1))) }, "digest-algorithms"],
-    ["digest parameters twice", { digestAlgorithms: set(sequence(oid(OID.sha256), nothing(), nothing())) }, "digest-algorithms"],
+    [
+      "digest parameters that are not NULL",
+      { digestAlgorithms: set(algorithm(OID.sha256, integer(1))) },
+      "digest-algorithms",
+    ],
+    [
+      "digest parameters twice",
+      { digestAlgorithms: set(sequence(oid(OID.sha256), nothing(), nothing())) },
+      "digest-algorithms",
+    ],
     ["digest algorithms in a sequence", { digestAlgorithms: sequence(digest256) }, "digest-algorithms"],
     ["content of another type", { contentType: oid(OID.signedData) }, "content-type"],
     ["content without a type", { encapsulated: sequence() }, "content-type"],
@@ -77,7 +118,11 @@ describe("readSignedIdentity", () => {
     ["content that is text", { content: tlv(0x0c, Buffer.from(text)) }, "content-octets"],
     ["content whose pieces are text", { content: tlv(0x24, tlv(0x0c, Buffer.from(text))) }, "content-octets"],
     ["content in pieces of pieces", { content: tlv(0x24, tlv(0x24, octets(Buffer.from(text)))) }, "content-octets"],
-    ["signed attributes as content", { content: octets(set(contentType, messageDigest)), signedAttributes: none }, "signed-attributes"],
+    [
+      "signed attributes as content",
+      { content: octets(set(contentType, messageDigest)), signedAttributes: none },
+      "signed-attributes",
+    ],
     ["no signer", { signers: set() }, "signer-count"],
     ["two signers", { signers: set(oneSigner, oneSigner) }, "signer-count"],
     ["signers in a sequence", { signers: sequence(oneSigner) }, "signer-count"],
@@ -91,22 +136,72 @@ describe("readSignedIdentity", () => {
     ["a signer whose serial is text", { signerIdentifier: sequence(sequence(), octets(none)) }, "signer-identifier"],
     ["a signer's digest of SHA-1", { signerDigest: algorithm(OID.sha1) }, "signer-digest"],
     ["no signed attributes", { signedAttributes: none }, "signed-attributes"],
-    ["attributes that are not sequences", { signedAttributes: tlv(0xa0, set(oid(OID.contentType), set(oid(OID.data)))) }, "signed-attributes"],
-    ["an attribute without values", { attributes: [contentType, messageDigest, attribute(OID.signingTime)] }, "signed-attributes"],
-    ["an attribute with two values", { attributes: [contentType, attribute(OID.messageDigest, octets(digestOf(text)), octets(digestOf("other")))] }, "signed-attributes"],
-    ["an attribute whose name is no identifier", { attributes: [contentType, messageDigest, sequence(integer(1), set(integer(1)))] }, "signed-attributes"],
-    ["attributes of indefinite length", { signedAttributes: indefinite(0xa0, contentType, messageDigest) }, "signed-attributes"],
-    ["one attribute of indefinite length", { signedAttributes: tlv(0xa0, contentType, indefinite(0x30, oid(OID.messageDigest), set(octets(digestOf(text))))) }, "signed-attributes"],
-    ["the message digest twice", { attributes: [contentType, messageDigest, attribute(OID.messageDigest, octets(digestOf("other")))] }, "attribute-twice"],
+    [
+      "attributes that are not sequences",
+      { signedAttributes: tlv(0xa0, set(oid(OID.contentType), set(oid(OID.data)))) },
+      "signed-attributes",
+    ],
+    [
+      "an attribute without values",
+      { attributes: [contentType, messageDigest, attribute(OID.signingTime)] },
+      "signed-attributes",
+    ],
+    [
+      "an attribute with two values",
+      { attributes: [contentType, attribute(OID.messageDigest, octets(digestOf(text)), octets(digestOf("other")))] },
+      "signed-attributes",
+    ],
+    [
+      "an attribute whose name is no identifier",
+      { attributes: [contentType, messageDigest, sequence(integer(1), set(integer(1)))] },
+      "signed-attributes",
+    ],
+    [
+      "attributes of indefinite length",
+      { signedAttributes: indefinite(0xa0, contentType, messageDigest) },
+      "signed-attributes",
+    ],
+    [
+      "one attribute of indefinite length",
+      {
+        signedAttributes: tlv(0xa0, contentType, indefinite(0x30, oid(OID.messageDigest), set(octets(digestOf(text))))),
+      },
+      "signed-attributes",
+    ],
+    [
+      "the message digest twice",
+      { attributes: [contentType, messageDigest, attribute(OID.messageDigest, octets(digestOf("other")))] },
+      "attribute-twice",
+    ],
     ["the content type twice", { attributes: [contentType, contentType, messageDigest] }, "attribute-twice"],
     ["no content type", { attributes: [messageDigest] }, "attribute-content-type"],
-    ["a signed content type that is not data", { attributes: [attribute(OID.contentType, oid(OID.signedData)), messageDigest] }, "attribute-content-type"],
+    [
+      "a signed content type that is not data",
+      { attributes: [attribute(OID.contentType, oid(OID.signedData)), messageDigest] },
+      "attribute-content-type",
+    ],
     ["no message digest", { attributes: [contentType] }, "attribute-message-digest"],
-    ["a message digest of 20 bytes", { attributes: [contentType, attribute(OID.messageDigest, octets(Buffer.alloc(20)))] }, "attribute-message-digest"],
-    ["a message digest in pieces", { attributes: [contentType, attribute(OID.messageDigest, tlv(0x24, octets(digestOf(text))))] }, "attribute-message-digest"],
+    [
+      "a message digest of 20 bytes",
+      { attributes: [contentType, attribute(OID.messageDigest, octets(Buffer.alloc(20)))] },
+      "attribute-message-digest",
+    ],
+    [
+      "a message digest in pieces",
+      { attributes: [contentType, attribute(OID.messageDigest, tlv(0x24, octets(digestOf(text))))] },
+      "attribute-message-digest",
+    ],
     ["a signature algorithm of ECDSA", { signatureAlgorithm: algorithm("1.2.840.10045.4.3.2") }, "signature-algorithm"],
-    ["a signature algorithm of RSA with SHA-1", { signatureAlgorithm: algorithm("1.2.840.113549.1.1.5") }, "signature-algorithm"],
-    ["a signature algorithm of RSA-PSS", { signatureAlgorithm: algorithm("1.2.840.113549.1.1.10") }, "signature-algorithm"],
+    [
+      "a signature algorithm of RSA with SHA-1",
+      { signatureAlgorithm: algorithm("1.2.840.113549.1.1.5") },
+      "signature-algorithm",
+    ],
+    [
+      "a signature algorithm of RSA-PSS",
+      { signatureAlgorithm: algorithm("1.2.840.113549.1.1.10") },
+      "signature-algorithm",
+    ],
     ["an empty signature", { signature: none }, "signature-octets"],
     ["a signature of RSA-1024", { signature: Buffer.alloc(128) }, "signature-octets"],
     ["a signature too long for RSA-8192", { signature: Buffer.alloc(1025) }, "signature-octets"],
@@ -137,7 +232,11 @@ describe("readSignedIdentity", () => {
     ["padding missing", "BQA", "text-base64"],
     ["spare bits that are not zero", "BQB=", "text-base64"],
     ["more than 8 KiB", Buffer.alloc(8 * 1024 + 1).toString("base64"), "message-size"],
-    ["something after the end", Buffer.concat([Buffer.from(oneLine, "base64"), Buffer.alloc(1)]).toString("base64"), "ber-trailing"],
+    [
+      "something after the end",
+      Buffer.concat([Buffer.from(oneLine, "base64"), Buffer.alloc(1)]).toString("base64"),
+      "ber-trailing",
+    ],
     ["HTML", "<html></html>", "text-base64"],
   ];
 
@@ -174,7 +273,8 @@ describe("readSignedIdentity", () => {
 });
 
 describe("verifySignedIdentity", () => {
-  const verified = (overrides: MessageOverrides): boolean => verifySignedIdentity(readSignedIdentity(Buffer.from(signer.sign(text, overrides))), [key]);
+  const verified = (overrides: MessageOverrides): boolean =>
+    verifySignedIdentity(readSignedIdentity(Buffer.from(signer.sign(text, overrides))), [key]);
 
   test("refuses content that was swapped", () => {
     expect(verified({ content: octets(Buffer.from(documentText({ accountId: "999999999999" }))) })).toBe(false);
@@ -191,12 +291,18 @@ describe("verifySignedIdentity", () => {
   });
 
   test("refuses a signature over the attributes as they travel", () => {
-    expect(verified({ signature: sign("sha256", tlv(0xa0, contentType, messageDigest), signer.privateKey), attributes: [contentType, messageDigest] })).toBe(false);
+    expect(
+      verified({
+        signature: sign("sha256", tlv(0xa0, contentType, messageDigest), signer.privateKey),
+        attributes: [contentType, messageDigest],
+      }),
+    ).toBe(false);
   });
 
   test("refuses SHA-1 and SHA-512 under the name of SHA-256", () => {
     const attributes = [contentType, messageDigest];
-    for (const digest of ["sha1", "sha512"]) expect(verified({ attributes, signature: sign(digest, set(...attributes), signer.privateKey) })).toBe(false);
+    for (const digest of ["sha1", "sha512"])
+      expect(verified({ attributes, signature: sign(digest, set(...attributes), signer.privateKey) })).toBe(false);
   });
 
   test("refuses zero bytes and the signature of another message", () => {

@@ -9,7 +9,8 @@ import { outcomeOf } from "./outcome.js";
 import { golden, wordingOf } from "../support/wording.js";
 import { fc } from "../support/properties.js";
 
-const parse = (text: string | Buffer): ReturnType<typeof parseIdentityDocument> => parseIdentityDocument(Buffer.from(text));
+const parse = (text: string | Buffer): ReturnType<typeof parseIdentityDocument> =>
+  parseIdentityDocument(Buffer.from(text));
 const withText = (from: string, to: string): string => documentText().replace(from, to);
 
 describe("parseIdentityDocument", () => {
@@ -28,7 +29,15 @@ describe("parseIdentityDocument", () => {
   });
 
   test("leaves out optional fields that are absent, null or strange", () => {
-    const document = parse(documentText({ imageId: null, instanceType: undefined, architecture: 5, availabilityZone: "a b", privateIp: "x".repeat(65) }));
+    const document = parse(
+      documentText({
+        imageId: null,
+        instanceType: undefined,
+        architecture: 5,
+        availabilityZone: "a b",
+        privateIp: "x".repeat(65),
+      }),
+    );
     expect(Object.keys(document)).toEqual(["accountId", "instanceId", "region", "pendingTime"]);
   });
 
@@ -94,7 +103,11 @@ describe("parseIdentityDocument", () => {
   });
 
   test("does not mistake nested or quoted names for repeated ones", () => {
-    const fields = { billingProducts: [{ accountId: "1", a: { accountId: ":" } }], version: '{"accountId":"\\"', kernelId: "\\" };
+    const fields = {
+      billingProducts: [{ accountId: "1", a: { accountId: ":" } }],
+      version: '{"accountId":"\\"',
+      kernelId: "\\",
+    };
     expect(parse(documentText(fields)).accountId).toBe("123456789012");
   });
 
@@ -109,7 +122,8 @@ describe("parseIdentityDocument", () => {
         if (complete) expect(parse(text).instanceId).toBe("i-0123456789abcdef0");
         const name = JSON.stringify(known.at(-1));
         const repeated = text.replace(/^\{/, () => `{${name}:${JSON.stringify(again)},`);
-        if (Buffer.byteLength(repeated) <= 8 * 1024) expect(outcomeOf(() => parse(repeated))).toBe("document-key-twice");
+        if (Buffer.byteLength(repeated) <= 8 * 1024)
+          expect(outcomeOf(() => parse(repeated))).toBe("document-key-twice");
       }),
     );
   });
@@ -117,12 +131,21 @@ describe("parseIdentityDocument", () => {
 
 describe("attestDocument", () => {
   const signer = createSigner();
-  const ring = createKeyRing(new Map([["us-west-2", [createPublicKey(signer.publicKeyPem)]], ["xx-test-1", [createPublicKey(signer.publicKeyPem)]]]));
+  const ring = createKeyRing(
+    new Map([
+      ["us-west-2", [createPublicKey(signer.publicKeyPem)]],
+      ["xx-test-1", [createPublicKey(signer.publicKeyPem)]],
+    ]),
+  );
   const attest = (body: string): ReturnType<typeof attestDocument> => attestDocument(Buffer.from(body), ring);
 
   test("returns the document, its region and the time it was signed", () => {
     const attested = attest(signer.sign(documentText()));
-    expect(attested).toEqual({ document: parse(documentText()), signedRegion: "us-west-2", signingTime: "2026-02-16T00:38:28Z" });
+    expect(attested).toEqual({
+      document: parse(documentText()),
+      signedRegion: "us-west-2",
+      signingTime: "2026-02-16T00:38:28Z",
+    });
   });
 
   test("uses the key of the region that the document names", () => {

@@ -32,12 +32,14 @@ function mutate(bytes: Buffer, [kind, from, until, value]: Mutation): Buffer {
   const to = Math.min(bytes.length, at + 1 + (until % 64));
   const [before, piece, after] = [bytes.subarray(0, at), bytes.subarray(at, to), bytes.subarray(to)];
   switch (kind) {
-    case 0: { // one bit
+    case 0: {
+      // one bit
       const copy = Buffer.from(bytes);
       copy[at] = (copy[at] ?? 0) ^ (1 << (value & 7));
       return copy;
     }
-    case 1: { // one byte
+    case 1: {
+      // one byte
       const copy = Buffer.from(bytes);
       copy[at] = value;
       return copy;
@@ -48,7 +50,8 @@ function mutate(bytes: Buffer, [kind, from, until, value]: Mutation): Buffer {
       return Buffer.concat([before, after]);
     case 4: // a piece twice
       return Buffer.concat([before, piece, piece, after]);
-    case 5: { // a piece moved
+    case 5: {
+      // a piece moved
       const rest = Buffer.concat([before, after]);
       const where = Math.floor((until / 0x10000) * rest.length);
       return Buffer.concat([rest.subarray(0, where), piece, rest.subarray(where)]);
@@ -64,15 +67,20 @@ Error.stackTraceLimit = 0;
 test(`${runs} mutated messages are refused or unchanged in content`, { timeout: 30_000 + runs }, () => {
   let unchanged = 0;
   fc.assert(
-    fc.property(fc.constantFrom(...messages), fc.array(mutation, { minLength: 1, maxLength: 3 }), (message, mutations) => {
-      const body = Buffer.from(mutations.reduce(mutate, message).toString("base64"));
-      try {
-        if (JSON.stringify(attestDocument(body, ring).document) !== wanted) throw new Error("other content was attested");
-        unchanged += 1;
-      } catch (error) {
-        if (!(error instanceof ImdsImpersonationError)) throw error;
-      }
-    }),
+    fc.property(
+      fc.constantFrom(...messages),
+      fc.array(mutation, { minLength: 1, maxLength: 3 }),
+      (message, mutations) => {
+        const body = Buffer.from(mutations.reduce(mutate, message).toString("base64"));
+        try {
+          if (JSON.stringify(attestDocument(body, ring).document) !== wanted)
+            throw new Error("other content was attested");
+          unchanged += 1;
+        } catch (error) {
+          if (!(error instanceof ImdsImpersonationError)) throw error;
+        }
+      },
+    ),
     { numRuns: runs },
   );
   // Some always survive (unsigned names of the signer, say), or the messages were never good.

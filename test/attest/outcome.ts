@@ -6,7 +6,8 @@ export function outcomeOf(run: () => unknown): string {
     run();
     return "ok";
   } catch (error) {
-    if (error instanceof ImdsImpersonationError && error.code === "ERR_IMDS_ATTESTATION_INVALID") return error.evidence[0]?.value ?? "no rule";
+    if (error instanceof ImdsImpersonationError && error.code === "ERR_IMDS_ATTESTATION_INVALID")
+      return error.evidence[0]?.value ?? "no rule";
     if (isImdsGuardError(error)) return error.code;
     throw error;
   }

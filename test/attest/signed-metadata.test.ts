@@ -6,7 +6,13 @@ import type { ImdsServer } from "../support/imds-server.mjs";
 import { identityDocument } from "../support/imds-server.mjs";
 import { golden, wordingOf } from "../support/wording.js";
 
-const DOCUMENT = { accountId: ACCOUNT, instanceId: INSTANCE, region: REGION, availabilityZone: `${REGION}a`, pendingTime: "2026-11-20T08:00:00Z" };
+const DOCUMENT = {
+  accountId: ACCOUNT,
+  instanceId: INSTANCE,
+  region: REGION,
+  availabilityZone: `${REGION}a`,
+  pendingTime: "2026-11-20T08:00:00Z",
+};
 const OTHER = "i-0bad0bad0bad0bad0";
 
 const passes: readonly (readonly [string, string])[] = [
@@ -21,8 +27,14 @@ const passes: readonly (readonly [string, string])[] = [
   ["/latest/meta-data/constructor", "x"],
   // Only the version is taken off a path.
   ["/latest/user-data/2024-04-11/meta-data/instance-id", OTHER],
-  ["/latest/meta-data/tags/instance/Document", identityDocument({ account: ACCOUNT, instanceId: OTHER, region: REGION })],
-  ["/latest/dynamic/instance-identity/document", identityDocument({ account: ACCOUNT, instanceId: INSTANCE, region: REGION })],
+  [
+    "/latest/meta-data/tags/instance/Document",
+    identityDocument({ account: ACCOUNT, instanceId: OTHER, region: REGION }),
+  ],
+  [
+    "/latest/dynamic/instance-identity/document",
+    identityDocument({ account: ACCOUNT, instanceId: INSTANCE, region: REGION }),
+  ],
   ["/latest/dynamic/instance-identity/document", "no JSON"],
   ["/latest/dynamic/instance-identity/document", "null"],
 ];
@@ -33,9 +45,18 @@ const refused: readonly (readonly [string, string])[] = [
   ["/latest/meta-data/instance-id", ""],
   ["/latest/meta-data/placement/region", "us-east-1"],
   ["/latest/meta-data/placement/availability-zone", "us-east-1a"],
-  ["/latest/dynamic/instance-identity/document", identityDocument({ account: "666666666666", instanceId: INSTANCE, region: REGION })],
-  ["/latest/dynamic/instance-identity/document", identityDocument({ account: ACCOUNT, instanceId: OTHER, region: REGION })],
-  ["/latest/dynamic/instance-identity/document/", identityDocument({ account: ACCOUNT, instanceId: INSTANCE, region: "us-east-1" })],
+  [
+    "/latest/dynamic/instance-identity/document",
+    identityDocument({ account: "666666666666", instanceId: INSTANCE, region: REGION }),
+  ],
+  [
+    "/latest/dynamic/instance-identity/document",
+    identityDocument({ account: ACCOUNT, instanceId: OTHER, region: REGION }),
+  ],
+  [
+    "/latest/dynamic/instance-identity/document/",
+    identityDocument({ account: ACCOUNT, instanceId: INSTANCE, region: "us-east-1" }),
+  ],
 ];
 
 describe("metadata beside the signed document", () => {
@@ -44,7 +65,9 @@ describe("metadata beside the signed document", () => {
   });
 
   test.each(refused)("%s: %s is refused", (path, body) => {
-    expect(() => checkAgainstDocument(path, Buffer.from(body), DOCUMENT)).toThrow(expect.objectContaining({ code: "ERR_IMDS_INSTANCE_MISMATCH" }));
+    expect(() => checkAgainstDocument(path, Buffer.from(body), DOCUMENT)).toThrow(
+      expect.objectContaining({ code: "ERR_IMDS_INSTANCE_MISMATCH" }),
+    );
   });
 
   test("wording", async () => {
@@ -61,7 +84,9 @@ describe("metadata beside the signed document", () => {
 
   test("says nothing of what the signed document leaves out", () => {
     const { availabilityZone: _, ...rest } = DOCUMENT;
-    expect(() => checkAgainstDocument("/latest/meta-data/placement/availability-zone", Buffer.from("us-east-1a"), rest)).not.toThrow();
+    expect(() =>
+      checkAgainstDocument("/latest/meta-data/placement/availability-zone", Buffer.from("us-east-1a"), rest),
+    ).not.toThrow();
   });
 
   test("has nothing to be held against where no document was asked for", () => {
@@ -80,8 +105,13 @@ describe("a responder that relays the document of this instance", () => {
     const { guard, codes } = rigOn(imds);
     expect(await guard.metadata("/latest/meta-data/instance-id")).toBe(INSTANCE);
     imds.set({ document: identityDocument(imds.identity), instanceId: OTHER, region: "us-east-1" });
-    expect(await rejection(guard.metadata("/latest/meta-data/instance-id"))).toMatchObject({ code: "ERR_IMDS_INSTANCE_MISMATCH", kind: "impersonation" });
-    expect(await rejection(guard.metadata("/latest/meta-data/placement/region"))).toMatchObject({ code: "ERR_IMDS_INSTANCE_MISMATCH" });
+    expect(await rejection(guard.metadata("/latest/meta-data/instance-id"))).toMatchObject({
+      code: "ERR_IMDS_INSTANCE_MISMATCH",
+      kind: "impersonation",
+    });
+    expect(await rejection(guard.metadata("/latest/meta-data/placement/region"))).toMatchObject({
+      code: "ERR_IMDS_INSTANCE_MISMATCH",
+    });
     expect(codes()).toContain("imds.instance_mismatch");
     expect(await guard.region()).toBe(REGION);
     imds.set({ document: undefined, instanceId: INSTANCE, region: REGION });

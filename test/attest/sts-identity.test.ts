@@ -10,10 +10,15 @@ import { golden, wordingOf } from "../support/wording.js";
 
 const { key, cert } = selfSignedCertificate();
 const ARN = "arn:aws:sts::111122223333:assumed-role/app-server/i-0a1b2c3d4e5f60718";
-const CREDENTIALS = { accessKeyId: "ASIARTX3GSDSY43XP4G5", secretAccessKey: "secret-that-never-shows", sessionToken: "token-that-never-shows" };
+const CREDENTIALS = {
+  accessKeyId: "ASIARTX3GSDSY43XP4G5",
+  secretAccessKey: "secret-that-never-shows",
+  sessionToken: "token-that-never-shows",
+};
 
 let answer: RequestListener;
-let seen: { headers: Record<string, unknown>; body: string; method?: string | undefined; url?: string | undefined } | undefined;
+let seen:
+  { headers: Record<string, unknown>; body: string; method?: string | undefined; url?: string | undefined } | undefined;
 let server: Server;
 let origin: string;
 
@@ -39,8 +44,17 @@ function xml(account: string, arn: string): RequestListener {
     );
 }
 
-function ask(expected: Parameters<typeof verifyWithSts>[1], options: Partial<Parameters<typeof verifyWithSts>[2]> = {}) {
-  return verifyWithSts(CREDENTIALS, expected, { region: "eu-central-1", timeoutMs: 2_000, origin, ca: cert, ...options });
+function ask(
+  expected: Parameters<typeof verifyWithSts>[1],
+  options: Partial<Parameters<typeof verifyWithSts>[2]> = {},
+) {
+  return verifyWithSts(CREDENTIALS, expected, {
+    region: "eu-central-1",
+    timeoutMs: 2_000,
+    origin,
+    ca: cert,
+    ...options,
+  });
 }
 
 async function failure(call: Promise<unknown>) {
@@ -69,14 +83,19 @@ describe("stsOrigin", () => {
   });
 
   it.each(["aws-nowhere", "", "constructor"])("knows none for %j", (partition) => {
-    expect(() => stsOrigin("eu-central-1", partition)).toThrow(`STS could not be asked whose credentials these are: no STS domain is known for partition "${partition}"`);
+    expect(() => stsOrigin("eu-central-1", partition)).toThrow(
+      `STS could not be asked whose credentials these are: no STS domain is known for partition "${partition}"`,
+    );
   });
 });
 
 describe("verifyWithSts", () => {
   it("signs one GetCallerIdentity for the region and returns what STS says", async () => {
     answer = xml("111122223333", ARN);
-    await expect(ask({ account: "111122223333", instanceId: "i-0a1b2c3d4e5f60718" })).resolves.toEqual({ account: "111122223333", arn: ARN });
+    await expect(ask({ account: "111122223333", instanceId: "i-0a1b2c3d4e5f60718" })).resolves.toEqual({
+      account: "111122223333",
+      arn: ARN,
+    });
     expect(seen).toMatchObject({ method: "POST", url: "/", body: "Action=GetCallerIdentity&Version=2011-06-15" });
     expect(seen?.headers["authorization"]).toMatch(
       /^AWS4-HMAC-SHA256 Credential=ASIARTX3GSDSY43XP4G5\/\d{8}\/eu-central-1\/sts\/aws4_request, SignedHeaders=[a-z0-9;-]*host[a-z0-9;-]*x-amz-security-token[a-z0-9;-]*, Signature=[0-9a-f]{64}$/,
@@ -88,12 +107,22 @@ describe("verifyWithSts", () => {
     answer = xml("111122223333", ARN);
     await ask({});
     const { headers, body } = seen!;
-    const [, signedNames = "", signature] = /SignedHeaders=([^,]+), Signature=(\w+)/.exec(String(headers["authorization"])) ?? [];
+    const [, signedNames = "", signature] =
+      /SignedHeaders=([^,]+), Signature=(\w+)/.exec(String(headers["authorization"])) ?? [];
     const date = String(headers["x-amz-date"]);
     const hash = (text: string): string => createHash("sha256").update(text).digest("hex");
     const mac = (key: string | Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest();
-    // Signature Version 4, as https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html has it.
-    const canonical = ["POST", "/", "", ...signedNames.split(";").map((name) => `${name}:${String(headers[name])}`), "", signedNames, hash(body)].join("\n");
+    // Signature Version 4, as
+    // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html has it.
+    const canonical = [
+      "POST",
+      "/",
+      "",
+      ...signedNames.split(";").map((name) => `${name}:${String(headers[name])}`),
+      "",
+      signedNames,
+      hash(body),
+    ].join("\n");
     const scope = `${date.slice(0, 8)}/eu-central-1/sts/aws4_request`;
     const key = scope.split("/").reduce<string | Buffer>(mac, `AWS4${CREDENTIALS.secretAccessKey}`);
     expect(signature).toBe(mac(key, ["AWS4-HMAC-SHA256", date, scope, hash(canonical)].join("\n")).toString("hex"));
@@ -105,15 +134,47 @@ describe("verifyWithSts", () => {
     ["another account", xml("999922223333", ARN.replace("111122223333", "999922223333")), "ERR_IMDS_STS_MISMATCH"],
     ["another role", xml("111122223333", ARN.replace("app-server", "admin")), "ERR_IMDS_STS_MISMATCH"],
     ["another session", xml("111122223333", ARN.replace("60718", "60719")), "ERR_IMDS_STS_MISMATCH"],
-    ["a user and no role session", xml("111122223333", "arn:aws:iam::111122223333:user/somebody"), "ERR_IMDS_STS_MISMATCH"],
-    ["a refusal", ((_, response) => response.writeHead(403).end("<Error/>")) satisfies RequestListener, "ERR_IMDS_STS_MISMATCH"],
-    ["an outage", ((_, response) => response.writeHead(503).end()) satisfies RequestListener, "ERR_IMDS_STS_UNAVAILABLE"],
-    ["account and ARN that disagree", xml("111122223333", ARN.replace("111122223333", "999922223333")), "ERR_IMDS_STS_UNAVAILABLE"],
+    [
+      "a user and no role session",
+      xml("111122223333", "arn:aws:iam::111122223333:user/somebody"),
+      "ERR_IMDS_STS_MISMATCH",
+    ],
+    [
+      "a refusal",
+      ((_, response) => response.writeHead(403).end("<Error/>")) satisfies RequestListener,
+      "ERR_IMDS_STS_MISMATCH",
+    ],
+    [
+      "an outage",
+      ((_, response) => response.writeHead(503).end()) satisfies RequestListener,
+      "ERR_IMDS_STS_UNAVAILABLE",
+    ],
+    [
+      "account and ARN that disagree",
+      xml("111122223333", ARN.replace("111122223333", "999922223333")),
+      "ERR_IMDS_STS_UNAVAILABLE",
+    ],
     ["two accounts", xml("111122223333</Account><Account>111122223333", ARN), "ERR_IMDS_STS_UNAVAILABLE"],
     ["no XML", ((_, response) => response.end("hello")) satisfies RequestListener, "ERR_IMDS_STS_UNAVAILABLE"],
-    ["a flood", ((_, response) => response.end("x".repeat(100_000))) satisfies RequestListener, "ERR_IMDS_STS_UNAVAILABLE"],
-    ["half an answer", ((_, response) => (response.writeHead(200, { "content-length": "100" }), response.write("<"), response.socket?.destroy())) as RequestListener, "ERR_IMDS_STS_UNAVAILABLE"],
-    ["a redirect", ((_, response) => response.writeHead(302, { location: "https://127.0.0.1:1/" }).end()) satisfies RequestListener, "ERR_IMDS_STS_UNAVAILABLE"],
+    [
+      "a flood",
+      ((_, response) => response.end("x".repeat(100_000))) satisfies RequestListener,
+      "ERR_IMDS_STS_UNAVAILABLE",
+    ],
+    [
+      "half an answer",
+      ((_, response) => (
+        response.writeHead(200, { "content-length": "100" }),
+        response.write("<"),
+        response.socket?.destroy()
+      )) as RequestListener,
+      "ERR_IMDS_STS_UNAVAILABLE",
+    ],
+    [
+      "a redirect",
+      ((_, response) => response.writeHead(302, { location: "https://127.0.0.1:1/" }).end()) satisfies RequestListener,
+      "ERR_IMDS_STS_UNAVAILABLE",
+    ],
   ] as const;
   const refusal = async (listener: RequestListener) => {
     answer = listener;
@@ -140,13 +201,18 @@ describe("verifyWithSts", () => {
     const user = "arn:aws:iam::111122223333:user/somebody";
     answer = xml("111122223333", user);
     await expect(ask({ account: "111122223333" })).resolves.toEqual({ account: "111122223333", arn: user });
-    expect((await failure(ask({ instanceId: "i-0a1b2c3d4e5f60718" }))).message).toBe("STS says that these are credentials of no role session, not of instance i-0a1b2c3d4e5f60718");
+    expect((await failure(ask({ instanceId: "i-0a1b2c3d4e5f60718" }))).message).toBe(
+      "STS says that these are credentials of no role session, not of instance i-0a1b2c3d4e5f60718",
+    );
   });
 
   it("knows the ARNs of other partitions", async () => {
     const arn = ARN.replace("arn:aws:", "arn:aws-us-gov:");
     answer = xml("111122223333", arn);
-    await expect(ask({ roleName: "app-server", instanceId: "i-0a1b2c3d4e5f60718" })).resolves.toEqual({ account: "111122223333", arn });
+    await expect(ask({ roleName: "app-server", instanceId: "i-0a1b2c3d4e5f60718" })).resolves.toEqual({
+      account: "111122223333",
+      arn,
+    });
   });
 
   it.each([

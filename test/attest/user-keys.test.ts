@@ -13,14 +13,18 @@ import { fc } from "../support/properties.js";
 const signer = createSigner();
 const pem = signer.publicKeyPem;
 const spki = createPublicKey(pem).export({ format: "der", type: "spki" });
-const wrap = (label: string, der: Buffer): string => `-----BEGIN ${label}-----\n${der.toString("base64").replace(/.{64}/g, "$&\n")}\n-----END ${label}-----\n`;
+const wrap = (label: string, der: Buffer): string =>
+  `-----BEGIN ${label}-----\n${der.toString("base64").replace(/.{64}/g, "$&\n")}\n-----END ${label}-----\n`;
 const publicPem = (key: KeyObject): string => key.export({ format: "pem", type: "spki" }) as string;
 
 /** A certificate around the signer's key. Its own signature is zeros: only the key counts. */
 const name = sequence(set(sequence(oid(OID.organizationName), tlv(0x0c, Buffer.from("Test")))));
 const expired = sequence(tlv(0x17, Buffer.from("150814000000Z")), tlv(0x17, Buffer.from("160814000000Z")));
 const toBeSigned = sequence(tlv(0xa0, integer(2)), integer(7), algorithm(OID.sha256WithRsa), name, expired, name, spki);
-const certificate = wrap("CERTIFICATE", sequence(toBeSigned, algorithm(OID.sha256WithRsa), tlv(0x03, Buffer.alloc(257))));
+const certificate = wrap(
+  "CERTIFICATE",
+  sequence(toBeSigned, algorithm(OID.sha256WithRsa), tlv(0x03, Buffer.alloc(257))),
+);
 
 const weak = generateKeyPairSync("rsa", { modulusLength: 1024 }).publicKey;
 const lowExponent = generateKeyPairSync("rsa", { modulusLength: 2048, publicExponent: 3 }).publicKey;
@@ -31,7 +35,8 @@ function complaintOf(run: () => unknown): string {
   try {
     run();
   } catch (error) {
-    if (error instanceof ImdsGuardSettingsError && error.code === "ERR_IMDS_GUARD_SETTING") return error.evidence[0]?.says ?? "";
+    if (error instanceof ImdsGuardSettingsError && error.code === "ERR_IMDS_GUARD_SETTING")
+      return error.evidence[0]?.says ?? "";
     throw error;
   }
   return "none";
@@ -46,18 +51,40 @@ describe("parseTrustedKeys", () => {
     ["16 blocks", pem.repeat(16), 16],
   ])("reads %s", (_, text, count) => {
     const keys = parseTrustedKeys("us-west-2", text);
-    expect(keys.map((key) => key.export({ format: "der", type: "spki" }).equals(spki))).toEqual(Array(count).fill(true));
+    expect(keys.map((key) => key.export({ format: "der", type: "spki" }).equals(spki))).toEqual(
+      Array(count).fill(true),
+    );
   });
 
   test.each([
     ["nothing", "", "no PEM block of a certificate or public key"],
     ["a path", "/etc/ssl/aws.pem", "no PEM block of a certificate or public key"],
     ["a private key", signer.privateKeyPem, "a private key; only public keys and certificates belong there"],
-    ["a private key after a public one", `${pem}${signer.privateKeyPem}`, "a private key; only public keys and certificates belong there"],
-    ["a private key cut short", signer.privateKeyPem.slice(0, 200), "a private key; only public keys and certificates belong there"],
-    ["an encrypted private key", wrap("ENCRYPTED PRIVATE KEY", spki), "a private key; only public keys and certificates belong there"],
-    ["a PKCS1 private key", wrap("RSA PRIVATE KEY", spki), "a private key; only public keys and certificates belong there"],
-    ["a certificate request", wrap("CERTIFICATE REQUEST", spki), "a PEM block that is neither CERTIFICATE nor PUBLIC KEY"],
+    [
+      "a private key after a public one",
+      `${pem}${signer.privateKeyPem}`,
+      "a private key; only public keys and certificates belong there",
+    ],
+    [
+      "a private key cut short",
+      signer.privateKeyPem.slice(0, 200),
+      "a private key; only public keys and certificates belong there",
+    ],
+    [
+      "an encrypted private key",
+      wrap("ENCRYPTED PRIVATE KEY", spki),
+      "a private key; only public keys and certificates belong there",
+    ],
+    [
+      "a PKCS1 private key",
+      wrap("RSA PRIVATE KEY", spki),
+      "a private key; only public keys and certificates belong there",
+    ],
+    [
+      "a certificate request",
+      wrap("CERTIFICATE REQUEST", spki),
+      "a PEM block that is neither CERTIFICATE nor PUBLIC KEY",
+    ],
     ["a block without end", pem.slice(0, -10), "a PEM block that is not well-formed"],
     ["a good block and one without end", `${pem}${pem.slice(0, -10)}`, "a PEM block that is not well-formed"],
     ["a good block and an end alone", `${pem}-----END PUBLIC KEY-----`, "a PEM block that is not well-formed"],
@@ -103,7 +130,9 @@ describe("parseTrustedKeys", () => {
 
   test("refuses what is not a region", () => {
     for (const region of ["", "US-WEST-2", "us-west-2a", "__proto__", "us-west-2\n"]) {
-      expect(complaintOf(() => parseTrustedKeys(region, pem))).toBe("the region they are given for is not a region name");
+      expect(complaintOf(() => parseTrustedKeys(region, pem))).toBe(
+        "the region they are given for is not a region name",
+      );
     }
   });
 
@@ -113,10 +142,15 @@ describe("parseTrustedKeys", () => {
   });
 
   test("any text is read or refused by a setting error", () => {
-    const piece = fc.oneof(fc.constantFrom("-----BEGIN ", "-----END ", "PUBLIC KEY", "CERTIFICATE", "-----", "\n", pem, certificate), fc.string());
+    const piece = fc.oneof(
+      fc.constantFrom("-----BEGIN ", "-----END ", "PUBLIC KEY", "CERTIFICATE", "-----", "\n", pem, certificate),
+      fc.string(),
+    );
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
-        expect(outcomeOf(() => parseTrustedKeys("us-west-2", pieces.join("")))).toMatch(/^(ok|ERR_IMDS_GUARD_SETTING)$/);
+        expect(outcomeOf(() => parseTrustedKeys("us-west-2", pieces.join("")))).toMatch(
+          /^(ok|ERR_IMDS_GUARD_SETTING)$/,
+        );
       }),
     );
   });
@@ -129,7 +163,9 @@ describe("createKeyRing", () => {
     const ring = createKeyRing();
     expect(AWS_PUBLIC_KEYS.size).toBeGreaterThan(0);
     for (const [region, { partition, spki: base64 }] of AWS_PUBLIC_KEYS) {
-      expect(ring.keysFor(region).map((key) => key.export({ format: "der", type: "spki" }).toString("base64"))).toEqual([base64]);
+      expect(ring.keysFor(region).map((key) => key.export({ format: "der", type: "spki" }).toString("base64"))).toEqual(
+        [base64],
+      );
       expect(ring.partitionOf(region)).toBe(partition);
     }
   });
@@ -140,7 +176,12 @@ describe("createKeyRing", () => {
   });
 
   test("adds keys and replaces none", () => {
-    const ring = createKeyRing(new Map([["us-west-2", [own]], ["us-iso-east-1", [own]]]));
+    const ring = createKeyRing(
+      new Map([
+        ["us-west-2", [own]],
+        ["us-iso-east-1", [own]],
+      ]),
+    );
     expect(ring.keysFor("us-west-2").map((key) => key.equals(own))).toEqual([false, true]);
     expect(ring.keysFor("us-iso-east-1")).toEqual([own]);
     expect(ring.partitionOf("us-iso-east-1")).toBeUndefined();

@@ -28,8 +28,22 @@ const MEASURED = {
         { what: "100: each", unit: "us", ours: [10], stock: [1e4], ...point("Time <each>", "off", 100) },
         { what: "10: each", unit: "us", ours: [32], ...point("Time <each>", "off", 10) },
         { what: "not drawn", unit: "ms", ours: [7], goals: [oursAtMost(8)] },
-        { what: "1: sent", unit: "requests", ours: [0], stock: [3], goals: [oursAtMost(1)], ...point("Sent", "off", 1) },
-        { what: "100: sent", unit: "requests", ours: [0], stock: [3], goals: [oursAtMost(1)], ...point("Sent", "off", 100) },
+        {
+          what: "1: sent",
+          unit: "requests",
+          ours: [0],
+          stock: [3],
+          goals: [oursAtMost(1)],
+          ...point("Sent", "off", 1),
+        },
+        {
+          what: "100: sent",
+          unit: "requests",
+          ours: [0],
+          stock: [3],
+          goals: [oursAtMost(1)],
+          ...point("Sent", "off", 100),
+        },
       ].map(evaluate),
     },
   ],
@@ -43,7 +57,8 @@ function elements(svg: string, wanted: string): readonly Readonly<Record<string,
     throw error;
   });
   parser.on("opentag", ({ name, attributes }) => {
-    if (name === wanted) found.push(Object.fromEntries(Object.entries(attributes).map(([key, { value }]) => [key, value])));
+    if (name === wanted)
+      found.push(Object.fromEntries(Object.entries(attributes).map(([key, { value }]) => [key, value])));
   });
   parser.write(svg).close();
   return found;
@@ -53,28 +68,77 @@ describe("the picture", () => {
   const svg = plotCurves(MEASURED);
 
   test("a line of ours and one of stock for each name, in the order of x, in charts of their own", () => {
-    const charts = chartsOf(MEASURED).map(({ title, unit, lines }) => ({ title, unit, lines: lines.map(({ name, points }) => [name, points.map(({ x, figure }) => [x, figure.median])]) }));
+    const charts = chartsOf(MEASURED).map(({ title, unit, lines }) => ({
+      title,
+      unit,
+      lines: lines.map(({ name, points }) => [name, points.map(({ x, figure }) => [x, figure.median])]),
+    }));
     expect(charts).toEqual([
-      { title: "Time <each>", unit: "us", lines: [["off", [[1, 100], [10, 32], [100, 10]]], ["stock, off", [[1, 1e6], [100, 1e4]]]] },
-      { title: "Sent", unit: "requests", lines: [["off", [[1, 0], [100, 0]]], ["stock, off", [[1, 3], [100, 3]]]] },
+      {
+        title: "Time <each>",
+        unit: "us",
+        lines: [
+          [
+            "off",
+            [
+              [1, 100],
+              [10, 32],
+              [100, 10],
+            ],
+          ],
+          [
+            "stock, off",
+            [
+              [1, 1e6],
+              [100, 1e4],
+            ],
+          ],
+        ],
+      },
+      {
+        title: "Sent",
+        unit: "requests",
+        lines: [
+          [
+            "off",
+            [
+              [1, 0],
+              [100, 0],
+            ],
+          ],
+          [
+            "stock, off",
+            [
+              [1, 3],
+              [100, 3],
+            ],
+          ],
+        ],
+      },
     ]);
   });
 
   test("both scales are logarithmic, and nothing at all has a place of its own", () => {
-    const [one, ten, hundred, stock, stockHundred, nothing, , three] = elements(svg, "circle").map(({ cx, cy }) => ({ x: Number(cx), y: Number(cy) }));
+    const [one, ten, hundred, stock, stockHundred, nothing, , three] = elements(svg, "circle").map(({ cx, cy }) => ({
+      x: Number(cx),
+      y: Number(cy),
+    }));
     expect(ten!.x - one!.x).toBeCloseTo(hundred!.x - ten!.x, 0);
     const decade = hundred!.y - one!.y;
     expect(one!.y - stock!.y).toBeCloseTo(4 * decade, 0);
     expect(stockHundred!.y - stock!.y).toBeCloseTo(2 * decade, 0);
     expect(nothing!.y).toBeGreaterThan(three!.y);
-    for (const { cx, cy } of elements(svg, "circle")) expect([cx, cy].map(Number).every((at) => at > 0 && at < 960)).toBe(true);
+    for (const { cx, cy } of elements(svg, "circle"))
+      expect([cx, cy].map(Number).every((at) => at > 0 && at < 960)).toBe(true);
   });
 
   test("it says when and on what, needs nothing else, and knows both themes", () => {
     expect(svg).toContain("Measured on 1 March 2026 with Node.js 24.1.0");
     expect(svg).toContain("off, 1 callers: 100 us, from 90 to 110 in 3 samples");
     expect(svg).toContain("@media (prefers-color-scheme: dark)");
-    expect(svg.replace('xmlns="http://www.w3.org/2000/svg"', "")).not.toMatch(/https?:|href|<script|url\(|NaN|undefined/);
+    expect(svg.replace('xmlns="http://www.w3.org/2000/svg"', "")).not.toMatch(
+      /https?:|href|<script|url\(|NaN|undefined/,
+    );
   });
 
   test("no points are no picture", () => {
@@ -93,7 +157,11 @@ describe("the picture", () => {
   test("npm run bench:plot draws curves apart, and leaves the other picture alone", () => {
     const folder = mkdtempSync(join(tmpdir(), "imds-guard-curves-"));
     try {
-      const [input, bars, curves] = [join(folder, "figures.json"), join(folder, "bench.svg"), join(folder, "curves.svg")];
+      const [input, bars, curves] = [
+        join(folder, "figures.json"),
+        join(folder, "bench.svg"),
+        join(folder, "curves.svg"),
+      ];
       writeFileSync(input, JSON.stringify(MEASURED));
       execFileSync(process.execPath, ["bench/plot.mjs", input, bars, curves]);
       expect(existsSync(bars)).toBe(false);
@@ -105,13 +173,17 @@ describe("the picture", () => {
 });
 
 describe("what is scanned", () => {
-  const reads = (rule: SigmaRule): boolean => isDetectionRule(rule) && LOG_FORMATS.suricata.sources.some((source) => readsFrom(rule.logsource, source));
-  const literals = (rules: readonly SigmaRule[]): number => literalsOfAny(rules.filter(isDetectionRule).map(compileRule))!.length;
+  const reads = (rule: SigmaRule): boolean =>
+    isDetectionRule(rule) && LOG_FORMATS.suricata.sources.some((source) => readsFrom(rule.logsource, source));
+  const literals = (rules: readonly SigmaRule[]): number =>
+    literalsOfAny(rules.filter(isDetectionRule).map(compileRule))!.length;
 
   test("the rules that read the log come first", () => {
     const readers = SIGMA_RULES.filter(({ rule }) => reads(rule)).length;
     for (const count of [1, 2, readers]) expect(ruleSet(SIGMA_RULES, count, reads).every(reads)).toBe(true);
-    expect(new Set(ruleSet(SIGMA_RULES, SIGMA_RULES.length, reads))).toEqual(new Set(SIGMA_RULES.map(({ rule }) => rule)));
+    expect(new Set(ruleSet(SIGMA_RULES, SIGMA_RULES.length, reads))).toEqual(
+      new Set(SIGMA_RULES.map(({ rule }) => rule)),
+    );
   });
 
   test("copies are rules of other names that look for other texts", () => {
@@ -132,10 +204,14 @@ describe("what is scanned", () => {
       const text = readFileSync(file, "utf8");
       expect(text.length).toBeGreaterThanOrEqual(100_000);
       expect(text.endsWith("}\n")).toBe(true);
-      expect(text.split("\n", 20).map((line) => detectFormat([line]))).toEqual(Array.from({ length: 20 }, () => "suricata"));
+      expect(text.split("\n", 20).map((line) => detectFormat([line]))).toEqual(
+        Array.from({ length: 20 }, () => "suricata"),
+      );
     } finally {
       rmSync(folder, { recursive: true });
     }
-    expect(Array.from({ length: 20_000 }, (_, index) => eveLine(index)).filter((line) => line.includes("169.254.169.254"))).toHaveLength(2);
+    expect(
+      Array.from({ length: 20_000 }, (_, index) => eveLine(index)).filter((line) => line.includes("169.254.169.254")),
+    ).toHaveLength(2);
   });
 });

@@ -45,7 +45,11 @@ function elementsOf(svg: string): readonly Element[] {
     throw error;
   });
   parser.on("opentag", ({ name, attributes }) => {
-    const element = { name, attributes: Object.fromEntries(Object.entries(attributes).map(([key, { value }]) => [key, value])), text: "" };
+    const element = {
+      name,
+      attributes: Object.fromEntries(Object.entries(attributes).map(([key, { value }]) => [key, value])),
+      text: "",
+    };
     elements.push(element);
     open.push(element);
   });
@@ -59,15 +63,36 @@ function elementsOf(svg: string): readonly Element[] {
 
 const svg = plot(MEASURED);
 const elements = elementsOf(svg);
-const bars = elements.filter(({ name, attributes }, index) => name === "rect" && elements[index + 1]?.name === "title" && /^(ours|stock)$/.test(attributes["class"] ?? ""));
+const bars = elements.filter(
+  ({ name, attributes }, index) =>
+    name === "rect" && elements[index + 1]?.name === "title" && /^(ours|stock)$/.test(attributes["class"] ?? ""),
+);
 const texts = elements.filter(({ name }) => name === "text").map(({ text }) => text);
 
 test("every row with a goal has a bar of ours, and one of stock where that was measured", () => {
   expect(elements.filter(({ attributes }) => attributes["class"] === "row")).toHaveLength(4);
-  expect(bars.map(({ attributes }) => attributes["class"])).toEqual(["ours", "stock", "ours", "ours", "stock", "ours", "stock"]);
-  expect(texts).toEqual(expect.arrayContaining(["a pair", "no stock figure", "stock: no such figure", "more is better", 'Refusal: "dropped" & <gone>']));
+  expect(bars.map(({ attributes }) => attributes["class"])).toEqual([
+    "ours",
+    "stock",
+    "ours",
+    "ours",
+    "stock",
+    "ours",
+    "stock",
+  ]);
+  expect(texts).toEqual(
+    expect.arrayContaining([
+      "a pair",
+      "no stock figure",
+      "stock: no such figure",
+      "more is better",
+      'Refusal: "dropped" & <gone>',
+    ]),
+  );
   expect(texts).not.toContain("no goal");
-  expect(texts).toEqual(expect.arrayContaining(["2 ms", "2,000 ms", "990 requests/s", "-0.25 us", "goal 500 x faster: met"]));
+  expect(texts).toEqual(
+    expect.arrayContaining(["2 ms", "2,000 ms", "990 requests/s", "-0.25 us", "goal 500 x faster: met"]),
+  );
 });
 
 test("the scale is logarithmic, the same for all rows of a unit, and no bar leaves it", () => {
@@ -82,7 +107,9 @@ test("the scale is logarithmic, the same for all rows of a unit, and no bar leav
 
 test("it says when and on what, needs nothing else, and knows both themes", () => {
   const { text } = elements.find(({ name }) => name === "desc")!;
-  expect(text).toContain("Measured on 1 March 2026 with Node.js 24.1.0 under Linux, two cores of a 64-bit ARM processor (Make & Model <7>), in network namespaces.");
+  expect(text).toContain(
+    "Measured on 1 March 2026 with Node.js 24.1.0 under Linux, two cores of a 64-bit ARM processor (Make & Model <7>), in network namespaces.",
+  );
   expect(texts.join(" ")).toContain("1 March 2026");
   expect(svg).toContain("@media (prefers-color-scheme: dark)");
   expect(svg.replace('xmlns="http://www.w3.org/2000/svg"', "")).not.toMatch(/https?:|href|<script|url\(/);
@@ -96,7 +123,8 @@ test("npm run bench:plot writes what it read, and says how to come by it", () =>
   const folder = mkdtempSync(join(tmpdir(), "imds-guard-plot-"));
   try {
     const [input, output] = [join(folder, "figures.json"), join(folder, "below/bench.svg")];
-    const run = () => execFileSync(process.execPath, ["bench/plot.mjs", input, output], { encoding: "utf8", stdio: "pipe" });
+    const run = () =>
+      execFileSync(process.execPath, ["bench/plot.mjs", input, output], { encoding: "utf8", stdio: "pipe" });
     expect(run).toThrow(/npm run bench -- --json/);
     writeFileSync(input, JSON.stringify(MEASURED));
     expect(run()).toContain(output);

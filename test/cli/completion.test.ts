@@ -10,7 +10,14 @@ import { realSystem } from "../../src/system.js";
 async function scriptOf(shell: string): Promise<string> {
   let out = "";
   const ui = createUi({ stdout: { write: (text) => (out += text) }, stderr: { write: () => undefined }, env: {} });
-  await command.run({ options: {}, words: [shell], json: false, ui, system: realSystem, signal: new AbortController().signal });
+  await command.run({
+    options: {},
+    words: [shell],
+    json: false,
+    ui,
+    system: realSystem,
+    signal: new AbortController().signal,
+  });
   return out;
 }
 
@@ -27,9 +34,15 @@ describe.skipIf(!installed("bash"))("bash", () => {
   it.each([
     [["det"], ["detect"]],
     [["detect", "--ex"], ["--explain"]],
-    [["sigma", ""], ["list", "print", "write"]],
+    [
+      ["sigma", ""],
+      ["list", "print", "write"],
+    ],
     [["help", "doc"], ["doctor"]],
-    [["scan", "--format", "zeek"], ["zeek-tsv", "zeek-json"]],
+    [
+      ["scan", "--format", "zeek"],
+      ["zeek-tsv", "zeek-json"],
+    ],
     [["detect", "--root", "/us"], ["/usr"]],
     [["doctor", ""], []],
   ])("%j", async (words, expected) => {
@@ -47,7 +60,8 @@ describe.each(["zsh", "fish"])("%s", (shell) => {
     const script = await scriptOf(shell);
     for (const { name, options } of await loadAllCommands()) {
       expect(script).toContain(name);
-      for (const option of options) expect(script).toContain(shell === "fish" ? `-l ${option.name}` : `--${option.name}[`);
+      for (const option of options)
+        expect(script).toContain(shell === "fish" ? `-l ${option.name}` : `--${option.name}[`);
     }
   });
 });
@@ -59,8 +73,15 @@ describe("the manual page", () => {
     const macros = lines.filter((line) => line.startsWith(".")).map((line) => line.split(" ")[0]);
     expect([...new Set(macros)].sort()).toEqual([".B", ".PP", ".RE", ".RS", ".SH", ".SS", ".TH", ".TP", ".fi", ".nf"]);
     for (const { name, options } of commands) {
-      expect(lines.some((line) => line.startsWith(`.SS ${name.replaceAll("-", "\\-")}`)), name).toBe(true);
-      for (const option of options) expect(lines.some((line) => line.startsWith(".B ") && line.includes(`\\-\\-${option.name.replaceAll("-", "\\-")}`)), option.name).toBe(true);
+      expect(
+        lines.some((line) => line.startsWith(`.SS ${name.replaceAll("-", "\\-")}`)),
+        name,
+      ).toBe(true);
+      for (const option of options)
+        expect(
+          lines.some((line) => line.startsWith(".B ") && line.includes(`\\-\\-${option.name.replaceAll("-", "\\-")}`)),
+          option.name,
+        ).toBe(true);
     }
   });
 });

@@ -12,8 +12,17 @@ socket.on("message", (packet, sender) => {
   const [question] = query.questions ?? [];
   if (question === undefined) return;
   const address = known.get(question.name.toLowerCase());
-  const answers = address !== undefined && question.type === "A" ? [{ type: /** @type {const} */ ("A"), name: question.name, ttl: 0, data: address }] : [];
+  const answers =
+    address !== undefined && question.type === "A"
+      ? [{ type: /** @type {const} */ ("A"), name: question.name, ttl: 0, data: address }]
+      : [];
   const flags = address === undefined ? 3 : 0;
-  socket.send(encode({ type: "response", id: query.id ?? 0, flags, questions: [question], answers }), sender.port, sender.address);
+  socket.send(
+    encode({ type: "response", id: query.id ?? 0, flags, questions: [question], answers }),
+    sender.port,
+    sender.address,
+  );
 });
-socket.bind(53, "127.0.0.1", () => { console.log("ready"); });
+socket.bind(53, "127.0.0.1", () => {
+  console.log("ready");
+});

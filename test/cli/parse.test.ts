@@ -63,13 +63,30 @@ describe("parseWords", () => {
   });
 
   it("gives words or a UsageError for anything", () => {
-    const word = fc.oneof(fc.string(), fc.constantFrom("--flag", "-f", "--dir", "--many", "--", "-", "--level", "low", "--__proto__", "--constructor", "--toString=1"));
+    const word = fc.oneof(
+      fc.string(),
+      fc.constantFrom(
+        "--flag",
+        "-f",
+        "--dir",
+        "--many",
+        "--",
+        "-",
+        "--level",
+        "low",
+        "--__proto__",
+        "--constructor",
+        "--toString=1",
+      ),
+    );
     fc.assert(
       fc.property(fc.array(word), (args) => {
         try {
           const { words, options } = parseWords(command, args);
           expect(words.every((text) => args.includes(text))).toBe(true);
-          expect(Object.keys(options).every((name) => command.options.some((option) => option.name === name))).toBe(true);
+          expect(Object.keys(options).every((name) => command.options.some((option) => option.name === name))).toBe(
+            true,
+          );
         } catch (error) {
           expect(error).toBeInstanceOf(UsageError);
         }
@@ -98,7 +115,9 @@ describe("the commands", () => {
 
   it("are in the README as they describe themselves", async () => {
     const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8").split("<!-- commands: ")[1] ?? "";
-    const rows = [...readme.split("\n\n")[0]?.matchAll(/^\| `([\w-]+)` \| (.*) \|$/gm) ?? []].map(([, name, summary]) => [name, summary]);
+    const rows = [...(readme.split("\n\n")[0]?.matchAll(/^\| `([\w-]+)` \| (.*) \|$/gm) ?? [])].map(
+      ([, name, summary]) => [name, summary],
+    );
     expect(rows).toEqual((await loadAllCommands()).map(({ name, summary }) => [name, summary]));
   });
 

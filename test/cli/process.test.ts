@@ -9,7 +9,9 @@ if (!isBuilt()) console.log("command line processes skipped: dist/cli.js is not 
 describe.skipIf(!isBuilt())("imds-guard", () => {
   it("ends quietly when its reader goes away", () => {
     const script = 'set -o pipefail; "$1" "$2" sigma print | head -1 | cat';
-    const { status, stdout, stderr } = spawnSync("bash", ["-c", script, "bash", process.execPath, CLI], { encoding: "utf8" });
+    const { status, stdout, stderr } = spawnSync("bash", ["-c", script, "bash", process.execPath, CLI], {
+      encoding: "utf8",
+    });
     expect(stdout.split("\n")).toHaveLength(2);
     expect(stderr).toBe("");
     // Small output may fit into the pipe before the reader is gone.
@@ -17,7 +19,9 @@ describe.skipIf(!isBuilt())("imds-guard", () => {
   });
 
   it.each(["SIGINT", "SIGTERM"] as const)("stops on %s, and lets the parent know by what", async (signal) => {
-    const child = spawn(process.execPath, [CLI, "scan", "--format", "zeek-json", "-"], { stdio: ["pipe", "ignore", "pipe"] });
+    const child = spawn(process.execPath, [CLI, "scan", "--format", "zeek-json", "-"], {
+      stdio: ["pipe", "ignore", "pipe"],
+    });
     let said = "";
     child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
     child.stdin.on("error", () => undefined);

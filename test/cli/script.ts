@@ -1,4 +1,7 @@
-/** Script tests: a host made of namespaces, files on it, commands, and what they have to print. The language is described in README.txt beside the scripts. */
+/**
+ * Script tests: a host made of namespaces, files on it, commands, and what they have to print. The language is
+ * described in README.txt beside the scripts.
+ */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -35,7 +38,15 @@ export function readScript(source: string): Block[] {
       step.text += `${line.slice(4)}\n`;
     } else if (line.trim() !== "") {
       const words = line.trim().split(/\s+/);
-      blocks.at(-1)?.steps.push({ line: index + 1, words, rest: line.trim().slice((words[0] as string).length).trim(), text: "" });
+      blocks.at(-1)?.steps.push({
+        line: index + 1,
+        words,
+        rest: line
+          .trim()
+          .slice((words[0] as string).length)
+          .trim(),
+        text: "",
+      });
     }
   }
   return blocks;
@@ -44,7 +55,9 @@ export function readScript(source: string): Block[] {
 /** Every script beside this file. */
 export function scripts(): readonly { readonly name: string; readonly blocks: readonly Block[] }[] {
   const directory = import.meta.dirname;
-  return readdirSync(directory).filter((name) => name.endsWith(".txt") && name !== "README.txt").sort()
+  return readdirSync(directory)
+    .filter((name) => name.endsWith(".txt") && name !== "README.txt")
+    .sort()
     .map((name) => ({ name, blocks: readScript(readFileSync(join(directory, name), "utf8")) }));
 }
 
@@ -110,8 +123,11 @@ async function playBlock(machine: Machine, block: Block): Promise<void> {
           judge(verb, step, ran);
       }
     } catch (error) {
-      const output = ran === undefined ? "" : `\nstdout:\n${ran.stdout.slice(0, 6_000)}\nstderr:\n${ran.stderr.slice(0, 3_000)}`;
-      throw new Error(`line ${step.line}: ${step.words.join(" ")}: ${(error as Error).message}${output}`, { cause: error });
+      const output =
+        ran === undefined ? "" : `\nstdout:\n${ran.stdout.slice(0, 6_000)}\nstderr:\n${ran.stderr.slice(0, 3_000)}`;
+      throw new Error(`line ${step.line}: ${step.words.join(" ")}: ${(error as Error).message}${output}`, {
+        cause: error,
+      });
     }
   }
 }
@@ -119,7 +135,9 @@ async function playBlock(machine: Machine, block: Block): Promise<void> {
 function served([name = "nobody", ...rest]: readonly string[]): Parameters<Machine["serve"]>[0] {
   if (name === "nobody") return { kind: "nobody" };
   if (name !== "genuine") return { kind: "behaviour", name };
-  const identity = Object.fromEntries(rest.map((pair) => pair.split("=")).map(([field, value]) => [field, value === "" ? null : value]));
+  const identity = Object.fromEntries(
+    rest.map((pair) => pair.split("=")).map(([field, value]) => [field, value === "" ? null : value]),
+  );
   return { kind: "genuine", privateKeyPem: SIGNER.privateKeyPem, identity };
 }
 
@@ -131,14 +149,20 @@ async function writeFile(machine: Machine, path: string, content: string): Promi
 const RESOLVER = fileURLToPath(new URL("./dns-stand-in.mjs", import.meta.url));
 
 async function startResolver(machine: Machine, records: readonly string[]): Promise<void> {
-  const script = 'rm -f /run/resolver; "$@" > /run/resolver 2>&1 & until grep -q ready /run/resolver; do sleep 0.05; done';
+  const script =
+    'rm -f /run/resolver; "$@" > /run/resolver 2>&1 & until grep -q ready /run/resolver; do sleep 0.05; done';
   await machine.command("sh", ["-c", script, "sh", process.execPath, RESOLVER, ...records]);
 }
 
 /** Without capabilities even this machine's root may read only what the mode of a file allows. */
 const WITHOUT_RIGHTS = ["--bounding-set=-all", "--inh-caps=-all"];
 
-async function run(machine: Machine, args: readonly string[], env: Readonly<Record<string, string>>, user: boolean): Promise<Ran> {
+async function run(
+  machine: Machine,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  user: boolean,
+): Promise<Ran> {
   const how = user ? { node: "setpriv", execArgv: [...WITHOUT_RIGHTS, process.execPath] } : {};
   return machine.run(CLI, { args: args.map((word) => word.replaceAll("\\s", " ")), env, timeoutMs: 60_000, ...how });
 }
@@ -177,7 +201,9 @@ function follow(value: unknown, path: string): unknown {
   return (path.match(/\[[^\]]*\]|[^.[\]]+/g) ?? []).reduce<unknown>((at, step) => {
     if (step.startsWith("[")) {
       const [field = "", wanted] = step.slice(1, -1).split("=");
-      return Array.isArray(at) ? at.filter((item) => String((item as Record<string, unknown>)[field]) === wanted) : undefined;
+      return Array.isArray(at)
+        ? at.filter((item) => String((item as Record<string, unknown>)[field]) === wanted)
+        : undefined;
     }
     if (Array.isArray(at) && step === "length") return at.length;
     return typeof at === "object" && at !== null ? (at as Record<string, unknown>)[step] : undefined;

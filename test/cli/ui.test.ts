@@ -10,7 +10,11 @@ interface Written {
   readonly err: () => string;
 }
 
-function uiOn({ terminal = false, columns = 80, env = {} }: { terminal?: boolean; columns?: number; env?: Record<string, string> } = {}): Written {
+function uiOn({
+  terminal = false,
+  columns = 80,
+  env = {},
+}: { terminal?: boolean; columns?: number; env?: Record<string, string> } = {}): Written {
   let out = "";
   let err = "";
   const stream = (write: (text: string) => void) => ({ isTTY: terminal, columns, write });
@@ -83,12 +87,18 @@ describe("progress", () => {
 describe("tables", () => {
   it("stay on one line in a pipe", () => {
     const { ui, out } = uiOn({ columns: 40 });
-    ui.table([["a", "word ".repeat(30).trim()], ["long", "x"]]);
+    ui.table([
+      ["a", "word ".repeat(30).trim()],
+      ["long", "x"],
+    ]);
     expect(out().split("\n")).toEqual([`a     ${"word ".repeat(30).trim()}`, "long  x", ""]);
   });
 
   it("wrap the last column on a terminal", () => {
-    expect(layOut([["name", "one two three four five six"]], 30)).toEqual(["name  one two three four five", "      six"]);
+    expect(layOut([["name", "one two three four five six"]], 30)).toEqual([
+      "name  one two three four five",
+      "      six",
+    ]);
   });
 
   it("put a last column that has no room below", () => {
@@ -96,16 +106,25 @@ describe("tables", () => {
   });
 
   it("align by what is seen", () => {
-    expect(layOut([["\u001b[1mab\u001b[0m", "x"], ["abcd", "y"]])).toEqual(["\u001b[1mab\u001b[0m    x", "abcd  y"]);
+    expect(
+      layOut([
+        ["\u001b[1mab\u001b[0m", "x"],
+        ["abcd", "y"],
+      ]),
+    ).toEqual(["\u001b[1mab\u001b[0m    x", "abcd  y"]);
   });
 
   it("keep every word, and no line is too long unless a word is", () => {
     fc.assert(
-      fc.property(fc.array(fc.stringMatching(/^[a-z]{1,12}$/), { minLength: 1 }), fc.integer({ min: 12, max: 60 }), (words, width) => {
-        const lines = wrap(words.join(" "), width);
-        expect(lines.join(" ")).toBe(words.join(" "));
-        expect(lines.every((line) => line.length <= width)).toBe(true);
-      }),
+      fc.property(
+        fc.array(fc.stringMatching(/^[a-z]{1,12}$/), { minLength: 1 }),
+        fc.integer({ min: 12, max: 60 }),
+        (words, width) => {
+          const lines = wrap(words.join(" "), width);
+          expect(lines.join(" ")).toBe(words.join(" "));
+          expect(lines.every((line) => line.length <= width)).toBe(true);
+        },
+      ),
     );
   });
 });

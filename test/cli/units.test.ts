@@ -19,15 +19,25 @@ function valuesOf(unit: string, key: string): string[] {
 
 describe.skipIf(!able.ok)("on an EC2 host with an installed program", () => {
   let machine: Awaited<ReturnType<typeof createMachine>>;
-  const sh = (script: string, ...args: string[]): Promise<string> => machine.command("sh", ["-ec", script, "sh", ...args]);
+  const sh = (script: string, ...args: string[]): Promise<string> =>
+    machine.command("sh", ["-ec", script, "sh", ...args]);
 
   beforeAll(async () => {
     machine = await createMachine({ host: "ec2-nitro", network: "self" });
     // The units name /usr/bin/imds-guard: /usr/bin becomes one of the machine's own, with links to what was there.
-    await sh(`mkdir -p "$HOME/bin" && mount --bind /usr/bin "$HOME/bin" && mount -t tmpfs none /usr/bin && "$HOME/bin/ln" -s "$HOME"/bin/* /usr/bin/
+    await sh(
+      `mkdir -p "$HOME/bin" && mount --bind /usr/bin "$HOME/bin" && mount -t tmpfs none /usr/bin && "$HOME/bin/ln" -s "$HOME"/bin/* /usr/bin/
       for dir in /run /var/log; do mount -t tmpfs none $dir; done; mkdir /var/log/imds-guard /run/imds-guard
-      printf '#!/bin/sh\\nexec "%s" "%s" "$@"\\n' "$1" "$2" > /usr/bin/imds-guard; chmod +x /usr/bin/imds-guard; printf %s "$3" > /run/key.pem`, process.execPath, CLI, signer.publicKeyPem);
-    await machine.serve({ kind: "genuine", privateKeyPem: signer.privateKeyPem, identity: { account: "111122223333", region: "eu-central-1" } });
+      printf '#!/bin/sh\\nexec "%s" "%s" "$@"\\n' "$1" "$2" > /usr/bin/imds-guard; chmod +x /usr/bin/imds-guard; printf %s "$3" > /run/key.pem`,
+      process.execPath,
+      CLI,
+      signer.publicKeyPem,
+    );
+    await machine.serve({
+      kind: "genuine",
+      privateKeyPem: signer.privateKeyPem,
+      identity: { account: "111122223333", region: "eu-central-1" },
+    });
   });
   afterAll(() => machine.close());
 
@@ -47,7 +57,11 @@ describe.skipIf(!able.ok)("on an EC2 host with an installed program", () => {
 
   it("the monitor writes events and serves metrics", async () => {
     const metrics = `${JSON.stringify(process.execPath)} -e 'fetch("http://127.0.0.1:9910/metrics").then((r) => r.text()).then((t) => console.log(t.includes("imds_guard_looks_total 1")))'`;
-    const said = await run("imds-guard-monitor", "grep -q watching /run/out", `${metrics}; stat -c %a /var/log/imds-guard/monitor.jsonl; head -1 /var/log/imds-guard/monitor.jsonl`);
+    const said = await run(
+      "imds-guard-monitor",
+      "grep -q watching /run/out",
+      `${metrics}; stat -c %a /var/log/imds-guard/monitor.jsonl; head -1 /var/log/imds-guard/monitor.jsonl`,
+    );
     const [served, mode, event = "", ended] = said.trim().split("\n");
     expect([served, mode, ended]).toEqual(["true", "600", "ended with 0"]);
     expect(JSON.parse(event)).toMatchObject({ ecs: { version: "9.4.0" }, event: { action: "monitor-local-address" } });
@@ -56,7 +70,11 @@ describe.skipIf(!able.ok)("on an EC2 host with an installed program", () => {
   it("the daemon serves proved credentials to whoever may read the token", async () => {
     const [post = ""] = valuesOf("imds-guard-serve", "ExecStartPost");
     const ask = `${JSON.stringify(process.execPath)} -e 'fetch("http://127.0.0.1:9912/credentials", { headers: { Authorization: require("fs").readFileSync("/run/imds-guard/token", "utf8") } }).then((r) => r.json()).then((c) => console.log(c.AccessKeyId))'`;
-    const said = await run("imds-guard-serve", "grep -q ready /run/out", `stat -c %a /run/imds-guard/token; ${post.replace(/^\+/, "")}; ${ask}`);
+    const said = await run(
+      "imds-guard-serve",
+      "grep -q ready /run/out",
+      `stat -c %a /run/imds-guard/token; ${post.replace(/^\+/, "")}; ${ask}`,
+    );
     const [mode, key = "", ended] = said.trim().split("\n");
     expect([mode, accountOf(key), ended]).toEqual(["600", "111122223333", "ended with 0"]);
     expect(await sh("ls /run/imds-guard")).toBe("");

@@ -15,16 +15,22 @@ interface Pair {
 
 const readJson = (name: string): unknown => (absent ? [] : JSON.parse(readFileSync(new URL(name, root), "utf8")));
 const pairs = readJson("pairs.json") as readonly Pair[];
-const principals = readJson("principal-ids.json") as readonly { readonly uniqueId: string; readonly accountId: string }[];
+const principals = readJson("principal-ids.json") as readonly {
+  readonly uniqueId: string;
+  readonly accountId: string;
+}[];
 
 describe.skipIf(absent)("access key ids", () => {
   test("there are some of each kind", () => {
     expect(new Set(pairs.map((pair) => pair.decodable))).toEqual(new Set([true, false]));
   });
 
-  test.each(pairs.filter((pair) => pair.decodable))("$accessKeyId is of account $accountId", ({ accessKeyId, accountId }) => {
-    expect(accountOfAccessKey(accessKeyId)).toEqual({ kind: "known", accountId });
-  });
+  test.each(pairs.filter((pair) => pair.decodable))(
+    "$accessKeyId is of account $accountId",
+    ({ accessKeyId, accountId }) => {
+      expect(accountOfAccessKey(accessKeyId)).toEqual({ kind: "known", accountId });
+    },
+  );
 
   test.each(pairs.filter((pair) => !pair.decodable))("$accessKeyId tells no account", ({ accessKeyId }) => {
     expect(accountOfAccessKey(accessKeyId).kind).toBe("unknown");

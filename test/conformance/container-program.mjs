@@ -1,5 +1,5 @@
-// Runs inside a network namespace of its own whose loopback owns the container addresses. Asks each case of both chains and
-// prints what was asked and what came of it, as JSON.
+// Runs inside a network namespace of its own whose loopback owns the container addresses. Asks each case of both chains
+// and prints what was asked and what came of it, as JSON.
 import { writeFileSync } from "node:fs";
 import { createServer as createTcpServer } from "node:net";
 import { createServer } from "node:http";
@@ -12,14 +12,28 @@ const asked = [];
 const service = createServer((request, response) => {
   const { address, port, family } = request.socket.address();
   const authorization = request.headers.authorization;
-  asked.push({ url: `http://${request.headers.host}${request.url}`, to: `${address} ${port} ${family}`, ...(authorization !== undefined && { authorization }) });
-  response.end(JSON.stringify({ AccessKeyId: "ASIAQAAAAAAAAAAAAAAA", SecretAccessKey: "secret", Token: "token", Expiration: "2099-01-01T00:00:00Z" }));
+  asked.push({
+    url: `http://${request.headers.host}${request.url}`,
+    to: `${address} ${port} ${family}`,
+    ...(authorization !== undefined && { authorization }),
+  });
+  response.end(
+    JSON.stringify({
+      AccessKeyId: "ASIAQAAAAAAAAAAAAAAA",
+      SecretAccessKey: "secret",
+      Token: "token",
+      Expiration: "2099-01-01T00:00:00Z",
+    }),
+  );
 });
 // Of TLS only the name that is asked for is read.
 const tls = createTcpServer((socket) => {
   socket.on("error", () => {});
   socket.once("data", (hello) => {
-    const name = cases.flatMap(({ env }) => Object.values(env)).flatMap((value) => (URL.canParse(value) ? [new URL(value).hostname] : [])).find((host) => hello.includes(host));
+    const name = cases
+      .flatMap(({ env }) => Object.values(env))
+      .flatMap((value) => (URL.canParse(value) ? [new URL(value).hostname] : []))
+      .find((host) => hello.includes(host));
     asked.push({ url: `https://${name}` });
     socket.destroy();
   });
@@ -27,12 +41,18 @@ const tls = createTcpServer((socket) => {
 
 const ports = new Set([80]);
 for (const { env } of cases) {
-  for (const value of Object.values(env)) if (URL.canParse(value) && new URL(value).protocol === "http:") ports.add(Number(new URL(value).port || 80));
+  for (const value of Object.values(env))
+    if (URL.canParse(value) && new URL(value).protocol === "http:") ports.add(Number(new URL(value).port || 80));
 }
-await Promise.all([...ports].map((port) => new Promise((resolve) => {
-  const listener = port === 80 ? service : createServer(service.listeners("request")[0]);
-  listener.listen(port, "::", resolve);
-})));
+await Promise.all(
+  [...ports].map(
+    (port) =>
+      new Promise((resolve) => {
+        const listener = port === 80 ? service : createServer(service.listeners("request")[0]);
+        listener.listen(port, "::", resolve);
+      }),
+  ),
+);
 await new Promise((resolve) => tls.listen(443, "::", resolve));
 
 const base = { ...process.env };

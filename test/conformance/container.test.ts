@@ -44,18 +44,38 @@ interface UriCase {
 }
 
 const cases: readonly Given[] = [
-  ...(readCases("container", "smithy-rs/ecs-tests.json") as readonly EcsCase[]).map(({ docs, env, result }) => ({ name: docs, env, uri: result.Ok })),
-  ...(readCases("container", "container-uri-token-tests.json") as readonly UriCase[]).map(({ description, env, token_file, expect: { request } }) => ({ name: description, env, token_file, uri: request?.uri })),
+  ...(readCases("container", "smithy-rs/ecs-tests.json") as readonly EcsCase[]).map(({ docs, env, result }) => ({
+    name: docs,
+    env,
+    uri: result.Ok,
+  })),
+  ...(readCases("container", "container-uri-token-tests.json") as readonly UriCase[]).map(
+    ({ description, env, token_file, expect: { request } }) => ({
+      name: description,
+      env,
+      token_file,
+      uri: request?.uri,
+    }),
+  ),
 ];
 
 const namespaces = spawnSync("unshare", ["-Urnm", "ip", "addr", "add", "169.254.170.2/32", "dev", "lo"]).status === 0;
-if (cases.length > 0 && !namespaces) console.log("conformance/container: skipped, this machine does not let a user make namespaces");
+if (cases.length > 0 && !namespaces)
+  console.log("conformance/container: skipped, this machine does not let a user make namespaces");
 
 /** The container addresses on a loopback of its own, and every host name of the cases leading there. */
 async function runAll(compiled: Compiled): Promise<{ ours: Outcome; stock: Outcome }[]> {
-  const names = cases.flatMap(({ env }) => Object.values(env)).flatMap((value) => (URL.canParse(value) ? [new URL(value).hostname] : []));
+  const names = cases
+    .flatMap(({ env }) => Object.values(env))
+    .flatMap((value) => (URL.canParse(value) ? [new URL(value).hostname] : []));
   const hosts = join(compiled.directory, "hosts");
-  writeFileSync(hosts, `127.0.0.1 localhost\n${names.filter((name) => /^[a-z][a-z0-9.-]*$/.test(name) && name !== "localhost").map((name) => `127.0.0.1 ${name}\n`).join("")}`);
+  writeFileSync(
+    hosts,
+    `127.0.0.1 localhost\n${names
+      .filter((name) => /^[a-z][a-z0-9.-]*$/.test(name) && name !== "localhost")
+      .map((name) => `127.0.0.1 ${name}\n`)
+      .join("")}`,
+  );
   const script = `set -e
     ip link set lo up
     ip addr add 169.254.170.2/32 dev lo; ip addr add 169.254.170.23/32 dev lo
@@ -97,13 +117,24 @@ describe.skipIf(cases.length === 0 || !namespaces)("containers' credentials", ()
     if (given.uri === undefined || ours.asked.length === 0) return;
     const [asked] = ours.asked;
     const wanted = new URL(given.uri);
-    expect(asked?.url.startsWith("https:") ? new URL(asked.url).origin : asked?.url).toBe(wanted.protocol === "https:" ? wanted.origin : wanted.href);
+    expect(asked?.url.startsWith("https:") ? new URL(asked.url).origin : asked?.url).toBe(
+      wanted.protocol === "https:" ? wanted.origin : wanted.href,
+    );
   });
 
   test("are counted", () => {
-    const askedAsPeer = cases.filter(({ uri }, index) => (uri === undefined) === (outcomes[index]?.ours.asked.length === 0));
+    const askedAsPeer = cases.filter(
+      ({ uri }, index) => (uri === undefined) === (outcomes[index]?.ours.asked.length === 0),
+    );
     const others = cases.filter((given) => !askedAsPeer.includes(given));
-    console.log([`conformance/container: ${cases.length} cases, all as the SDK's own chain, ${askedAsPeer.length} as the peer`, ...others.map(({ name, uri }) => `  ${name}: the SDK for JavaScript ${uri === undefined ? "asks" : "asks nothing"}`)].join("\n"));
+    console.log(
+      [
+        `conformance/container: ${cases.length} cases, all as the SDK's own chain, ${askedAsPeer.length} as the peer`,
+        ...others.map(
+          ({ name, uri }) => `  ${name}: the SDK for JavaScript ${uri === undefined ? "asks" : "asks nothing"}`,
+        ),
+      ].join("\n"),
+    );
     expect(askedAsPeer.length).toBeGreaterThan(0);
   });
 });

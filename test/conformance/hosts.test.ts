@@ -27,7 +27,13 @@ interface Judged {
   readonly report: HostReport;
 }
 
-const PLATFORM = { linux: "linux", windows: "win32", freebsd: "freebsd", openbsd: "openbsd", darwin: "darwin" } as const;
+const PLATFORM = {
+  linux: "linux",
+  windows: "win32",
+  freebsd: "freebsd",
+  openbsd: "openbsd",
+  darwin: "darwin",
+} as const;
 
 /** Each entry as captured, and again with the files that such a host has but its capture did not list. */
 async function judgeAll(entries: readonly Entry[]): Promise<Judged[]> {
@@ -43,7 +49,12 @@ async function judgeAll(entries: readonly Entry[]): Promise<Judged[]> {
   return judged;
 }
 
-const entries = present ? readFileSync(CORPUS, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line) as Entry) : [];
+const entries = present
+  ? readFileSync(CORPUS, "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Entry)
+  : [];
 const judged = await judgeAll(entries);
 
 function tally(list: readonly Judged[]): string {
@@ -78,25 +89,39 @@ describe.skipIf(!present)("the host corpus", () => {
   });
 
   test("refuses no EC2 host", () => {
-    expect(of(counted, "ec2").filter(({ report }) => report.verdict !== "ec2").map(named)).toEqual([]);
+    expect(
+      of(counted, "ec2")
+        .filter(({ report }) => report.verdict !== "ec2")
+        .map(named),
+    ).toEqual([]);
   });
 
   test("accepts no other host, however little is known of it", () => {
-    const accepted = [...of(counted, "not-ec2"), ...of(partial, "not-ec2")].filter(({ report }) => report.verdict === "ec2");
+    const accepted = [...of(counted, "not-ec2"), ...of(partial, "not-ec2")].filter(
+      ({ report }) => report.verdict === "ec2",
+    );
     expect(accepted.map(named)).toEqual([]);
   });
 
   test("never says not-ec2 of an EC2 host of which only a part is known", () => {
-    expect(of(partial, "ec2").filter(({ report }) => report.verdict === "not-ec2").map(named)).toEqual([]);
+    expect(
+      of(partial, "ec2")
+        .filter(({ report }) => report.verdict === "not-ec2")
+        .map(named),
+    ).toEqual([]);
   });
 
   test("reads a Nitro instance id wherever the tag shows one", () => {
     const tags = judged.filter(({ report }) => report.virtualization === "nitro");
-    for (const { entry, report } of tags) expect(report.instanceId).toBe(entry.files["sys/class/dmi/id/board_asset_tag"]);
+    for (const { entry, report } of tags)
+      expect(report.instanceId).toBe(entry.files["sys/class/dmi/id/board_asset_tag"]);
   });
 
   test("agrees with itself: no accepted host carries a contradiction, and every veto refuses", () => {
-    const torn = judged.filter(({ report }) => report.verdict === "ec2" && report.evidence.some(({ weight }) => weight === "contradicts" || weight === "veto"));
+    const torn = judged.filter(
+      ({ report }) =>
+        report.verdict === "ec2" && report.evidence.some(({ weight }) => weight === "contradicts" || weight === "veto"),
+    );
     expect(torn.map(named)).toEqual([]);
     const unnamed = judged.filter(({ report }) => report.rule.startsWith("veto-") !== report.vetoes.length > 0);
     expect(unnamed.map(named)).toEqual([]);

@@ -34,9 +34,18 @@ describe.skipIf(absent || !able.ok)("a document that AWS signed", () => {
     try {
       const accessKeyId = accessKeyIdFor(vector.accountId, "real");
       const { accountId: account, instanceId, region, rsa2048 } = vector;
-      await machine.serve({ kind: "behaviour", name: "flawless", persona: { account, instanceId, region, accessKeyId, rsa2048 } });
-      const order = { apis: ["chain"], guard: { attestation: "required", probe: "off", log: "off", timeout: 15_000, expectedAccounts: [account] } };
-      const run = async () => (await machine.run(CLIENT, { args: ["--once", JSON.stringify(order)], env: { RIG_MODULE: "imds-guard" } })).json;
+      await machine.serve({
+        kind: "behaviour",
+        name: "flawless",
+        persona: { account, instanceId, region, accessKeyId, rsa2048 },
+      });
+      const order = {
+        apis: ["chain"],
+        guard: { attestation: "required", probe: "off", log: "off", timeout: 15_000, expectedAccounts: [account] },
+      };
+      const run = async () =>
+        (await machine.run(CLIENT, { args: ["--once", JSON.stringify(order)], env: { RIG_MODULE: "imds-guard" } }))
+          .json;
 
       // The machine's own asset tag is of another instance.
       expect(await run()).toMatchObject({ keys: [], code: "ERR_IMDS_INSTANCE_MISMATCH" });

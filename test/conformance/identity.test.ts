@@ -44,7 +44,11 @@ interface Certificate {
 }
 
 const readJson = (path: string): unknown => JSON.parse(readFileSync(new URL(path, root), "utf8"));
-const vectors: readonly Vector[] = absent ? [] : readdirSync(new URL("identity-vectors/", root)).filter((name) => name.endsWith(".json")).map((name) => readJson(`identity-vectors/${name}`) as Vector);
+const vectors: readonly Vector[] = absent
+  ? []
+  : readdirSync(new URL("identity-vectors/", root))
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => readJson(`identity-vectors/${name}`) as Vector);
 const forgeries = absent ? [] : (readJson("identity-forgeries/forgeries.json") as readonly Forgery[]);
 const signedVectors = vectors.filter((vector) => vector.rsa2048 !== undefined);
 const genuine = signedVectors.filter((vector) => vector.expect === "valid");
@@ -65,32 +69,49 @@ describe.skipIf(absent)("genuine documents", () => {
     const signed = readSignedIdentity(bodyOf(vector));
     expect(signed.content.toString("utf8")).toBe(vector.document);
     const { document, signedRegion, signingTime = "" } = attestDocument(bodyOf(vector), ring);
-    expect(document).toMatchObject({ accountId: vector.accountId, instanceId: vector.instanceId, region: vector.region });
+    expect(document).toMatchObject({
+      accountId: vector.accountId,
+      instanceId: vector.instanceId,
+      region: vector.region,
+    });
     expect(signedRegion).toBe(vector.region);
     const delay = Date.parse(signingTime) - Date.parse(document.pendingTime);
     expect(delay).toBeGreaterThanOrEqual(0);
     expect(delay).toBeLessThan(600_000);
-    const verifying = [...AWS_PUBLIC_KEYS.keys()].filter((region) => verifySignedIdentity(signed, ring.keysFor(region)));
+    const verifying = [...AWS_PUBLIC_KEYS.keys()].filter((region) =>
+      verifySignedIdentity(signed, ring.keysFor(region)),
+    );
     expect(verifying).toEqual([vector.region]);
-    const spki = createHash("sha256").update(Buffer.from(AWS_PUBLIC_KEYS.get(vector.region)?.spki ?? "", "base64")).digest("hex");
+    const spki = createHash("sha256")
+      .update(Buffer.from(AWS_PUBLIC_KEYS.get(vector.region)?.spki ?? "", "base64"))
+      .digest("hex");
     expect(vector.verifies_with?.rsa2048?.spki).toBe(spki);
   });
 
-  test.each(vectors)("$id: the document parses, whichever way it was signed", ({ document, accountId, instanceId, region }) => {
-    expect(parseIdentityDocument(Buffer.from(document))).toMatchObject({ accountId, instanceId, region });
-  });
+  test.each(vectors)(
+    "$id: the document parses, whichever way it was signed",
+    ({ document, accountId, instanceId, region }) => {
+      expect(parseIdentityDocument(Buffer.from(document))).toMatchObject({ accountId, instanceId, region });
+    },
+  );
 
   test.each(signedVectors.filter((vector) => vector.expect === "invalid"))("$id is refused", (vector) => {
     expect(outcomeOf(() => attested(bodyOf(vector)))).not.toBe("ok");
   });
 
-  test.each(vectors.filter(({ pkcs7 }) => pkcs7 !== undefined))("$id: DSA with SHA-1 is refused in place of RSA", ({ pkcs7 = "" }) => {
-    expect(outcomeOf(() => attested(Buffer.from(pkcs7)))).not.toBe("ok");
-  });
+  test.each(vectors.filter(({ pkcs7 }) => pkcs7 !== undefined))(
+    "$id: DSA with SHA-1 is refused in place of RSA",
+    ({ pkcs7 = "" }) => {
+      expect(outcomeOf(() => attested(Buffer.from(pkcs7)))).not.toBe("ok");
+    },
+  );
 
-  test.each(vectors.filter(({ signature }) => signature !== undefined))("$id: a bare signature is refused in place of a message", ({ signature = "" }) => {
-    expect(outcomeOf(() => attested(Buffer.from(signature)))).not.toBe("ok");
-  });
+  test.each(vectors.filter(({ signature }) => signature !== undefined))(
+    "$id: a bare signature is refused in place of a message",
+    ({ signature = "" }) => {
+      expect(outcomeOf(() => attested(Buffer.from(signature)))).not.toBe("ok");
+    },
+  );
 });
 
 describe.skipIf(absent)("tampered documents", () => {
@@ -104,10 +125,12 @@ describe.skipIf(absent)("tampered documents", () => {
         const copy = Buffer.from(message);
         copy[at] = (copy[at] ?? 0) ^ (1 << bit);
         const outcome = outcomeOf(() => {
-          if (attested(Buffer.from(copy.toString("base64"))) !== wanted) throw new Error(`byte ${at}, bit ${bit}: other content was attested`);
+          if (attested(Buffer.from(copy.toString("base64"))) !== wanted)
+            throw new Error(`byte ${at}, bit ${bit}: other content was attested`);
         });
         if (outcome !== "ok") refused += 1;
-        else if (content >= 0 && at >= content && at < content + vector.document.length) expect.unreachable(`byte ${at} of the content does not count`);
+        else if (content >= 0 && at >= content && at < content + vector.document.length)
+          expect.unreachable(`byte ${at} of the content does not count`);
       }
     }
     // What survives is in the unsigned name of the signer and in algorithm parameters.
@@ -121,18 +144,26 @@ describe.skipIf(absent)("tampered documents", () => {
     }
   });
 
-  test.each(forgeries.filter((forgery) => forgery.expect === "reject"))("$id: no attested identity comes out", (forgery) => {
-    // A genuine message beside a forged document gives the genuine content: the document beside it is never read.
-    const outcome = outcomeOf(() => attestDocument(Buffer.from(forgery.rsa2048 ?? forgery.signature ?? ""), ring));
-    if (outcome !== "ok") return;
-    const { content } = readSignedIdentity(bodyOf(forgery));
-    expect(vectors.map(({ document }) => document)).toContain(content.toString());
-    expect(content.toString()).not.toBe(forgery.document);
-  });
+  test.each(forgeries.filter((forgery) => forgery.expect === "reject"))(
+    "$id: no attested identity comes out",
+    (forgery) => {
+      // A genuine message beside a forged document gives the genuine content: the document beside it is never read.
+      const outcome = outcomeOf(() => attestDocument(Buffer.from(forgery.rsa2048 ?? forgery.signature ?? ""), ring));
+      if (outcome !== "ok") return;
+      const { content } = readSignedIdentity(bodyOf(forgery));
+      expect(vectors.map(({ document }) => document)).toContain(content.toString());
+      expect(content.toString()).not.toBe(forgery.document);
+    },
+  );
 });
 
 describe.skipIf(absent)("keys of AWS", () => {
-  const certificates = absent ? {} : (readJson("aws-certificates/certificates.json") as Record<string, { partition: string; rsa2048: string; rsa?: string }>);
+  const certificates = absent
+    ? {}
+    : (readJson("aws-certificates/certificates.json") as Record<
+        string,
+        { partition: string; rsa2048: string; rsa?: string }
+      >);
   const inventory = absent ? [] : (readJson("aws-certificates/inventory.json") as readonly Certificate[]);
   const directory = mkdtempSync(join(tmpdir(), "aws-keys-"));
   afterAll(() => rmSync(directory, { recursive: true }));
@@ -144,7 +175,10 @@ describe.skipIf(absent)("keys of AWS", () => {
   };
 
   test("the committed file is what the generator makes", () => {
-    expect(spawnSync(process.execPath, [script, "--check"], { encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
+    expect(spawnSync(process.execPath, [script, "--check"], { encoding: "utf8" })).toMatchObject({
+      status: 0,
+      stderr: "",
+    });
     expect(check(Object.fromEntries(Object.entries(certificates).reverse()))).toMatchObject({ status: 0, stderr: "" });
   });
 
@@ -161,24 +195,34 @@ describe.skipIf(absent)("keys of AWS", () => {
       [{ ...certificates, [first]: { ...one, rsa2048: garbled } }, "not signed by its own key"],
       [{ ...certificates, [first]: { ...one, rsa2048: one.rsa } }, "not an RSA-2048 key"],
       [{ ...certificates, [second]: { ...two, rsa2048: one.rsa2048 } }, "same key"],
-      [{ ...certificates, "__proto": one }, "not a region name"],
+      [{ ...certificates, __proto: one }, "not a region name"],
       [{ ...certificates, [first]: { rsa2048: one.rsa2048 } }, "no partition"],
       [{}, "no certificates"],
     ];
-    for (const [input, says] of refusals) expect(check(input)).toMatchObject({ status: 1, stderr: expect.stringContaining(says) as string });
+    for (const [input, says] of refusals)
+      expect(check(input)).toMatchObject({ status: 1, stderr: expect.stringContaining(says) as string });
   });
 
-  test.each([...AWS_PUBLIC_KEYS])("%s has a 2048-bit RSA key, that of its certificate", (region, { partition, spki }) => {
-    expect(region).toMatch(/^[a-z]{2,}(-[a-z]+)+-\d+$/);
-    expect(partition).toBe(certificates[region]?.partition);
-    const der = Buffer.from(spki, "base64");
-    const key = createPublicKey({ key: der, format: "der", type: "spki" });
-    expect([key.asymmetricKeyType, key.asymmetricKeyDetails?.modulusLength, key.asymmetricKeyDetails?.publicExponent]).toEqual(["rsa", 2048, 65537n]);
-    expect(parseTrustedKeys(region, certificates[region]?.rsa2048 ?? "").map((own) => own.equals(key))).toEqual([true]);
-    const digest = createHash("sha256").update(der).digest("hex");
-    const listed = inventory.filter((row) => row.kind === "rsa2048" && row.region === region);
-    expect(listed.map((row) => row.spki)).toContain(digest);
-  });
+  test.each([...AWS_PUBLIC_KEYS])(
+    "%s has a 2048-bit RSA key, that of its certificate",
+    (region, { partition, spki }) => {
+      expect(region).toMatch(/^[a-z]{2,}(-[a-z]+)+-\d+$/);
+      expect(partition).toBe(certificates[region]?.partition);
+      const der = Buffer.from(spki, "base64");
+      const key = createPublicKey({ key: der, format: "der", type: "spki" });
+      expect([
+        key.asymmetricKeyType,
+        key.asymmetricKeyDetails?.modulusLength,
+        key.asymmetricKeyDetails?.publicExponent,
+      ]).toEqual(["rsa", 2048, 65537n]);
+      expect(parseTrustedKeys(region, certificates[region]?.rsa2048 ?? "").map((own) => own.equals(key))).toEqual([
+        true,
+      ]);
+      const digest = createHash("sha256").update(der).digest("hex");
+      const listed = inventory.filter((row) => row.kind === "rsa2048" && row.region === region);
+      expect(listed.map((row) => row.spki)).toContain(digest);
+    },
+  );
 
   test("no two regions share a key, and no region is missing", () => {
     expect(new Set([...AWS_PUBLIC_KEYS.values()].map(({ spki }) => spki)).size).toBe(AWS_PUBLIC_KEYS.size);

@@ -1,4 +1,6 @@
-/** Where AWS's endpoint settings lead, in the cases of the SDK for Rust, and which of those places the guard refuses. */
+/**
+ * Where AWS's endpoint settings lead, in the cases of the SDK for Rust, and which of those places the guard refuses.
+ */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -35,7 +37,10 @@ async function outcomeOf(given: Case): Promise<Outcome> {
   }
   // There is no option for the mode of addresses: the environment is as near to the code as it gets.
   if (given.mode_override !== undefined) env["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"] = given.mode_override;
-  const own: GuardOptions = given.endpoint_override === undefined ? {} : { endpoint: given.endpoint_override, mode: "allow", expectedAccounts: ["111122223333"] };
+  const own: GuardOptions =
+    given.endpoint_override === undefined
+      ? {}
+      : { endpoint: given.endpoint_override, mode: "allow", expectedAccounts: ["111122223333"] };
   try {
     checkOptions(own);
   } catch (error) {
@@ -56,7 +61,9 @@ function ruled({ result, endpoint_override }: Case): Partial<Record<"asked" | "r
   const host = url.hostname.replace(/^\[|\]$/g, "");
   if (url.protocol !== "http:" || url.pathname !== TOKEN_PATH) return { wrong: expect.any(String) };
   const own = endpoint_override !== undefined;
-  return own || (isImdsAddress(host) && url.port === "") || isLoopback(host) || host === "localhost" ? { asked: url.href } : { refused: url.href };
+  return own || (isImdsAddress(host) && url.port === "") || isLoopback(host) || host === "localhost"
+    ? { asked: url.href }
+    : { refused: url.href };
 }
 
 describe.skipIf(cases.length === 0)("cases of the SDK for Rust", () => {
@@ -67,8 +74,19 @@ describe.skipIf(cases.length === 0)("cases of the SDK for Rust", () => {
   test("are counted", async () => {
     const outcomes = await Promise.all(cases.map(async (given) => ({ docs: given.docs, ...(await outcomeOf(given)) })));
     const asked = outcomes.filter((outcome) => "asked" in outcome).length;
-    const others = outcomes.flatMap((outcome) => ("refused" in outcome ? [`${outcome.docs}: refused, ${outcome.refused} is neither IMDS nor this machine`] : "wrong" in outcome ? [`${outcome.docs}: ${outcome.wrong}`] : []));
-    console.log([`conformance/imds-endpoint: ${cases.length} cases, ${asked} asked as the peer does`, ...others.map((line) => `  ${line}`)].join("\n"));
+    const others = outcomes.flatMap((outcome) =>
+      "refused" in outcome
+        ? [`${outcome.docs}: refused, ${outcome.refused} is neither IMDS nor this machine`]
+        : "wrong" in outcome
+          ? [`${outcome.docs}: ${outcome.wrong}`]
+          : [],
+    );
+    console.log(
+      [
+        `conformance/imds-endpoint: ${cases.length} cases, ${asked} asked as the peer does`,
+        ...others.map((line) => `  ${line}`),
+      ].join("\n"),
+    );
     expect(asked + others.length).toBe(cases.length);
   });
 });

@@ -18,7 +18,10 @@ interface Expectation {
 
 interface Case {
   readonly summary: string;
-  readonly config: { readonly ec2InstanceProfileName: string | null; readonly envVars?: Readonly<Record<string, string>> };
+  readonly config: {
+    readonly ec2InstanceProfileName: string | null;
+    readonly envVars?: Readonly<Record<string, string>>;
+  };
   readonly expectations: readonly Expectation[];
   readonly outcomes: readonly { readonly result: string; readonly accountId?: string }[];
 }
@@ -28,8 +31,8 @@ const EXTENDED = "security-credentials-extended";
 const LEGACY = "security-credentials";
 
 /**
- * The exchange on the legacy path. The extended path is open to few instances and is not asked (404 elsewhere): where a case
- * falls back from it the fallback remains, and where it is answered the same is said on the legacy path.
+ * The exchange on the legacy path. The extended path is open to few instances and is not asked (404 elsewhere): where a
+ * case falls back from it the fallback remains, and where it is answered the same is said on the legacy path.
  */
 function onLegacyPath(expectations: readonly Expectation[]): Expectation[] {
   const fallback = expectations.some(({ get }) => !get.includes(EXTENDED));
@@ -38,7 +41,10 @@ function onLegacyPath(expectations: readonly Expectation[]): Expectation[] {
 }
 
 /** Runs `work` with a service that answers as expected and notes what was asked otherwise. */
-async function withService<T>(expectations: readonly Expectation[], work: (endpoint: string) => Promise<T>): Promise<{ result: T; asked: string[] }> {
+async function withService<T>(
+  expectations: readonly Expectation[],
+  work: (endpoint: string) => Promise<T>,
+): Promise<{ result: T; asked: string[] }> {
   const rest = [...expectations];
   const asked: string[] = [];
   const server = createServer((request, response) => {
@@ -69,7 +75,10 @@ function clockOf({ expectations }: Case): number {
 function guardFor(given: Case, endpoint: string, options: GuardOptions = {}): Guard {
   const { ec2InstanceProfileName, envVars } = given.config;
   const name = ec2InstanceProfileName === null ? {} : { ec2InstanceProfileName };
-  return createGuard({ endpoint, log: "off", ...name, ...options }, { system: { ...makeHome().system(envVars), now: () => clockOf(given) } });
+  return createGuard(
+    { endpoint, log: "off", ...name, ...options },
+    { system: { ...makeHome().system(envVars), now: () => clockOf(given) } },
+  );
 }
 
 async function callsOf(guard: Guard, calls: number): Promise<{ result: string; accountId?: string }[]> {
@@ -85,7 +94,11 @@ async function callsOf(guard: Guard, calls: number): Promise<{ result: string; a
   return results;
 }
 
-const WORDS: Partial<Record<string, string>> = { ERR_IMDS_NOT_FOUND: "invalid profile", ERR_IMDS_DISABLED: "no credentials", ERR_IMDS_NO_ROLE: "no credentials" };
+const WORDS: Partial<Record<string, string>> = {
+  ERR_IMDS_NOT_FOUND: "invalid profile",
+  ERR_IMDS_DISABLED: "no credentials",
+  ERR_IMDS_NO_ROLE: "no credentials",
+};
 
 function wordFor(error: unknown): string {
   if (!(error instanceof ImdsGuardError)) throw error;
@@ -95,20 +108,31 @@ function wordFor(error: unknown): string {
 describe.skipIf(cases.length === 0)("the shared specification", () => {
   test.each(cases.map((given) => [given.summary, given] as const))("%s", async (_, given) => {
     const expectations = onLegacyPath(given.expectations);
-    const { result, asked } = await withService(expectations, (endpoint) => callsOf(guardFor(given, endpoint), given.outcomes.length));
+    const { result, asked } = await withService(expectations, (endpoint) =>
+      callsOf(guardFor(given, endpoint), given.outcomes.length),
+    );
     expect(result).toEqual(given.outcomes);
     expect(asked).toEqual(expectations.map(({ get }) => get));
   });
 
-  test.each(cases.map((given) => [given.summary, given] as const))("with proof required nothing is handed out: %s", async (_, given) => {
-    const expectations = onLegacyPath(given.expectations);
-    const { result } = await withService(expectations, (endpoint) => callsOf(guardFor(given, endpoint, { attestation: "required" }), 1));
-    expect(result[0]?.result).not.toBe("credentials");
-  });
+  test.each(cases.map((given) => [given.summary, given] as const))(
+    "with proof required nothing is handed out: %s",
+    async (_, given) => {
+      const expectations = onLegacyPath(given.expectations);
+      const { result } = await withService(expectations, (endpoint) =>
+        callsOf(guardFor(given, endpoint, { attestation: "required" }), 1),
+      );
+      expect(result[0]?.result).not.toBe("credentials");
+    },
+  );
 
   test("is counted", () => {
-    const moved = cases.filter(({ expectations }) => expectations.length > 0 && expectations.every(({ get }) => get.includes(EXTENDED))).length;
-    console.log(`conformance/imds-sep: ${cases.length} cases on the legacy path, ${moved} of them moved there from the extended one; 0 skipped`);
+    const moved = cases.filter(
+      ({ expectations }) => expectations.length > 0 && expectations.every(({ get }) => get.includes(EXTENDED)),
+    ).length;
+    console.log(
+      `conformance/imds-sep: ${cases.length} cases on the legacy path, ${moved} of them moved there from the extended one; 0 skipped`,
+    );
     expect(moved).toBeLessThanOrEqual(cases.length);
   });
 });

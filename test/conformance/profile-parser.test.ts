@@ -12,11 +12,17 @@ interface Case {
 
 const cases = readCases("profile-parser", "smithy-rs/profile-parser-tests.json") as readonly Case[];
 
-/** Forms that the specification knows and the SDK's loader for JavaScript passes over: read by it, settings would vanish. */
+/**
+ * Forms that the specification knows and the SDK's loader for JavaScript passes over: read by it, settings would
+ * vanish.
+ */
 const UNREAD = /passes over|comment right behind a section|cannot hold/;
 
 async function complaintOf({ input }: Case): Promise<string | undefined> {
-  const home = makeHome({ ...(input.configFile !== undefined && { config: input.configFile }), ...(input.credentialsFile !== undefined && { credentials: input.credentialsFile }) });
+  const home = makeHome({
+    ...(input.configFile !== undefined && { config: input.configFile }),
+    ...(input.credentialsFile !== undefined && { credentials: input.credentialsFile }),
+  });
   return (await readProfile("foo", {}, home.system())).problem?.message.replace(/^.* cannot be used: /, "");
 }
 
@@ -29,8 +35,15 @@ describe.skipIf(cases.length === 0)("the shared format", () => {
 
   test("is counted", async () => {
     const complaints = await Promise.all(cases.map(async (given) => ({ given, complaint: await complaintOf(given) })));
-    const unread = complaints.filter(({ given, complaint }) => given.output.errorContaining === undefined && complaint !== undefined);
-    console.log([`conformance/profile-parser: ${cases.length} cases, ${unread.length} legal ones refused because the SDK's loader would misread them`, ...unread.map(({ given, complaint }) => `  ${given.name} ${complaint ?? ""}`)].join("\n"));
+    const unread = complaints.filter(
+      ({ given, complaint }) => given.output.errorContaining === undefined && complaint !== undefined,
+    );
+    console.log(
+      [
+        `conformance/profile-parser: ${cases.length} cases, ${unread.length} legal ones refused because the SDK's loader would misread them`,
+        ...unread.map(({ given, complaint }) => `  ${given.name} ${complaint ?? ""}`),
+      ].join("\n"),
+    );
     expect(unread.length).toBeLessThan(cases.length / 4);
   });
 });

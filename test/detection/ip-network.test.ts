@@ -20,11 +20,16 @@ describe("membership", () => {
     ["169.254.169.254/32", "::ffff:a9fe:a9fe", true],
     ["169.254.169.254/32", "not an address", false],
     ["169.254.169.254/32", "", false],
-  ])("%s contains %s: %s", (network, address, expected) => expect(inNetwork(parseNetwork(network), address)).toBe(expected));
+  ])("%s contains %s: %s", (network, address, expected) =>
+    expect(inNetwork(parseNetwork(network), address)).toBe(expected),
+  );
 
-  it.each(["", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/08", "10.0.0/8", "::/129", "x/8", "10.0.0.0/8/8", "10.0.0.0/"])("refuses %j", (text) => {
-    expect(() => parseNetwork(text)).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" }));
-  });
+  it.each(["", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/08", "10.0.0/8", "::/129", "x/8", "10.0.0.0/8/8", "10.0.0.0/"])(
+    "refuses %j",
+    (text) => {
+      expect(() => parseNetwork(text)).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" }));
+    },
+  );
 });
 
 describe("overlap", () => {
@@ -41,12 +46,17 @@ describe("spellings", { timeout: 60_000 }, () => {
   const group = fc.integer({ min: 0, max: 0xffff });
 
   /** One of the ways to write an IPv6 address. */
-  const spelled = fc.tuple(fc.array(group, { minLength: 8, maxLength: 8 }), fc.infiniteStream(fc.nat(4)), fc.boolean(), fc.boolean()).map(([groups, widths, compress, upper]) => {
-    const parts = groups.map((value) => value.toString(16).padStart(widths.next().value as number, "0"));
-    const zero = groups.indexOf(0);
-    const text = compress && zero !== -1 ? `${parts.slice(0, zero).join(":")}::${parts.slice(zero + 1).join(":")}` : parts.join(":");
-    return { groups, text: upper ? text.toUpperCase() : text };
-  });
+  const spelled = fc
+    .tuple(fc.array(group, { minLength: 8, maxLength: 8 }), fc.infiniteStream(fc.nat(4)), fc.boolean(), fc.boolean())
+    .map(([groups, widths, compress, upper]) => {
+      const parts = groups.map((value) => value.toString(16).padStart(widths.next().value as number, "0"));
+      const zero = groups.indexOf(0);
+      const text =
+        compress && zero !== -1
+          ? `${parts.slice(0, zero).join(":")}::${parts.slice(zero + 1).join(":")}`
+          : parts.join(":");
+      return { groups, text: upper ? text.toUpperCase() : text };
+    });
 
   it("are in every spelling of every address of the network", () => {
     fc.assert(

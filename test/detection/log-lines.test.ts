@@ -4,11 +4,19 @@ import { createLineSplitter, createRecordSplitter } from "../../src/detection/lo
 import type { NextOfInterest, Splitter } from "../../src/detection/log-lines.js";
 import { fc } from "../support/properties.js";
 
-type Cut = (maxBytes: number, onLine: (buffer: Buffer, from: number, to: number, line: number) => void, next?: NextOfInterest) => Splitter;
+type Cut = (
+  maxBytes: number,
+  onLine: (buffer: Buffer, from: number, to: number, line: number) => void,
+  next?: NextOfInterest,
+) => Splitter;
 
 function run(create: Cut, content: Buffer, cuts: readonly number[], maxBytes = 1000, next?: NextOfInterest) {
   const out: [string, number][] = [];
-  const splitter = create(maxBytes, (buffer, from, to, line) => out.push([buffer.toString("utf8", from, to), line]), next);
+  const splitter = create(
+    maxBytes,
+    (buffer, from, to, line) => out.push([buffer.toString("utf8", from, to), line]),
+    next,
+  );
   let at = 0;
   for (const cut of [...cuts].sort((a, b) => a - b)) {
     const to = Math.min(cut, content.length);
@@ -22,21 +30,28 @@ function run(create: Cut, content: Buffer, cuts: readonly number[], maxBytes = 1
 
 const cuts = fc.array(fc.nat(120), { maxLength: 6 });
 const line = fc.array(fc.constantFrom("x", "yy", "hit", "\u00e9", ""), { maxLength: 6 }).map((parts) => parts.join(""));
-const text = fc.tuple(fc.array(line, { maxLength: 12 }), fc.boolean()).map(([lines, ended]) => lines.join("\n") + (ended ? "\n" : ""));
+const text = fc
+  .tuple(fc.array(line, { maxLength: 12 }), fc.boolean())
+  .map(([lines, ended]) => lines.join("\n") + (ended ? "\n" : ""));
 
 describe("lines", { timeout: 60_000 }, () => {
   const expected = (content: string): { lines: [string, number][]; count: number } => {
     const lines = content.split("\n");
     if (lines.at(-1) === "") lines.pop();
-    return { lines: lines.map((value, index): [string, number] => [value, index + 1]).filter(([value]) => value !== ""), count: lines.length };
+    return {
+      lines: lines.map((value, index): [string, number] => [value, index + 1]).filter(([value]) => value !== ""),
+      count: lines.length,
+    };
   };
 
   it("are those of the text, with their numbers", () => {
-    fc.assert(fc.property(text, cuts, (content, at) => {
-      const { out, lines } = run(createLineSplitter, Buffer.from(content), at);
-      expect(out).toEqual(expected(content).lines);
-      expect(lines).toBe(expected(content).count);
-    }));
+    fc.assert(
+      fc.property(text, cuts, (content, at) => {
+        const { out, lines } = run(createLineSplitter, Buffer.from(content), at);
+        expect(out).toEqual(expected(content).lines);
+        expect(lines).toBe(expected(content).count);
+      }),
+    );
   });
 
   it("are only those of interest, all being counted", () => {
@@ -44,18 +59,29 @@ describe("lines", { timeout: 60_000 }, () => {
       const at = buffer.indexOf("hit", from);
       return at === -1 || at + 3 > to ? -1 : at + 2;
     };
-    fc.assert(fc.property(text, cuts, (content, at) => {
-      const { out, lines } = run(createLineSplitter, Buffer.from(content), at, 1000, next);
-      expect(out).toEqual(expected(content).lines.filter(([value]) => value.includes("hit")));
-      expect(lines).toBe(expected(content).count);
-    }));
+    fc.assert(
+      fc.property(text, cuts, (content, at) => {
+        const { out, lines } = run(createLineSplitter, Buffer.from(content), at, 1000, next);
+        expect(out).toEqual(expected(content).lines.filter(([value]) => value.includes("hit")));
+        expect(lines).toBe(expected(content).count);
+      }),
+    );
   });
 
   it("longer than allowed are passed over and counted", () => {
-    fc.assert(fc.property(cuts, (at) => {
-      const content = Buffer.from(`short\n${"x".repeat(50)}\nshort2\n${"y".repeat(11)}`);
-      expect(run(createLineSplitter, content, at, 10)).toEqual({ out: [["short", 1], ["short2", 3]], lines: 4, oversized: 2 });
-    }));
+    fc.assert(
+      fc.property(cuts, (at) => {
+        const content = Buffer.from(`short\n${"x".repeat(50)}\nshort2\n${"y".repeat(11)}`);
+        expect(run(createLineSplitter, content, at, 10)).toEqual({
+          out: [
+            ["short", 1],
+            ["short2", 3],
+          ],
+          lines: 4,
+          oversized: 2,
+        });
+      }),
+    );
   });
 
   it("without an end take no more memory than allowed", () => {
@@ -67,35 +93,59 @@ describe("lines", { timeout: 60_000 }, () => {
 });
 
 describe("records", { timeout: 60_000 }, () => {
-  const record = fc.dictionary(fc.constantFrom("a", "b", "c"), fc.oneof(fc.constantFrom("{", "}", '"', "\\", "\\\"", "\n", "[", "\u00e9"), fc.jsonValue({ maxDepth: 2 })), { maxKeys: 3 });
+  const record = fc.dictionary(
+    fc.constantFrom("a", "b", "c"),
+    fc.oneof(fc.constantFrom("{", "}", '"', "\\", '\\"', "\n", "[", "\u00e9"), fc.jsonValue({ maxDepth: 2 })),
+    { maxKeys: 3 },
+  );
 
   it("are the objects of the array, however it is printed and cut", () => {
-    fc.assert(fc.property(fc.array(record, { maxLength: 5 }), cuts, fc.constantFrom(undefined, 1, 2), (records, at, indent) => {
-      const { out } = run(createRecordSplitter, Buffer.from(JSON.stringify({ Records: records, more: 5 }, null, indent)), at, 10_000);
-      // JSON has no negative zero.
-      expect(out.map(([value]) => JSON.parse(value) as unknown)).toEqual(JSON.parse(JSON.stringify(records)));
-    }));
+    fc.assert(
+      fc.property(fc.array(record, { maxLength: 5 }), cuts, fc.constantFrom(undefined, 1, 2), (records, at, indent) => {
+        const { out } = run(
+          createRecordSplitter,
+          Buffer.from(JSON.stringify({ Records: records, more: 5 }, null, indent)),
+          at,
+          10_000,
+        );
+        // JSON has no negative zero.
+        expect(out.map(([value]) => JSON.parse(value) as unknown)).toEqual(JSON.parse(JSON.stringify(records)));
+      }),
+    );
   });
 
   it("know the line on which they begin", () => {
     const { out, lines } = run(createRecordSplitter, Buffer.from('{"Records": [\n{"a":1},\n\n{"a":\n2}]}'), [7, 20]);
-    expect(out).toEqual([['{"a":1}', 2], ['{"a":\n2}', 4]]);
+    expect(out).toEqual([
+      ['{"a":1}', 2],
+      ['{"a":\n2}', 4],
+    ]);
     expect(lines).toBe(5);
   });
 
   it("longer than allowed are passed over and counted", () => {
-    fc.assert(fc.property(cuts, (at) => {
-      const content = Buffer.from(JSON.stringify({ Records: [{ a: 1 }, { b: "x".repeat(60) }, { c: 2 }] }));
-      const { out, oversized } = run(createRecordSplitter, content, at, 20);
-      expect(out.map(([value]) => value)).toEqual(['{"a":1}', '{"c":2}']);
-      expect(oversized).toBe(1);
-    }));
+    fc.assert(
+      fc.property(cuts, (at) => {
+        const content = Buffer.from(JSON.stringify({ Records: [{ a: 1 }, { b: "x".repeat(60) }, { c: 2 }] }));
+        const { out, oversized } = run(createRecordSplitter, content, at, 20);
+        expect(out.map(([value]) => value)).toEqual(['{"a":1}', '{"c":2}']);
+        expect(oversized).toBe(1);
+      }),
+    );
   });
 
   it("that are broken off are handed on as they are, and nothing is thrown on anything", () => {
-    expect(run(createRecordSplitter, Buffer.from('{"Records":[{"a":1},{"b":'), [3]).out.map(([value]) => value)).toEqual(['{"a":1}', '{"b":']);
-    fc.assert(fc.property(fc.array(fc.constantFrom("{", "}", '"', "\\", "a", "\n", "[")).map((chars) => chars.join("")), cuts, (content, at) => {
-      run(createRecordSplitter, Buffer.from(content), at);
-    }));
+    expect(
+      run(createRecordSplitter, Buffer.from('{"Records":[{"a":1},{"b":'), [3]).out.map(([value]) => value),
+    ).toEqual(['{"a":1}', '{"b":']);
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom("{", "}", '"', "\\", "a", "\n", "[")).map((chars) => chars.join("")),
+        cuts,
+        (content, at) => {
+          run(createRecordSplitter, Buffer.from(content), at);
+        },
+      ),
+    );
   });
 });

@@ -9,11 +9,23 @@ const SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE1";
 describe("masked", () => {
   it.each([
     ["header", `X-aws-ec2-metadata-token: ${IMDS_TOKEN}`, "X-aws-ec2-metadata-token: ***"],
-    ["command line", `curl -H "X-aws-ec2-metadata-token: ${IMDS_TOKEN}" http://169.254.169.254/`, 'curl -H "X-aws-ec2-metadata-token: ***" http://169.254.169.254/'],
-    ["pre-signed URL", `/b/k?X-Amz-Security-Token=FwoGZXIvYXdzEBc&X-Amz-Signature=0a1b2c&n=1`, "/b/k?X-Amz-Security-Token=***&X-Amz-Signature=***&n=1"],
+    [
+      "command line",
+      `curl -H "X-aws-ec2-metadata-token: ${IMDS_TOKEN}" http://169.254.169.254/`,
+      'curl -H "X-aws-ec2-metadata-token: ***" http://169.254.169.254/',
+    ],
+    [
+      "pre-signed URL",
+      `/b/k?X-Amz-Security-Token=FwoGZXIvYXdzEBc&X-Amz-Signature=0a1b2c&n=1`,
+      "/b/k?X-Amz-Security-Token=***&X-Amz-Signature=***&n=1",
+    ],
     ["token on its own", `got ${IMDS_TOKEN} from it`, "got *** from it"],
     ["secret key on its own", `key ${SECRET_KEY} end`, "key *** end"],
-    ["JSON of the credentials", `{"SecretAccessKey":"${SECRET_KEY}","Token":"abc"}`, '{"SecretAccessKey":"***","Token":"***"}'],
+    [
+      "JSON of the credentials",
+      `{"SecretAccessKey":"${SECRET_KEY}","Token":"abc"}`,
+      '{"SecretAccessKey":"***","Token":"***"}',
+    ],
     ["access key id", "used ASIAQEXAMPLEKEYIDXYZ here", "used ASIA***DXYZ here"],
     ["password in a URL", "http://bob:hunter2@proxy.example:3128/", "http://bob:***@proxy.example:3128/"],
     ["bearer", "Authorization: Bearer abc.def.ghi", "Authorization: Bearer ***"],
@@ -21,11 +33,18 @@ describe("masked", () => {
   ])("%s", (_, text, expected) => expect(maskSecrets(text)).toBe(expected));
 
   it("leaves nothing of a token or key, wherever it stands", () => {
-    const base64 = fc.array(fc.constantFrom(..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"), { minLength: 52, maxLength: 70 }).map((chars) => `aB3${chars.join("")}==`);
+    const base64 = fc
+      .array(fc.constantFrom(..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"), {
+        minLength: 52,
+        maxLength: 70,
+      })
+      .map((chars) => `aB3${chars.join("")}==`);
     const around = fc.constantFrom(" ", '"', "\n", ",", "?t=", "/x?", "(", "<");
-    fc.assert(fc.property(base64, around, around, (secret, before, after) => {
-      expect(maskSecrets(`GET ${before}${secret}${after} HTTP/1.1`)).not.toContain(secret.slice(4, 40));
-    }));
+    fc.assert(
+      fc.property(base64, around, around, (secret, before, after) => {
+        expect(maskSecrets(`GET ${before}${secret}${after} HTTP/1.1`)).not.toContain(secret.slice(4, 40));
+      }),
+    );
   });
 });
 
@@ -44,8 +63,30 @@ describe("kept", () => {
   ])("%s", (text) => expect(maskSecrets(text)).toBe(text));
 
   it("masking twice is masking once, and never throws", () => {
-    fc.assert(fc.property(fc.array(fc.oneof(fc.string({ maxLength: 12 }), fc.constantFrom("token=", "secret: ", "ASIAQEXAMPLEKEYIDXYZ", "http://a:b@", "=", "***", "\u00e9", "Ab1".repeat(20))), { maxLength: 12 }).map((parts) => parts.join("")), (text) => {
-      expect(maskSecrets(maskSecrets(text))).toBe(maskSecrets(text));
-    }));
+    fc.assert(
+      fc.property(
+        fc
+          .array(
+            fc.oneof(
+              fc.string({ maxLength: 12 }),
+              fc.constantFrom(
+                "token=",
+                "secret: ",
+                "ASIAQEXAMPLEKEYIDXYZ",
+                "http://a:b@",
+                "=",
+                "***",
+                "\u00e9",
+                "Ab1".repeat(20),
+              ),
+            ),
+            { maxLength: 12 },
+          )
+          .map((parts) => parts.join("")),
+        (text) => {
+          expect(maskSecrets(maskSecrets(text))).toBe(maskSecrets(text));
+        },
+      ),
+    );
   });
 });

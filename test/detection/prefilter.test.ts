@@ -10,7 +10,8 @@ import { sampleLines, SIGMA_RULES } from "./samples.js";
 import { fc } from "../support/properties.js";
 
 const compiled = SIGMA_RULES.flatMap(({ rule }) => (isDetectionRule(rule) ? [compileRule(rule)] : []));
-const rulesOf = (format: FormatName) => compiled.filter(({ rule }) => LOG_FORMATS[format].sources.some((source) => readsFrom(rule.logsource, source)));
+const rulesOf = (format: FormatName) =>
+  compiled.filter(({ rule }) => LOG_FORMATS[format].sources.some((source) => readsFrom(rule.logsource, source)));
 
 describe("the search for several texts", { timeout: 60_000 }, () => {
   const alphabet = fc.constantFrom(..."abAB12./");
@@ -19,17 +20,29 @@ describe("the search for several texts", { timeout: 60_000 }, () => {
 
   it("finds the first text to end, and only what is there", () => {
     fc.assert(
-      fc.property(fc.array(needle, { minLength: 1, maxLength: 5 }), hay, fc.nat(20), fc.nat(80), (needles, text, from, length) => {
-        const buffer = Buffer.from(text);
-        const to = Math.min(buffer.length, from + length);
-        const at = createLineSearch(needles).next(buffer, from, to);
-        const part = text.slice(from, to).toLowerCase();
-        expect(at !== -1).toBe(needles.some((wanted) => part.includes(wanted)));
-        if (at === -1) return;
-        // The byte pointed at lies in an occurrence, and no occurrence ends before it.
-        expect(needles.some((wanted) => [...part.matchAll(new RegExp(`(?=${wanted.replace(/[./]/g, "\\$&")})`, "g"))].some(({ index }) => from + index <= at && at < from + index + wanted.length))).toBe(true);
-        expect(needles.every((wanted) => !text.slice(from, at).toLowerCase().includes(wanted))).toBe(true);
-      }),
+      fc.property(
+        fc.array(needle, { minLength: 1, maxLength: 5 }),
+        hay,
+        fc.nat(20),
+        fc.nat(80),
+        (needles, text, from, length) => {
+          const buffer = Buffer.from(text);
+          const to = Math.min(buffer.length, from + length);
+          const at = createLineSearch(needles).next(buffer, from, to);
+          const part = text.slice(from, to).toLowerCase();
+          expect(at !== -1).toBe(needles.some((wanted) => part.includes(wanted)));
+          if (at === -1) return;
+          // The byte pointed at lies in an occurrence, and no occurrence ends before it.
+          expect(
+            needles.some((wanted) =>
+              [...part.matchAll(new RegExp(`(?=${wanted.replace(/[./]/g, "\\$&")})`, "g"))].some(
+                ({ index }) => from + index <= at && at < from + index + wanted.length,
+              ),
+            ),
+          ).toBe(true);
+          expect(needles.every((wanted) => !text.slice(from, at).toLowerCase().includes(wanted))).toBe(true);
+        },
+      ),
       { numRuns: 2000 },
     );
   });
@@ -48,14 +61,35 @@ describe("the prefilter", () => {
     }
   });
 
-  const samples = SIGMA_RULES.flatMap(({ file }) => [...sampleLines(file, "positive"), ...sampleLines(file, "negative")]).flatMap((line) => {
+  const samples = SIGMA_RULES.flatMap(({ file }) => [
+    ...sampleLines(file, "positive"),
+    ...sampleLines(file, "negative"),
+  ]).flatMap((line) => {
     const format = detectFormat([line]);
     return format === undefined ? [] : [{ line, format }];
   });
   // Values as rules look for them, spelled in other ways, put anywhere into real records.
-  const spelled = fc.constantFrom("169.254.169.254", "::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "fd00:ec2::254", "FD00:EC2::254", "fd00:0ec2:0000:0000:0000:0000:0000:0254", "PUT", "/LATEST/api/Token", "x-aws-ec2-metadata-token", "instance-data.corp", "reply", "1.0", "to\u212aen", "/latest/api/to\u212aen", "");
+  const spelled = fc.constantFrom(
+    "169.254.169.254",
+    "::ffff:169.254.169.254",
+    "::ffff:a9fe:a9fe",
+    "fd00:ec2::254",
+    "FD00:EC2::254",
+    "fd00:0ec2:0000:0000:0000:0000:0000:0254",
+    "PUT",
+    "/LATEST/api/Token",
+    "x-aws-ec2-metadata-token",
+    "instance-data.corp",
+    "reply",
+    "1.0",
+    "to\u212aen",
+    "/latest/api/to\u212aen",
+    "",
+  );
   const jsonSlots = (value: unknown, path: (string | number)[] = []): (string | number)[][] =>
-    typeof value === "object" && value !== null ? Object.entries(value).flatMap(([key, inner]) => jsonSlots(inner, [...path, key])) : [path];
+    typeof value === "object" && value !== null
+      ? Object.entries(value).flatMap(([key, inner]) => jsonSlots(inner, [...path, key]))
+      : [path];
 
   /** JSON as other writers write it: slashes and any character may be escaped. */
   const escapeSome = (json: string, picks: readonly number[]): string =>
@@ -65,7 +99,12 @@ describe("the prefilter", () => {
       return pick % 17 === 1 && /[a-z]/.test(char) ? `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}` : char;
     });
 
-  const prepared = new Map(FORMAT_NAMES.map((format) => [format, { rules: rulesOf(format), prefilter: createPrefilter(LOG_FORMATS[format], rulesOf(format))! }]));
+  const prepared = new Map(
+    FORMAT_NAMES.map((format) => [
+      format,
+      { rules: rulesOf(format), prefilter: createPrefilter(LOG_FORMATS[format], rulesOf(format))! },
+    ]),
+  );
 
   function missed(format: FormatName, line: string): string[] {
     const { rules, prefilter } = prepared.get(format)!;
@@ -83,29 +122,43 @@ describe("the prefilter", () => {
   it("loses no match, whatever is written where and however it is escaped", () => {
     let matched = 0;
     fc.assert(
-      fc.property(fc.constantFrom(...samples), fc.array(fc.tuple(fc.nat(60), spelled), { maxLength: 3 }), fc.array(fc.nat(200), { minLength: 7, maxLength: 31 }), fc.boolean(), ({ format, line }, changes, picks, escape) => {
-        let changed = line;
-        if (line.startsWith("{")) {
-          const value = JSON.parse(line) as Record<string, unknown>;
-          const slots = jsonSlots(value);
-          for (const [slot, text] of changes) {
-            const path = slots[slot % slots.length]!;
-            const holder = path.slice(0, -1).reduce<Record<string | number, unknown>>((inner, key) => inner[key] as Record<string, unknown>, value);
-            if (path.length > 0) holder[path.at(-1)!] = text;
+      fc.property(
+        fc.constantFrom(...samples),
+        fc.array(fc.tuple(fc.nat(60), spelled), { maxLength: 3 }),
+        fc.array(fc.nat(200), { minLength: 7, maxLength: 31 }),
+        fc.boolean(),
+        ({ format, line }, changes, picks, escape) => {
+          let changed = line;
+          if (line.startsWith("{")) {
+            const value = JSON.parse(line) as Record<string, unknown>;
+            const slots = jsonSlots(value);
+            for (const [slot, text] of changes) {
+              const path = slots[slot % slots.length]!;
+              const holder = path
+                .slice(0, -1)
+                .reduce<Record<string | number, unknown>>((inner, key) => inner[key] as Record<string, unknown>, value);
+              if (path.length > 0) holder[path.at(-1)!] = text;
+            }
+            changed = JSON.stringify(value);
+            // Only inside texts may a character be escaped.
+            if (escape) changed = changed.replace(/"(?:[^"\\]|\\.)*"/g, (text) => escapeSome(text, picks));
+            JSON.parse(changed);
+          } else {
+            const words = line.split(" ");
+            for (const [slot, text] of changes) words[slot % words.length] = text;
+            changed = words.join(" ");
           }
-          changed = JSON.stringify(value);
-          // Only inside texts may a character be escaped.
-          if (escape) changed = changed.replace(/"(?:[^"\\]|\\.)*"/g, (text) => escapeSome(text, picks));
-          JSON.parse(changed);
-        } else {
-          const words = line.split(" ");
-          for (const [slot, text] of changes) words[slot % words.length] = text;
-          changed = words.join(" ");
-        }
-        expect(missed(format, changed)).toEqual([]);
-        const record = LOG_FORMATS[format].open(() => 0)(changed);
-        if (typeof record === "object" && prepared.get(format)!.rules.some(({ rule, matches }) => readsFrom(rule.logsource, record.source) && matches(record))) matched++;
-      }),
+          expect(missed(format, changed)).toEqual([]);
+          const record = LOG_FORMATS[format].open(() => 0)(changed);
+          if (
+            typeof record === "object" &&
+            prepared
+              .get(format)!
+              .rules.some(({ rule, matches }) => readsFrom(rule.logsource, record.source) && matches(record))
+          )
+            matched++;
+        },
+      ),
       { numRuns: 2000 },
     );
     // The property says something only where rules do match.
@@ -114,8 +167,18 @@ describe("the prefilter", () => {
 
   it("points into the first line of many that would be read alone", () => {
     const quiet = '{"ts":1,"id.resp_h":"203.0.113.9","note":"a\\"b\\\\n"}';
-    const loud = fc.constantFrom('{"uri":"\\/"}', '{"a":"\\u0061"}', '{"id.resp_h":"169.254.169.254"}', '{"a":"\\\\/"}', "\\", "", "x".repeat(3_000));
-    const lines = fc.array(fc.tuple(fc.nat(120), loud), { maxLength: 4 }).map((parts) => parts.flatMap(([count, line]) => [...Array.from({ length: count }, () => quiet), line]));
+    const loud = fc.constantFrom(
+      '{"uri":"\\/"}',
+      '{"a":"\\u0061"}',
+      '{"id.resp_h":"169.254.169.254"}',
+      '{"a":"\\\\/"}',
+      "\\",
+      "",
+      "x".repeat(3_000),
+    );
+    const lines = fc
+      .array(fc.tuple(fc.nat(120), loud), { maxLength: 4 })
+      .map((parts) => parts.flatMap(([count, line]) => [...Array.from({ length: count }, () => quiet), line]));
     const { prefilter } = prepared.get("zeek-json")!;
     const read = (line: string): boolean => prefilter.next(Buffer.from(line), 0, Buffer.byteLength(line)) !== -1;
     fc.assert(
@@ -130,7 +193,11 @@ describe("the prefilter", () => {
   });
 
   it("passes over lines that have nothing to do with it", () => {
-    const conn = Buffer.from('{"ts":1,"uid":"C","id.orig_h":"10.0.0.1","id.resp_h":"203.0.113.9","conn_state":"SF","note":"a\\"b\\n"}\n'.repeat(50));
+    const conn = Buffer.from(
+      '{"ts":1,"uid":"C","id.orig_h":"10.0.0.1","id.resp_h":"203.0.113.9","conn_state":"SF","note":"a\\"b\\n"}\n'.repeat(
+        50,
+      ),
+    );
     expect(createPrefilter(LOG_FORMATS["zeek-json"], rulesOf("zeek-json"))!.next(conn, 0, conn.length)).toBe(-1);
   });
 });

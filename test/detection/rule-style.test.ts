@@ -51,7 +51,8 @@ describe("every rule", () => {
     expect(rule.date).toMatch(/^\d{4}-\d{2}-\d{2}$/);
     expect(rule.title.length).toBeLessThanOrEqual(120);
     expect(rule.title).not.toMatch(/^Detect|\.$/);
-    for (const word of rule.title.split(/[ -]+/)) expect(word, rule.title).toMatch(/^[A-Z0-9]|^(?:a|as|by|for|in|of|on|the|to|with|after|from|against|through)$/);
+    for (const word of rule.title.split(/[ -]+/))
+      expect(word, rule.title).toMatch(/^[A-Z0-9]|^(?:a|as|by|for|in|of|on|the|to|with|after|from|against|through)$/);
     expect(rule.description).toMatch(/^Detects? /);
     expect(rule.description).not.toContain("http");
     expect(rule.references.length).toBeGreaterThan(0);
@@ -70,7 +71,11 @@ describe("every rule", () => {
   });
 
   it("has a title, an id and a name of its own", () => {
-    for (const pick of [(rule: SigmaRule) => rule.id, (rule: SigmaRule) => rule.title, (rule: SigmaRule) => rule.name ?? rule.id]) {
+    for (const pick of [
+      (rule: SigmaRule) => rule.id,
+      (rule: SigmaRule) => rule.title,
+      (rule: SigmaRule) => rule.name ?? rule.id,
+    ]) {
       const values = SIGMA_RULES.map(({ rule }) => pick(rule));
       expect(new Set(values).size).toBe(values.length);
     }
@@ -110,7 +115,11 @@ function prefixOf(rule: SigmaRule): RegExp {
 
 describe("rules on events of imds-guard", () => {
   it("name codes of the catalogue only", () => {
-    const codes = SIGMA_RULES.flatMap(({ rule }) => (isDetectionRule(rule) && rule.logsource.product === "imds_guard" ? (rule.detection["selection"] as { code: string[] }).code : []));
+    const codes = SIGMA_RULES.flatMap(({ rule }) =>
+      isDetectionRule(rule) && rule.logsource.product === "imds_guard"
+        ? (rule.detection["selection"] as { code: string[] }).code
+        : [],
+    );
     expect(codes.length).toBeGreaterThan(10);
     for (const code of codes) expect(Object.keys(CATALOGUE)).toContain(code);
   });
@@ -119,7 +128,8 @@ describe("rules on events of imds-guard", () => {
 describe("correlations", () => {
   it("refer to rules that there are", () => {
     const names = new Set(SIGMA_RULES.map(({ rule }) => rule.name));
-    for (const { rule } of SIGMA_RULES) if (isCorrelationRule(rule)) for (const name of rule.correlation.rules) expect(names).toContain(name);
+    for (const { rule } of SIGMA_RULES)
+      if (isCorrelationRule(rule)) for (const name of rule.correlation.rules) expect(names).toContain(name);
   });
 });
 
@@ -131,16 +141,52 @@ describe("a rule that was changed", { timeout: 60_000 }, () => {
     }
   });
 
-  it.each(["", "yes", "1", "2026-11-21", "it's", "a: b", "#x", "- x", "x ", " x", "null", "[x]", "{x}", "*x", "&x", "!x", "%x", "@x", "`x", "a\\b", '"', "a #b", "~"])("is read again with a text such as %j", (text) => {
-    const rule = { ...SIGMA_RULES[0]!.rule, title: text, falsepositives: [text, "x"], detection: { selection: { "a|contains": [text, "y"] }, condition: "selection" } };
+  it.each([
+    "",
+    "yes",
+    "1",
+    "2026-11-21",
+    "it's",
+    "a: b",
+    "#x",
+    "- x",
+    "x ",
+    " x",
+    "null",
+    "[x]",
+    "{x}",
+    "*x",
+    "&x",
+    "!x",
+    "%x",
+    "@x",
+    "`x",
+    "a\\b",
+    '"',
+    "a #b",
+    "~",
+  ])("is read again with a text such as %j", (text) => {
+    const rule = {
+      ...SIGMA_RULES[0]!.rule,
+      title: text,
+      falsepositives: [text, "x"],
+      detection: { selection: { "a|contains": [text, "y"] }, condition: "selection" },
+    };
     expect(parse(toYaml(rule))).toEqual(rule);
   });
 
-  it.each(["", " ", "`", "|'S", "a: ", "a:b", "null", "on", "- x", "1", "a.b|contains"])("is read again with a field such as %j, and with lists and maps of nothing", (field) => {
-    const maps: readonly FieldMap[] = [{ [field]: ["x"], a: 1 }, {}];
-    const rule = { ...SIGMA_RULES[0]!.rule, references: [], detection: { [field]: { [field]: "x" }, other: maps, none: [], nothing: {}, condition: "other" } };
-    expect(parse(toYaml(rule))).toEqual(rule);
-  });
+  it.each(["", " ", "`", "|'S", "a: ", "a:b", "null", "on", "- x", "1", "a.b|contains"])(
+    "is read again with a field such as %j, and with lists and maps of nothing",
+    (field) => {
+      const maps: readonly FieldMap[] = [{ [field]: ["x"], a: 1 }, {}];
+      const rule = {
+        ...SIGMA_RULES[0]!.rule,
+        references: [],
+        detection: { [field]: { [field]: "x" }, other: maps, none: [], nothing: {}, condition: "other" },
+      };
+      expect(parse(toYaml(rule))).toEqual(rule);
+    },
+  );
 
   it("is read again with any printable text", () => {
     const printable = fc.string({ unit: "grapheme-ascii", maxLength: 30 });

@@ -11,14 +11,20 @@ import { SIGMA_RULES } from "../../src/detection/sigma-rules.js";
 
 export type Kind = "positive" | "negative";
 
-/** Raw lines of a sample. A line that is a JSON text stands for a log of free text, one that is an object for JSON lines. */
+/**
+ * Raw lines of a sample. A line that is a JSON text stands for a log of free text, one that is an object for JSON
+ * lines.
+ */
 export function sampleLines(file: string, kind: Kind): string[] {
   const path = new URL(`../../detection/samples/${file}/${kind}.jsonl`, import.meta.url);
   if (!existsSync(path)) return [];
-  return readFileSync(path, "utf8").trimEnd().split("\n").map((line) => {
-    const value: unknown = JSON.parse(line);
-    return typeof value === "string" ? value : line;
-  });
+  return readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => {
+      const value: unknown = JSON.parse(line);
+      return typeof value === "string" ? value : line;
+    });
 }
 
 export async function* bytesOf(...texts: (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
@@ -26,26 +32,39 @@ export async function* bytesOf(...texts: (string | Uint8Array)[]): AsyncGenerato
 }
 
 /** Titles of the rules that match each line, every line being a source of its own. */
-export async function scanLines(lines: readonly string[], options: ScanOptions = {}): Promise<{ matched: string[][]; findings: ScanFinding[]; unknown: number[] }> {
+export async function scanLines(
+  lines: readonly string[],
+  options: ScanOptions = {},
+): Promise<{ matched: string[][]; findings: ScanFinding[]; unknown: number[] }> {
   const matched: string[][] = lines.map(() => []);
   const findings: ScanFinding[] = [];
   const summary = await scan(
     lines.map((line, index) => ({ name: String(index), stream: bytesOf(`${line}\n`) })),
     {
-      minLevel: "informational", now: () => Date.UTC(2026, 10, 21), ...options,
+      minLevel: "informational",
+      now: () => Date.UTC(2026, 10, 21),
+      ...options,
       onFinding(finding) {
         findings.push(finding);
         matched[Number(finding.source)]!.push(finding.rule.id);
       },
     },
   );
-  return { matched, findings, unknown: summary.sources.flatMap(({ format }, index) => (format === undefined ? [index] : [])) };
+  return {
+    matched,
+    findings,
+    unknown: summary.sources.flatMap(({ format }, index) => (format === undefined ? [index] : [])),
+  };
 }
 
 /** Logs of the `dns` category have no format of their own: their samples are records with the names of the taxonomy. */
 export function matchRecord(shipped: readonly ShippedRule[], line: string, source: LogRecord["source"]): string[] {
   const record: LogRecord = { source, fields: JSON.parse(line) as Record<string, unknown>, text: line };
-  return shipped.flatMap(({ rule }) => (isDetectionRule(rule) && rule.logsource.category === source.category && compileRule(rule).matches(record) ? [rule.id] : []));
+  return shipped.flatMap(({ rule }) =>
+    isDetectionRule(rule) && rule.logsource.category === source.category && compileRule(rule).matches(record)
+      ? [rule.id]
+      : [],
+  );
 }
 
 export { SIGMA_RULES };

@@ -10,8 +10,18 @@ import { fc } from "../support/properties.js";
 
 function ruleWith(detection: Detection): DetectionRule {
   return {
-    title: "Test", id: "00000000-0000-4000-8000-000000000000", status: "experimental", description: "Detects tests", references: [], author: "imds-guard",
-    date: "2026-11-21", tags: [], logsource: {}, detection, falsepositives: [], level: "low",
+    title: "Test",
+    id: "00000000-0000-4000-8000-000000000000",
+    status: "experimental",
+    description: "Detects tests",
+    references: [],
+    author: "imds-guard",
+    date: "2026-11-21",
+    tags: [],
+    logsource: {},
+    detection,
+    falsepositives: [],
+    level: "low",
   };
 }
 
@@ -94,10 +104,16 @@ describe("wildcards", () => {
     const piece = fc.constantFrom("a", "b", "ab", "*", "?", "**", "*?", "\\*");
     const pattern = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(""));
     const text = fc.array(fc.constantFrom("a", "b", "*", "\n"), { maxLength: 12 }).map((chars) => chars.join(""));
-    const expected = (source: string): RegExp => new RegExp(`^${source.replace(/\\\*|[*?]/g, (wildcard) => ({ "*": "[^]*", "?": "[^]", "\\*": "\\*" })[wildcard]!)}$`);
-    fc.assert(fc.property(pattern, text, (source, value) => {
-      expect(matchesText(source, value)).toBe(expected(source).test(value));
-    }), { numRuns: 20_000 });
+    const expected = (source: string): RegExp =>
+      new RegExp(
+        `^${source.replace(/\\\*|[*?]/g, (wildcard) => ({ "*": "[^]*", "?": "[^]", "\\*": "\\*" })[wildcard]!)}$`,
+      );
+    fc.assert(
+      fc.property(pattern, text, (source, value) => {
+        expect(matchesText(source, value)).toBe(expected(source).test(value));
+      }),
+      { numRuns: 20_000 },
+    );
   });
 
   // Tried by a regular expression, this takes longer than anybody waits.
@@ -123,8 +139,15 @@ describe("searches", () => {
 });
 
 describe("conditions", () => {
-  const searches = { one: { a: "yes1" }, two: { b: "yes2" }, three: { c: "yes3" }, filter_x: { d: "yes4" }, _hidden: { e: "yes5" } };
-  const fields = (...set: string[]): Record<string, unknown> => Object.fromEntries(set.map((name) => [name, `yes${"abcde".indexOf(name) + 1}`]));
+  const searches = {
+    one: { a: "yes1" },
+    two: { b: "yes2" },
+    three: { c: "yes3" },
+    filter_x: { d: "yes4" },
+    _hidden: { e: "yes5" },
+  };
+  const fields = (...set: string[]): Record<string, unknown> =>
+    Object.fromEntries(set.map((name) => [name, `yes${"abcde".indexOf(name) + 1}`]));
 
   it.each<[string, string[], boolean]>([
     ["one", ["a"], true],
@@ -151,20 +174,41 @@ describe("conditions", () => {
     expect(compileRule(ruleWith({ ...searches, condition })).matches(record)).toBe(expected);
   });
 
-  it.each(["", "four", "one two", "one and", "(one", "one)", "not", "1 of", "1 of x*", "all of", "one | count() > 5", `${"(".repeat(100)}one${")".repeat(100)}`])("refuses %j", (condition) => {
-    expect(() => compileRule(ruleWith({ ...searches, condition }))).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" }));
+  it.each([
+    "",
+    "four",
+    "one two",
+    "one and",
+    "(one",
+    "one)",
+    "not",
+    "1 of",
+    "1 of x*",
+    "all of",
+    "one | count() > 5",
+    `${"(".repeat(100)}one${")".repeat(100)}`,
+  ])("refuses %j", (condition) => {
+    expect(() => compileRule(ruleWith({ ...searches, condition }))).toThrow(
+      expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" }),
+    );
   });
 
   it("are parsed or refused, whatever they are", () => {
     const words = fc.constantFrom("one", "two", "and", "or", "not", "(", ")", "1", "of", "all", "them", "t*", "*", "x");
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.array(words, { maxLength: 20 }).map((list) => list.join(" "))), (text) => {
-        try {
-          parseCondition(text, ["one", "two"]);
-        } catch (error) {
-          expect(error).toMatchObject({ name: "TypeError", code: "ERR_INVALID_ARG_VALUE" });
-        }
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.array(words, { maxLength: 20 }).map((list) => list.join(" ")),
+        ),
+        (text) => {
+          try {
+            parseCondition(text, ["one", "two"]);
+          } catch (error) {
+            expect(error).toMatchObject({ name: "TypeError", code: "ERR_INVALID_ARG_VALUE" });
+          }
+        },
+      ),
     );
   });
 });
@@ -199,7 +243,10 @@ describe("log sources", () => {
 describe("shipped rules on arbitrary records", { timeout: 60_000 }, () => {
   const compiled = SIGMA_RULES.flatMap(({ rule }) => (isDetectionRule(rule) ? [compileRule(rule)] : []));
   const names = [...new Set(compiled.flatMap(({ fields }) => fields))];
-  const record = fc.dictionary(fc.constantFrom(...names, "userIdentity", "id", "__proto__"), fc.anything({ withNullPrototype: true, withBigInt: true, maxDepth: 2 }));
+  const record = fc.dictionary(
+    fc.constantFrom(...names, "userIdentity", "id", "__proto__"),
+    fc.anything({ withNullPrototype: true, withBigInt: true, maxDepth: 2 }),
+  );
 
   it("never throw", () => {
     fc.assert(

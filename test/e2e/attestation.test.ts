@@ -25,8 +25,13 @@ const certificates = { [REGION]: AWS.publicKeyPem, [OTHER_REGION]: AWS_ELSEWHERE
 const GUARD = { probe: "off", log: "off", timeout: 15_000, certificates };
 const KEY = accessKeyIdFor(VICTIM, "genuine");
 
-const genuine = { kind: "genuine", privateKeyPem: AWS.privateKeyPem, identity: { account: VICTIM, region: REGION, instanceId: INSTANCE } } as const;
-const document = (fields: Partial<Parameters<typeof identityDocument>[0]> = {}): string => identityDocument({ account: VICTIM, instanceId: INSTANCE, region: REGION, ...fields } as never);
+const genuine = {
+  kind: "genuine",
+  privateKeyPem: AWS.privateKeyPem,
+  identity: { account: VICTIM, region: REGION, instanceId: INSTANCE },
+} as const;
+const document = (fields: Partial<Parameters<typeof identityDocument>[0]> = {}): string =>
+  identityDocument({ account: VICTIM, instanceId: INSTANCE, region: REGION, ...fields } as never);
 
 /** What the attacker says; its keys are of its own account unless told. */
 function attacker(name: string, persona: Readonly<Record<string, unknown>> = {}) {
@@ -62,23 +67,80 @@ describe.skipIf(!able.ok).concurrent("attestation", () => {
   ] as const)("%s: the genuine service reaches level %s", async (host, level, unbound) => {
     await onHost(host, async (machine, client) => {
       await machine.serve(genuine);
-      expect(await ask(client, { ...GUARD, attestation: "required" })).toMatchObject({ key: KEY, level, unbound, events: ["imds.attested", "imds.credentials_obtained"] });
+      expect(await ask(client, { ...GUARD, attestation: "required" })).toMatchObject({
+        key: KEY,
+        level,
+        unbound,
+        events: ["imds.attested", "imds.credentials_obtained"],
+      });
     });
   });
 
   /** Each is shown from the start, on Nitro. */
   const shown = [
-    { what: "the genuine document of another instance", by: attacker("flawless", { rsa2048: AWS.sign(document({ instanceId: OTHER_INSTANCE })) }), code: "ERR_IMDS_INSTANCE_MISMATCH", event: "imds.instance_mismatch" },
-    { what: "this instance's own document, relayed beside the attacker's keys", by: attacker("flawless", { rsa2048: AWS.sign(document()) }), code: "ERR_IMDS_ACCOUNT_MISMATCH", event: "imds.account_mismatch" },
-    { what: "the attacker's instance and account, signed by AWS", by: attacker("flawless", { rsa2048: AWS.sign(document({ account: ATTACKER_ACCOUNT, instanceId: OTHER_INSTANCE })) }), code: "ERR_IMDS_INSTANCE_MISMATCH", event: "imds.instance_mismatch" },
-    { what: "a document signed with another region's key", by: attacker("flawless", { rsa2048: AWS_ELSEWHERE.sign(document()) }), code: "ERR_IMDS_ATTESTATION_INVALID", event: "imds.attestation_failed" },
-    { what: "a document signed with a stranger's key", by: attacker("flawless", { rsa2048: createSigner().sign(document()) }), code: "ERR_IMDS_ATTESTATION_INVALID", event: "imds.attestation_failed" },
-    { what: "the document without a signature", by: attacker("identity-bare-json"), code: "ERR_IMDS_ATTESTATION_INVALID", event: "imds.attestation_failed" },
-    { what: "no document (404)", by: attacker("identity-absent"), code: "ERR_IMDS_ATTESTATION_MISSING", event: "imds.attestation_failed" },
-    { what: "no document (403)", by: attacker("identity-403"), code: "ERR_IMDS_ATTESTATION_MISSING", event: "imds.attestation_failed" },
+    {
+      what: "the genuine document of another instance",
+      by: attacker("flawless", { rsa2048: AWS.sign(document({ instanceId: OTHER_INSTANCE })) }),
+      code: "ERR_IMDS_INSTANCE_MISMATCH",
+      event: "imds.instance_mismatch",
+    },
+    {
+      what: "this instance's own document, relayed beside the attacker's keys",
+      by: attacker("flawless", { rsa2048: AWS.sign(document()) }),
+      code: "ERR_IMDS_ACCOUNT_MISMATCH",
+      event: "imds.account_mismatch",
+    },
+    {
+      what: "the attacker's instance and account, signed by AWS",
+      by: attacker("flawless", {
+        rsa2048: AWS.sign(document({ account: ATTACKER_ACCOUNT, instanceId: OTHER_INSTANCE })),
+      }),
+      code: "ERR_IMDS_INSTANCE_MISMATCH",
+      event: "imds.instance_mismatch",
+    },
+    {
+      what: "a document signed with another region's key",
+      by: attacker("flawless", { rsa2048: AWS_ELSEWHERE.sign(document()) }),
+      code: "ERR_IMDS_ATTESTATION_INVALID",
+      event: "imds.attestation_failed",
+    },
+    {
+      what: "a document signed with a stranger's key",
+      by: attacker("flawless", { rsa2048: createSigner().sign(document()) }),
+      code: "ERR_IMDS_ATTESTATION_INVALID",
+      event: "imds.attestation_failed",
+    },
+    {
+      what: "the document without a signature",
+      by: attacker("identity-bare-json"),
+      code: "ERR_IMDS_ATTESTATION_INVALID",
+      event: "imds.attestation_failed",
+    },
+    {
+      what: "no document (404)",
+      by: attacker("identity-absent"),
+      code: "ERR_IMDS_ATTESTATION_MISSING",
+      event: "imds.attestation_failed",
+    },
+    {
+      what: "no document (403)",
+      by: attacker("identity-403"),
+      code: "ERR_IMDS_ATTESTATION_MISSING",
+      event: "imds.attestation_failed",
+    },
     { what: "no document (hang)", by: attacker("identity-hang"), code: "ERR_IMDS_TIMEOUT", event: "imds.unavailable" },
-    { what: "an iam/info of another account", by: attacker("flawless", { rsa2048: AWS.sign(document()), accessKeyId: KEY }), code: "ERR_IMDS_ACCOUNT_MISMATCH", event: "imds.account_mismatch" },
-    { what: "another AccountId beside the keys", by: attacker("creds-account-field", { rsa2048: AWS.sign(document()), accessKeyId: KEY }), code: "ERR_IMDS_ACCOUNT_MISMATCH", event: "imds.account_mismatch" },
+    {
+      what: "an iam/info of another account",
+      by: attacker("flawless", { rsa2048: AWS.sign(document()), accessKeyId: KEY }),
+      code: "ERR_IMDS_ACCOUNT_MISMATCH",
+      event: "imds.account_mismatch",
+    },
+    {
+      what: "another AccountId beside the keys",
+      by: attacker("creds-account-field", { rsa2048: AWS.sign(document()), accessKeyId: KEY }),
+      code: "ERR_IMDS_ACCOUNT_MISMATCH",
+      event: "imds.account_mismatch",
+    },
   ] as const;
 
   it.each(shown)("refuses $what, and says which", async ({ by, code, event }) => {
@@ -93,8 +155,18 @@ describe.skipIf(!able.ok).concurrent("attestation", () => {
 
   /** Each takes over between two calls; the guard has genuine credentials by then. */
   const swaps = [
-    { what: "relays the genuine document", by: attacker("flawless", { rsa2048: AWS.sign(document()) }), code: "ERR_IMDS_IDENTITY_CHANGED" },
-    { what: "shows its own", by: attacker("flawless", { rsa2048: AWS.sign(document({ account: ATTACKER_ACCOUNT, instanceId: OTHER_INSTANCE })) }), code: "ERR_IMDS_IDENTITY_CHANGED" },
+    {
+      what: "relays the genuine document",
+      by: attacker("flawless", { rsa2048: AWS.sign(document()) }),
+      code: "ERR_IMDS_IDENTITY_CHANGED",
+    },
+    {
+      what: "shows its own",
+      by: attacker("flawless", {
+        rsa2048: AWS.sign(document({ account: ATTACKER_ACCOUNT, instanceId: OTHER_INSTANCE })),
+      }),
+      code: "ERR_IMDS_IDENTITY_CHANGED",
+    },
     { what: "shows none", by: attacker("identity-absent"), code: "ERR_IMDS_IDENTITY_CHANGED" },
     { what: "offers IMDSv1 only", by: attacker("v1-404"), code: "ERR_IMDS_IDENTITY_CHANGED" },
     { what: "redirects", by: attacker("redirect-302-credentials"), code: "ERR_IMDS_REDIRECT" },
@@ -132,13 +204,15 @@ describe.skipIf(!able.ok).concurrent("attestation", () => {
 
   it("leaks nothing to any of them when they take turns", async () => {
     const everybody = [...shown.map(({ by }) => by), ...swaps.map(({ by }) => by)];
-    await inLanes(["ec2-nitro", "ec2-nitro-arm64"], 2, (host) => onHost(host, async (machine, client) => {
-      for (const by of everybody) {
-        await machine.serve(by);
-        expect((await ask(client, { ...GUARD, timeout: 1_500 })).key).toBeUndefined();
-      }
-      await machine.serve(genuine);
-      expect((await ask(client, { ...GUARD, timeout: 1_500 })).key).toBe(KEY);
-    }));
+    await inLanes(["ec2-nitro", "ec2-nitro-arm64"], 2, (host) =>
+      onHost(host, async (machine, client) => {
+        for (const by of everybody) {
+          await machine.serve(by);
+          expect((await ask(client, { ...GUARD, timeout: 1_500 })).key).toBeUndefined();
+        }
+        await machine.serve(genuine);
+        expect((await ask(client, { ...GUARD, timeout: 1_500 })).key).toBe(KEY);
+      }),
+    );
   });
 });

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * A program that asks for credentials and tells what it got, one message at a time. `RIG_MODULE` names the package whose
- * providers it uses: the stock one or ours. Run with `--once` it asks once and prints the answer instead.
+ * A program that asks for credentials and tells what it got, one message at a time. `RIG_MODULE` names the package
+ * whose providers it uses: the stock one or ours. Run with `--once` it asks once and prints the answer instead.
  */
 import { createServer } from "node:http";
 
@@ -42,7 +42,18 @@ async function carryOut(order) {
 /** @param {Api} api @param {Order} order @returns {Promise<Outcome>} */
 async function ask(api, { guard, options = {}, refreshes = 1, deadlineMs = 20_000 }) {
   /** @type {Outcome} */
-  const outcome = { api, keys: [], hung: false, code: undefined, message: undefined, advised: undefined, events: [], responder: undefined, ms: 0, peakRss: 0 };
+  const outcome = {
+    api,
+    keys: [],
+    hung: false,
+    code: undefined,
+    message: undefined,
+    advised: undefined,
+    events: [],
+    responder: undefined,
+    ms: 0,
+    peakRss: 0,
+  };
   const onEvent = (/** @type {any} */ event) => {
     outcome.events = [...outcome.events, event.code];
     outcome.responder = event.responder ?? outcome.responder;
@@ -67,7 +78,10 @@ async function ask(api, { guard, options = {}, refreshes = 1, deadlineMs = 20_00
   clearInterval(watch);
   outcome.peakRss = Math.max(outcome.peakRss, process.memoryUsage.rss());
   const lingerMs = Number(options["lingerMs"] ?? 0);
-  if (lingerMs > 0) await new Promise((resolve) => { setTimeout(resolve, lingerMs); });
+  if (lingerMs > 0)
+    await new Promise((resolve) => {
+      setTimeout(resolve, lingerMs);
+    });
   return outcome;
 }
 
@@ -75,7 +89,9 @@ async function ask(api, { guard, options = {}, refreshes = 1, deadlineMs = 20_00
 async function within(promise, ms) {
   /** @type {NodeJS.Timeout | undefined} */
   let timer;
-  const late = new Promise((resolve) => { timer = setTimeout(resolve, ms); });
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
   try {
     return /** @type {T | undefined} */ (await Promise.race([promise, late]));
   } finally {
@@ -83,19 +99,25 @@ async function within(promise, ms) {
   }
 }
 
-/** @param {Api} api @param {object | undefined} guard @param {Record<string, unknown>} options @returns {Promise<() => Promise<string>>} */
+/**
+ * @param {Api} api @param {object | undefined} guard @param {Record<string, unknown>} options @returns {Promise<() =>
+ * Promise<string>>}
+ */
 async function providerOf(api, guard, options) {
   const { lingerMs: _, ...init } = options;
   const { fromNodeProviderChain, fromInstanceMetadata, createGuard } = await import(module);
   const given = { ...init, ...(guard === undefined ? {} : { guard }) };
   switch (api) {
-    case "chain": return keyOf(fromNodeProviderChain(given));
-    case "instance": return keyOf(fromInstanceMetadata(given));
+    case "chain":
+      return keyOf(fromNodeProviderChain(given));
+    case "instance":
+      return keyOf(fromInstanceMetadata(given));
     case "guard": {
       const made = createGuard(guard);
       return keyOf((/** @type {any} */ ask) => made.credentials(ask));
     }
-    default: return () => signedWith(fromNodeProviderChain(given));
+    default:
+      return () => signedWith(fromNodeProviderChain(given));
   }
 }
 
@@ -104,7 +126,10 @@ function keyOf(provider) {
   return async () => String((await provider({ forceRefresh: true })).accessKeyId);
 }
 
-/** The access key id that an STS client signs with, read by a stand-in from the `Authorization` header. @param {any} credentials @returns {Promise<string>} */
+/**
+ * The access key id that an STS client signs with, read by a stand-in from the `Authorization` header. @param {any}
+ * credentials @returns {Promise<string>}
+ */
 async function signedWith(credentials) {
   const { STSClient, GetCallerIdentityCommand } = await import("@aws-sdk/client-sts");
   let key = "";
@@ -112,12 +137,23 @@ async function signedWith(credentials) {
     key = /Credential=([^/]+)\//.exec(request.headers.authorization ?? "")?.[1] ?? "unsigned";
     request.resume();
     response.setHeader("Content-Type", "text/xml");
-    response.end("<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>");
+    response.end(
+      "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>",
+    );
   });
-  await /** @type {Promise<void>} */ (new Promise((resolve) => { standIn.listen(0, "127.0.0.1", resolve); }));
+  await /** @type {Promise<void>} */ (
+    new Promise((resolve) => {
+      standIn.listen(0, "127.0.0.1", resolve);
+    })
+  );
   const { port } = /** @type {import("node:net").AddressInfo} */ (standIn.address());
   try {
-    const client = new STSClient({ region: "eu-central-1", endpoint: `http://127.0.0.1:${port}`, credentials, maxAttempts: 1 });
+    const client = new STSClient({
+      region: "eu-central-1",
+      endpoint: `http://127.0.0.1:${port}`,
+      credentials,
+      maxAttempts: 1,
+    });
     await client.send(new GetCallerIdentityCommand({}));
     return key;
   } finally {
@@ -131,6 +167,8 @@ if (process.argv[2] === "--once") {
   process.stdout.write(JSON.stringify(outcome));
 } else {
   process.on("message", (/** @type {Order} */ order) => {
-    void carryOut(order).then((outcomes) => { process.send?.(outcomes); });
+    void carryOut(order).then((outcomes) => {
+      process.send?.(outcomes);
+    });
   });
 }

@@ -8,7 +8,10 @@ import { canUnshare } from "../support/machine.mjs";
 const ROOT = resolve(import.meta.dirname, "../..");
 
 async function demo(...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, ["examples/demo/demo.mjs", ...args], { cwd: ROOT, timeout: 60_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, ["examples/demo/demo.mjs", ...args], {
+    cwd: ROOT,
+    timeout: 60_000,
+  });
   return stdout;
 }
 

@@ -1,4 +1,7 @@
-/** Whole hosts, the real metadata addresses, and whoever answers there: what reaches the application, and what leaves the host. */
+/**
+ * Whole hosts, the real metadata addresses, and whoever answers there: what reaches the application, and what leaves
+ * the host.
+ */
 import { afterAll, describe, expect, it } from "vitest";
 import { accessKeyIdFor, accountOf } from "../support/access-keys.mjs";
 import { BEHAVIOURS } from "../support/behaviours.mjs";
@@ -26,19 +29,35 @@ const MAX_GROWTH = 192 * 1024 * 1024;
 /** A real one has a key per region; this one stands in for the region's. */
 const AWS = createSigner();
 const certificates = { [REGION]: AWS.publicKeyPem };
-const genuine = { kind: "genuine", privateKeyPem: AWS.privateKeyPem, identity: { account: VICTIM, region: REGION } } as const;
+const genuine = {
+  kind: "genuine",
+  privateKeyPem: AWS.privateKeyPem,
+  identity: { account: VICTIM, region: REGION },
+} as const;
 
 const tally = {
-  stockLeaks: 0, behaviours: BEHAVIOURS.length, elsewhere: ELSEWHERE.length, ec2: EC2.length,
-  elsewhereCases: 0, elsewhereLeaks: 0, connections: 0, datagrams: 0, ec2Cases: 0, ec2Leaks: 0, hangs: 0, genuineCases: 0, falseRefusals: 0, v1Requests: 0,
+  stockLeaks: 0,
+  behaviours: BEHAVIOURS.length,
+  elsewhere: ELSEWHERE.length,
+  ec2: EC2.length,
+  elsewhereCases: 0,
+  elsewhereLeaks: 0,
+  connections: 0,
+  datagrams: 0,
+  ec2Cases: 0,
+  ec2Leaks: 0,
+  hangs: 0,
+  genuineCases: 0,
+  falseRefusals: 0,
+  v1Requests: 0,
 };
 
 describe.skipIf(!able.ok).concurrent("impersonation", () => {
   afterAll(() => {
     console.log(
       `e2e: ${tally.behaviours} behaviours; stock chain took ${tally.stockLeaks}; guarded off EC2 (${tally.elsewhere} kinds, ${tally.elsewhereCases} calls): ` +
-      `leaked ${tally.elsewhereLeaks}, connections ${tally.connections}, datagrams ${tally.datagrams}; on EC2 (${tally.ec2} kinds, ${tally.ec2Cases} calls): ` +
-      `leaked ${tally.ec2Leaks}, hangs ${tally.hangs}; genuine ${tally.genuineCases}: false refusals ${tally.falseRefusals}, IMDSv1 requests ${tally.v1Requests}`,
+        `leaked ${tally.elsewhereLeaks}, connections ${tally.connections}, datagrams ${tally.datagrams}; on EC2 (${tally.ec2} kinds, ${tally.ec2Cases} calls): ` +
+        `leaked ${tally.ec2Leaks}, hangs ${tally.hangs}; genuine ${tally.genuineCases}: false refusals ${tally.falseRefusals}, IMDSv1 requests ${tally.v1Requests}`,
     );
   });
 
@@ -59,7 +78,12 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
         const client = await openClient(machine, STOCK);
         for (const { name, refreshes } of bearable) {
           await machine.serve({ kind: "behaviour", name });
-          const { outcomes } = await give(client, { apis: ["chain"], options: { timeout: 200 }, deadlineMs: 600, ...(refreshes !== undefined && { refreshes }) });
+          const { outcomes } = await give(client, {
+            apis: ["chain"],
+            options: { timeout: 200 },
+            deadlineMs: 600,
+            ...(refreshes !== undefined && { refreshes }),
+          });
           if (outcomes.some((outcome) => leaked(outcome, VICTIM).length > 0)) tally.stockLeaks += 1;
         }
         expect(tally.stockLeaks).toBeGreaterThan(50);
@@ -68,27 +92,42 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
   });
 
   describe("off EC2", () => {
-    it.each(ELSEWHERE)("$name ($sentence): nothing of anybody reaches the application, nothing leaves the host", async ({ name: host }) => {
-      await withMachine({ host, network: host === "laptop" ? "neighbour" : "self" }, async (machine) => {
-        const client = await openClient(machine);
-        const failures: string[] = [];
-        for (const { name, refreshes } of BEHAVIOURS) {
-          await machine.serve({ kind: "behaviour", name });
-          const order: Order = { apis: ["chain", "instance"], guard: QUIET, ...(refreshes !== undefined && { refreshes }) };
-          const { outcomes, connections, datagrams } = await give(client, order);
-          tally.connections += connections;
-          tally.datagrams += datagrams;
-          if (connections + datagrams > 0) failures.push(`${name}: ${connections} connections, ${datagrams} datagrams`);
-          for (const outcome of outcomes) {
-            tally.elsewhereCases += 1;
-            tally.elsewhereLeaks += leaked(outcome).length;
-            const refused = outcome.code === "ERR_IMDS_NOT_EC2" || outcome.code === "ERR_IMDS_HOST_UNKNOWN";
-            if (outcome.keys.length > 0 || outcome.hung || !refused || !outcome.advised || outcome.events.length === 0) failures.push(`${name}: ${JSON.stringify(outcome)}`);
+    it.each(ELSEWHERE)(
+      "$name ($sentence): nothing of anybody reaches the application, nothing leaves the host",
+      async ({ name: host }) => {
+        await withMachine({ host, network: host === "laptop" ? "neighbour" : "self" }, async (machine) => {
+          const client = await openClient(machine);
+          const failures: string[] = [];
+          for (const { name, refreshes } of BEHAVIOURS) {
+            await machine.serve({ kind: "behaviour", name });
+            const order: Order = {
+              apis: ["chain", "instance"],
+              guard: QUIET,
+              ...(refreshes !== undefined && { refreshes }),
+            };
+            const { outcomes, connections, datagrams } = await give(client, order);
+            tally.connections += connections;
+            tally.datagrams += datagrams;
+            if (connections + datagrams > 0)
+              failures.push(`${name}: ${connections} connections, ${datagrams} datagrams`);
+            for (const outcome of outcomes) {
+              tally.elsewhereCases += 1;
+              tally.elsewhereLeaks += leaked(outcome).length;
+              const refused = outcome.code === "ERR_IMDS_NOT_EC2" || outcome.code === "ERR_IMDS_HOST_UNKNOWN";
+              if (
+                outcome.keys.length > 0 ||
+                outcome.hung ||
+                !refused ||
+                !outcome.advised ||
+                outcome.events.length === 0
+              )
+                failures.push(`${name}: ${JSON.stringify(outcome)}`);
+            }
           }
-        }
-        expect(failures).toEqual([]);
-      });
-    });
+          expect(failures).toEqual([]);
+        });
+      },
+    );
 
     it("refuses over IPv6 as well", async () => {
       await withMachine({ host: "dell-server" }, async (machine) => {
@@ -106,8 +145,16 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
       await withMachine({ host: "laptop", network: "neighbour" }, async (machine) => {
         await machine.serve({ kind: "behaviour", name: "flawless" });
         const client = await openClient(machine);
-        const { outcomes, connections } = await give(client, { apis: ["chain"], guard: { log: "off" }, options: { lingerMs: 1_500 } });
-        expect(outcomes[0]).toMatchObject({ keys: [], code: "ERR_IMDS_NOT_EC2", responder: { mac: "02:00:00:00:fe:fe", interface: "uplink" } });
+        const { outcomes, connections } = await give(client, {
+          apis: ["chain"],
+          guard: { log: "off" },
+          options: { lingerMs: 1_500 },
+        });
+        expect(outcomes[0]).toMatchObject({
+          keys: [],
+          code: "ERR_IMDS_NOT_EC2",
+          responder: { mac: "02:00:00:00:fe:fe", interface: "uplink" },
+        });
         expect(outcomes[0]?.events).toEqual(["imds.refused_not_ec2", "imds.impersonation_detected"]);
         expect(connections).toBe(1);
         const again = await give(client, { apis: ["chain"], guard: { log: "off" }, options: { lingerMs: 500 } });
@@ -116,31 +163,45 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
       });
     });
 
-    it.each(["silent", "no-arp", "blackhole", "unreachable", "prohibit", "none"] as const)("refuses without waiting where nobody answers (%s)", async (network) => {
-      await withMachine({ host: "dell-server", network }, async (machine) => {
-        const { outcome, sent } = await once(machine, { apis: ["chain"], guard: QUIET });
-        expect(outcome).toMatchObject({ keys: [], code: "ERR_IMDS_NOT_EC2", hung: false });
-        expect(sent).toEqual({ connections: 0, datagrams: 0 });
-        const probing = await once(machine, { apis: ["chain"], guard: { log: "off" } });
-        expect(probing.outcome).toMatchObject({ keys: [], code: "ERR_IMDS_NOT_EC2", events: ["imds.refused_not_ec2"] });
-        expect(probing).toMatchObject({ timedOut: false, exitCode: 0 });
-      });
-    });
+    it.each(["silent", "no-arp", "blackhole", "unreachable", "prohibit", "none"] as const)(
+      "refuses without waiting where nobody answers (%s)",
+      async (network) => {
+        await withMachine({ host: "dell-server", network }, async (machine) => {
+          const { outcome, sent } = await once(machine, { apis: ["chain"], guard: QUIET });
+          expect(outcome).toMatchObject({ keys: [], code: "ERR_IMDS_NOT_EC2", hung: false });
+          expect(sent).toEqual({ connections: 0, datagrams: 0 });
+          const probing = await once(machine, { apis: ["chain"], guard: { log: "off" } });
+          expect(probing.outcome).toMatchObject({
+            keys: [],
+            code: "ERR_IMDS_NOT_EC2",
+            events: ["imds.refused_not_ec2"],
+          });
+          expect(probing).toMatchObject({ timedOut: false, exitCode: 0 });
+        });
+      },
+    );
   });
 
   describe("on EC2", () => {
-    const cases = EC2.flatMap(({ name: host }) => (["off", "auto"] as const).map((attestation) => ({ host, attestation })));
+    const cases = EC2.flatMap(({ name: host }) =>
+      (["off", "auto"] as const).map((attestation) => ({ host, attestation })),
+    );
 
     it("gives no hostile answer to the application, ends in time and says why", { timeout: 600_000 }, async () => {
       const failures: string[] = [];
       await inLanes(cases, 6, async ({ host, attestation }) => {
         await withMachine({ host, lifetimeMs: 600_000 }, async (machine) => {
           const client = await openClient(machine);
-          const { outcomes: [idle] } = await give(client, { apis: ["chain"], guard: { ...QUIET, mode: "deny" } });
+          const {
+            outcomes: [idle],
+          } = await give(client, { apis: ["chain"], guard: { ...QUIET, mode: "deny" } });
           for (const { name, refreshes, genuineLike } of BEHAVIOURS) {
             await machine.serve({ kind: "behaviour", name });
             const { outcomes } = await give(client, {
-              apis: ["guard"], guard: { ...QUIET, ...SHORT, attestation, certificates }, deadlineMs: PATIENCE_MS, ...(refreshes !== undefined && { refreshes }),
+              apis: ["guard"],
+              guard: { ...QUIET, ...SHORT, attestation, certificates },
+              deadlineMs: PATIENCE_MS,
+              ...(refreshes !== undefined && { refreshes }),
             });
             for (const outcome of outcomes) {
               tally.ec2Cases += 1;
@@ -151,11 +212,13 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
               if (takes && !allowed) tally.ec2Leaks += 1;
               const explained = takes || (/^ERR_IMDS_/.test(outcome.code ?? "") && outcome.advised === true);
               const bounded = outcome.peakRss - (idle?.peakRss ?? 0) < MAX_GROWTH;
-              if ((takes && !allowed) || outcome.hung || !explained || !bounded || outcome.events.length === 0) failures.push(told);
+              if ((takes && !allowed) || outcome.hung || !explained || !bounded || outcome.events.length === 0)
+                failures.push(told);
             }
             if (refreshes !== undefined && attestation === "off") {
               const { requests } = await machine.seen();
-              if ((requests["GET /latest/meta-data/iam/security-credentials/app-server"] ?? 0) < 2) failures.push(`${name}: was never asked again: ${JSON.stringify(requests)}`);
+              if ((requests["GET /latest/meta-data/iam/security-credentials/app-server"] ?? 0) < 2)
+                failures.push(`${name}: was never asked again: ${JSON.stringify(requests)}`);
             }
           }
         });
@@ -164,16 +227,30 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
     });
 
     it("holds its default deadline through every door", async () => {
-      const lasting = ["flood-100-credentials", "drip-token", "hang-list", "endless-creds", "status-503-storm", "cut-hang", "accept-hang"];
-      await inLanes(lasting, 4, (name) => withMachine({}, async (machine) => {
-        await machine.serve({ kind: "behaviour", name });
-        const client = await openClient(machine);
-        const { outcomes } = await give(client, { apis: ["chain", "instance", "guard"], guard: { ...QUIET, attestation: "off" }, deadlineMs: PATIENCE_MS });
-        for (const outcome of outcomes) {
-          expect(outcome, name).toMatchObject({ keys: [], hung: false });
-          expect(outcome.code, `${name} through ${outcome.api}`).toMatch(/^ERR_IMDS_/);
-        }
-      }));
+      const lasting = [
+        "flood-100-credentials",
+        "drip-token",
+        "hang-list",
+        "endless-creds",
+        "status-503-storm",
+        "cut-hang",
+        "accept-hang",
+      ];
+      await inLanes(lasting, 4, (name) =>
+        withMachine({}, async (machine) => {
+          await machine.serve({ kind: "behaviour", name });
+          const client = await openClient(machine);
+          const { outcomes } = await give(client, {
+            apis: ["chain", "instance", "guard"],
+            guard: { ...QUIET, attestation: "off" },
+            deadlineMs: PATIENCE_MS,
+          });
+          for (const outcome of outcomes) {
+            expect(outcome, name).toMatchObject({ keys: [], hung: false });
+            expect(outcome.code, `${name} through ${outcome.api}`).toMatch(/^ERR_IMDS_/);
+          }
+        }),
+      );
     });
 
     it.each(EC2)("$name: takes the genuine service, by IMDSv2 only", async ({ name: host }) => {
@@ -186,7 +263,9 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
           for (const outcome of outcomes) {
             tally.genuineCases += 1;
             if (outcome.keys.length === 0) tally.falseRefusals += 1;
-            expect(outcome, `${host} ${attestation}: ${outcome.message}`).toMatchObject({ keys: [accessKeyIdFor(VICTIM, "genuine")] });
+            expect(outcome, `${host} ${attestation}: ${outcome.message}`).toMatchObject({
+              keys: [accessKeyIdFor(VICTIM, "genuine")],
+            });
           }
           const { withoutToken, connections, total } = await machine.seen();
           tally.v1Requests += withoutToken;
@@ -201,48 +280,96 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
     it("takes an optional-token service by IMDSv2 all the same, and over IPv6", async () => {
       await withMachine({}, async (machine) => {
         await machine.serve({ ...genuine, identity: { ...genuine.identity, httpTokens: "optional" } });
-        const { outcome } = await once(machine, { apis: ["chain"], guard: { ...PATIENT, certificates } }, { env: { AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: "IPv6" } });
+        const { outcome } = await once(
+          machine,
+          { apis: ["chain"], guard: { ...PATIENT, certificates } },
+          { env: { AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: "IPv6" } },
+        );
         expect(outcome.keys).toEqual([accessKeyIdFor(VICTIM, "genuine")]);
         expect(await machine.seen()).toMatchObject({ withoutToken: 0 });
       });
     });
 
     it("tells apart whose document it is shown", async () => {
-      const attackers = identityDocument({ account: ATTACKER_ACCOUNT, instanceId: "i-0bad0bad0bad0bad0", region: REGION });
+      const attackers = identityDocument({
+        account: ATTACKER_ACCOUNT,
+        instanceId: "i-0bad0bad0bad0bad0",
+        region: REGION,
+      });
       const ours = identityDocument({ account: VICTIM, instanceId: "i-0a1b2c3d4e5f60718", region: REGION });
       const forger = createSigner();
       const shown = [
-        { host: "ec2-nitro", rsa2048: AWS.sign(attackers), code: "ERR_IMDS_INSTANCE_MISMATCH", event: "imds.instance_mismatch" },
-        { host: "ec2-nitro", rsa2048: AWS.sign(ours), code: "ERR_IMDS_ACCOUNT_MISMATCH", event: "imds.account_mismatch" },
-        { host: "ec2-nitro", rsa2048: forger.sign(ours), code: "ERR_IMDS_ATTESTATION_INVALID", event: "imds.attestation_failed" },
-        { host: "ec2-xen-hvm", rsa2048: AWS.sign(ours), code: "ERR_IMDS_ACCOUNT_MISMATCH", event: "imds.account_mismatch" },
+        {
+          host: "ec2-nitro",
+          rsa2048: AWS.sign(attackers),
+          code: "ERR_IMDS_INSTANCE_MISMATCH",
+          event: "imds.instance_mismatch",
+        },
+        {
+          host: "ec2-nitro",
+          rsa2048: AWS.sign(ours),
+          code: "ERR_IMDS_ACCOUNT_MISMATCH",
+          event: "imds.account_mismatch",
+        },
+        {
+          host: "ec2-nitro",
+          rsa2048: forger.sign(ours),
+          code: "ERR_IMDS_ATTESTATION_INVALID",
+          event: "imds.attestation_failed",
+        },
+        {
+          host: "ec2-xen-hvm",
+          rsa2048: AWS.sign(ours),
+          code: "ERR_IMDS_ACCOUNT_MISMATCH",
+          event: "imds.account_mismatch",
+        },
       ];
-      await inLanes(shown, 2, ({ host, rsa2048, code, event }) => withMachine({ host }, async (machine) => {
-        await machine.serve({ kind: "behaviour", name: "flawless", persona: { rsa2048 } });
-        const { outcome } = await once(machine, { apis: ["chain"], guard: { ...QUIET, certificates } });
-        expect(outcome).toMatchObject({ keys: [], code });
-        expect(outcome.events).toContain(event);
-      }));
+      await inLanes(shown, 2, ({ host, rsa2048, code, event }) =>
+        withMachine({ host }, async (machine) => {
+          await machine.serve({ kind: "behaviour", name: "flawless", persona: { rsa2048 } });
+          const { outcome } = await once(machine, { apis: ["chain"], guard: { ...QUIET, certificates } });
+          expect(outcome).toMatchObject({ keys: [], code });
+          expect(outcome.events).toContain(event);
+        }),
+      );
     });
 
     it("takes the word of a region without a known key only where the user named that region, and says so", async () => {
       await withMachine({ host: "ec2-xen-hvm" }, async (machine) => {
         const region = "zz-nowhere-1";
         const document = identityDocument({ account: ATTACKER_ACCOUNT, instanceId: "i-0bad0bad0bad0bad0", region });
-        await machine.serve({ kind: "behaviour", name: "flawless", persona: { rsa2048: createSigner().sign(document) } });
-        const asked = async (guard: object) => (await once(machine, { apis: ["chain"], guard: { ...QUIET, ...guard } })).outcome;
+        await machine.serve({
+          kind: "behaviour",
+          name: "flawless",
+          persona: { rsa2048: createSigner().sign(document) },
+        });
+        const asked = async (guard: object) =>
+          (await once(machine, { apis: ["chain"], guard: { ...QUIET, ...guard } })).outcome;
         expect(await asked({})).toMatchObject({ keys: [], code: "ERR_IMDS_ATTESTATION_REGION" });
-        expect(await asked({ attestation: "required", expectedRegions: [region] })).toMatchObject({ keys: [], code: "ERR_IMDS_ATTESTATION_REGION" });
-        expect(await asked({ expectedAccounts: [VICTIM] })).toMatchObject({ keys: [], code: "ERR_IMDS_ACCOUNT_UNEXPECTED" });
+        expect(await asked({ attestation: "required", expectedRegions: [region] })).toMatchObject({
+          keys: [],
+          code: "ERR_IMDS_ATTESTATION_REGION",
+        });
+        expect(await asked({ expectedAccounts: [VICTIM] })).toMatchObject({
+          keys: [],
+          code: "ERR_IMDS_ACCOUNT_UNEXPECTED",
+        });
         expect((await asked({ expectedRegions: [region] })).events).toContain("imds.attestation_unavailable");
       });
     });
 
     it("refuses an account that is not expected, whatever is proved", async () => {
       await withMachine({ host: "ec2-xen-hvm" }, async (machine) => {
-        const document = identityDocument({ account: ATTACKER_ACCOUNT, instanceId: "i-0bad0bad0bad0bad0", region: REGION });
+        const document = identityDocument({
+          account: ATTACKER_ACCOUNT,
+          instanceId: "i-0bad0bad0bad0bad0",
+          region: REGION,
+        });
         await machine.serve({ kind: "behaviour", name: "flawless", persona: { rsa2048: AWS.sign(document) } });
-        const { outcome } = await once(machine, { apis: ["chain"], guard: { ...QUIET, certificates, expectedAccounts: [VICTIM] } });
+        const { outcome } = await once(machine, {
+          apis: ["chain"],
+          guard: { ...QUIET, certificates, expectedAccounts: [VICTIM] },
+        });
         expect(outcome).toMatchObject({ keys: [], code: "ERR_IMDS_ACCOUNT_UNEXPECTED" });
       });
     });
@@ -252,14 +379,20 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
     it("mode allow asks off EC2, and still wants proof unless told otherwise", async () => {
       await withMachine({ host: "laptop" }, async (machine) => {
         await machine.serve(genuine);
-        const taken = await once(machine, { apis: ["chain"], guard: { ...PATIENT, mode: "allow", certificates, expectedAccounts: [VICTIM] } });
+        const taken = await once(machine, {
+          apis: ["chain"],
+          guard: { ...PATIENT, mode: "allow", certificates, expectedAccounts: [VICTIM] },
+        });
         expect(taken.outcome.keys).toEqual([accessKeyIdFor(VICTIM, "genuine")]);
         await machine.serve({ kind: "behaviour", name: "flawless" });
         const refused = await once(machine, { apis: ["chain"], guard: { ...QUIET, mode: "allow", certificates } });
         expect(refused.outcome.keys).toEqual([]);
         expect(refused.outcome.code).toMatch(/^ERR_IMDS_ATTESTATION_/);
         expect(refused.outcome.events).toContain("imds.unattested_allowed");
-        const pinned = await once(machine, { apis: ["chain"], guard: { ...QUIET, mode: "allow", attestation: "off", expectedAccounts: [VICTIM] } });
+        const pinned = await once(machine, {
+          apis: ["chain"],
+          guard: { ...QUIET, mode: "allow", attestation: "off", expectedAccounts: [VICTIM] },
+        });
         expect(pinned.outcome).toMatchObject({ keys: [], code: "ERR_IMDS_ACCOUNT_UNEXPECTED" });
       });
     });
@@ -268,31 +401,53 @@ describe.skipIf(!able.ok).concurrent("impersonation", () => {
       await withMachine({ host: "nothing" }, async (machine) => {
         await machine.serve(genuine);
         const refused = await once(machine, { apis: ["chain"], guard: { ...QUIET, certificates } });
-        expect(refused).toMatchObject({ outcome: { keys: [], code: "ERR_IMDS_HOST_UNKNOWN" }, sent: { connections: 0, datagrams: 0 } });
-        const taken = await once(machine, { apis: ["chain"], guard: { ...PATIENT, certificates, expectedAccounts: [VICTIM] } });
+        expect(refused).toMatchObject({
+          outcome: { keys: [], code: "ERR_IMDS_HOST_UNKNOWN" },
+          sent: { connections: 0, datagrams: 0 },
+        });
+        const taken = await once(machine, {
+          apis: ["chain"],
+          guard: { ...PATIENT, certificates, expectedAccounts: [VICTIM] },
+        });
         expect(taken.outcome.keys).toEqual([accessKeyIdFor(VICTIM, "genuine")]);
       });
     });
 
-    const endpoints = ["http://192.0.2.1", "http://169.254.169.254:8080", "http://[2001:db8::1]", "http://imds.example.com"];
+    const endpoints = [
+      "http://192.0.2.1",
+      "http://169.254.169.254:8080",
+      "http://[2001:db8::1]",
+      "http://imds.example.com",
+    ];
     it.each(endpoints)("refuses the endpoint override %s, on EC2 too", async (endpoint) => {
       await withMachine({ network: "neighbour" }, async (machine) => {
         await machine.serve({ kind: "behaviour", name: "flawless" });
-        const { outcome, sent } = await once(machine, { apis: ["chain"], guard: QUIET }, { env: { AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint } });
+        const { outcome, sent } = await once(
+          machine,
+          { apis: ["chain"], guard: QUIET },
+          { env: { AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint } },
+        );
         expect(outcome).toMatchObject({ keys: [], code: "ERR_IMDS_ENDPOINT_OVERRIDE" });
         expect(outcome.events).toContain("imds.endpoint_override_refused");
         expect(sent).toEqual({ connections: 0, datagrams: 0 });
       });
     });
 
-    it.each(["chain", "instance", "guard"] as const)("AWS_EC2_METADATA_DISABLED closes the door called %s", async (api) => {
-      await withMachine({}, async (machine) => {
-        await machine.serve(genuine);
-        const { outcome, sent } = await once(machine, { apis: [api], guard: QUIET }, { env: { AWS_EC2_METADATA_DISABLED: "true" } });
-        expect(outcome).toMatchObject({ keys: [], code: "ERR_IMDS_DISABLED" });
-        expect(sent).toEqual({ connections: 0, datagrams: 0 });
-      });
-    });
+    it.each(["chain", "instance", "guard"] as const)(
+      "AWS_EC2_METADATA_DISABLED closes the door called %s",
+      async (api) => {
+        await withMachine({}, async (machine) => {
+          await machine.serve(genuine);
+          const { outcome, sent } = await once(
+            machine,
+            { apis: [api], guard: QUIET },
+            { env: { AWS_EC2_METADATA_DISABLED: "true" } },
+          );
+          expect(outcome).toMatchObject({ keys: [], code: "ERR_IMDS_DISABLED" });
+          expect(sent).toEqual({ connections: 0, datagrams: 0 });
+        });
+      },
+    );
 
     it("never goes to a proxy, on any Node.js that knows proxies", async () => {
       await withMachine({}, async (machine) => {

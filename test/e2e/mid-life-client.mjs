@@ -13,7 +13,12 @@ async function ask({ guard: options, ...call }) {
   events = [];
   try {
     const { accessKeyId } = await guard.credentials(call);
-    return { key: accessKeyId, level: guard.attestation()?.level, unbound: guard.attestation()?.unbound.map(({ what }) => what), events };
+    return {
+      key: accessKeyId,
+      level: guard.attestation()?.level,
+      unbound: guard.attestation()?.unbound.map(({ what }) => what),
+      events,
+    };
   } catch (error) {
     const { code, advice } = /** @type {any} */ (error);
     return { code, advised: typeof advice === "string" && advice !== "", events };

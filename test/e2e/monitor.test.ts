@@ -1,4 +1,7 @@
-/** Hours of faults in a minute: an impersonator that comes, moves and goes while outputs die, return and run full. Every finding once, none lost. */
+/**
+ * Hours of faults in a minute: an impersonator that comes, moves and goes while outputs die, return and run full. Every
+ * finding once, none lost.
+ */
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -13,13 +16,24 @@ const RECEIVER = fileURLToPath(new URL("./syslog-receiver.mjs", import.meta.url)
 const CYCLES = Math.min(100, Number(process.env["RIG_SOAK_CYCLES"] ?? 16));
 const INTERVAL = "0.1";
 const PATIENCE_MS = 60_000;
-/** What a process may grow by once it is warm; a leak of one event a look would be far above in the hours that this stands for. */
+/**
+ * What a process may grow by once it is warm; a leak of one event a look would be far above in the hours that this
+ * stands for.
+ */
 const MAX_GROWTH = 48 * 1024 * 1024;
 /** Each cycle: both addresses are taken over, the IPv4 responder moves, both go. */
-const EACH_CYCLE = { "imds.impersonation_detected": 2, "monitor.responder_changed": 1, "monitor.responder_gone": 2 } as const;
+const EACH_CYCLE = {
+  "imds.impersonation_detected": 2,
+  "monitor.responder_changed": 1,
+  "monitor.responder_gone": 2,
+} as const;
 
 const able = canUnshare();
-const missing = !able.ok ? `no machines can be made here: ${able.reason}` : existsSync(CLI) ? undefined : "dist/cli.js is not built";
+const missing = !able.ok
+  ? `no machines can be made here: ${able.reason}`
+  : existsSync(CLI)
+    ? undefined
+    : "dist/cli.js is not built";
 if (missing !== undefined) console.log(`e2e (monitor): skipped, ${missing}`);
 
 interface Told {
@@ -31,11 +45,18 @@ interface Told {
 describe.skipIf(missing !== undefined)("a monitor that runs for long", () => {
   it("reports every finding once and loses none", { timeout: 600_000 }, async () => {
     await withMachine({ host: "laptop", network: "neighbour", lifetimeMs: 590_000 }, async (machine) => {
-      const sh = (script: string, ...args: string[]): Promise<string> => machine.command("sh", ["-ec", script, "sh", ...args]);
+      const sh = (script: string, ...args: string[]): Promise<string> =>
+        machine.command("sh", ["-ec", script, "sh", ...args]);
       const told = async (file: string): Promise<Told[]> => readLines(await sh(READ_EVENTS, file));
-      const startReceiver = (): Promise<string> => sh('"$1" "$2" 6514 "$HOME/syslog" > "$HOME/receiver" 2>&1 & echo $! > "$HOME/receiver-pid"; until grep -q ready "$HOME/receiver"; do sleep 0.02; done', process.execPath, RECEIVER);
+      const startReceiver = (): Promise<string> =>
+        sh(
+          '"$1" "$2" 6514 "$HOME/syslog" > "$HOME/receiver" 2>&1 & echo $! > "$HOME/receiver-pid"; until grep -q ready "$HOME/receiver"; do sleep 0.02; done',
+          process.execPath,
+          RECEIVER,
+        );
       const killReceiver = (): Promise<string> => sh('kill -9 "$(cat "$HOME/receiver-pid")"; : > "$HOME/receiver"');
-      const fillDisk = (): Promise<string> => sh('dd if=/dev/zero of="$HOME/small/ballast" bs=1k count=4096 2>/dev/null || true');
+      const fillDisk = (): Promise<string> =>
+        sh('dd if=/dev/zero of="$HOME/small/ballast" bs=1k count=4096 2>/dev/null || true');
       const freeDisk = (): Promise<string> => sh('rm "$HOME/small/ballast"');
       await machine.serve({ kind: "nobody" });
       // The machine's own processes, so that the neighbour can be found among them.
@@ -45,11 +66,17 @@ describe.skipIf(missing !== undefined)("a monitor that runs for long", () => {
       await sh(
         `"$1" "$2" monitor --interval ${INTERVAL} --no-dns --json --file "$HOME/small/events" --rotate-mib 1 --syslog tcp://127.0.0.1:6514 --metrics-port 9910 > "$HOME/out" 2> "$HOME/said" & echo $! > "$HOME/monitor-pid"
          until grep -q watching "$HOME/said"; do sleep 0.02; done`,
-        process.execPath, CLI,
+        process.execPath,
+        CLI,
       );
 
       const expected: Record<string, number> = { "monitor.host_route": 2, "monitor.neighbour_appeared": 1 };
-      const settle = (): Promise<void> => until(async () => covers(count(await told("out")), expected), async () => `${JSON.stringify(expected)} but ${JSON.stringify(count(await told("out")))}; ${await sh('cat "$HOME/said"')}`);
+      const settle = (): Promise<void> =>
+        until(
+          async () => covers(count(await told("out")), expected),
+          async () =>
+            `${JSON.stringify(expected)} but ${JSON.stringify(count(await told("out")))}; ${await sh('cat "$HOME/said"')}`,
+        );
       const expectMore = (code: keyof typeof EACH_CYCLE): Promise<void> => {
         expected[code] = (expected[code] ?? 0) + EACH_CYCLE[code];
         return settle();
@@ -76,49 +103,78 @@ describe.skipIf(missing !== undefined)("a monitor that runs for long", () => {
       }
       const { rss, looks, dropped } = await metrics(machine);
       // Nobody waits for it, so its entry stays behind.
-      await sh('pid=$(cat "$HOME/monitor-pid"); kill -TERM "$pid"; until grep -q "^State:.Z" "/proc/$pid/status" 2>/dev/null || ! test -d "/proc/$pid"; do sleep 0.05; done');
+      await sh(
+        'pid=$(cat "$HOME/monitor-pid"); kill -TERM "$pid"; until grep -q "^State:.Z" "/proc/$pid/status" 2>/dev/null || ! test -d "/proc/$pid"; do sleep 0.05; done',
+      );
 
       const out = await told("out");
       expect(count(out), "on stdout").toEqual(expected);
       const ids = out.map(({ id }) => id);
-      expect((await told("small/events")).map(({ id }) => id), "in the file").toEqual(ids);
+      expect(
+        (await told("small/events")).map(({ id }) => id),
+        "in the file",
+      ).toEqual(ids);
       // Syslog knows no receipts: after a break a receiver may be told again, and never in vain.
       const received = (await told("syslog")).map(({ id }) => id);
       expect([...new Set(received)].toSorted(), "by syslog").toEqual(ids.toSorted());
       expect(Math.max(...Object.values(tally(received)))).toBeLessThanOrEqual(breaks + 1);
       expect(dropped).toBe(0);
       expect(rss - warm).toBeLessThan(MAX_GROWTH);
-      console.log(`e2e (monitor): ${CYCLES} cycles, ${looks} looks, ${ids.length} events, each once on stdout and in the file; by syslog ${received.length} (${received.length - ids.length} told again), none lost; memory ${mib(warm)} -> ${mib(rss)} MiB`);
+      console.log(
+        `e2e (monitor): ${CYCLES} cycles, ${looks} looks, ${ids.length} events, each once on stdout and in the file; by syslog ${received.length} (${received.length - ids.length} told again), none lost; memory ${mib(warm)} -> ${mib(rss)} MiB`,
+      );
     });
   });
 });
 
 /** The responder takes another MAC, and the host learns it. */
 async function moveTo(machine: Machine, mac: string): Promise<void> {
-  await machine.command("sh", ["-ec", 'for pid in $(pgrep -f responder.mjs); do nsenter -t "$pid" -n ip link set peer address "$1" 2>/dev/null && break; done; ip neigh flush dev uplink', "sh", mac]);
+  await machine.command("sh", [
+    "-ec",
+    'for pid in $(pgrep -f responder.mjs); do nsenter -t "$pid" -n ip link set peer address "$1" 2>/dev/null && break; done; ip neigh flush dev uplink',
+    "sh",
+    mac,
+  ]);
 }
 
 const METRICS = 'const r = await fetch("http://127.0.0.1:9910/metrics"); console.log(await r.text());';
 
 async function metrics(machine: Machine): Promise<{ rss: number; looks: number; dropped: number }> {
-  const { stdout: text, stderr } = await machine.run("", { execArgv: ["--input-type=module", "-e", METRICS], timeoutMs: 60_000 });
+  const { stdout: text, stderr } = await machine.run("", {
+    execArgv: ["--input-type=module", "-e", METRICS],
+    timeoutMs: 60_000,
+  });
   if (text === "") throw new Error(`no metrics: ${stderr}`);
-  const values = (name: string): number[] => [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (.+)$`, "gm"))].map(([, value]) => Number(value));
-  return { rss: values("process_resident_memory_bytes")[0] as number, looks: values("imds_guard_looks_total")[0] as number, dropped: values("imds_guard_output_dropped_total").reduce((sum, value) => sum + value, 0) };
+  const values = (name: string): number[] =>
+    [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (.+)$`, "gm"))].map(([, value]) => Number(value));
+  return {
+    rss: values("process_resident_memory_bytes")[0] as number,
+    looks: values("imds_guard_looks_total")[0] as number,
+    dropped: values("imds_guard_output_dropped_total").reduce((sum, value) => sum + value, 0),
+  };
 }
 
-/** Id, code and the beginning of the message of each whole line. One of which a full disk took a part has no such end. */
+/**
+ * Id, code and the beginning of the message of each whole line. One of which a full disk took a part has no such end.
+ */
 const READ_EVENTS = String.raw`sed -n 's/^{"id":"\([^"]*\)".*"code":"\([^"]*\)".*"message":"\([^"]\{0,120\}\).*"refs":\[[^]]*\]}$/\1 \2 \3/p' "$HOME/$1" 2>/dev/null || true`;
 
 function readLines(text: string): Told[] {
-  return text.split("\n").filter((line) => line !== "").map((line) => {
-    const [id = "", code = "", ...message] = line.split(" ");
-    return { id, code, message: message.join(" ") };
-  });
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const [id = "", code = "", ...message] = line.split(" ");
+      return { id, code, message: message.join(" ") };
+    });
 }
 
-/** By code. A probe that comes while the impersonator is still putting on its costume sees somebody who says nothing, which is a finding of its own. */
-const count = (events: readonly Told[]): Record<string, number> => tally(events.filter(({ message }) => !message.includes("not as IMDSv2")).map(({ code }) => code));
+/**
+ * By code. A probe that comes while the impersonator is still putting on its costume sees somebody who says nothing,
+ * which is a finding of its own.
+ */
+const count = (events: readonly Told[]): Record<string, number> =>
+  tally(events.filter(({ message }) => !message.includes("not as IMDSv2")).map(({ code }) => code));
 
 function tally(words: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};

@@ -29,23 +29,34 @@ describe.skipIf(!able.ok).each(NODES)("the preload in %s", (node) => {
   });
   afterAll(() => machine?.close());
 
-  async function run(args: readonly string[], { register = REGISTER, env = {} }: { readonly register?: string; readonly env?: Record<string, string> } = {}): Promise<Outcome> {
+  async function run(
+    args: readonly string[],
+    { register = REGISTER, env = {} }: { readonly register?: string; readonly env?: Record<string, string> } = {},
+  ): Promise<Outcome> {
     const { json, stderr } = await machine.run(PROGRAM, { node, execArgv: ["-r", register], args: [...args], env });
     if (json === undefined) throw new Error(stderr.slice(0, 2_000));
     return json as Outcome;
   }
 
-  it.each<Record<string, string>>([{}, { IMDS_GUARD_FIREWALL: "block" }, { IMDS_GUARD_LOG: "off" }])("loads none of Node's modules that make connections with %j", async (env) => {
-    expect(await run(["nothing"], { env })).toEqual({ before: [], told: [] });
-  });
+  it.each<Record<string, string>>([{}, { IMDS_GUARD_FIREWALL: "block" }, { IMDS_GUARD_LOG: "off" }])(
+    "loads none of Node's modules that make connections with %j",
+    async (env) => {
+      expect(await run(["nothing"], { env })).toEqual({ before: [], told: [] });
+    },
+  );
 
-  it.each(["net", "socket made before", "tls", "http", "https", "dgram", "after others"])("knows the caller of the first connection (%s)", async (way) => {
-    const { before, error, told } = await run([way]);
-    expect(before).toEqual([]);
-    expect(error).toMatchObject({ code: "EACCES" });
-    if (way !== "dgram") expect(error?.cause).toBe("ERR_IMDS_CONNECTION_BLOCKED");
-    expect(told).toEqual([{ code: "firewall.connection_blocked", caller: expect.stringMatching(/^Object\.theProgram \[as .*first\.cjs/) }]);
-  });
+  it.each(["net", "socket made before", "tls", "http", "https", "dgram", "after others"])(
+    "knows the caller of the first connection (%s)",
+    async (way) => {
+      const { before, error, told } = await run([way]);
+      expect(before).toEqual([]);
+      expect(error).toMatchObject({ code: "EACCES" });
+      if (way !== "dgram") expect(error?.cause).toBe("ERR_IMDS_CONNECTION_BLOCKED");
+      expect(told).toEqual([
+        { code: "firewall.connection_blocked", caller: expect.stringMatching(/^Object\.theProgram \[as .*first\.cjs/) },
+      ]);
+    },
+  );
 
   it("leaves servers, datagrams and children of the program as they are", async () => {
     expect(await run(["others"])).toEqual({ before: [], error: { code: "hello hello hello" }, told: [] });

@@ -43,19 +43,33 @@ export interface Answered {
 }
 
 /** Opens a client of `module` in a machine. */
-export function openClient(machine: Machine, module = OURS, env: Readonly<Record<string, string>> = {}): Promise<Client> {
+export function openClient(
+  machine: Machine,
+  module = OURS,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Client> {
   return machine.open(CLIENT, { env: { RIG_MODULE: module, AWS_EC2_METADATA_SERVICE_NUM_ATTEMPTS: "1", ...env } });
 }
 
 /** One order to a client. A client that died or never replied is an outcome of its own. */
 export async function give(client: Client, order: Order): Promise<Answered> {
   const { reply, sent, timedOut } = await client.ask(order, 60_000);
-  if (timedOut || !Array.isArray(reply)) throw new Error(`the client ${timedOut ? "never replied" : JSON.stringify(reply)} to ${JSON.stringify(order)}`);
+  if (timedOut || !Array.isArray(reply))
+    throw new Error(`the client ${timedOut ? "never replied" : JSON.stringify(reply)} to ${JSON.stringify(order)}`);
   return { outcomes: reply as Outcome[], ...sent };
 }
 
 /** Runs a client once, as a process that has to end by itself. */
-export async function once(machine: Machine, order: Order, { module = OURS, env = {}, node, execArgv }: { module?: string; env?: Record<string, string>; node?: string; execArgv?: string[] } = {}) {
+export async function once(
+  machine: Machine,
+  order: Order,
+  {
+    module = OURS,
+    env = {},
+    node,
+    execArgv,
+  }: { module?: string; env?: Record<string, string>; node?: string; execArgv?: string[] } = {},
+) {
   const result = await machine.run(CLIENT, {
     args: ["--once", JSON.stringify(order)],
     env: { RIG_MODULE: module, ...env },
@@ -63,20 +77,26 @@ export async function once(machine: Machine, order: Order, { module = OURS, env 
     ...(execArgv && { execArgv }),
     timeoutMs: 30_000,
   });
-  if (result.json === undefined) throw new Error(`the client ended with ${result.exitCode ?? result.signal}: ${result.stderr.slice(0, 2_000)}`);
+  if (result.json === undefined)
+    throw new Error(`the client ended with ${result.exitCode ?? result.signal}: ${result.stderr.slice(0, 2_000)}`);
   return { ...result, outcome: result.json as Outcome };
 }
 
 /** Runs `work` for every item, at most `lanes` at once. */
 export async function inLanes<T>(items: readonly T[], lanes: number, work: (item: T) => Promise<void>): Promise<void> {
   const rest = [...items];
-  await Promise.all(Array.from({ length: Math.min(lanes, items.length) }, async () => {
-    for (let item = rest.shift(); item !== undefined; item = rest.shift()) await work(item);
-  }));
+  await Promise.all(
+    Array.from({ length: Math.min(lanes, items.length) }, async () => {
+      for (let item = rest.shift(); item !== undefined; item = rest.shift()) await work(item);
+    }),
+  );
 }
 
 /** Makes a machine, lends it, closes it. */
-export async function withMachine<T>(options: Parameters<typeof createMachine>[0], work: (machine: Machine) => Promise<T>): Promise<T> {
+export async function withMachine<T>(
+  options: Parameters<typeof createMachine>[0],
+  work: (machine: Machine) => Promise<T>,
+): Promise<T> {
   const machine = await createMachine(options);
   try {
     return await work(machine);

@@ -1,4 +1,7 @@
-/** The examples that fetch what users name, attacked with every spelling of the metadata addresses: as they are, and without their one line. */
+/**
+ * The examples that fetch what users name, attacked with every spelling of the metadata addresses: as they are, and
+ * without their one line.
+ */
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,16 +24,47 @@ const PATH = "/latest/meta-data/iam/security-credentials/";
 const CARRIED = Object.entries(carriers(IMDS_QUAD)).filter(([layout]) => layout !== "isatap, universal");
 
 function hosts(): Record<string, string> {
-  const fullWidth = [..."169.254.169.254"].map((char) => (char === "." ? "\u3002" : String.fromCharCode(char.charCodeAt(0) + 0xfee0))).join("");
+  const fullWidth = [..."169.254.169.254"]
+    .map((char) => (char === "." ? "\u3002" : String.fromCharCode(char.charCodeAt(0) + 0xfee0)))
+    .join("");
   return {
-    dotted: "169.254.169.254", decimal: "2852039166", hex: "0xa9fea9fe", "hex, upper case": "0XA9FEA9FE", "hex parts": "0xa9.0xfe.0xa9.0xfe", octal: "0251.0376.0251.0376",
-    "octal, more zeros": "0000251.000376.0251.0376", "octal whole": "025177524776", "two parts": "169.16689662", "three parts": "169.254.43518", mixed: "0xa9.254.0251.254",
-    "trailing dot": "169.254.169.254.", "full-width": fullWidth, "circled digits": "\u2460\u2465\u2468.254.169.254", percent: "%31%36%39.254.169.254", "percent, dots": "169%2e254%2E169.254",
-    "port given": "169.254.169.254:80", "another port": "169.254.169.254:443", name: "instance-data", "name, upper case": "INSTANCE-DATA", "name of nobody's": "metadata.test", "name with IPv6": "metadata6.test",
-    v6: "[fd00:ec2::254]", "v6, upper case": "[FD00:EC2::254]", "v6, long": "[fd00:0ec2:0000:0000:0000:0000:0000:0254]",
-    ecs: "169.254.170.2", eks: "169.254.170.23", "eks v6": "[fd00:ec2::23]",
-    ...Object.fromEntries(CARRIED.flatMap(([layout, bytes]) => [[layout, `[${groups(bytes)}]`], [`${layout}, compressed`, `[${compressed(groups(bytes))}]`]])),
-    "mapped, dotted": "[::ffff:169.254.169.254]", "compatible, dotted": "[::169.254.169.254]", "nat64, dotted": "[64:ff9b::169.254.169.254]",
+    dotted: "169.254.169.254",
+    decimal: "2852039166",
+    hex: "0xa9fea9fe",
+    "hex, upper case": "0XA9FEA9FE",
+    "hex parts": "0xa9.0xfe.0xa9.0xfe",
+    octal: "0251.0376.0251.0376",
+    "octal, more zeros": "0000251.000376.0251.0376",
+    "octal whole": "025177524776",
+    "two parts": "169.16689662",
+    "three parts": "169.254.43518",
+    mixed: "0xa9.254.0251.254",
+    "trailing dot": "169.254.169.254.",
+    "full-width": fullWidth,
+    "circled digits": "\u2460\u2465\u2468.254.169.254",
+    percent: "%31%36%39.254.169.254",
+    "percent, dots": "169%2e254%2E169.254",
+    "port given": "169.254.169.254:80",
+    "another port": "169.254.169.254:443",
+    name: "instance-data",
+    "name, upper case": "INSTANCE-DATA",
+    "name of nobody's": "metadata.test",
+    "name with IPv6": "metadata6.test",
+    v6: "[fd00:ec2::254]",
+    "v6, upper case": "[FD00:EC2::254]",
+    "v6, long": "[fd00:0ec2:0000:0000:0000:0000:0000:0254]",
+    ecs: "169.254.170.2",
+    eks: "169.254.170.23",
+    "eks v6": "[fd00:ec2::23]",
+    ...Object.fromEntries(
+      CARRIED.flatMap(([layout, bytes]) => [
+        [layout, `[${groups(bytes)}]`],
+        [`${layout}, compressed`, `[${compressed(groups(bytes))}]`],
+      ]),
+    ),
+    "mapped, dotted": "[::ffff:169.254.169.254]",
+    "compatible, dotted": "[::169.254.169.254]",
+    "nat64, dotted": "[64:ff9b::169.254.169.254]",
   };
 }
 
@@ -42,7 +76,9 @@ function attacks(): Record<string, string> {
   return Object.fromEntries([
     ...direct,
     // A Location is ASCII.
-    ...direct.filter(([, url]) => /^[ -~]+$/.test(url)).map(([form, url]) => [`redirect to ${form}`, redirectTo(url)] as const),
+    ...direct
+      .filter(([, url]) => /^[ -~]+$/.test(url))
+      .map(([form, url]) => [`redirect to ${form}`, redirectTo(url)] as const),
     ["redirect, twice", redirectTo(redirectTo(`http://169.254.169.254${PATH}`))],
     ["redirect from a name", redirectTo(`http://169.254.169.254${PATH}`, "http://localhost:8080")],
     ["redirect without a scheme", redirectTo(`//169.254.169.254${PATH}`)],
@@ -58,7 +94,10 @@ function attacks(): Record<string, string> {
 }
 
 const HARMLESS = { harmless: "http://127.0.0.1:8080/ok" };
-const APPS = [["express.mjs", "/preview"], ["fastify.mjs", "/image"]] as const;
+const APPS = [
+  ["express.mjs", "/preview"],
+  ["fastify.mjs", "/image"],
+] as const;
 
 describe.skipIf(!able.ok).each(APPS)("examples/ssrf/%s", (file, route) => {
   const targets = { ...HARMLESS, ...attacks() };
@@ -82,7 +121,12 @@ describe.skipIf(!able.ok).each(APPS)("examples/ssrf/%s", (file, route) => {
     const order = (app: string) => JSON.stringify({ app, route, targets });
     const stripped = copy("without", (source) => source.replace(THE_LINE, ""));
     const tasks = [{ probe: order(stripped) }, { probe: order(join(ROOT, "examples/ssrf", file)) }];
-    const runs = await runWorld({ node: process.execPath, program: ATTACK, tasks, addresses: CARRIED.filter(([layout]) => layout !== "mapped").map(([, bytes]) => groups(bytes)) });
+    const runs = await runWorld({
+      node: process.execPath,
+      program: ATTACK,
+      tasks,
+      addresses: CARRIED.filter(([layout]) => layout !== "mapped").map(([, bytes]) => groups(bytes)),
+    });
     [without, withLine] = runs as [Run, Run];
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -93,7 +137,7 @@ describe.skipIf(!able.ok).each(APPS)("examples/ssrf/%s", (file, route) => {
 
   it("has the one line, once", () => {
     const source = readFileSync(join(ROOT, "examples/ssrf", file), "utf8");
-    expect(source.split("imds-guard/register\";")).toHaveLength(2);
+    expect(source.split('imds-guard/register";')).toHaveLength(2);
     expect(source.replace(THE_LINE, "")).not.toMatch(/^(?!\/\/|\s*\*).*import.*imds-guard/m);
   });
 
@@ -102,7 +146,9 @@ describe.skipIf(!able.ok).each(APPS)("examples/ssrf/%s", (file, route) => {
     expect(without.stderr).toBe("");
     expect(forms.filter((form) => !answers[form]?.body.includes("reached"))).toEqual([]);
     expect(without.arrived).toBeGreaterThan(0);
-    console.log(`e2e (ssrf, ${file}): ${forms.length} forms, ${forms.filter((form) => answers[form]?.body.includes("reached")).length} answered without the line, ${withLine.arrived} connections with it`);
+    console.log(
+      `e2e (ssrf, ${file}): ${forms.length} forms, ${forms.filter((form) => answers[form]?.body.includes("reached")).length} answered without the line, ${withLine.arrived} connections with it`,
+    );
   });
 
   it("with it reaches nobody there, and its users learn nothing", () => {

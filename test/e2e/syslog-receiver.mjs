@@ -1,5 +1,8 @@
 // @ts-check
-/** A syslog receiver: appends the content of every whole message to a file, and can be killed at any time. Arguments: port and file. */
+/**
+ * A syslog receiver: appends the content of every whole message to a file, and can be killed at any time. Arguments:
+ * port and file.
+ */
 import { appendFileSync } from "node:fs";
 import { createServer } from "node:net";
 
@@ -17,4 +20,6 @@ createServer((socket) => {
       pending = pending.slice(end);
     }
   });
-}).listen(Number(port), "127.0.0.1", () => { process.stdout.write("ready\n"); });
+}).listen(Number(port), "127.0.0.1", () => {
+  process.stdout.write("ready\n");
+});

@@ -97,7 +97,9 @@ describe("toEcs", () => {
   });
 
   test("writes the responder's hardware address as the schema wants it", () => {
-    expect(toEcs(GOLDEN["impersonation"] as (typeof GOLDEN)[string], "1").destination?.mac).toMatch(/^[A-F0-9]{2}(-[A-F0-9]{2}){5,}$/);
+    expect(toEcs(GOLDEN["impersonation"] as (typeof GOLDEN)[string], "1").destination?.mac).toMatch(
+      /^[A-F0-9]{2}(-[A-F0-9]{2}){5,}$/,
+    );
   });
 });
 

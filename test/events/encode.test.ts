@@ -14,7 +14,9 @@ test("json is the event itself", () => {
 });
 
 test("the schemas state the version of the package", () => {
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
   expect(PACKAGE_VERSION).toBe(version);
   expect(encoderOf("ecs")(event)).toEqual(toEcs(event, version));
   expect(encoderOf("ocsf")(event)).toEqual(toOcsf(event, version));

@@ -1,5 +1,16 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -22,7 +33,11 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const open = (path = file): Sink => fileSink(path, { onFailure: (code) => void failures.push(code) });
 const numbered = (n: number): GuardEvent => eventOf("imds.identity_changed", { message: `number ${n}` });
-const lines = (path = file): unknown[] => readFileSync(path, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line) as unknown);
+const lines = (path = file): unknown[] =>
+  readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as unknown);
 const messages = (path = file): unknown[] => lines(path).map((line) => (line as Partial<GuardEvent>).message ?? line);
 
 describe("fileSink", () => {
@@ -110,7 +125,11 @@ describe("fileSink", () => {
   });
 
   test("an observer of failures that throws changes nothing", () => {
-    const sink = fileSink(folder, { onFailure: () => { throw new Error("broken"); } });
+    const sink = fileSink(folder, {
+      onFailure: () => {
+        throw new Error("broken");
+      },
+    });
     expect(() => sink.write(numbered(1))).not.toThrow();
   });
 
@@ -120,8 +139,8 @@ describe("fileSink", () => {
   });
 });
 
-// To a writer a file size limit looks like a full disk: it takes a part of the line, then fails. A process may raise its
-// soft limit again, and then there is room.
+// To a writer a file size limit looks like a full disk: it takes a part of the line, then fails. A process may raise
+// its soft limit again, and then there is room.
 const PROGRAM = `
   import { execFileSync, spawnSync } from "node:child_process";
   import { fileSink } from "src/events/file-sink.ts";

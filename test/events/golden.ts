@@ -20,7 +20,10 @@ export const GOLDEN: Readonly<Record<string, GuardEvent>> = {
     }),
   ),
   "override-refused": fixed(
-    eventOf("imds.endpoint_override_refused", { endpoint: { address: "metadata.example", port: 8080 }, advice: "Unset the endpoint" }),
+    eventOf("imds.endpoint_override_refused", {
+      endpoint: { address: "metadata.example", port: 8080 },
+      advice: "Unset the endpoint",
+    }),
   ),
   "token-timeout": fixed(eventOf("imds.token_timeout", { endpoint: { address: "169.254.169.254", port: 80 } })),
   "setting-invalid": fixed(eventOf("settings.invalid")),

@@ -20,7 +20,11 @@ const object = (name: string): Kind => ({ object: name });
 const list = (kind: Kind): Kind => ({ list: kind });
 const oneOf = (...numbers: number[]): Kind => ({ oneOf: numbers });
 
-const BASE_REQUIRED = { severity_id: oneOf(0, 1, 2, 3, 4, 5, 6, 99), time: "integer", metadata: object("metadata") } as const;
+const BASE_REQUIRED = {
+  severity_id: oneOf(0, 1, 2, 3, 4, 5, 6, 99),
+  time: "integer",
+  metadata: object("metadata"),
+} as const;
 
 const BASE_OPTIONAL = {
   activity_name: "text",
@@ -77,14 +81,28 @@ export const CLASSES: Readonly<Record<number, Shape>> = {
 };
 
 export const OBJECTS: Readonly<Record<string, Shape>> = {
-  metadata: { required: { product: object("product"), version: "text" }, optional: { uid: "text", event_code: "text", profiles: list("text") } },
+  metadata: {
+    required: { product: object("product"), version: "text" },
+    optional: { uid: "text", event_code: "text", profiles: list("text") },
+  },
   product: { required: { name: "text" }, optional: { vendor_name: "text", version: "text" } },
   observable: { required: { name: "text", type_id: oneOf(1, 2, 3) }, optional: { type: "text", value: "text" } },
   finding_info: {
     required: { uid: "text" },
-    optional: { title: "text", desc: "text", types: list("text"), src_url: "text", analytic: object("analytic"), attacks: list(object("attack")) },
+    optional: {
+      title: "text",
+      desc: "text",
+      types: list("text"),
+      src_url: "text",
+      analytic: object("analytic"),
+      attacks: list(object("attack")),
+    },
   },
-  analytic: { required: { type_id: oneOf(0, 1, 2, 3, 4, 99) }, optional: { uid: "text", name: "text", type: "text", version: "text" }, atLeastOne: ["uid", "name"] },
+  analytic: {
+    required: { type_id: oneOf(0, 1, 2, 3, 4, 99) },
+    optional: { uid: "text", name: "text", type: "text", version: "text" },
+    atLeastOne: ["uid", "name"],
+  },
   attack: {
     required: {},
     optional: { tactic: object("named"), technique: object("named"), sub_technique: object("named") },
@@ -111,7 +129,12 @@ export const OBJECTS: Readonly<Record<string, Shape>> = {
   },
   network_connection_info: {
     required: { direction_id: oneOf(0, 1, 2, 3, 99) },
-    optional: { direction: "text", protocol_num: "integer", protocol_name: "text", protocol_ver_id: oneOf(0, 4, 6, 99) },
+    optional: {
+      direction: "text",
+      protocol_num: "integer",
+      protocol_name: "text",
+      protocol_ver_id: oneOf(0, 4, 6, 99),
+    },
   },
   remediation: { required: { desc: "text" }, optional: { references: list("text") } },
 };
@@ -130,8 +153,11 @@ export function faultsOf(value: unknown, kind: Kind, path = "event"): string[] {
 
 export function faultsOfShape(value: unknown, shape: Shape, path = "event"): string[] {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return [`${path} is no object`];
-  const faults = Object.keys(shape.required).filter((name) => !Object.hasOwn(value, name)).map((name) => `${path}.${name} is missing`);
-  if (shape.atLeastOne && !shape.atLeastOne.some((name) => Object.hasOwn(value, name))) faults.push(`${path} has none of ${shape.atLeastOne.join()}`);
+  const faults = Object.keys(shape.required)
+    .filter((name) => !Object.hasOwn(value, name))
+    .map((name) => `${path}.${name} is missing`);
+  if (shape.atLeastOne && !shape.atLeastOne.some((name) => Object.hasOwn(value, name)))
+    faults.push(`${path} has none of ${shape.atLeastOne.join()}`);
   for (const [name, item] of Object.entries(value) as [string, unknown][]) {
     const kind = shape.required[name] ?? shape.optional?.[name];
     faults.push(...(kind === undefined ? [`${path}.${name} is unknown`] : faultsOf(item, kind, `${path}.${name}`)));

@@ -18,7 +18,10 @@ function checkEvent(event: ReturnType<typeof toOcsf>): void {
 
 function endpointsOf(event: ReturnType<typeof toOcsf>): { ip?: string }[] {
   const holders = event.class_uid === 2004 ? event.evidences : [event];
-  return (holders as { src_endpoint?: object; dst_endpoint?: object }[]).flatMap(({ src_endpoint, dst_endpoint }) => [src_endpoint ?? {}, dst_endpoint ?? {}]);
+  return (holders as { src_endpoint?: object; dst_endpoint?: object }[]).flatMap(({ src_endpoint, dst_endpoint }) => [
+    src_endpoint ?? {},
+    dst_endpoint ?? {},
+  ]);
 }
 
 describe("toOcsf", () => {

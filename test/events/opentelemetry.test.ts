@@ -54,7 +54,10 @@ describe("openTelemetrySink", () => {
       "imds_guard.responder.gateway": "192.0.2.1",
       "imds_guard.responder.route": "169.254.169.254 via 192.0.2.1",
       "imds_guard.responder.local_address": "192.0.2.7",
-      "imds_guard.evidence": ["/sys/class/dmi/id/sys_vendor = QEMU: the vendor is not Amazon EC2", "PUT /latest/api/token: answered with a token"],
+      "imds_guard.evidence": [
+        "/sys/class/dmi/id/sys_vendor = QEMU: the vendor is not Amazon EC2",
+        "PUT /latest/api/token: answered with a token",
+      ],
       "imds_guard.advice": IMPERSONATION.advice,
     });
   });
@@ -73,8 +76,15 @@ describe("openTelemetrySink", () => {
     for (const code of CODES) sink.write(eventOf(code));
     const records = exporter.getFinishedLogRecords();
     expect(records.map(({ attributes }) => attributes["imds_guard.code"])).toEqual(CODES);
-    expect(new Set(records.map(({ severityNumber, severityText }) => `${severityText} ${severityNumber}`))).toEqual(new Set(["info 9", "notice 10", "warning 13", "error 17", "critical 18"]));
-    expect(records.map(({ attributes }) => attributes)).toEqual(CODES.map((code, index) => ({ ...toLogRecord(eventOf(code)).attributes, "log.record.uid": records[index]?.attributes["log.record.uid"] })));
+    expect(new Set(records.map(({ severityNumber, severityText }) => `${severityText} ${severityNumber}`))).toEqual(
+      new Set(["info 9", "notice 10", "warning 13", "error 17", "critical 18"]),
+    );
+    expect(records.map(({ attributes }) => attributes)).toEqual(
+      CODES.map((code, index) => ({
+        ...toLogRecord(eventOf(code)).attributes,
+        "log.record.uid": records[index]?.attributes["log.record.uid"],
+      })),
+    );
   });
 
   test("holds nothing that the event does not", () => {
@@ -94,9 +104,12 @@ describe("openTelemetrySink", () => {
 test("the firewall loads it with its first event, and loses none that came before", async () => {
   const exporter = registered();
   const report = earlyReporter({ log: "off", eventsFile: undefined, eventFormat: "json", telemetry: "opentelemetry" });
-  for (const port of [80, 81]) report("firewall.connection_blocked", { endpoint: { address: "169.254.169.254", port } });
+  for (const port of [80, 81])
+    report("firewall.connection_blocked", { endpoint: { address: "169.254.169.254", port } });
   expect(exporter.getFinishedLogRecords()).toEqual([]);
-  await expect.poll(() => exporter.getFinishedLogRecords().map(({ attributes }) => attributes["server.port"])).toEqual([80, 81]);
+  await expect
+    .poll(() => exporter.getFinishedLogRecords().map(({ attributes }) => attributes["server.port"]))
+    .toEqual([80, 81]);
   report("firewall.connection_blocked", { endpoint: { address: "169.254.169.254", port: 82 } });
   expect(exporter.getFinishedLogRecords()).toHaveLength(3);
 });

@@ -3,7 +3,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "vite";
 
-/** Bundles `source` (an ES module that imports from `src/events/`) into `folder` and returns the path of the program. */
+/**
+ * Bundles `source` (an ES module that imports from `src/events/`) into `folder` and returns the path of the program.
+ */
 export async function bundleProgram(folder: string, source: string): Promise<string> {
   const entry = join(folder, "entry.mjs");
   const room = new URL("../../src/events/", import.meta.url).pathname;

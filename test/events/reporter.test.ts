@@ -1,7 +1,14 @@
 import { describe, expect, test, vi } from "vitest";
 import { BULLETIN, CATALOGUE, isFinding } from "../../src/events/catalogue.js";
 import type { EventDetails, GuardEvent } from "../../src/events/catalogue.js";
-import { CLOSE_DEADLINE_MS, MAX_EVIDENCE, MAX_MESSAGE, MAX_VALUE, createReporter, maskAccessKeyId } from "../../src/events/reporter.js";
+import {
+  CLOSE_DEADLINE_MS,
+  MAX_EVIDENCE,
+  MAX_MESSAGE,
+  MAX_VALUE,
+  createReporter,
+  maskAccessKeyId,
+} from "../../src/events/reporter.js";
 import type { Reporter } from "../../src/events/reporter.js";
 import { toEcs } from "../../src/events/ecs.js";
 import { toOcsf } from "../../src/events/ocsf.js";
@@ -34,7 +41,18 @@ describe("the event", () => {
   test("has the title for a message and no empty fields when nothing is given", () => {
     const event = eventOf("imds.no_role", { message: "", claimed: {}, responder: { mac: undefined } });
     expect(event.message).toBe(CATALOGUE["imds.no_role"].title);
-    expect(Object.keys(event)).toEqual(["id", "time", "code", "severity", "action", "message", "evidence", "caller", "advice", "refs"]);
+    expect(Object.keys(event)).toEqual([
+      "id",
+      "time",
+      "code",
+      "severity",
+      "action",
+      "message",
+      "evidence",
+      "caller",
+      "advice",
+      "refs",
+    ]);
     expect(event).toMatchObject({ evidence: [], advice: "", refs: [] });
   });
 
@@ -43,19 +61,43 @@ describe("the event", () => {
   });
 
   test.each(CODES)("%s: details change neither severity nor action, nor anything else of the guard's", (code) => {
-    const forged = { severity: "info", action: "accepted", code: "imds.attested", id: "1", time: "", refs: [], caller: {} };
+    const forged = {
+      severity: "info",
+      action: "accepted",
+      code: "imds.attested",
+      id: "1",
+      time: "",
+      refs: [],
+      caller: {},
+    };
     const { severity, action } = CATALOGUE[code];
     const event = eventOf(code, forged as EventDetails);
-    expect(event).toMatchObject({ code, severity, action, caller: { pid: 4711 }, refs: isFinding(code) ? [BULLETIN] : [] });
+    expect(event).toMatchObject({
+      code,
+      severity,
+      action,
+      caller: { pid: 4711 },
+      refs: isFinding(code) ? [BULLETIN] : [],
+    });
     expect(event.id).not.toBe("1");
     if (isFinding(code)) expect(event.advice).not.toBe("");
   });
 
   test("takes no field it does not know, so that a whole credential given by mistake stays out", () => {
     const secrets = { secretAccessKey: "s3cret", sessionToken: "s3cret", token: "s3cret" };
-    const details = { ...secrets, claimed: { accountId: "1", ...secrets }, responder: { mac: "m", ...secrets }, endpoint: { address: "a", port: 1, ...secrets } };
+    const details = {
+      ...secrets,
+      claimed: { accountId: "1", ...secrets },
+      responder: { mac: "m", ...secrets },
+      endpoint: { address: "a", port: 1, ...secrets },
+    };
     const event = eventOf("imds.account_mismatch", { ...details, evidence: [{ source: "a", says: "b", ...secrets }] });
-    for (const shown of [JSON.stringify(event), toText(event), JSON.stringify(toEcs(event, "1")), JSON.stringify(toOcsf(event, "1"))]) {
+    for (const shown of [
+      JSON.stringify(event),
+      toText(event),
+      JSON.stringify(toEcs(event, "1")),
+      JSON.stringify(toOcsf(event, "1")),
+    ]) {
       expect(shown).not.toContain("s3cret");
     }
   });
@@ -111,7 +153,9 @@ describe("maskAccessKeyId", () => {
   });
 
   test("shows at most eight characters", () => {
-    fc.assert(fc.property(fc.stringMatching(/^[A-Z0-9]{0,300}$/), (id) => maskAccessKeyId(id).replaceAll("*", "").length <= 8));
+    fc.assert(
+      fc.property(fc.stringMatching(/^[A-Z0-9]{0,300}$/), (id) => maskAccessKeyId(id).replaceAll("*", "").length <= 8),
+    );
   });
 });
 
@@ -119,10 +163,26 @@ describe("sinks", () => {
   test("one that throws or rejects stops neither the caller nor the others", async () => {
     const last = collector();
     const failing: Sink[] = [
-      { write: () => { throw new Error("broken"); } },
+      {
+        write: () => {
+          throw new Error("broken");
+        },
+      },
       { write: async () => Promise.reject(new Error("broken later")) },
-      { write: () => ({ get then() { throw new Error("broken promise"); } }) as unknown as undefined },
-      { write: () => {}, close: () => { throw new Error("broken close"); } },
+      {
+        write: () =>
+          ({
+            get then() {
+              throw new Error("broken promise");
+            },
+          }) as unknown as undefined,
+      },
+      {
+        write: () => {},
+        close: () => {
+          throw new Error("broken close");
+        },
+      },
       { write: () => {}, close: () => Promise.reject(new Error("broken close")) },
     ];
     const reporter = createReporter({ system: systemAt(), sinks: [...failing, last] });
@@ -145,14 +205,24 @@ describe("sinks", () => {
     reporter.report("imds.no_role");
     reporter.report("imds.no_role");
     expect(seen).toEqual(["imds.no_role", "imds.no_role"]);
-    expect(other.events.map(({ code }) => code)).toEqual(["imds.unavailable", "imds.no_role", "imds.unavailable", "imds.no_role"]);
+    expect(other.events.map(({ code }) => code)).toEqual([
+      "imds.unavailable",
+      "imds.no_role",
+      "imds.unavailable",
+      "imds.no_role",
+    ]);
   });
 
   test("what no sink wants is not built, and its details are not gathered", () => {
     const severities: string[] = [];
-    const wanting = { ...collector(), wants: (severity: string) => (severities.push(severity), severity === "warning") };
+    const wanting = {
+      ...collector(),
+      wants: (severity: string) => (severities.push(severity), severity === "warning"),
+    };
     const reporter = createReporter({ system: systemAt(), sinks: [wanting] });
-    reporter.report("imds.refused_not_ec2", () => { throw new Error("was gathered"); });
+    reporter.report("imds.refused_not_ec2", () => {
+      throw new Error("was gathered");
+    });
     reporter.report("imds.unattested_allowed", () => ({ message: "gathered" }));
     expect(severities).toEqual([CATALOGUE["imds.refused_not_ec2"].severity, "warning"]);
     expect(wanting.events.map(({ message }) => message)).toEqual(["gathered"]);

@@ -19,7 +19,10 @@ export function systemAt(now: () => number = () => AT): System {
 /** An event as the reporter builds it. */
 export function eventOf(code: EventCode, details?: EventDetails, at = AT): GuardEvent {
   const events: GuardEvent[] = [];
-  createReporter({ system: systemAt(() => at), sinks: [{ write: (event) => void events.push(event) }] }).report(code, details);
+  createReporter({ system: systemAt(() => at), sinks: [{ write: (event) => void events.push(event) }] }).report(
+    code,
+    details,
+  );
   return events[0] as GuardEvent;
 }
 
@@ -30,8 +33,20 @@ export const IMPERSONATION: EventDetails = {
     { source: "/sys/class/dmi/id/sys_vendor", value: "QEMU", says: "the vendor is not Amazon EC2" },
     { source: "PUT /latest/api/token", says: "answered with a token" },
   ],
-  claimed: { accountId: "123456789012", roleName: "web", region: "eu-west-1", instanceId: "i-0123456789abcdef0", accessKeyId: "ASIAQAAAAAAAAAAAWXYZ" },
-  responder: { mac: "02:00:5e:10:00:01", interface: "eth0", gateway: "192.0.2.1", route: "169.254.169.254 via 192.0.2.1", localAddress: "192.0.2.7" },
+  claimed: {
+    accountId: "123456789012",
+    roleName: "web",
+    region: "eu-west-1",
+    instanceId: "i-0123456789abcdef0",
+    accessKeyId: "ASIAQAAAAAAAAAAAWXYZ",
+  },
+  responder: {
+    mac: "02:00:5e:10:00:01",
+    interface: "eth0",
+    gateway: "192.0.2.1",
+    route: "169.254.169.254 via 192.0.2.1",
+    localAddress: "192.0.2.7",
+  },
   advice: "Find the owner of 02:00:5e:10:00:01",
 };
 
@@ -40,7 +55,15 @@ const text = fc.oneof(
   fc.string({ maxLength: 900 }),
   fc.string({ unit: "binary", maxLength: 900 }),
   fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 700 }).map((units) => String.fromCharCode(...units)),
-  fc.constantFrom("x\nimds-guard: info: all is well", "\u001b[2J", "\u202egnp.exe", "\"", "\\", "\ud83d".repeat(300), ""),
+  fc.constantFrom(
+    "x\nimds-guard: info: all is well",
+    "\u001b[2J",
+    "\u202egnp.exe",
+    '"',
+    "\\",
+    "\ud83d".repeat(300),
+    "",
+  ),
 );
 const maybe = fc.option(text, { nil: undefined });
 

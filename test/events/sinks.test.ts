@@ -60,7 +60,11 @@ describe("stderrSink", () => {
     ["the same under a clock set back", 2, [at(0), at(-1)]],
     ["another message", 2, [at(0), at(0, "n")]],
     ["another endpoint", 2, [at(0), at(0, "m", 81)]],
-    ["another code", 2, [at(0), eventOf("imds.token_timeout", { message: "m", endpoint: { address: "127.0.0.1", port: 80 } })]],
+    [
+      "another code",
+      2,
+      [at(0), eventOf("imds.token_timeout", { message: "m", endpoint: { address: "127.0.0.1", port: 80 } })],
+    ],
   ])("%s is printed %i time(s)", (_case, count, events) => {
     expect(printed(events)).toBe(count);
   });
@@ -131,8 +135,17 @@ describe("stderr of a real process", () => {
 describe("loggerSink", () => {
   test("maps severities and passes the line and the event", () => {
     const calls: unknown[][] = [];
-    const as = (name: string) => (...content: unknown[]): void => void calls.push([name, ...content]);
-    const logger: Logger = { trace: as("trace"), debug: as("debug"), info: as("info"), warn: as("warn"), error: as("error") };
+    const as =
+      (name: string) =>
+      (...content: unknown[]): void =>
+        void calls.push([name, ...content]);
+    const logger: Logger = {
+      trace: as("trace"),
+      debug: as("debug"),
+      info: as("info"),
+      warn: as("warn"),
+      error: as("error"),
+    };
     const sink = loggerSink(logger);
     for (const event of BY_SEVERITY) sink.write(event);
     const methods = ["info", "info", "warn", "error", "error"];
@@ -142,10 +155,20 @@ describe("loggerSink", () => {
   test("keeps to its threshold, calls methods on the logger, and survives it", () => {
     class Broken {
       calls = 0;
-      debug(): void { this.calls += 1; }
-      info(): void { this.calls += 1; }
-      warn(): void { this.calls += 1; throw new Error("disk full"); }
-      error(): Promise<void> { this.calls += 1; return Promise.reject(new Error("remote gone")); }
+      debug(): void {
+        this.calls += 1;
+      }
+      info(): void {
+        this.calls += 1;
+      }
+      warn(): void {
+        this.calls += 1;
+        throw new Error("disk full");
+      }
+      error(): Promise<void> {
+        this.calls += 1;
+        return Promise.reject(new Error("remote gone"));
+      }
     }
     const logger = new Broken();
     const sink = loggerSink(logger, "warning");
@@ -171,7 +194,9 @@ describe("callbackSink", () => {
     let finish = (): void => {};
     let finished = false;
     const sink = callbackSink(async () => {
-      await new Promise<void>((resolve) => { finish = resolve; });
+      await new Promise<void>((resolve) => {
+        finish = resolve;
+      });
       finished = true;
     });
     sink.write(eventOf("imds.no_role"));

@@ -17,7 +17,9 @@ describe("toText", () => {
   });
 
   test("is short where there is nothing to add", () => {
-    expect(toText(eventOf("imds.no_role"))).toBe("imds-guard: info: No role is attached to this instance [imds.no_role]");
+    expect(toText(eventOf("imds.no_role"))).toBe(
+      "imds-guard: info: No role is attached to this instance [imds.no_role]",
+    );
   });
 
   test.each([
@@ -29,7 +31,9 @@ describe("toText", () => {
     ["r\u00f4le", 'claimed_role="r\\u00f4le"'],
     ["\u{1f600}", 'claimed_role="\\ud83d\\ude00"'],
   ])("a role named %j is shown as %s", (roleName, expected) => {
-    expect(toText(eventOf("imds.role_changed", { claimed: { roleName } }))).toMatch(new RegExp(`${escapeRegExp(expected)}$`));
+    expect(toText(eventOf("imds.role_changed", { claimed: { roleName } }))).toMatch(
+      new RegExp(`${escapeRegExp(expected)}$`),
+    );
   });
 
   test("a flood in one part does not push out the others", () => {
@@ -37,7 +41,15 @@ describe("toText", () => {
     const says = { source: flood, value: flood, says: flood };
     const claimed = { accountId: flood, roleName: flood, region: flood, instanceId: flood, accessKeyId: flood };
     const responder = { mac: flood, interface: flood, gateway: flood, route: flood, localAddress: flood };
-    const line = toText(eventOf("imds.identity_changed", { message: flood, claimed, responder, evidence: [says, says], advice: `Rotate ${flood}` }));
+    const line = toText(
+      eventOf("imds.identity_changed", {
+        message: flood,
+        claimed,
+        responder,
+        evidence: [says, says],
+        advice: `Rotate ${flood}`,
+      }),
+    );
     expect(line.length).toBeLessThanOrEqual(MAX_LINE);
     expect(line).toContain(" [imds.identity_changed] claimed_account=");
     expect(line).toContain(" ... advice: Rotate ");
@@ -57,7 +69,13 @@ describe("toText", () => {
   test("holds for events that did not come from the reporter", () => {
     fc.assert(
       fc.property(anyDetails, fc.string({ unit: "binary", maxLength: 6_000 }), (details, text) => {
-        const raw = { ...eventOf("imds.no_role"), ...details, message: text, advice: text, evidence: details.evidence ?? [] } as GuardEvent;
+        const raw = {
+          ...eventOf("imds.no_role"),
+          ...details,
+          message: text,
+          advice: text,
+          evidence: details.evidence ?? [],
+        } as GuardEvent;
         expect(toText(raw)).toMatch(/^[ -~]{1,4000}$/);
       }),
       { numRuns: 60 },

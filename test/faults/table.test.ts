@@ -2,7 +2,23 @@
 import { expect, test } from "vitest";
 import { table, verdict } from "../../faults/table.mjs";
 
-const fine = { name: "x", calls: 10, failed: 0, failedWithout: 0, stale: 0, refreshes: 5, requests: 10, perRefresh: 2, atMostPerRefresh: 4, left: 0, growth: 0.5, unhandled: 0, codes: [], missed: [], ms: 1_000 };
+const fine = {
+  name: "x",
+  calls: 10,
+  failed: 0,
+  failedWithout: 0,
+  stale: 0,
+  refreshes: 5,
+  requests: 10,
+  perRefresh: 2,
+  atMostPerRefresh: 4,
+  left: 0,
+  growth: 0.5,
+  unhandled: 0,
+  codes: [],
+  missed: [],
+  ms: 1_000,
+};
 
 test.each([
   ["nothing", {}, true],
@@ -24,7 +40,10 @@ test.each([
 });
 
 test("what was missed and what was left out is said below the table", () => {
-  const results = [{ ...fine, stale: 2 }, { name: "y", skipped: "no netem" }].map((result) => ({ ...result, ...verdict(result) }));
+  const results = [
+    { ...fine, stale: 2 },
+    { name: "y", skipped: "no netem" },
+  ].map((result) => ({ ...result, ...verdict(result) }));
   const text = table(results);
   expect(text).toContain("MISSED x: 2 calls were given ended credentials");
   expect(text).toContain("y: not here: no netem");

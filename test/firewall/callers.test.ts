@@ -15,12 +15,48 @@ const stream = (): Called => Object.create(Socket.prototype) as Called;
 const datagram = (): Called => Object.create(DatagramSocket.prototype) as Called;
 
 const REMEMBERED = [
-  "169.254.169.254", "169.254.170.2", "fd00:ec2::254", "FD00:EC2:0:0::254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1",
+  "169.254.169.254",
+  "169.254.170.2",
+  "fd00:ec2::254",
+  "FD00:EC2:0:0::254",
+  "::ffff:169.254.169.254",
+  "64:ff9b::a9fe:a9fe",
+  "2002:a9fe:a9fe::1",
   // Names, and what only a resolver takes for an address.
-  "metadata.example", "a", "instance-data", "169.254.169.254.nip.io", "7f000001.a9fea9fe.rbndr.us", "1.example", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.169.254.", "localhost.example",
+  "metadata.example",
+  "a",
+  "instance-data",
+  "169.254.169.254.nip.io",
+  "7f000001.a9fea9fe.rbndr.us",
+  "1.example",
+  "2852039166",
+  "0xa9fea9fe",
+  "0251.0376.0251.0376",
+  "169.254.169.254.",
+  "localhost.example",
   "\uff11\uff16\uff19.254.169.254",
 ];
-const NOT_REMEMBERED = ["", "localhost", "127.0.0.1", "10.0.0.1", "169.254.1.1", "169.254.169.253", "0.0.0.0", "9.9.9.9", "::1", "::", "2001:db8::1", "fe80::1%eth0", "fd00:ec2::253", "abcd:1::1", undefined, null, 7, {}, ["169.254.169.254"]];
+const NOT_REMEMBERED = [
+  "",
+  "localhost",
+  "127.0.0.1",
+  "10.0.0.1",
+  "169.254.1.1",
+  "169.254.169.253",
+  "0.0.0.0",
+  "9.9.9.9",
+  "::1",
+  "::",
+  "2001:db8::1",
+  "fe80::1%eth0",
+  "fd00:ec2::253",
+  "abcd:1::1",
+  undefined,
+  null,
+  7,
+  {},
+  ["169.254.169.254"],
+];
 
 describe("connect of a stream socket", () => {
   const FORMS = {
@@ -29,29 +65,42 @@ describe("connect of a stream socket", () => {
     "what net.connect has normalized": (host: unknown) => [[{ host, port: 80 }, null]],
   };
 
-  it.each(Object.entries(FORMS).flatMap(([form, make]) => REMEMBERED.map((host) => [form, host, make] as const)))("remembers the caller of %s with %j", (_, host, make) => {
-    const socket = stream();
-    const program = (): unknown => socket.connect(...make(host));
-    program();
-    expect(callerOf(socket)?.split("\n")[1]).toContain("at program (");
-  });
+  it.each(Object.entries(FORMS).flatMap(([form, make]) => REMEMBERED.map((host) => [form, host, make] as const)))(
+    "remembers the caller of %s with %j",
+    (_, host, make) => {
+      const socket = stream();
+      const program = (): unknown => socket.connect(...make(host));
+      program();
+      expect(callerOf(socket)?.split("\n")[1]).toContain("at program (");
+    },
+  );
 
-  it.each(Object.entries(FORMS).flatMap(([form, make]) => NOT_REMEMBERED.map((host) => [form, host, make] as const)))("forgets the caller of %s with %j", (_, host, make) => {
-    const socket = stream();
-    socket.connect(...make(host));
-    expect(callerOf(socket)).toBeUndefined();
-  });
+  it.each(Object.entries(FORMS).flatMap(([form, make]) => NOT_REMEMBERED.map((host) => [form, host, make] as const)))(
+    "forgets the caller of %s with %j",
+    (_, host, make) => {
+      const socket = stream();
+      socket.connect(...make(host));
+      expect(callerOf(socket)).toBeUndefined();
+    },
+  );
 
-  it.each([[], [80], [null], [{}], ["/run/a.sock"], [[]], [[null]], [{ path: "169.254.169.254" }]])("goes on with %j", (...args) => {
-    const socket = stream();
-    expect(socket.connect(...args)).toBe("answer of Socket.connect");
-    expect(callerOf(socket)).toBeUndefined();
-  });
+  it.each([[], [80], [null], [{}], ["/run/a.sock"], [[]], [[null]], [{ path: "169.254.169.254" }]])(
+    "goes on with %j",
+    (...args) => {
+      const socket = stream();
+      expect(socket.connect(...args)).toBe("answer of Socket.connect");
+      expect(callerOf(socket)).toBeUndefined();
+    },
+  );
 });
 
 describe.each(["send", "connect"] as const)("%s of a datagram socket", (method) => {
   it.each(REMEMBERED)("remembers the caller with %j", (host) => {
-    for (const args of [["m", 53, host], ["m", 0, 1, 53, host, () => undefined], ["m", host]]) {
+    for (const args of [
+      ["m", 53, host],
+      ["m", 0, 1, 53, host, () => undefined],
+      ["m", host],
+    ]) {
       const socket = datagram();
       const program = (): unknown => socket[method](...args);
       program();
@@ -67,11 +116,18 @@ describe.each(["send", "connect"] as const)("%s of a datagram socket", (method) 
 });
 
 describe("every wrapper", () => {
-  const WRAPPED = [[Socket.prototype, "connect", "Socket.connect"], [DatagramSocket.prototype, "send", "dgram.send"], [DatagramSocket.prototype, "connect", "dgram.connect"]] as const;
+  const WRAPPED = [
+    [Socket.prototype, "connect", "Socket.connect"],
+    [DatagramSocket.prototype, "send", "dgram.send"],
+    [DatagramSocket.prototype, "connect", "dgram.connect"],
+  ] as const;
 
   it.each(WRAPPED)("passes everything on, and looks like what it wraps: %#", (prototype, name, arrived) => {
     const method = (prototype as unknown as Called)[name];
-    expect([method.name, Object.getOwnPropertyDescriptor(method, "length")]).toEqual([name, { value: prototype === Socket.prototype ? 2 : 0, writable: false, enumerable: false, configurable: true }]);
+    expect([method.name, Object.getOwnPropertyDescriptor(method, "length")]).toEqual([
+      name,
+      { value: prototype === Socket.prototype ? 2 : 0, writable: false, enumerable: false, configurable: true },
+    ]);
     const socket = Object.create(prototype) as Called;
     const args = [80, "metadata.example", "more"];
     expect(socket[name](...args)).toBe(`answer of ${arrived}`);
@@ -99,7 +155,9 @@ describe("callerOf", () => {
   });
 
   it("names the one before where Node itself sends what had to wait", () => {
-    const clearQueue = runInThisContext("(function clearQueue(send) { send(); })", { filename: "node:dgram" }) as (send: () => void) => void;
+    const clearQueue = runInThisContext("(function clearQueue(send) { send(); })", { filename: "node:dgram" }) as (
+      send: () => void,
+    ) => void;
     const socket = datagram();
     const program = (): unknown => socket.send("m", 53, "metadata.example");
     const again = (): unknown => socket.send("m", 53, "metadata.example");
@@ -140,8 +198,16 @@ describe("callerOf", () => {
 describe("before the first handle", () => {
   let loaded: string[];
   let first: number;
-  const wait = (classifier = createClassifier(["dns"])): void => watchCallers(classifier, { prototypes: { tcp: kernel.TCP.prototype as object, udp: kernel.UDP.prototype as object }, onFirstSocket: () => first++ });
-  const unwrapped = (): [unknown, unknown, unknown] => [Socket.prototype.connect, DatagramSocket.prototype.send, DatagramSocket.prototype.connect];
+  const wait = (classifier = createClassifier(["dns"])): void =>
+    watchCallers(classifier, {
+      prototypes: { tcp: kernel.TCP.prototype as object, udp: kernel.UDP.prototype as object },
+      onFirstSocket: () => first++,
+    });
+  const unwrapped = (): [unknown, unknown, unknown] => [
+    Socket.prototype.connect,
+    DatagramSocket.prototype.send,
+    DatagramSocket.prototype.connect,
+  ];
   type Asked = { getAsyncId(): unknown } & Record<symbol, unknown>;
   const ask = (handle: object): unknown => (handle as Asked).getAsyncId();
   /** What all handles have in common, below those of TCP. */
@@ -150,7 +216,8 @@ describe("before the first handle", () => {
   beforeEach(() => {
     first = 0;
     loaded = ["NativeModule fs"];
-    for (const object of [Socket.prototype, DatagramSocket.prototype] as const) put(object, "connect", noting("connect"));
+    for (const object of [Socket.prototype, DatagramSocket.prototype] as const)
+      put(object, "connect", noting("connect"));
     put(DatagramSocket.prototype, "send", noting("send"));
     put(process, "moduleLoadList", loaded);
     all = { getAsyncId: noting("getAsyncId", 7) };
@@ -201,9 +268,12 @@ describe("before the first handle", () => {
   });
 
   it("no program ends for the sake of a stack", () => {
-    watchCallers(createClassifier([]), { prototypes: { tcp: kernel.TCP.prototype as object, udp: kernel.UDP.prototype as object }, onFirstSocket: () => {
-      throw new Error("replaced");
-    } });
+    watchCallers(createClassifier([]), {
+      prototypes: { tcp: kernel.TCP.prototype as object, udp: kernel.UDP.prototype as object },
+      onFirstSocket: () => {
+        throw new Error("replaced");
+      },
+    });
     loaded.push("NativeModule net");
     const handle = new kernel.TCP();
     handle[Symbol("owner_symbol")] = Object.freeze({});

@@ -40,7 +40,11 @@ describe("publish", () => {
     const value = publish({ extra: 7 });
     expect(installed()).toBe(value);
     expect(value.extra).toBe(7);
-    expect([Object.getPrototypeOf(value), Object.isFrozen(value), Reflect.ownKeys(value)]).toEqual([null, true, ["own", "extra"]]);
+    expect([Object.getPrototypeOf(value), Object.isFrozen(value), Reflect.ownKeys(value)]).toEqual([
+      null,
+      true,
+      ["own", "extra"],
+    ]);
     expect(kernel.published).toEqual({ value, enumerable: false, writable: false, configurable: false });
     expect((globalThis as Record<symbol, unknown>)[FIREWALL]).toBe(value);
   });

@@ -13,7 +13,11 @@ import { EVENT_FORMATS } from "../../src/settings/options.js";
 const folder = mkdtempSync(join(tmpdir(), "imds-guard-early-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const MARKS = { json: { code: "firewall.connection_blocked" }, ecs: { ecs: { version: "9.4.0" } }, ocsf: { class_uid: 4001 } };
+const MARKS = {
+  json: { code: "firewall.connection_blocked" },
+  ecs: { ecs: { version: "9.4.0" } },
+  ocsf: { class_uid: 4001 },
+};
 
 const QUIET = { log: "off", eventsFile: undefined, eventFormat: "json", telemetry: "off" } as const;
 const AT_PORT = (port: number) => ({ endpoint: { address: "169.254.169.254", port } });
@@ -34,24 +38,34 @@ describe("the firewall's own reporter", () => {
     } finally {
       diagnosticsChannel.unsubscribe("imds-guard:event", listener);
     }
-    expect(events).toMatchObject([{ code: "firewall.connection_blocked", endpoint: { port: 80 } }, { code: "firewall.connection_seen", endpoint: { port: 81 } }]);
+    expect(events).toMatchObject([
+      { code: "firewall.connection_blocked", endpoint: { port: 80 } },
+      { code: "firewall.connection_seen", endpoint: { port: 81 } },
+    ]);
     expect(published).toEqual(events);
   });
 
-  test.each([[0], [1], [MAX_PENDING - 1], [MAX_PENDING], [MAX_PENDING + 2]])("keeps the first %j events for OpenTelemetry, which comes later, up to a limit", async (count) => {
-    const exporter = new InMemoryLogRecordExporter();
-    logs.setGlobalLoggerProvider(new LoggerProvider({ processors: [new SimpleLogRecordProcessor({ exporter })] }));
-    // Others may come late, from a reporter of another test.
-    const first = (next += 1_000);
-    const ports = (): number[] => exporter.getFinishedLogRecords().map(({ attributes }) => Number(attributes["server.port"]) - first).filter((port) => port >= 0);
-    const report = earlyReporter({ ...QUIET, telemetry: "opentelemetry" });
-    for (let port = 1; port <= count + 1; port++) report("firewall.connection_blocked", AT_PORT(first + port));
-    expect(ports()).toEqual([]);
-    const kept = Array.from({ length: Math.min(count + 1, MAX_PENDING) }, (_, index) => index + 1);
-    await expect.poll(ports).toEqual(kept);
-    report("firewall.connection_blocked", AT_PORT(first + 999));
-    expect(ports()).toEqual([...kept, 999]);
-  });
+  test.each([[0], [1], [MAX_PENDING - 1], [MAX_PENDING], [MAX_PENDING + 2]])(
+    "keeps the first %j events for OpenTelemetry, which comes later, up to a limit",
+    async (count) => {
+      const exporter = new InMemoryLogRecordExporter();
+      logs.setGlobalLoggerProvider(new LoggerProvider({ processors: [new SimpleLogRecordProcessor({ exporter })] }));
+      // Others may come late, from a reporter of another test.
+      const first = (next += 1_000);
+      const ports = (): number[] =>
+        exporter
+          .getFinishedLogRecords()
+          .map(({ attributes }) => Number(attributes["server.port"]) - first)
+          .filter((port) => port >= 0);
+      const report = earlyReporter({ ...QUIET, telemetry: "opentelemetry" });
+      for (let port = 1; port <= count + 1; port++) report("firewall.connection_blocked", AT_PORT(first + port));
+      expect(ports()).toEqual([]);
+      const kept = Array.from({ length: Math.min(count + 1, MAX_PENDING) }, (_, index) => index + 1);
+      await expect.poll(ports).toEqual(kept);
+      report("firewall.connection_blocked", AT_PORT(first + 999));
+      expect(ports()).toEqual([...kept, 999]);
+    },
+  );
 
   test.each(EVENT_FORMATS)("opens nothing before the first event, then writes %s", (eventFormat) => {
     const eventsFile = join(folder, eventFormat);

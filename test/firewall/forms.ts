@@ -3,7 +3,8 @@
 /** Groups of four hexadecimal digits. */
 export function groups(bytes: readonly number[]): string {
   const words: string[] = [];
-  for (let index = 0; index < 16; index += 2) words.push((((bytes[index] ?? 0) << 8) | (bytes[index + 1] ?? 0)).toString(16));
+  for (let index = 0; index < 16; index += 2)
+    words.push((((bytes[index] ?? 0) << 8) | (bytes[index + 1] ?? 0)).toString(16));
   return words.join(":");
 }
 

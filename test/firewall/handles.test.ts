@@ -29,7 +29,12 @@ function hooked(blocked = true): void {
 
 /** The functions of a stack, from the top. */
 function functions(stack: string | undefined): (string | undefined)[] {
-  return stack?.split("\n").slice(1).map((line) => /at (\S+) \(/.exec(line)?.[1]) ?? [];
+  return (
+    stack
+      ?.split("\n")
+      .slice(1)
+      .map((line) => /at (\S+) \(/.exec(line)?.[1]) ?? []
+  );
 }
 
 interface Request {
@@ -47,28 +52,40 @@ function request(): Request {
   };
 }
 
-const V4 = { imds: "169.254.169.254", dns: "169.254.169.253", ntp: "169.254.169.123", ecs: "169.254.170.2", eks: "169.254.170.23" };
+const V4 = {
+  imds: "169.254.169.254",
+  dns: "169.254.169.253",
+  ntp: "169.254.169.123",
+  ecs: "169.254.170.2",
+  eks: "169.254.170.23",
+};
 const TCP_TARGETS = [
   ...Object.entries(V4).map(([service, literal]) => ["connect", literal, service] as const),
   ...Object.entries(V4).map(([service, literal]) => ["connect6", `::ffff:${literal}`, service] as const),
-  ["connect6", "fd00:ec2::254", "imds"], ["connect6", "fd00:ec2::254%eth0", "imds"], ["connect6", "fd00:ec2::9", "reserved"], ["connect6", "fe80::a9fe:a9fe%2", "openstack"],
+  ["connect6", "fd00:ec2::254", "imds"],
+  ["connect6", "fd00:ec2::254%eth0", "imds"],
+  ["connect6", "fd00:ec2::9", "reserved"],
+  ["connect6", "fe80::a9fe:a9fe%2", "openstack"],
 ] as const;
 
 describe("connect of a TCP handle", () => {
   beforeEach(() => hooked());
 
-  it.each(TCP_TARGETS)("%s to %s (%s) fails later, as a refusal of the system does", async (method, literal, service) => {
-    const handle = new kernel.TCP();
-    const asked = request();
-    const program = (): unknown => handle[method](asked, literal, 80);
-    expect(program()).toBe(0);
-    expect(asked.seen).toEqual([]);
-    expect(attempts).toEqual([{ literal, port: 80, service, way: "tcp", stack: expect.any(String) }]);
-    expect(functions(attempts[0]?.stack)[0]).toBe("program");
-    await turn();
-    expect(asked.seen).toEqual([[asked, EACCES, handle, asked, false, false]]);
-    expect(arrivals()).toEqual([]);
-  });
+  it.each(TCP_TARGETS)(
+    "%s to %s (%s) fails later, as a refusal of the system does",
+    async (method, literal, service) => {
+      const handle = new kernel.TCP();
+      const asked = request();
+      const program = (): unknown => handle[method](asked, literal, 80);
+      expect(program()).toBe(0);
+      expect(asked.seen).toEqual([]);
+      expect(attempts).toEqual([{ literal, port: 80, service, way: "tcp", stack: expect.any(String) }]);
+      expect(functions(attempts[0]?.stack)[0]).toBe("program");
+      await turn();
+      expect(asked.seen).toEqual([[asked, EACCES, handle, asked, false, false]]);
+      expect(arrivals()).toEqual([]);
+    },
+  );
 
   it.each([
     ["connect", [{}, "10.0.0.1", 80]],
@@ -186,7 +203,11 @@ describe("a UDP handle", () => {
     hooked();
     const handle = new kernel.UDP();
     handle.send = handle.send6;
-    expect(Object.getOwnPropertyDescriptor(handle, "send")).toMatchObject({ writable: true, configurable: true, enumerable: true });
+    expect(Object.getOwnPropertyDescriptor(handle, "send")).toMatchObject({
+      writable: true,
+      configurable: true,
+      enumerable: true,
+    });
     expect(handle.send({}, [], 1, 123, "fd00:ec2::123", true)).toBe(EACCES);
     expect(new kernel.UDP().send({}, [], 1, 123, "fd00:ec2::123", true)).toBe("answer of udp.send");
   });
@@ -209,9 +230,22 @@ describe("setServers of a resolver", () => {
   it.each([
     [[[4, V4.dns, 53]], { literal: V4.dns, service: "dns", port: 53 }],
     [[[6, "fd00:ec2::253", 53]], { literal: "fd00:ec2::253", service: "dns", port: 53 }],
-    [[[4, "10.0.0.1", 53], [4, V4.imds, 5353]], { literal: V4.imds, service: "imds", port: 5353 }],
+    [
+      [
+        [4, "10.0.0.1", 53],
+        [4, V4.imds, 5353],
+      ],
+      { literal: V4.imds, service: "imds", port: 5353 },
+    ],
     [[7, [4, 7, 53], [4], [4, V4.dns]], { literal: V4.dns, service: "dns", port: undefined }],
-    [[[6, "2001:db8::1", 53], [6, "::ffff:169.254.169.253", "53"], [4, V4.dns, 53]], { literal: "::ffff:169.254.169.253", service: "dns", port: undefined }],
+    [
+      [
+        [6, "2001:db8::1", 53],
+        [6, "::ffff:169.254.169.253", "53"],
+        [4, V4.dns, 53],
+      ],
+      { literal: "::ffff:169.254.169.253", service: "dns", port: undefined },
+    ],
   ])("refuses %j", (servers, attempt) => {
     hooked();
     const program = (): unknown => new kernel.ChannelWrap().setServers(servers);
@@ -222,7 +256,19 @@ describe("setServers of a resolver", () => {
     expect(arrivals()).toEqual([]);
   });
 
-  it.each([[[[4, "10.0.0.1", 53], [6, "2001:db8::1", 53]]], [[]], [undefined], ["169.254.169.253"], [[["4", undefined]]], [[undefined, "169.254.169.253", ["169.254.169.253"]]]])("leaves %j to the system", (servers) => {
+  it.each([
+    [
+      [
+        [4, "10.0.0.1", 53],
+        [6, "2001:db8::1", 53],
+      ],
+    ],
+    [[]],
+    [undefined],
+    ["169.254.169.253"],
+    [[["4", undefined]]],
+    [[undefined, "169.254.169.253", ["169.254.169.253"]]],
+  ])("leaves %j to the system", (servers) => {
     hooked();
     const resolver = new kernel.ChannelWrap();
     expect(resolver.setServers(servers, "more")).toBe("answer of cares.setServers");
@@ -233,7 +279,13 @@ describe("setServers of a resolver", () => {
 
   it.each([
     [[[V4.dns, 53]], true],
-    [[["10.0.0.1", 53], [V4.dns, 53]], true],
+    [
+      [
+        ["10.0.0.1", 53],
+        [V4.dns, 53],
+      ],
+      true,
+    ],
     [[[V4.imds, 53]], false],
     [[V4.dns], false],
     [[undefined], false],
@@ -249,16 +301,31 @@ describe("setServers of a resolver", () => {
 
   it("passes, and tells of every server, where they are only to be seen", () => {
     hooked(false);
-    expect(new kernel.ChannelWrap().setServers([[4, V4.dns, 53], [4, "10.0.0.1", 53], [4, V4.imds, 53]])).toBe("answer of cares.setServers");
+    expect(
+      new kernel.ChannelWrap().setServers([
+        [4, V4.dns, 53],
+        [4, "10.0.0.1", 53],
+        [4, V4.imds, 53],
+      ]),
+    ).toBe("answer of cares.setServers");
     expect(attempts.map(({ literal }) => literal)).toEqual([V4.dns, V4.imds]);
     expect(arrivals()).toEqual(["cares.setServers"]);
   });
 });
 
 describe("every hook", () => {
-  const HOOKS = [["TCP", "connect"], ["TCP", "connect6"], ["UDP", "connect"], ["UDP", "connect6"], ["UDP", "send"], ["UDP", "send6"], ["ChannelWrap", "setServers"]] as const;
+  const HOOKS = [
+    ["TCP", "connect"],
+    ["TCP", "connect6"],
+    ["UDP", "connect"],
+    ["UDP", "connect6"],
+    ["UDP", "send"],
+    ["UDP", "send6"],
+    ["ChannelWrap", "setServers"],
+  ] as const;
   const ARGS = { TCP: [{}, V4.imds, 80], UDP: [V4.imds, 53], ChannelWrap: [[[4, V4.imds, 53]]] };
-  const prototypeOf = (name: "TCP" | "UDP" | "ChannelWrap") => kernel[name].prototype as unknown as Record<string, Method>;
+  const prototypeOf = (name: "TCP" | "UDP" | "ChannelWrap") =>
+    kernel[name].prototype as unknown as Record<string, Method>;
 
   it.each(HOOKS)("of %s.prototype.%s can be neither replaced nor deleted", (name, method) => {
     hooked();
@@ -277,7 +344,11 @@ describe("every hook", () => {
     expect(Object.getOwnPropertyDescriptor(prototypeOf(name)[method], "name")).toMatchObject({ configurable: true });
   });
 
-  it.each([["TCP", 0], ["UDP", EACCES], ["ChannelWrap", 6]] as const)("lets a %s of the guard's own pass", (name, refusal) => {
+  it.each([
+    ["TCP", 0],
+    ["UDP", EACCES],
+    ["ChannelWrap", 6],
+  ] as const)("lets a %s of the guard's own pass", (name, refusal) => {
     hooked();
     publish({});
     const method = name === "ChannelWrap" ? "setServers" : "connect";

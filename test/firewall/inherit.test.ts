@@ -16,7 +16,9 @@ describe("preloadPath", () => {
   it("is beside the module itself, where it is there", () => {
     expect(preloadPath()).toBeUndefined();
     kernel.preload = true;
-    expect(preloadPath()).toBe(join(dirname(fileURLToPath(new URL("../../src/firewall/inherit.ts", import.meta.url))), "register.cjs"));
+    expect(preloadPath()).toBe(
+      join(dirname(fileURLToPath(new URL("../../src/firewall/inherit.ts", import.meta.url))), "register.cjs"),
+    );
     kernel.preload = false;
     expect(preloadPath()).toBeUndefined();
   });
@@ -59,16 +61,28 @@ describe("NODE_OPTIONS of this process", () => {
 const PAIRS: readonly (readonly [readonly unknown[], readonly unknown[]])[] = [
   [[], [`NODE_OPTIONS=${OPTION}`, ADDED]],
   [["PATH=/bin"], ["PATH=/bin", `NODE_OPTIONS=${OPTION}`, ADDED]],
-  [["NODE_OPTIONS=--inspect", "PATH=/bin"], ["PATH=/bin", `NODE_OPTIONS=--inspect ${OPTION}`, ADDED]],
+  [
+    ["NODE_OPTIONS=--inspect", "PATH=/bin"],
+    ["PATH=/bin", `NODE_OPTIONS=--inspect ${OPTION}`, ADDED],
+  ],
   [[`NODE_OPTIONS=${OPTION}`], [`NODE_OPTIONS=${OPTION}`, ADDED]],
   [["NODE_OPTIONS="], [`NODE_OPTIONS=${OPTION}`, ADDED]],
   // What stands there first is what a program reads.
-  [["NODE_OPTIONS=--a", "NODE_OPTIONS=--b"], [`NODE_OPTIONS=--a ${OPTION}`, ADDED]],
-  [["NODE_OPTIONS_X=1", "XNODE_OPTIONS=2"], ["NODE_OPTIONS_X=1", "XNODE_OPTIONS=2", `NODE_OPTIONS=${OPTION}`, ADDED]],
+  [
+    ["NODE_OPTIONS=--a", "NODE_OPTIONS=--b"],
+    [`NODE_OPTIONS=--a ${OPTION}`, ADDED],
+  ],
+  [
+    ["NODE_OPTIONS_X=1", "XNODE_OPTIONS=2"],
+    ["NODE_OPTIONS_X=1", "XNODE_OPTIONS=2", `NODE_OPTIONS=${OPTION}`, ADDED],
+  ],
   // A child's own setting stays.
   [["IMDS_GUARD_FIREWALL=report"], ["IMDS_GUARD_FIREWALL=report", `NODE_OPTIONS=${OPTION}`]],
   [["IMDS_GUARD_FIREWALL_ALLOW=dns"], ["IMDS_GUARD_FIREWALL_ALLOW=dns", `NODE_OPTIONS=${OPTION}`, ADDED]],
-  [[7, null, "A=1"], [7, null, "A=1", `NODE_OPTIONS=${OPTION}`, ADDED]],
+  [
+    [7, null, "A=1"],
+    [7, null, "A=1", `NODE_OPTIONS=${OPTION}`, ADDED],
+  ],
 ];
 
 interface Spawner {
@@ -78,18 +92,30 @@ interface Spawner {
 describe.each([
   ["spawn", "process.spawn", () => kernel.Process.prototype as Spawner],
   ["spawnSync", "spawn_sync.spawn", () => kernel.bindings["spawn_sync"] as unknown as Spawner],
-  ["spawn, without the binding", "ChildProcess.spawn", () => {
-    kernel.bindings["process_wrap"] = undefined;
-    return ChildProcess.prototype as unknown as Spawner;
-  }],
-  ["spawn, of a Node that nobody knows yet", "ChildProcess.spawn", () => {
-    put(process, "versions", { ...process.versions, node: "27.0.0" });
-    return ChildProcess.prototype as unknown as Spawner;
-  }],
-  ["spawn, with a binding of another make", "ChildProcess.spawn", () => {
-    kernel.bindings["process_wrap"] = { Process: { prototype: {} } };
-    return ChildProcess.prototype as unknown as Spawner;
-  }],
+  [
+    "spawn, without the binding",
+    "ChildProcess.spawn",
+    () => {
+      kernel.bindings["process_wrap"] = undefined;
+      return ChildProcess.prototype as unknown as Spawner;
+    },
+  ],
+  [
+    "spawn, of a Node that nobody knows yet",
+    "ChildProcess.spawn",
+    () => {
+      put(process, "versions", { ...process.versions, node: "27.0.0" });
+      return ChildProcess.prototype as unknown as Spawner;
+    },
+  ],
+  [
+    "spawn, with a binding of another make",
+    "ChildProcess.spawn",
+    () => {
+      kernel.bindings["process_wrap"] = { Process: { prototype: {} } };
+      return ChildProcess.prototype as unknown as Spawner;
+    },
+  ],
 ] as const)("a child of %s", (_, arrived, spawner) => {
   let self: Spawner;
   beforeEach(() => {
@@ -111,15 +137,22 @@ describe.each([
     expect(own.spawn("/bin/true", ["true"], "/", given, [], 0)).toBe(`answer of ${arrived}`);
     own.spawn("/bin/true", ["true"], "/", undefined, [], 0);
     own.spawn("/bin/true", ["true"], [...given]);
-    expect(kernel.arrived.map(({ args }) => args)).toEqual([["/bin/true", ["true"], "/", becomes, [], 0], ["/bin/true", ["true"], "/", undefined, [], 0], ["/bin/true", ["true"], given]]);
+    expect(kernel.arrived.map(({ args }) => args)).toEqual([
+      ["/bin/true", ["true"], "/", becomes, [], 0],
+      ["/bin/true", ["true"], "/", undefined, [], 0],
+      ["/bin/true", ["true"], given],
+    ]);
   });
 
-  it.each([{ file: "/bin/true" }, { envPairs: undefined }, { envPairs: "A=1" }, undefined, null])("is the system's with %j", (options) => {
-    passOn(PATH, INHERITED);
-    const copy = structuredClone(options);
-    expect(start(options)).toBe(`answer of ${arrived}`);
-    expect(kernel.arrived[0]?.args).toEqual([copy]);
-  });
+  it.each([{ file: "/bin/true" }, { envPairs: undefined }, { envPairs: "A=1" }, undefined, null])(
+    "is the system's with %j",
+    (options) => {
+      passOn(PATH, INHERITED);
+      const copy = structuredClone(options);
+      expect(start(options)).toBe(`answer of ${arrived}`);
+      expect(kernel.arrived[0]?.args).toEqual([copy]);
+    },
+  );
 
   it("is given every setting that is handed down", () => {
     passOn(PATH, { ...INHERITED, IMDS_GUARD_FIREWALL_ALLOW: "dns,ntp" });
@@ -135,7 +168,9 @@ describe.each([
 describe("spawnSync without a binding to guard", () => {
   it("is named as not closed", () => {
     kernel.bindings["spawn_sync"] = undefined;
-    expect(passOn(PATH, INHERITED)).toEqual(["children of spawnSync, execSync and execFileSync that are given an environment without NODE_OPTIONS"]);
+    expect(passOn(PATH, INHERITED)).toEqual([
+      "children of spawnSync, execSync and execFileSync that are given an environment without NODE_OPTIONS",
+    ]);
   });
 
   it("was looked for without a warning", () => {
@@ -151,12 +186,22 @@ describe("spawnSync without a binding to guard", () => {
 });
 
 describe("process.execve", () => {
-  const execve = (...args: unknown[]): unknown => (process as unknown as { execve(...args: unknown[]): unknown }).execve(...args);
+  const execve = (...args: unknown[]): unknown =>
+    (process as unknown as { execve(...args: unknown[]): unknown }).execve(...args);
 
   it.each([
-    [["/bin/node", ["a"], { A: "1" }], ["/bin/node", ["a"], { A: "1", NODE_OPTIONS: OPTION, ...INHERITED }]],
-    [["/bin/node", ["a"], { NODE_OPTIONS: "--inspect" }], ["/bin/node", ["a"], { NODE_OPTIONS: `--inspect ${OPTION}`, ...INHERITED }]],
-    [["/bin/node", ["a"], { IMDS_GUARD_FIREWALL: "report" }], ["/bin/node", ["a"], { IMDS_GUARD_FIREWALL: "report", NODE_OPTIONS: OPTION }]],
+    [
+      ["/bin/node", ["a"], { A: "1" }],
+      ["/bin/node", ["a"], { A: "1", NODE_OPTIONS: OPTION, ...INHERITED }],
+    ],
+    [
+      ["/bin/node", ["a"], { NODE_OPTIONS: "--inspect" }],
+      ["/bin/node", ["a"], { NODE_OPTIONS: `--inspect ${OPTION}`, ...INHERITED }],
+    ],
+    [
+      ["/bin/node", ["a"], { IMDS_GUARD_FIREWALL: "report" }],
+      ["/bin/node", ["a"], { IMDS_GUARD_FIREWALL: "report", NODE_OPTIONS: OPTION }],
+    ],
   ])("%j goes on as %j", (given, becomes) => {
     passOn(PATH, INHERITED);
     expect(execve(...given)).toBe("answer of execve");
@@ -168,7 +213,11 @@ describe("process.execve", () => {
     process.env["A_SETTING"] = "7";
     passOn(PATH, INHERITED);
     execve("/bin/node");
-    expect(kernel.arrived[0]?.args).toEqual(["/bin/node", [], expect.objectContaining({ A_SETTING: "7", NODE_OPTIONS: `--inspect ${OPTION}`, ...INHERITED })]);
+    expect(kernel.arrived[0]?.args).toEqual([
+      "/bin/node",
+      [],
+      expect.objectContaining({ A_SETTING: "7", NODE_OPTIONS: `--inspect ${OPTION}`, ...INHERITED }),
+    ]);
   });
 
   it.each([undefined, 7])("stays away where Node has none (%j)", (absent) => {
@@ -179,16 +228,32 @@ describe("process.execve", () => {
 });
 
 describe("a worker", () => {
-  const start = (...args: unknown[]): object => new (workerThreads.Worker as unknown as new (...args: unknown[]) => object)(...args);
+  const start = (...args: unknown[]): object =>
+    new (workerThreads.Worker as unknown as new (...args: unknown[]) => object)(...args);
   const NAMED = `--require=${PATH}`;
 
   it.each([
     [["a.js"], ["a.js", { execArgv: ["--of-this-process", NAMED] }]],
-    [["a.js", {}], ["a.js", { execArgv: ["--of-this-process", NAMED] }]],
-    [["a.js", { eval: true, execArgv: [] }], ["a.js", { eval: true, execArgv: [NAMED] }]],
-    [["a.js", { execArgv: ["--its-own"] }], ["a.js", { execArgv: ["--its-own", NAMED] }]],
-    [["a.js", { execArgv: "--text" }], ["a.js", { execArgv: ["--of-this-process", NAMED] }]],
-    [["a.js", { env: { A: "1" } }], ["a.js", { env: { A: "1" }, execArgv: ["--of-this-process", NAMED] }]],
+    [
+      ["a.js", {}],
+      ["a.js", { execArgv: ["--of-this-process", NAMED] }],
+    ],
+    [
+      ["a.js", { eval: true, execArgv: [] }],
+      ["a.js", { eval: true, execArgv: [NAMED] }],
+    ],
+    [
+      ["a.js", { execArgv: ["--its-own"] }],
+      ["a.js", { execArgv: ["--its-own", NAMED] }],
+    ],
+    [
+      ["a.js", { execArgv: "--text" }],
+      ["a.js", { execArgv: ["--of-this-process", NAMED] }],
+    ],
+    [
+      ["a.js", { env: { A: "1" } }],
+      ["a.js", { env: { A: "1" }, execArgv: ["--of-this-process", NAMED] }],
+    ],
   ])("of %j is started with %j", (given, becomes) => {
     put(process, "execArgv", ["--of-this-process"]);
     const original = workerThreads.Worker;

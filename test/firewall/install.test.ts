@@ -1,4 +1,7 @@
-/** The firewall as a whole in one process, over handles that dial nothing: modes, events, their limits, and what it says it cannot close. */
+/**
+ * The firewall as a whole in one process, over handles that dial nothing: modes, events, their limits, and what it says
+ * it cannot close.
+ */
 import { channel } from "node:diagnostics_channel";
 import { setImmediate as turn } from "node:timers/promises";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -16,7 +19,10 @@ import { ImdsRefusedError } from "../../src/errors.js";
 type Report = Parameters<typeof createTeller>[0];
 let told: Parameters<Report>[];
 
-function installed({ report = (...event) => void told.push(event), ...options }: Partial<Installation> & { readonly report?: Report } = {}) {
+function installed({
+  report = (...event) => void told.push(event),
+  ...options
+}: Partial<Installation> & { readonly report?: Report } = {}) {
   return install({ mode: "block", allow: [], early: false, teller: () => createTeller(report), ...options });
 }
 
@@ -25,14 +31,27 @@ beforeEach(() => {
 });
 
 const IMDS = "169.254.169.254";
-const WHERE = { imds: IMDS, "imds over IPv6": "fd00:ec2::254", dns: "169.254.169.253", ntp: "169.254.169.123", ecs: "169.254.170.2", eks: "169.254.170.23", "eks over IPv6": "fd00:ec2::23", openstack: "fe80::a9fe:a9fe%2", reserved: "fd00:ec2::1" };
+const WHERE = {
+  imds: IMDS,
+  "imds over IPv6": "fd00:ec2::254",
+  dns: "169.254.169.253",
+  ntp: "169.254.169.123",
+  ecs: "169.254.170.2",
+  eks: "169.254.170.23",
+  "eks over IPv6": "fd00:ec2::23",
+  openstack: "fe80::a9fe:a9fe%2",
+  reserved: "fd00:ec2::1",
+};
 
 /** Dials as Node does. */
 function dial(address: string): boolean {
   return new kernel.TCP()[address.includes(":") ? "connect6" : "connect"]({}, address, 80) === 0;
 }
 
-const refusedOnes = (): string[] => Object.entries(WHERE).filter(([, address]) => dial(address)).map(([name]) => name);
+const refusedOnes = (): string[] =>
+  Object.entries(WHERE)
+    .filter(([, address]) => dial(address))
+    .map(([name]) => name);
 const codes = (): string[] => told.map(([code]) => code);
 
 describe("a mode", () => {
@@ -44,11 +63,18 @@ describe("a mode", () => {
     expect(refusedOnes()).toEqual(refused);
     expect(dial("192.0.2.1")).toBe(false);
     expect(codes()).toEqual(Object.keys(WHERE).map(() => code));
-    expect(told.map(([, { endpoint }]) => endpoint)).toEqual(Object.values(WHERE).map((address) => ({ address, port: 80 })));
+    expect(told.map(([, { endpoint }]) => endpoint)).toEqual(
+      Object.values(WHERE).map((address) => ({ address, port: 80 })),
+    );
   });
 
   it("off is no firewall", () => {
-    expect(installed({ mode: "off", allow: ["dns"] })).toEqual({ mode: "off", allow: ["dns"], alreadyInstalled: false, notClosed: ["anything: the firewall is switched off by a setting"] });
+    expect(installed({ mode: "off", allow: ["dns"] })).toEqual({
+      mode: "off",
+      allow: ["dns"],
+      alreadyInstalled: false,
+      notClosed: ["anything: the firewall is switched off by a setting"],
+    });
     expect(refusedOnes()).toEqual([]);
     expect((globalThis as Record<symbol, unknown>)[FIREWALL]).toBeUndefined();
     expect(told).toEqual([]);
@@ -115,7 +141,9 @@ describe("a second installation", () => {
     const after = installed({ mode: second, allow: ["ntp"], report: () => told.push(["settings.invalid", {}]) });
     expect(after).toEqual({ mode, allow: ["dns"], alreadyInstalled: true, notClosed: before.notClosed });
     expect([dial(IMDS), dial(WHERE.ntp), dial(WHERE.dns)]).toEqual([mode === "block", mode === "block", false]);
-    expect(codes()).toEqual(Array<string>(2).fill(mode === "block" ? "firewall.connection_blocked" : "firewall.connection_seen"));
+    expect(codes()).toEqual(
+      Array<string>(2).fill(mode === "block" ? "firewall.connection_blocked" : "firewall.connection_seen"),
+    );
   });
 
   it("finds that of another copy, which may be an older one", () => {
@@ -128,7 +156,12 @@ describe("a second installation", () => {
 describe("a runtime without native handles", () => {
   it("is named, and what it means", async () => {
     const texts: Record<string, object> = {};
-    for (const [name, versions, early] of [["Bun", { bun: "1.3.0", node: "24.3.0" }, false], ["Bun, preloaded", { bun: "1.3.0" }, true], ["Deno", { deno: "2.5.0", node: "24.2.0" }, false], ["Deno, preloaded", { deno: "2.5.0" }, true]] as const) {
+    for (const [name, versions, early] of [
+      ["Bun", { bun: "1.3.0", node: "24.3.0" }, false],
+      ["Bun, preloaded", { bun: "1.3.0" }, true],
+      ["Deno", { deno: "2.5.0", node: "24.2.0" }, false],
+      ["Deno, preloaded", { deno: "2.5.0" }, true],
+    ] as const) {
       told = [];
       put(process, "versions", versions);
       const report = installed({ early, allow: ["dns"] });
@@ -140,34 +173,46 @@ describe("a runtime without native handles", () => {
 
   it("is none of the reporter's", () => {
     put(process, "versions", { bun: "1.3.0" });
-    const report = installed({ report: () => {
-      throw new Error("full");
-    } });
+    const report = installed({
+      report: () => {
+        throw new Error("full");
+      },
+    });
     expect(report.mode).toBe("off");
   });
 });
 
 describe("what cannot be closed", () => {
-  const handles = (...addresses: readonly unknown[]): void => put(process, "_getActiveHandles", () => addresses.map((remoteAddress) => ({ remoteAddress })));
-  const withoutFfi = (): void => put(process, "getBuiltinModule", (name: string) => ({ isBuiltin: (asked: string) => name === "node:module" && asked !== "node:ffi" }));
-  const SITUATIONS: Readonly<Record<string, { readonly options?: Partial<Installation>; readonly when?: () => void }>> = {
-    "late": {},
-    "before any module": { options: { early: true } },
-    "with open connections elsewhere": { when: () => handles("192.0.2.1", undefined, 7, "::1") },
-    "with an open connection": { when: () => handles("192.0.2.1", IMDS) },
-    "with open connections": { when: () => handles("fd00:ec2::254", WHERE.ecs) },
-    "early, whatever is open": { options: { early: true }, when: () => handles(IMDS) },
-    "without process._getActiveHandles": { when: () => put(process, "_getActiveHandles", undefined) },
-    "with node:ffi": { when: () => put(process, "getBuiltinModule", (name: string) => ({ isBuiltin: (asked: string) => name === "node:module" && asked === "node:ffi" })) },
-    "without process.getBuiltinModule": { when: () => put(process, "getBuiltinModule", undefined) },
-    "with the preload beside it": { when: () => (kernel.preload = true) },
-    "with the preload, without spawn_sync": {
-      when: () => {
-        kernel.preload = true;
-        kernel.bindings["spawn_sync"] = undefined;
+  const handles = (...addresses: readonly unknown[]): void =>
+    put(process, "_getActiveHandles", () => addresses.map((remoteAddress) => ({ remoteAddress })));
+  const withoutFfi = (): void =>
+    put(process, "getBuiltinModule", (name: string) => ({
+      isBuiltin: (asked: string) => name === "node:module" && asked !== "node:ffi",
+    }));
+  const SITUATIONS: Readonly<Record<string, { readonly options?: Partial<Installation>; readonly when?: () => void }>> =
+    {
+      late: {},
+      "before any module": { options: { early: true } },
+      "with open connections elsewhere": { when: () => handles("192.0.2.1", undefined, 7, "::1") },
+      "with an open connection": { when: () => handles("192.0.2.1", IMDS) },
+      "with open connections": { when: () => handles("fd00:ec2::254", WHERE.ecs) },
+      "early, whatever is open": { options: { early: true }, when: () => handles(IMDS) },
+      "without process._getActiveHandles": { when: () => put(process, "_getActiveHandles", undefined) },
+      "with node:ffi": {
+        when: () =>
+          put(process, "getBuiltinModule", (name: string) => ({
+            isBuiltin: (asked: string) => name === "node:module" && asked === "node:ffi",
+          })),
       },
-    },
-  };
+      "without process.getBuiltinModule": { when: () => put(process, "getBuiltinModule", undefined) },
+      "with the preload beside it": { when: () => (kernel.preload = true) },
+      "with the preload, without spawn_sync": {
+        when: () => {
+          kernel.preload = true;
+          kernel.bindings["spawn_sync"] = undefined;
+        },
+      },
+    };
 
   it("is said, in each situation", async () => {
     const texts: Record<string, object> = {};
@@ -199,7 +244,11 @@ describe("children", () => {
     installed({ mode, allow });
     (kernel.bindings["spawn_sync"] as { spawn(options: object): void }).spawn({ envPairs: ["A=1"] });
     const { envPairs } = kernel.arrived[0]?.args[0] as { envPairs: string[] };
-    expect(envPairs.map((pair) => pair.replace(/(--require ).*[\\/]/, "$1"))).toEqual(["A=1", "NODE_OPTIONS=--require register.cjs", ...pairs]);
+    expect(envPairs.map((pair) => pair.replace(/(--require ).*[\\/]/, "$1"))).toEqual([
+      "A=1",
+      "NODE_OPTIONS=--require register.cjs",
+      ...pairs,
+    ]);
   });
 });
 
@@ -207,7 +256,9 @@ describe("the parts of a firewall", () => {
   it("are all there", async () => {
     installed();
     const ended: unknown[] = [];
-    channel("http.client.request.start").publish({ request: { host: IMDS, path: "/", protocol: "http:", destroy: (error: unknown) => ended.push(error) } });
+    channel("http.client.request.start").publish({
+      request: { host: IMDS, path: "/", protocol: "http:", destroy: (error: unknown) => ended.push(error) },
+    });
     expect(ended).toMatchObject([{ code: "EACCES", cause: { code: "ERR_IMDS_CONNECTION_BLOCKED" } }]);
     expect(new kernel.UDP().send({}, [], 1, 123, WHERE.ntp, true)).toBe(EACCES);
     expect(new kernel.ChannelWrap().setServers([[4, WHERE.dns, 53]])).toBe(6);
@@ -225,9 +276,11 @@ describe("the parts of a firewall", () => {
   });
 
   it("refuse what cannot be told", () => {
-    installed({ report: () => {
-      throw new Error("full");
-    } });
+    installed({
+      report: () => {
+        throw new Error("full");
+      },
+    });
     expect(dial(IMDS)).toBe(true);
     const { now } = performance;
     try {
@@ -256,7 +309,8 @@ describe("many attempts", () => {
       Reflect.deleteProperty(performance, "now");
     }
   }
-  const earlier = (): (string | undefined)[] => told.map(([, { evidence = [] }]) => evidence.find(({ source }) => source === "imds-guard")?.says);
+  const earlier = (): (string | undefined)[] =>
+    told.map(([, { evidence = [] }]) => evidence.find(({ source }) => source === "imds-guard")?.says);
 
   it("are told one by one up to a limit, then counted, in each window anew", () => {
     timed(() => {
@@ -271,7 +325,11 @@ describe("many attempts", () => {
       dial(IMDS);
     });
     expect(told).toHaveLength(MAX_REPORTED + 2);
-    expect(earlier()).toEqual([...Array<undefined>(MAX_REPORTED), "6 earlier attempts were not reported one by one", undefined]);
+    expect(earlier()).toEqual([
+      ...Array<undefined>(MAX_REPORTED),
+      "6 earlier attempts were not reported one by one",
+      undefined,
+    ]);
   });
 
   it("fill the next window no sooner than the first", () => {
@@ -284,8 +342,13 @@ describe("many attempts", () => {
     expect(told).toHaveLength(MAX_REPORTED + 1);
   });
 
-  const program = { request: (host: string): void => channel("undici:request:create").publish({ request: { origin: `http://${host}`, path: "/" } }) };
-  /** What undici does for a request, in a stack of one place only: the request is ended, and dialled for all the same. */
+  const program = {
+    request: (host: string): void =>
+      channel("undici:request:create").publish({ request: { origin: `http://${host}`, path: "/" } }),
+  };
+  /**
+   * What undici does for a request, in a stack of one place only: the request is ended, and dialled for all the same.
+   */
   const both = (steps: readonly string[]): void => {
     for (const step of steps) {
       const [what, host = IMDS] = step.split(" ");
@@ -308,14 +371,38 @@ describe("many attempts", () => {
 
   it.each([
     [["request", "dial"], ["http"]],
-    [["request", "dial", "dial"], ["http", "tcp"]],
-    [["request", "request", "dial", "dial"], ["http", "http", "tcp"]],
-    [["dial", "dial"], ["tcp", "tcp"]],
-    [["dial", "request"], ["tcp", "http"]],
-    [["request", "dial 169.254.170.2"], ["http", "tcp"]],
-    [["request 169.254.170.2", "request", "dial", "dial 169.254.170.2"], ["http", "http"]],
-    [["request", "send", "dial"], ["http", "udp"]],
-    [["request", "later", "dial"], ["http", "tcp"]],
+    [
+      ["request", "dial", "dial"],
+      ["http", "tcp"],
+    ],
+    [
+      ["request", "request", "dial", "dial"],
+      ["http", "http", "tcp"],
+    ],
+    [
+      ["dial", "dial"],
+      ["tcp", "tcp"],
+    ],
+    [
+      ["dial", "request"],
+      ["tcp", "http"],
+    ],
+    [
+      ["request", "dial 169.254.170.2"],
+      ["http", "tcp"],
+    ],
+    [
+      ["request 169.254.170.2", "request", "dial", "dial 169.254.170.2"],
+      ["http", "http"],
+    ],
+    [
+      ["request", "send", "dial"],
+      ["http", "udp"],
+    ],
+    [
+      ["request", "later", "dial"],
+      ["http", "tcp"],
+    ],
   ])("of undici are one where it dials for what was ended: %j are %j", (steps, ways) => {
     timed(() => {
       installed();
@@ -365,7 +452,13 @@ describe("installFirewall", () => {
     [{ allow: [undefined] }, "a list of "],
     [{ allow: null }, "a list of "],
   ])("refuses %j", (options, allowed) => {
-    expect(() => installFirewall(options as never)).toThrow(expect.objectContaining({ name: "TypeError", code: "ERR_INVALID_ARG_VALUE", message: expect.stringContaining(allowed) }));
+    expect(() => installFirewall(options as never)).toThrow(
+      expect.objectContaining({
+        name: "TypeError",
+        code: "ERR_INVALID_ARG_VALUE",
+        message: expect.stringContaining(allowed),
+      }),
+    );
     expect((globalThis as Record<symbol, unknown>)[FIREWALL]).toBeUndefined();
   });
 

@@ -1,6 +1,6 @@
 /**
- * The operating system's side for tests of the firewall's hooks: handles and ways to a child that note what reaches them,
- * dial nothing and start nothing, made anew for every test. Has to be imported before anything of src/firewall.
+ * The operating system's side for tests of the firewall's hooks: handles and ways to a child that note what reaches
+ * them, dial nothing and start nothing, made anew for every test. Has to be imported before anything of src/firewall.
  */
 import { ChildProcess } from "node:child_process";
 import { Socket as DatagramSocket } from "node:dgram";
@@ -81,14 +81,25 @@ const CHANGED: readonly (readonly [object, string | symbol])[] = [
   [EventEmitter.prototype, "addRequest"],
   [workerThreads, "Worker"],
   [performance, "now"],
-  ...["binding", "execve", "versions", "argv", "execArgv", "getBuiltinModule", "_getActiveHandles", "moduleLoadList", "noDeprecation"].map((name) => [process, name] as const),
+  ...[
+    "binding",
+    "execve",
+    "versions",
+    "argv",
+    "execArgv",
+    "getBuiltinModule",
+    "_getActiveHandles",
+    "moduleLoadList",
+    "noDeprecation",
+  ].map((name) => [process, name] as const),
 ];
 const before = CHANGED.map(([object, key]) => getOwnPropertyDescriptor(object, key));
 const environment = { ...process.env };
 
 /** Puts `value` there until the test is over. */
 export function put(object: object, key: string, value: unknown): void {
-  if (!CHANGED.some(([known, name]) => known === object && name === key)) throw new TypeError(`nobody puts ${key} back`);
+  if (!CHANGED.some(([known, name]) => known === object && name === key))
+    throw new TypeError(`nobody puts ${key} back`);
   defineProperty(object, key, { value, writable: true, configurable: true, enumerable: true });
 }
 
@@ -117,7 +128,13 @@ function boot(): Kernel {
     const handle = function () {
       // Nothing of its own.
     };
-    for (const name of names) defineProperty(handle.prototype as object, name, { value: noting(`${binding}.${name}`), writable: true, configurable: true, enumerable: true });
+    for (const name of names)
+      defineProperty(handle.prototype as object, name, {
+        value: noting(`${binding}.${name}`),
+        writable: true,
+        configurable: true,
+        enumerable: true,
+      });
     return handle as unknown;
   };
   const TCP = handles("tcp", ["connect", "connect6"]) as Kernel["TCP"];
@@ -125,8 +142,25 @@ function boot(): Kernel {
   const ChannelWrap = handles("cares", ["setServers"]) as Kernel["ChannelWrap"];
   defineProperty(ChannelWrap.prototype, "getServers", { value: () => kernel.servers, configurable: true });
   const Process = handles("process", ["spawn"]) as Kernel["Process"];
-  const bindings = { tcp_wrap: { TCP }, udp_wrap: { UDP }, cares_wrap: { ChannelWrap }, process_wrap: { Process }, spawn_sync: { spawn: noting("spawn_sync.spawn") } };
-  return { arrived: [], TCP, UDP, ChannelWrap, Process, bindings, servers: [], published: undefined, preload: undefined, thrown: [] };
+  const bindings = {
+    tcp_wrap: { TCP },
+    udp_wrap: { UDP },
+    cares_wrap: { ChannelWrap },
+    process_wrap: { Process },
+    spawn_sync: { spawn: noting("spawn_sync.spawn") },
+  };
+  return {
+    arrived: [],
+    TCP,
+    UDP,
+    ChannelWrap,
+    Process,
+    bindings,
+    servers: [],
+    published: undefined,
+    preload: undefined,
+    thrown: [],
+  };
 }
 
 const subscriptions: (readonly [string | symbol, diagnosticsChannel.ChannelListener])[] = [];
@@ -145,19 +179,25 @@ diagnosticsChannel.subscribe = (name, listener) => {
   subscriptions.push([name, watched]);
   subscribe(name, watched);
 };
-fs.existsSync = (path) => (kernel?.preload !== undefined && String(path).endsWith("register.cjs") ? kernel.preload : existsSync(path));
+fs.existsSync = (path) =>
+  kernel?.preload !== undefined && String(path).endsWith("register.cjs") ? kernel.preload : existsSync(path);
 syncBuiltinESMExports();
 
 beforeEach(() => {
   kernel = boot();
   put(process, "binding", (name: string) => {
     const binding = kernel.bindings[name];
-    if (binding === undefined) throw Object.assign(new Error(`No such binding: ${name}`), { code: "ERR_INVALID_MODULE" });
+    if (binding === undefined)
+      throw Object.assign(new Error(`No such binding: ${name}`), { code: "ERR_INVALID_MODULE" });
     return binding;
   });
-  put(Socket.prototype, "connect", function connect(this: unknown, _options: unknown, _port: unknown, ...rest: unknown[]) {
-    return Reflect.apply(noting("Socket.connect"), this, [_options, _port, ...rest]);
-  });
+  put(
+    Socket.prototype,
+    "connect",
+    function connect(this: unknown, _options: unknown, _port: unknown, ...rest: unknown[]) {
+      return Reflect.apply(noting("Socket.connect"), this, [_options, _port, ...rest]);
+    },
+  );
   put(DatagramSocket.prototype, "send", noting("dgram.send"));
   put(DatagramSocket.prototype, "connect", noting("dgram.connect"));
   put(ChildProcess.prototype, "spawn", noting("ChildProcess.spawn"));
@@ -169,7 +209,8 @@ beforeEach(() => {
   put(Agent.prototype, "addRequest", noting("Agent.addRequest"));
   put(process, "_getActiveHandles", () => []);
   for (const name of ["NODE_OPTIONS", "NO_PROXY", "no_proxy", "AWS_PROFILE"]) delete process.env[name];
-  for (const name of Object.keys(process.env)) if (/^(?:IMDS_GUARD|AWS_CONTAINER)_/.test(name)) delete process.env[name];
+  for (const name of Object.keys(process.env))
+    if (/^(?:IMDS_GUARD|AWS_CONTAINER)_/.test(name)) delete process.env[name];
   process.env["AWS_CONFIG_FILE"] = process.env["AWS_SHARED_CREDENTIALS_FILE"] = "/nonexistent/aws";
 });
 

@@ -21,9 +21,17 @@ describe("nativePrototypes", () => {
       told.push([name, this === process, process.noDeprecation]);
       return bindings[name];
     });
-    expect(nativePrototypes()).toEqual({ tcp: kernel.TCP.prototype, udp: kernel.UDP.prototype, resolver: kernel.ChannelWrap.prototype });
+    expect(nativePrototypes()).toEqual({
+      tcp: kernel.TCP.prototype,
+      udp: kernel.UDP.prototype,
+      resolver: kernel.ChannelWrap.prototype,
+    });
     expect(nativePrototypes().tcp).toBe(kernel.TCP.prototype);
-    expect(told.slice(0, 3)).toEqual([["tcp_wrap", true, true], ["udp_wrap", true, true], ["cares_wrap", true, true]]);
+    expect(told.slice(0, 3)).toEqual([
+      ["tcp_wrap", true, true],
+      ["udp_wrap", true, true],
+      ["cares_wrap", true, true],
+    ]);
     expect(Object.hasOwn(process, "noDeprecation")).toBe(false);
   });
 
@@ -58,13 +66,21 @@ describe("nativePrototypes", () => {
       const open = openHandles();
       const { tcp, udp, resolver } = nativePrototypes();
       const sender = createSocket("udp4");
-      const symbol = Object.getOwnPropertySymbols(sender).find(({ description }) => description === "state symbol") as symbol;
+      const symbol = Object.getOwnPropertySymbols(sender).find(
+        ({ description }) => description === "state symbol",
+      ) as symbol;
       const { handle } = (sender as unknown as Record<symbol, { handle: object }>)[symbol] as { handle: object };
       const { _handle: channel } = new Resolver() as unknown as { _handle: object };
       sender.close();
       expect(udp).toBe(Object.getPrototypeOf(handle));
       expect(resolver).toBe(Object.getPrototypeOf(channel));
-      for (const [name, prototype] of [["connect6", tcp], ["listen", tcp], ["send6", udp], ["setServers", resolver]] as const) expect([name, typeof (prototype as Record<string, unknown>)[name]]).toEqual([name, "function"]);
+      for (const [name, prototype] of [
+        ["connect6", tcp],
+        ["listen", tcp],
+        ["send6", udp],
+        ["setServers", resolver],
+      ] as const)
+        expect([name, typeof (prototype as Record<string, unknown>)[name]]).toEqual([name, "function"]);
       await turn();
       expect(openHandles()).toBeLessThanOrEqual(open);
     });

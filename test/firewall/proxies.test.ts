@@ -46,7 +46,12 @@ interface Shape {
 function request({ stated, ...shape }: Shape) {
   const ended: Error[] = [];
   return {
-    agent: {}, host: "10.0.0.1", path: "/", protocol: "http:", ...shape, ended,
+    agent: {},
+    host: "10.0.0.1",
+    path: "/",
+    protocol: "http:",
+    ...shape,
+    ended,
     getHeader: (name: string) => (name === "host" ? stated : "wrong header"),
     destroy: (error: Error) => void ended.push(error),
   };
@@ -56,21 +61,94 @@ const created = (message: object): void => channel("http.client.request.created"
 const started = (message: object): void => channel("http.client.request.start").publish({ request: message });
 const asked = (message: object): void => channel("undici:request:create").publish({ request: message });
 
-const refusal = (address: string, port: number) => ({ message: `connect EACCES ${address}:${port}`, cause: CAUSE, errno: EACCES, code: "EACCES", syscall: "connect", address, port });
+const refusal = (address: string, port: number) => ({
+  message: `connect EACCES ${address}:${port}`,
+  cause: CAUSE,
+  errno: EACCES,
+  code: "EACCES",
+  syscall: "connect",
+  address,
+  port,
+});
 const toldBy = (error: unknown) => {
   const { message, cause, errno, code, syscall, address, port } = error as Error & Record<string, unknown>;
   return { message, cause, errno, code, syscall, address, port };
 };
 
 const HOSTS: readonly (readonly [string, string])[] = [
-  [IMDS, "imds"], ["169.254.169.253", "dns"], ["169.254.169.123", "ntp"], ["169.254.170.2", "ecs"], ["169.254.170.23", "eks"], ["fd00:ec2::254", "imds"], ["[fd00:ec2::254]", "imds"], ["[fd00:ec2::23]", "eks"],
-  ["::ffff:169.254.169.254", "imds"], ["[::ffff:a9fe:a9fe]", "imds"], ["[64:ff9b::a9fe:a9fe]", "imds"], ["2852039166", "imds"], ["0xa9fea9fe", "imds"], ["0251.0376.0251.0376", "imds"], ["169.16689662", "imds"],
-  ["169.254.169.254.", "imds"], ["169.254.169.0xfe", "imds"], ["\uff11\uff16\uff19.254.169.254", "imds"], ["169.254.169.\uff12\uff15\uff14", "imds"], ["169.254.0251.0376", "imds"],
+  [IMDS, "imds"],
+  ["169.254.169.253", "dns"],
+  ["169.254.169.123", "ntp"],
+  ["169.254.170.2", "ecs"],
+  ["169.254.170.23", "eks"],
+  ["fd00:ec2::254", "imds"],
+  ["[fd00:ec2::254]", "imds"],
+  ["[fd00:ec2::23]", "eks"],
+  ["::ffff:169.254.169.254", "imds"],
+  ["[::ffff:a9fe:a9fe]", "imds"],
+  ["[64:ff9b::a9fe:a9fe]", "imds"],
+  ["2852039166", "imds"],
+  ["0xa9fea9fe", "imds"],
+  ["0251.0376.0251.0376", "imds"],
+  ["169.16689662", "imds"],
+  ["169.254.169.254.", "imds"],
+  ["169.254.169.0xfe", "imds"],
+  ["\uff11\uff16\uff19.254.169.254", "imds"],
+  ["169.254.169.\uff12\uff15\uff14", "imds"],
+  ["169.254.0251.0376", "imds"],
   // What becomes an address in a URL, which agents make of a host before they ask a proxy.
-  ["%31%36%39.254.169.254", "imds"], ["169.254.169.%32%35%34", "imds"], ["169%2e254%2e169%2e254", "imds"], ["169\u3002254\u3002169\u3002254", "imds"], ["x@169.254.169.254", "imds"], ["169.254.169.254:80", "imds"],
-  ["169.254.169.254/x", "imds"], ["169.254.169.254\\x", "imds"], ["\t169.254.169.254", "imds"], ["[fd00:ec2::254]:80", "imds"], ["[::ffff:169.254.169.254]:80", "imds"], ["x:y@[fd00:ec2::253]", "dns"],
+  ["%31%36%39.254.169.254", "imds"],
+  ["169.254.169.%32%35%34", "imds"],
+  ["169%2e254%2e169%2e254", "imds"],
+  ["169\u3002254\u3002169\u3002254", "imds"],
+  ["x@169.254.169.254", "imds"],
+  ["169.254.169.254:80", "imds"],
+  ["169.254.169.254/x", "imds"],
+  ["169.254.169.254\\x", "imds"],
+  ["\t169.254.169.254", "imds"],
+  ["[fd00:ec2::254]:80", "imds"],
+  ["[::ffff:169.254.169.254]:80", "imds"],
+  ["x:y@[fd00:ec2::253]", "dns"],
 ];
-const FREE = ["", "10.0.0.1", "127.0.0.1", "169.254.1.1", "169.254.169.25", "example.com", "example.1x", "metadata.google.internal", "1.2.3.999", "[2001:db8::1]", "::1", "2852039167", "a.", ".", "...", "/9", "0", "999999999999", "169.254.169.254.example", "b\u00fccher.example", "\u00fc", "a_b-c.example.", "_a", "-", "1.example", "[", "]", "[]", "[x", "a:b:c", "@", "%", "10.0.0.1:80", "[2001:db8::1]:80", "169.254.169.254@example.com", "169.254.169.254.example:80", "x y"];
+const FREE = [
+  "",
+  "10.0.0.1",
+  "127.0.0.1",
+  "169.254.1.1",
+  "169.254.169.25",
+  "example.com",
+  "example.1x",
+  "metadata.google.internal",
+  "1.2.3.999",
+  "[2001:db8::1]",
+  "::1",
+  "2852039167",
+  "a.",
+  ".",
+  "...",
+  "/9",
+  "0",
+  "999999999999",
+  "169.254.169.254.example",
+  "b\u00fccher.example",
+  "\u00fc",
+  "a_b-c.example.",
+  "_a",
+  "-",
+  "1.example",
+  "[",
+  "]",
+  "[]",
+  "[x",
+  "a:b:c",
+  "@",
+  "%",
+  "10.0.0.1:80",
+  "[2001:db8::1]:80",
+  "169.254.169.254@example.com",
+  "169.254.169.254.example:80",
+  "x y",
+];
 
 describe("a request of Node's client", () => {
   beforeEach(() => kept());
@@ -120,8 +198,24 @@ describe("a request of Node's client", () => {
   });
 
   it.each([
-    `/http://${IMDS}/`, "", "*", `/${IMDS}`, `http://example.com/?u=http://${IMDS}/`, `http://example.com/${IMDS}`, `http://${IMDS}@example.com/`, `http://example.com#@${IMDS}`, `http://x/@${IMDS}`, "http://", "http:///", "http://[", "http://[fd00:ec2::254", "a:b:c",
-    `1http://${IMDS}/`, undefined, 7, [IMDS],
+    `/http://${IMDS}/`,
+    "",
+    "*",
+    `/${IMDS}`,
+    `http://example.com/?u=http://${IMDS}/`,
+    `http://example.com/${IMDS}`,
+    `http://${IMDS}@example.com/`,
+    `http://example.com#@${IMDS}`,
+    `http://x/@${IMDS}`,
+    "http://",
+    "http:///",
+    "http://[",
+    "http://[fd00:ec2::254",
+    "a:b:c",
+    `1http://${IMDS}/`,
+    undefined,
+    7,
+    [IMDS],
   ])("with the path %j goes on", (path) => {
     const one = request({ path });
     started(one);
@@ -187,21 +281,48 @@ describe("a request of Node's client", () => {
 describe("isPlainName", () => {
   it("is what a regular expression says, of anything", () => {
     const label = fc.string({ unit: fc.constantFrom(..."azAZ09_-.@[`{/:% \u212a\u017f"), maxLength: 6 });
-    const host = fc.oneof(fc.array(label, { maxLength: 4 }).map((labels) => labels.join(".")), fc.string({ unit: "binary", maxLength: 12 }));
+    const host = fc.oneof(
+      fc.array(label, { maxLength: 4 }).map((labels) => labels.join(".")),
+      fc.string({ unit: "binary", maxLength: 12 }),
+    );
     fc.assert(fc.property(host, (text) => isPlainName(text) === /^(?:[\w-]+\.)*[a-z_-][\w-]*\.?$/i.test(text)));
   });
 
-  it.each(["a", "A", "z9", "s3.eu-central-1.amazonaws.com", "localhost.", "_dns", "-", "1.a", "a.b-9_."])("%s is one", (host) => {
-    expect(isPlainName(host)).toBe(true);
-  });
+  it.each(["a", "A", "z9", "s3.eu-central-1.amazonaws.com", "localhost.", "_dns", "-", "1.a", "a.b-9_."])(
+    "%s is one",
+    (host) => {
+      expect(isPlainName(host)).toBe(true);
+    },
+  );
 
-  it.each(["", ".", "..", "1", "a.1", "a..b", ".a", "a..", "a.1.", "127.0.0.1", "[::1]", "a b", "a/b", "a:1", "\u212a", "\u00e9"])("%j is none", (host) => {
+  it.each([
+    "",
+    ".",
+    "..",
+    "1",
+    "a.1",
+    "a..b",
+    ".a",
+    "a..",
+    "a.1.",
+    "127.0.0.1",
+    "[::1]",
+    "a b",
+    "a/b",
+    "a:1",
+    "\u212a",
+    "\u00e9",
+  ])("%j is none", (host) => {
     expect(isPlainName(host)).toBe(false);
   });
 });
 
 describe("an agent", () => {
-  const addRequest = (one: object, ...rest: unknown[]): unknown => Reflect.apply((Agent.prototype as unknown as { addRequest: (...args: unknown[]) => unknown }).addRequest, AGENT, [one, ...rest]);
+  const addRequest = (one: object, ...rest: unknown[]): unknown =>
+    Reflect.apply((Agent.prototype as unknown as { addRequest: (...args: unknown[]) => unknown }).addRequest, AGENT, [
+      one,
+      ...rest,
+    ]);
   const AGENT = {};
 
   it.each(["20.19.0", "21.7.3"])("of Node %s never hears of a request that was refused", (node) => {
@@ -243,7 +364,11 @@ describe("an agent that Node has not loaded yet", () => {
     const prototype = Object.create(EventEmitter.prototype) as Added & { createConnection?: unknown };
     prototype.createConnection = () => undefined;
     prototype.addRequest = noting("the agent's own");
-    expect(Object.getOwnPropertyDescriptor(prototype, "addRequest")).toMatchObject({ writable: true, enumerable: true, configurable: true });
+    expect(Object.getOwnPropertyDescriptor(prototype, "addRequest")).toMatchObject({
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
     const agent = Object.create(prototype) as Added;
     expect(agent.addRequest(refused())).toBe("told");
     expect([attempts.length, arrivals()]).toEqual([1, []]);
@@ -256,7 +381,12 @@ describe("an agent that Node has not loaded yet", () => {
     expect(Reflect.get(new EventEmitter(), "addRequest")).toBeUndefined();
     for (const value of [() => 7, undefined, "text"]) {
       const other = Object.assign(new EventEmitter(), { addRequest: value });
-      expect(Object.getOwnPropertyDescriptor(other, "addRequest")).toEqual({ value, writable: true, enumerable: true, configurable: true });
+      expect(Object.getOwnPropertyDescriptor(other, "addRequest")).toEqual({
+        value,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
     }
     class Queue extends EventEmitter {
       createConnection = 7;
@@ -276,7 +406,13 @@ describe("a request of undici", () => {
 
   function undici(shape: { origin?: unknown; path?: unknown }) {
     const ended: unknown[] = [];
-    return { path: "/", ...shape, ended, onError: (error: Error) => void ended.push(error), onResponseError: () => void ended.push("wrong one") };
+    return {
+      path: "/",
+      ...shape,
+      ended,
+      onError: (error: Error) => void ended.push(error),
+      onResponseError: () => void ended.push("wrong one"),
+    };
   }
 
   it.each([
@@ -298,7 +434,15 @@ describe("a request of undici", () => {
     expect(attempts[0]?.stack).not.toContain("at dispatched (");
   });
 
-  it.each(["http://10.0.0.1", "https://example.com:443", undefined, 7, { origin: `http://${IMDS}` }, [`http://${IMDS}`], ""])("to %j goes on", (origin) => {
+  it.each([
+    "http://10.0.0.1",
+    "https://example.com:443",
+    undefined,
+    7,
+    { origin: `http://${IMDS}` },
+    [`http://${IMDS}`],
+    "",
+  ])("to %j goes on", (origin) => {
     const one = undici({ origin });
     asked(one);
     expect([one.ended, attempts]).toEqual([[], []]);
@@ -306,7 +450,10 @@ describe("a request of undici", () => {
 
   it.each([
     ["the handlers of undici 8", (ended: unknown[]) => ({ onResponseError: (error: Error) => void ended.push(error) })],
-    ["the handlers of earlier ones", (ended: unknown[]) => ({ onError: (error: Error) => void ended.push(error), onResponseError: 7 })],
+    [
+      "the handlers of earlier ones",
+      (ended: unknown[]) => ({ onError: (error: Error) => void ended.push(error), onResponseError: 7 }),
+    ],
   ])("tells %s", (_, handlers) => {
     const ended: unknown[] = [];
     asked({ origin: `http://${IMDS}`, path: "/", ...handlers(ended) });
@@ -353,7 +500,12 @@ describe("NO_PROXY", () => {
     ["*", "b", "*", `b,${ALL}`],
     ["b", "*", `b,${ALL}`, "*"],
     [ALL, undefined, ALL, undefined],
-    ["169.254.170.2,x, [fd00:ec2::254]", undefined, "169.254.170.2,x,[fd00:ec2::254],169.254.169.254,169.254.169.253,169.254.170.23,[fd00:ec2::23]", undefined],
+    [
+      "169.254.170.2,x, [fd00:ec2::254]",
+      undefined,
+      "169.254.170.2,x,[fd00:ec2::254],169.254.169.254,169.254.169.253,169.254.170.23,[fd00:ec2::23]",
+      undefined,
+    ],
   ])("%j and no_proxy %j become %j and %j", (upper, lower, upperAfter, lowerAfter) => {
     if (upper !== undefined) process.env["NO_PROXY"] = upper;
     if (lower !== undefined) process.env["no_proxy"] = lower;

@@ -103,12 +103,21 @@ describe("withCause", () => {
     const error = new Error("connect EACCES");
     const answers: unknown[] = [];
     withCause(socket, CAUSE, () => {
-      expect(Object.getOwnPropertyDescriptor(socket, name)).toMatchObject({ configurable: true, writable: true, enumerable: false });
+      expect(Object.getOwnPropertyDescriptor(socket, name)).toMatchObject({
+        configurable: true,
+        writable: true,
+        enumerable: false,
+      });
       answers.push(socket[name]("error", 7, error));
     });
     expect(answers).toEqual([name === "destroy" ? "destroyed" : "emitted"]);
     expect(socket.seen).toEqual([[socket, "error", 7, error]]);
-    expect(Object.getOwnPropertyDescriptor(error, "cause")).toEqual({ value: CAUSE, configurable: true, writable: true, enumerable: false });
+    expect(Object.getOwnPropertyDescriptor(error, "cause")).toEqual({
+      value: CAUSE,
+      configurable: true,
+      writable: true,
+      enumerable: false,
+    });
     expect(Object.getOwnPropertyDescriptor(socket, name)).toEqual(before);
     const later = new Error("later");
     socket[name](later);
@@ -171,7 +180,11 @@ describe("withCause", () => {
     const odd = Object.assign(new Error("odd"), { errors: "text" });
     const nested = new AggregateError([new AggregateError([new Error("inner")]), "text", null]);
     withCause(socket, CAUSE, () => socket.emit(own, odd, nested));
-    expect([own.cause, odd.cause, ((nested.errors[0] as AggregateError).errors[0] as Error).cause]).toEqual([undefined, CAUSE, CAUSE]);
+    expect([own.cause, odd.cause, ((nested.errors[0] as AggregateError).errors[0] as Error).cause]).toEqual([
+      undefined,
+      CAUSE,
+      CAUSE,
+    ]);
   });
 
   it("is nothing to a socket that works", async () => {

@@ -14,8 +14,13 @@ describe("blockedError", () => {
   it("says what was blocked and what to do", () => {
     const error = blockedError(ATTEMPT);
     expect(error).toBeInstanceOf(ImdsRefusedError);
-    expect(error).toMatchObject({ code: "ERR_IMDS_CONNECTION_BLOCKED", message: "A connection to the instance metadata service at 169.254.169.254 port 80 was blocked" });
-    expect(blockedError({ ...ATTEMPT, literal: "169.254.169.253", port: undefined, service: "dns" }).advice).toContain("IMDS_GUARD_FIREWALL_ALLOW=dns");
+    expect(error).toMatchObject({
+      code: "ERR_IMDS_CONNECTION_BLOCKED",
+      message: "A connection to the instance metadata service at 169.254.169.254 port 80 was blocked",
+    });
+    expect(blockedError({ ...ATTEMPT, literal: "169.254.169.253", port: undefined, service: "dns" }).advice).toContain(
+      "IMDS_GUARD_FIREWALL_ALLOW=dns",
+    );
   });
 });
 
@@ -31,17 +36,34 @@ function withArguments<Result>(argv: readonly string[], run: () => Result): Resu
 }
 
 describe("the wording of a refusal", () => {
-  const LITERALS: Readonly<Record<MetadataService, string>> = { imds: "169.254.169.254", dns: "169.254.169.253", ntp: "169.254.169.123", ecs: "169.254.170.2", eks: "fd00:ec2::23", openstack: "fe80::a9fe:a9fe%2", reserved: "fd00:ec2::1" };
+  const LITERALS: Readonly<Record<MetadataService, string>> = {
+    imds: "169.254.169.254",
+    dns: "169.254.169.253",
+    ntp: "169.254.169.123",
+    ecs: "169.254.170.2",
+    eks: "fd00:ec2::23",
+    openstack: "fe80::a9fe:a9fe%2",
+    reserved: "fd00:ec2::1",
+  };
   const STACK = "Error\n    at fetchIt (/app/a.js:1:2)\n    at /app/b.js:3:4\n    at node:internal/c:5:6";
 
   it("of every service, as error and as event", async () => {
     const texts: Record<string, object> = {};
     for (const [service, literal] of Object.entries(LITERALS) as [MetadataService, string][]) {
-      for (const [name, port, stack, blocked, unreported] of [["blocked", 80, STACK, true, 0], ["seen, after others", 80, STACK, false, 7], ["without port and stack", undefined, undefined, true, 1]] as const) {
+      for (const [name, port, stack, blocked, unreported] of [
+        ["blocked", 80, STACK, true, 0],
+        ["seen, after others", 80, STACK, false, 7],
+        ["without port and stack", undefined, undefined, true, 1],
+      ] as const) {
         const attempt: Attempt = { literal, port, service, way: service === "dns" ? "dns-server" : "tcp", stack };
         const error = blockedError(attempt);
-        const event = withArguments(["/usr/bin/node", "/app/a.js"], () => attemptDetails(attempt, error, blocked, unreported));
-        texts[`${service}, ${name}`] = { error: wordingOf(error), event: JSON.parse(JSON.stringify(event).replaceAll(`pid ${process.pid}`, "pid 4711")) };
+        const event = withArguments(["/usr/bin/node", "/app/a.js"], () =>
+          attemptDetails(attempt, error, blocked, unreported),
+        );
+        texts[`${service}, ${name}`] = {
+          error: wordingOf(error),
+          event: JSON.parse(JSON.stringify(event).replaceAll(`pid ${process.pid}`, "pid 4711")),
+        };
       }
     }
     await expect(golden(texts)).toMatchFileSnapshot("golden/refusals.json");
@@ -49,7 +71,8 @@ describe("the wording of a refusal", () => {
 });
 
 describe("the command line in an event", () => {
-  const commandLine = (...argv: string[]): string | undefined => withArguments(argv, () => attemptDetails(ATTEMPT, blockedError(ATTEMPT), true, 0).evidence?.[1]?.says);
+  const commandLine = (...argv: string[]): string | undefined =>
+    withArguments(argv, () => attemptDetails(ATTEMPT, blockedError(ATTEMPT), true, 0).evidence?.[1]?.says);
 
   it.each([
     [["node", "a.js"], "node a.js"],
@@ -86,16 +109,40 @@ describe("callers", () => {
   it("leaves out the frames of this package, and what is no frame", () => {
     const own = fileURLToPath(new URL("../../src/firewall/handles.ts", import.meta.url));
     const stack = [
-      "Error: at first (/app/no.js:1:1)", "    at hook (" + own + ":1:1)", "    at a (/app/firewall/handles.ts:1:1)", "at b (/app/b.js:1:1)", "\tat c (/app/c.js:1:1)", "    at new Promise (<anonymous>)",
-      "    at Array.map (<anonymous>)", "    at <anonymous>", "    at d (node:internal/x/y-z.js:10:2)", "    at node:net:1:1", "    at e (/app/node:net.js)", "    at g (node:fs)", "    at Object.<anonymous> (/app/h.js:1:1)", "    at async Promise.all (index 0)", "    at ",
+      "Error: at first (/app/no.js:1:1)",
+      "    at hook (" + own + ":1:1)",
+      "    at a (/app/firewall/handles.ts:1:1)",
+      "at b (/app/b.js:1:1)",
+      "\tat c (/app/c.js:1:1)",
+      "    at new Promise (<anonymous>)",
+      "    at Array.map (<anonymous>)",
+      "    at <anonymous>",
+      "    at d (node:internal/x/y-z.js:10:2)",
+      "    at node:net:1:1",
+      "    at e (/app/node:net.js)",
+      "    at g (node:fs)",
+      "    at Object.<anonymous> (/app/h.js:1:1)",
+      "    at async Promise.all (index 0)",
+      "    at ",
     ].join("\n");
-    expect(callers(stack)).toEqual(["a (/app/firewall/handles.ts:1:1)", "c (/app/c.js:1:1)", "e (/app/node:net.js)", "g (node:fs)", "Object.<anonymous> (/app/h.js:1:1)", "async Promise.all (index 0)"]);
+    expect(callers(stack)).toEqual([
+      "a (/app/firewall/handles.ts:1:1)",
+      "c (/app/c.js:1:1)",
+      "e (/app/node:net.js)",
+      "g (node:fs)",
+      "Object.<anonymous> (/app/h.js:1:1)",
+      "async Promise.all (index 0)",
+    ]);
   });
 
   it("names the frames of the program and leaves out Node's own", () => {
     const stack = [
-      "Error", "    at Object.get (/app/fetch.js:7:12)", "    at new Promise (<anonymous>)", "    at node:internal/process/task_queues:95:5",
-      "    at fetch (node:internal/bootstrap/web/exposed-window-or-worker:72:12)", "    at async file:///app/main.mjs:3:1",
+      "Error",
+      "    at Object.get (/app/fetch.js:7:12)",
+      "    at new Promise (<anonymous>)",
+      "    at node:internal/process/task_queues:95:5",
+      "    at fetch (node:internal/bootstrap/web/exposed-window-or-worker:72:12)",
+      "    at async file:///app/main.mjs:3:1",
     ].join("\n");
     expect(callers(stack)).toEqual(["Object.get (/app/fetch.js:7:12)", "async file:///app/main.mjs:3:1"]);
   });
@@ -123,7 +170,15 @@ describe("attemptDetails", () => {
   });
 
   it("masks what looks like a secret", () => {
-    const details = detailsWith(["node", "a.js", "--api-key", "s3cret1", "--password=s3cret2", "token=s3cret3", "https://user:s3cret4@example.com/"]);
+    const details = detailsWith([
+      "node",
+      "a.js",
+      "--api-key",
+      "s3cret1",
+      "--password=s3cret2",
+      "token=s3cret3",
+      "https://user:s3cret4@example.com/",
+    ]);
     expect(details).not.toContain("s3cret");
   });
 });

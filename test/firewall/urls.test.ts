@@ -15,21 +15,71 @@ function refusal(url: string): unknown {
 }
 
 describe("isMetadataAddress", () => {
-  const carried = Object.values(carriers(IMDS_QUAD)).flatMap((bytes) => [groups(bytes), compressed(groups(bytes)), `[${compressed(groups(bytes))}]`]);
+  const carried = Object.values(carriers(IMDS_QUAD)).flatMap((bytes) => [
+    groups(bytes),
+    compressed(groups(bytes)),
+    `[${compressed(groups(bytes))}]`,
+  ]);
   it.each([
-    "169.254.169.254", "169.254.169.253", "169.254.169.123", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "[fd00:ec2::254]", "fd00:ec2::254%eth0", "fd00:ec2::23",
-    "2852039166", "0xa9fea9fe", "0xA9.0xFE.0xA9.0xFE", "025177524776", "0251.0376.0251.0376", "169.16689662", "169.254.43518", "169.254.169.254.", " 169.254.169.254 ",
-    "\uff11\uff16\uff19.254.169.254", "169\u3002254\u3002169\u3002254", "169.254.169.254...", `169-254-169-254.${"a".repeat(496)}`, "169.254.169.254:80", ...carried,
+    "169.254.169.254",
+    "169.254.169.253",
+    "169.254.169.123",
+    "169.254.170.2",
+    "169.254.170.23",
+    "fd00:ec2::254",
+    "[fd00:ec2::254]",
+    "fd00:ec2::254%eth0",
+    "fd00:ec2::23",
+    "2852039166",
+    "0xa9fea9fe",
+    "0xA9.0xFE.0xA9.0xFE",
+    "025177524776",
+    "0251.0376.0251.0376",
+    "169.16689662",
+    "169.254.43518",
+    "169.254.169.254.",
+    " 169.254.169.254 ",
+    "\uff11\uff16\uff19.254.169.254",
+    "169\u3002254\u3002169\u3002254",
+    "169.254.169.254...",
+    `169-254-169-254.${"a".repeat(496)}`,
+    "169.254.169.254:80",
+    ...carried,
   ])("%s", (text) => {
     expect(isMetadataAddress(text)).toBe(true);
   });
 
-  it.each(["169.254.1.1", "127.0.0.1", "10.0.0.1", "8.8.8.8", "::1", "2001:db8::1", "fe80::1", "2852039167", "example.com", "", "instance", "...", "[", "]", "%", ":", `169-254-169-254.${"a".repeat(497)}`, "12:34", "10.0.0.1:80"])("not %j", (text) => {
+  it.each([
+    "169.254.1.1",
+    "127.0.0.1",
+    "10.0.0.1",
+    "8.8.8.8",
+    "::1",
+    "2001:db8::1",
+    "fe80::1",
+    "2852039167",
+    "example.com",
+    "",
+    "instance",
+    "...",
+    "[",
+    "]",
+    "%",
+    ":",
+    `169-254-169-254.${"a".repeat(497)}`,
+    "12:34",
+    "10.0.0.1:80",
+  ])("not %j", (text) => {
     expect(isMetadataAddress(text)).toBe(false);
   });
 
   it("takes nothing but text", () => {
-    expect(() => isMetadataAddress(2852039166 as unknown as string)).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE", message: expect.stringMatching(/\bip\b.*an address as a string/) }));
+    expect(() => isMetadataAddress(2852039166 as unknown as string)).toThrow(
+      expect.objectContaining({
+        code: "ERR_INVALID_ARG_VALUE",
+        message: expect.stringMatching(/\bip\b.*an address as a string/),
+      }),
+    );
   });
 });
 
@@ -108,10 +158,26 @@ describe("assertNotMetadataUrl", () => {
   });
 
   it.each([
-    "https://example.com/", "http://127.0.0.1:8080/x", "http://10.0.0.1/", "http://169.254.1.1/", "https://example.com/?t=12:34:56", "https://example.com/a%20b?c=%E2%82%AC&d=100%25",
-    "https://example.com/169.254.169.25/", "https://example.com/v1.169.254.169.254.2", "http://[2001:db8::1]/", "https://user:pw@example.com/p-3a-b", "data:text/plain,hello",
-    "https://example.com/?u=https%3A%2F%2Fexample.org%2Fcat.png", "https://instance-data.example.com/", "https://example.com/=3D=3D", "https://host-169-254-1-1.example/",
-    "https://xa9fea9fe.example/", "https://a9fea9aa.nip.io/", "https://a9feaa7b.nip.io/", "https://example.com/%2525252541", "https://example.com/?u=//example.org:80/",
+    "https://example.com/",
+    "http://127.0.0.1:8080/x",
+    "http://10.0.0.1/",
+    "http://169.254.1.1/",
+    "https://example.com/?t=12:34:56",
+    "https://example.com/a%20b?c=%E2%82%AC&d=100%25",
+    "https://example.com/169.254.169.25/",
+    "https://example.com/v1.169.254.169.254.2",
+    "http://[2001:db8::1]/",
+    "https://user:pw@example.com/p-3a-b",
+    "data:text/plain,hello",
+    "https://example.com/?u=https%3A%2F%2Fexample.org%2Fcat.png",
+    "https://instance-data.example.com/",
+    "https://example.com/=3D=3D",
+    "https://host-169-254-1-1.example/",
+    "https://xa9fea9fe.example/",
+    "https://a9fea9aa.nip.io/",
+    "https://a9feaa7b.nip.io/",
+    "https://example.com/%2525252541",
+    "https://example.com/?u=//example.org:80/",
   ])("lets %s pass", (url) => {
     expect(refusal(url)).toBeUndefined();
     expect(assertNotMetadataUrl(url).href).toBe(new URL(url).href);
@@ -123,7 +189,12 @@ describe("assertNotMetadataUrl", () => {
       expect(message).toBe(`The URL was refused: ${evidence[0]?.says}`);
       return [url, `${evidence[0]?.source}: ${evidence[0]?.says}`] as const;
     });
-    await expect(golden({ "as an error": wordingOf(refusal("http://169.254.169.254/latest")), "in short": Object.fromEntries(texts) })).toMatchFileSnapshot("golden/url-refusals.json");
+    await expect(
+      golden({
+        "as an error": wordingOf(refusal("http://169.254.169.254/latest")),
+        "in short": Object.fromEntries(texts),
+      }),
+    ).toMatchFileSnapshot("golden/url-refusals.json");
   });
 
   it("takes a URL that was parsed", () => {
@@ -134,26 +205,45 @@ describe("assertNotMetadataUrl", () => {
   it("refuses what is longer than anybody needs", () => {
     const start = "http://example.com/";
     expect(refusal(start + "a".repeat(MAX_URL - start.length))).toBeUndefined();
-    expect(refusal(start + "a".repeat(MAX_URL - start.length + 1))).toMatchObject({ message: "The URL was refused: it is longer than 16384 characters" });
-    expect(refusal(`http://example.com/${"a".repeat(MAX_URL)}`)).toMatchObject({ code: "ERR_IMDS_URL_REFUSED", evidence: [{ source: "length" }] });
+    expect(refusal(start + "a".repeat(MAX_URL - start.length + 1))).toMatchObject({
+      message: "The URL was refused: it is longer than 16384 characters",
+    });
+    expect(refusal(`http://example.com/${"a".repeat(MAX_URL)}`)).toMatchObject({
+      code: "ERR_IMDS_URL_REFUSED",
+      evidence: [{ source: "length" }],
+    });
   });
 
   it("sees the address however often it is encoded, up to its limit, and refuses beyond", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 9 }), fc.constantFrom("169.254.169.254", "0xa9fea9fe", "2852039166", "[::ffff:a9fe:a9fe]"), (times, host) => {
-        let inner = `http://${host}/latest`;
-        for (let count = 0; count < times; count++) inner = [...inner].map((char) => (char === "%" || Math.abs(char.charCodeAt(0) % 3) === count % 3 ? `%${char.charCodeAt(0).toString(16)}` : char)).join("");
-        expect(refusal(`https://example.com/?u=${inner}`)).toMatchObject({ code: "ERR_IMDS_URL_REFUSED" });
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: 9 }),
+        fc.constantFrom("169.254.169.254", "0xa9fea9fe", "2852039166", "[::ffff:a9fe:a9fe]"),
+        (times, host) => {
+          let inner = `http://${host}/latest`;
+          for (let count = 0; count < times; count++)
+            inner = [...inner]
+              .map((char) =>
+                char === "%" || Math.abs(char.charCodeAt(0) % 3) === count % 3
+                  ? `%${char.charCodeAt(0).toString(16)}`
+                  : char,
+              )
+              .join("");
+          expect(refusal(`https://example.com/?u=${inner}`)).toMatchObject({ code: "ERR_IMDS_URL_REFUSED" });
+        },
+      ),
     );
   });
 
   it("never throws anything but its refusal, and ends, on any text", () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.webUrl({ withQueryParameters: true, withFragments: true })), (text) => {
-        const error = refusal(text);
-        if (error !== undefined) expect(error).toMatchObject({ code: "ERR_IMDS_URL_REFUSED" });
-      }),
+      fc.property(
+        fc.oneof(fc.string({ unit: "binary" }), fc.webUrl({ withQueryParameters: true, withFragments: true })),
+        (text) => {
+          const error = refusal(text);
+          if (error !== undefined) expect(error).toMatchObject({ code: "ERR_IMDS_URL_REFUSED" });
+        },
+      ),
       { numRuns: 2_000 },
     );
   });
@@ -165,7 +255,10 @@ describe("assertNotMetadataUrl", () => {
         asked.push(name);
         return Promise.resolve(["192.0.2.1", "2001:db8::1"]);
       };
-      await expect(assertNotMetadataUrl("https://Example.com./x", { resolve })).resolves.toEqual(["192.0.2.1", "2001:db8::1"]);
+      await expect(assertNotMetadataUrl("https://Example.com./x", { resolve })).resolves.toEqual([
+        "192.0.2.1",
+        "2001:db8::1",
+      ]);
       await expect(assertNotMetadataUrl("http://192.0.2.7/", { resolve })).resolves.toEqual(["192.0.2.7"]);
       await expect(assertNotMetadataUrl("http://[2001:db8::7]/", { resolve })).resolves.toEqual(["2001:db8::7"]);
       await expect(assertNotMetadataUrl("http://192.10.20.77/", { resolve })).resolves.toEqual(["192.10.20.77"]);
@@ -184,7 +277,10 @@ describe("assertNotMetadataUrl", () => {
       [[undefined as unknown as string], "its host name leads to an answer that is no address"],
       [Array<string>(257).fill("192.0.2.1"), "its host name has more than 256 addresses"],
     ])("refuses answers: %#", async (answers, says) => {
-      await expect(assertNotMetadataUrl("https://rebind.example/", { resolve: () => answers })).rejects.toMatchObject({ code: "ERR_IMDS_URL_REFUSED", evidence: [{ source: "DNS", value: '"https://rebind.example/"', says }] });
+      await expect(assertNotMetadataUrl("https://rebind.example/", { resolve: () => answers })).rejects.toMatchObject({
+        code: "ERR_IMDS_URL_REFUSED",
+        evidence: [{ source: "DNS", value: '"https://rebind.example/"', says }],
+      });
     });
 
     it("takes as many answers as anybody needs", async () => {
@@ -193,9 +289,13 @@ describe("assertNotMetadataUrl", () => {
     });
 
     it("refuses before it asks, and passes on what the resolver throws", async () => {
-      await expect(assertNotMetadataUrl("http://0xa9fea9fe/", { resolve: () => ["192.0.2.1"] })).rejects.toMatchObject({ code: "ERR_IMDS_URL_REFUSED" });
+      await expect(assertNotMetadataUrl("http://0xa9fea9fe/", { resolve: () => ["192.0.2.1"] })).rejects.toMatchObject({
+        code: "ERR_IMDS_URL_REFUSED",
+      });
       const failing = () => Promise.reject(Object.assign(new Error("no such name"), { code: "ENOTFOUND" }));
-      await expect(assertNotMetadataUrl("http://nowhere.example/", { resolve: failing })).rejects.toMatchObject({ code: "ENOTFOUND" });
+      await expect(assertNotMetadataUrl("http://nowhere.example/", { resolve: failing })).rejects.toMatchObject({
+        code: "ENOTFOUND",
+      });
     });
   });
 });

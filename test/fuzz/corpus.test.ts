@@ -1,4 +1,7 @@
-/** Every input that a search kept, and every finding, holds to all promises; and the search finds what it is there to find. */
+/**
+ * Every input that a search kept, and every finding, holds to all promises; and the search finds what it is there to
+ * find.
+ */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -45,15 +48,29 @@ describe("the search", () => {
   const planted = (name: string) => PLANTED.find((target) => target.name === name)!;
 
   test("finds a bug behind four bytes, and makes its input small", async () => {
-    const { findings } = await play(prepared, planted("planted"), { mode: "explore", runs: 100_000, seed: 3, untilFound: true });
+    const { findings } = await play(prepared, planted("planted"), {
+      mode: "explore",
+      runs: 100_000,
+      seed: 3,
+      untilFound: true,
+    });
     expect(findings.map(({ kind, input }) => [kind, input.toString("hex")])).toEqual([["error", "7f45d399"]]);
     expect(findings[0]!.signature).toContain("RangeError");
   });
 
   test("does the same for the same seed, and something else for another", async () => {
     const runOf = async (seed: number) => {
-      const { kept, executions, done } = await play(prepared, planted("planted"), { mode: "explore", runs: 2_000, seed });
-      return { executions, kept: kept.map((input) => input.toString("hex")), reached: done.reached, outcomes: done.outcomes };
+      const { kept, executions, done } = await play(prepared, planted("planted"), {
+        mode: "explore",
+        runs: 2_000,
+        seed,
+      });
+      return {
+        executions,
+        kept: kept.map((input) => input.toString("hex")),
+        reached: done.reached,
+        outcomes: done.outcomes,
+      };
     };
     const first = await runOf(7);
     expect(first.executions).toBeGreaterThanOrEqual(2_000);
@@ -62,8 +79,15 @@ describe("the search", () => {
   });
 
   test("ends an input that never does, and says which", async () => {
-    const { findings, kept } = await play(prepared, planted("endless"), { mode: "explore", runs: 400_000, seed: 1, deadlineMs: 300 });
-    expect(findings.map(({ kind, input }) => [kind, input.toString("hex").slice(0, 8)])).toEqual([["hang", "504b0304"]]);
+    const { findings, kept } = await play(prepared, planted("endless"), {
+      mode: "explore",
+      runs: 400_000,
+      seed: 1,
+      deadlineMs: 300,
+    });
+    expect(findings.map(({ kind, input }) => [kind, input.toString("hex").slice(0, 8)])).toEqual([
+      ["hang", "504b0304"],
+    ]);
     expect(kept.length).toBeGreaterThan(0);
   });
 
@@ -95,13 +119,25 @@ describe("blocks", () => {
 
   test("words are what a source compares with", () => {
     const words = wordsOf('import x from "y"; if (a === "HTTP/1.") b(/^content-(?:length)$/i, 0x1f8b);');
-    expect(words.map((word) => word.toString("latin1")).toSorted()).toEqual(["HTTP/1.", "content-", "length", "\x1f\x8b", "\x8b\x1f"].toSorted());
+    expect(words.map((word) => word.toString("latin1")).toSorted()).toEqual(
+      ["HTTP/1.", "content-", "length", "\x1f\x8b", "\x8b\x1f"].toSorted(),
+    );
   });
 });
 
 describe("settings", () => {
   test("have defaults", () => {
-    expect(readSettings([], NAMES)).toEqual({ targets: [], seconds: 20, runs: undefined, seed: 1, minimise: false, list: false, keep: true, replay: undefined, json: undefined });
+    expect(readSettings([], NAMES)).toEqual({
+      targets: [],
+      seconds: 20,
+      runs: undefined,
+      seed: 1,
+      minimise: false,
+      list: false,
+      keep: true,
+      replay: undefined,
+      json: undefined,
+    });
   });
 
   test.each([
@@ -121,8 +157,15 @@ describe("settings", () => {
   });
 
   test("that are wrong end the program with code 2", () => {
-    const { status, stderr } = spawnSync(process.execPath, [fileURLToPath(new URL("../../fuzz/run.mjs", import.meta.url)), "--replay", "nothing"], { encoding: "utf8" });
-    expect([status, stderr]).toEqual([2, expect.stringContaining('--replay is "nothing", whose name tells no target; add --target: ')]);
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [fileURLToPath(new URL("../../fuzz/run.mjs", import.meta.url)), "--replay", "nothing"],
+      { encoding: "utf8" },
+    );
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringContaining('--replay is "nothing", whose name tells no target; add --target: '),
+    ]);
   });
 
   test("tell the target of a file", () => {
@@ -142,7 +185,9 @@ describe("oracles", () => {
   test("see part of a secret in an error or its cause", () => {
     const input = `key = ${SECRETS.key}`;
     expect(() => holdsItsTongue(new Error("fine"), input)).not.toThrow();
-    expect(() => holdsItsTongue(new Error("x", { cause: new Error(SECRETS.key.slice(3, 20)) }), input)).toThrow("repeats no secret");
+    expect(() => holdsItsTongue(new Error("x", { cause: new Error(SECRETS.key.slice(3, 20)) }), input)).toThrow(
+      "repeats no secret",
+    );
     expect(() => hold(false, "it holds", { a: 1 })).toThrow("it holds: { a: 1 }");
   });
 });

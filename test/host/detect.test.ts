@@ -43,8 +43,14 @@ describe("detectHost on a machine made of a map", () => {
   });
 
   test("Linux: the device tree and the kernel's banner are read only where there is no DMI", async () => {
-    const files = { "proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.4", "proc/version": "Linux version 6.6.51" };
-    expect(await detectHost(fakeHost({ platform: "linux", files }))).toMatchObject({ verdict: "not-ec2", rule: "foreign-device-tree" });
+    const files = {
+      "proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.4",
+      "proc/version": "Linux version 6.6.51",
+    };
+    expect(await detectHost(fakeHost({ platform: "linux", files }))).toMatchObject({
+      verdict: "not-ec2",
+      rule: "foreign-device-tree",
+    });
     const report = await detectHost(fakeHost({ platform: "linux", files: { ...NITRO, ...files } }));
     expect(report.evidence.map(({ source }) => source).filter((source) => source.startsWith("/proc"))).toEqual([]);
   });
@@ -52,22 +58,42 @@ describe("detectHost on a machine made of a map", () => {
   test("Linux: signs of a container and of a hypervisor are read for the explanation, or where they decide", async () => {
     const host = fakeHost({ platform: "linux", files: { [`${DMI}/sys_vendor`]: "LENOVO" } });
     const read: string[] = [];
-    const report = await detectHost({ ...host, readFile: (path, limit) => (read.push(path), host.readFile(path, limit)) });
+    const report = await detectHost({
+      ...host,
+      readFile: (path, limit) => (read.push(path), host.readFile(path, limit)),
+    });
     expect(read.filter((path) => !path.startsWith(`/${DMI}/`))).toEqual([]);
-    expect(report.evidence.map(({ source }) => source)).toEqual(expect.arrayContaining(["/sys/hypervisor/type", `/${DMI}/sys_vendor`]));
+    expect(report.evidence.map(({ source }) => source)).toEqual(
+      expect.arrayContaining(["/sys/hypervisor/type", `/${DMI}/sys_vendor`]),
+    );
     expect(report.container).toBeUndefined();
     expect(read).toEqual(expect.arrayContaining(["/sys/hypervisor/type", "/proc/self/cgroup"]));
   });
 
   test("a paravirtual guest is known to a user, too", async () => {
-    const files = { "sys/hypervisor/type": "xen", "sys/hypervisor/uuid": UUID, "sys/hypervisor/version/extra": ".amazon" };
-    expect(await detectHost(fakeHost({ platform: "linux", files, reader: "user" }))).toMatchObject({ verdict: "ec2", virtualization: "xen-pv" });
+    const files = {
+      "sys/hypervisor/type": "xen",
+      "sys/hypervisor/uuid": UUID,
+      "sys/hypervisor/version/extra": ".amazon",
+    };
+    expect(await detectHost(fakeHost({ platform: "linux", files, reader: "user" }))).toMatchObject({
+      verdict: "ec2",
+      virtualization: "xen-pv",
+    });
   });
 
   const REGISTRY = "winreg/HKLM/HARDWARE/DESCRIPTION/System/BIOS";
   test.each([
-    ["win32", { [`${REGISTRY}/SystemManufacturer`]: "Amazon EC2", [`${REGISTRY}/BIOSVendor`]: "Amazon EC2" }, "nitro-dmi"],
-    ["win32", { [`${REGISTRY}/SystemManufacturer`]: "Amazon EC2", [`${REGISTRY}/BIOSVendor`]: "SeaBIOS" }, "veto-vendor"],
+    [
+      "win32",
+      { [`${REGISTRY}/SystemManufacturer`]: "Amazon EC2", [`${REGISTRY}/BIOSVendor`]: "Amazon EC2" },
+      "nitro-dmi",
+    ],
+    [
+      "win32",
+      { [`${REGISTRY}/SystemManufacturer`]: "Amazon EC2", [`${REGISTRY}/BIOSVendor`]: "SeaBIOS" },
+      "veto-vendor",
+    ],
     ["win32", { [`${REGISTRY}/SystemManufacturer`]: "Xen", [`${REGISTRY}/BIOSVersion`]: "4.11.amazon" }, "xen-hvm-dmi"],
     ["win32", { [`${REGISTRY}/SystemManufacturer`]: "Microsoft Corporation" }, "foreign-dmi"],
     ["freebsd", { "kenv/smbios.system.maker": "Xen", "kenv/smbios.bios.version": "4.2.amazon" }, "xen-hvm-dmi"],
@@ -80,16 +106,28 @@ describe("detectHost on a machine made of a map", () => {
     expect(log).toHaveLength(1);
   });
 
-  test.each(["win32", "freebsd", "openbsd"] as const)("%s: a command that fails is unknown, not no", async (platform) => {
-    const system: System = { ...fakeHost({ platform, files: {} }), run: () => Promise.resolve({ kind: "failed", reason: "ENOENT" }) };
-    expect(await detectHost(system)).toMatchObject({ verdict: "unknown", rule: "nothing-readable" });
-  });
+  test.each(["win32", "freebsd", "openbsd"] as const)(
+    "%s: a command that fails is unknown, not no",
+    async (platform) => {
+      const system: System = {
+        ...fakeHost({ platform, files: {} }),
+        run: () => Promise.resolve({ kind: "failed", reason: "ENOENT" }),
+      };
+      expect(await detectHost(system)).toMatchObject({ verdict: "unknown", rule: "nothing-readable" });
+    },
+  );
 
-  test.each(["darwin", "sunos", "aix", "android", "netbsd"] as const)("%s: unknown, with no child process", async (platform) => {
-    const log: RunLog = [];
-    expect(await detectHost(fakeHost({ platform, files: NITRO }, log))).toMatchObject({ verdict: "unknown", rule: `platform-${platform}` });
-    expect(log).toEqual([]);
-  });
+  test.each(["darwin", "sunos", "aix", "android", "netbsd"] as const)(
+    "%s: unknown, with no child process",
+    async (platform) => {
+      const log: RunLog = [];
+      expect(await detectHost(fakeHost({ platform, files: NITRO }, log))).toMatchObject({
+        verdict: "unknown",
+        rule: `platform-${platform}`,
+      });
+      expect(log).toEqual([]);
+    },
+  );
 
   test("never rejects, whatever files and commands hold", async () => {
     const platform = fc.constantFrom<NodeJS.Platform>("linux", "win32", "freebsd", "openbsd", "darwin");
@@ -109,7 +147,12 @@ describe("detectHost on a machine made of a map", () => {
 
 /** The real reader, pointed at a folder instead of the root. */
 function rooted(root: string): System {
-  return { ...realSystem, platform: "linux", env: {}, readFile: (path, limit) => realSystem.readFile(join(root, path), limit) };
+  return {
+    ...realSystem,
+    platform: "linux",
+    env: {},
+    readFile: (path, limit) => realSystem.readFile(join(root, path), limit),
+  };
 }
 
 /** Runs `work` without root's power to read everything. Already the case for anybody but root. */

@@ -1,6 +1,13 @@
 /** Exact tests of the strings by which EC2 marks its hosts. */
 import { describe, expect, test } from "vitest";
-import { beginsEc2, isAmazonXenExtra, isAmazonXenVersion, isInstanceId, isZeroUuid, namesVendor } from "../../src/host/ec2-marks.js";
+import {
+  beginsEc2,
+  isAmazonXenExtra,
+  isAmazonXenVersion,
+  isInstanceId,
+  isZeroUuid,
+  namesVendor,
+} from "../../src/host/ec2-marks.js";
 import { fc } from "../support/properties.js";
 
 describe("beginsEc2", () => {

@@ -30,7 +30,9 @@ describe("parseKenv", () => {
   });
 
   test("survives arbitrary bytes", () => {
-    const noise = fc.array(fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom('smbios.system.maker="', '"\n', "smbios.")));
+    const noise = fc.array(
+      fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom('smbios.system.maker="', '"\n', "smbios.")),
+    );
     fc.assert(fc.property(noise, (parts) => void parseKenv(parts.join(""))));
   });
 });
@@ -41,14 +43,22 @@ describe("readFreebsdKenv", () => {
     const files = { "kenv/smbios.system.maker": "Amazon EC2", "kenv/smbios.planar.tag": "i-0942732c100023582" };
     const facts = await readFreebsdKenv(fakeHost({ platform: "freebsd", files }, log));
     expect(log).toEqual(["/bin/kenv"]);
-    expect(facts.sysVendor).toMatchObject({ kind: "kenv", source: "smbios.system.maker", status: "present", value: "Amazon EC2" });
+    expect(facts.sysVendor).toMatchObject({
+      kind: "kenv",
+      source: "smbios.system.maker",
+      status: "present",
+      value: "Amazon EC2",
+    });
     expect(facts.boardAssetTag).toMatchObject({ status: "present", value: "i-0942732c100023582" });
     expect(facts.biosVendor).toMatchObject({ status: "absent" });
   });
 
   test("calls everything unreadable when the command fails", async () => {
     const system = fakeHost({ platform: "freebsd", files: {} });
-    const facts = await readFreebsdKenv({ ...system, run: () => Promise.resolve({ kind: "failed", reason: "ENOENT" }) });
+    const facts = await readFreebsdKenv({
+      ...system,
+      run: () => Promise.resolve({ kind: "failed", reason: "ENOENT" }),
+    });
     for (const fact of Object.values(facts)) expect(fact).toMatchObject({ status: "unreadable", why: "kenv: ENOENT" });
   });
 });

@@ -38,7 +38,9 @@ describe("parseSysctl", () => {
 describe("readOpenbsdSysctl", () => {
   test("runs one child process; a UUID that is not listed may be forbidden, a vendor is absent", async () => {
     const log: RunLog = [];
-    const facts = await readOpenbsdSysctl(fakeHost({ platform: "openbsd", files: { "sysctl/hw.product": "t4g.nano" } }, log));
+    const facts = await readOpenbsdSysctl(
+      fakeHost({ platform: "openbsd", files: { "sysctl/hw.product": "t4g.nano" } }, log),
+    );
     expect(log).toEqual(["/sbin/sysctl hw"]);
     expect(facts.productName).toMatchObject({ status: "present", value: "t4g.nano" });
     expect(facts.sysVendor).toMatchObject({ status: "absent" });
@@ -47,7 +49,11 @@ describe("readOpenbsdSysctl", () => {
 
   test("calls everything unreadable when the command fails", async () => {
     const system = fakeHost({ platform: "openbsd", files: {} });
-    const facts = await readOpenbsdSysctl({ ...system, run: () => Promise.resolve({ kind: "failed", reason: "ETIMEDOUT" }) });
-    for (const fact of Object.values(facts)) expect(fact).toMatchObject({ status: "unreadable", why: "sysctl: ETIMEDOUT" });
+    const facts = await readOpenbsdSysctl({
+      ...system,
+      run: () => Promise.resolve({ kind: "failed", reason: "ETIMEDOUT" }),
+    });
+    for (const fact of Object.values(facts))
+      expect(fact).toMatchObject({ status: "unreadable", why: "sysctl: ETIMEDOUT" });
   });
 });

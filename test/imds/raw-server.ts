@@ -37,7 +37,10 @@ afterEach(async () => {
 });
 
 /** Starts a responder; `onRequest` is called with the head of each request and its number, from 0. */
-export async function startServer(onRequest: (socket: Socket, head: string, nth: number) => void, options: RawServerOptions = {}): Promise<RawServer> {
+export async function startServer(
+  onRequest: (socket: Socket, head: string, nth: number) => void,
+  options: RawServerOptions = {},
+): Promise<RawServer> {
   const sockets = new Set<Socket>();
   const requests: string[] = [];
   let connections = 0;
@@ -55,15 +58,28 @@ export async function startServer(onRequest: (socket: Socket, head: string, nth:
       head = "";
     });
   });
-  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(options.port ?? 0, options.host ?? "127.0.0.1", resolve));
+  await new Promise<void>((resolve, reject) =>
+    server.once("error", reject).listen(options.port ?? 0, options.host ?? "127.0.0.1", resolve),
+  );
   running.push({ server, sockets });
-  return { port: (server.address() as AddressInfo).port, requests, connections: () => connections, stop: () => server.close() };
+  return {
+    port: (server.address() as AddressInfo).port,
+    requests,
+    connections: () => connections,
+    stop: () => server.close(),
+  };
 }
 
 /** A whole answer with its length. */
-export function answer(status: number, body: string | Buffer = "", headers: Readonly<Record<string, string>> = {}): Buffer {
+export function answer(
+  status: number,
+  body: string | Buffer = "",
+  headers: Readonly<Record<string, string>> = {},
+): Buffer {
   const bytes = Buffer.from(body);
-  const lines = Object.entries({ "Content-Length": String(bytes.length), ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+  const lines = Object.entries({ "Content-Length": String(bytes.length), ...headers }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  );
   return Buffer.concat([Buffer.from(`HTTP/1.1 ${status} X\r\n${lines.join("")}\r\n`, "latin1"), bytes]);
 }
 
@@ -101,7 +117,13 @@ export function drip(socket: Socket, text: string): void {
 export function readHead(head: string): { method: string; path: string; headers: ReadonlyMap<string, string> } {
   const [start = "", ...lines] = head.split("\r\n").filter((line) => line !== "");
   const [method = "", path = ""] = start.split(" ");
-  return { method, path, headers: new Map(lines.map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 2)])) };
+  return {
+    method,
+    path,
+    headers: new Map(
+      lines.map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 2)]),
+    ),
+  };
 }
 
 /** A deadline that is not met by waiting, and one for answers that never come. */

@@ -1,7 +1,14 @@
 import { inspect } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import { ImdsGuardError } from "../../src/errors.js";
-import { MAX_LIFETIME_MS, parseCredentials, parseObject, parseRoleName, parseToken, parseTokenTtl } from "../../src/imds/responses.js";
+import {
+  MAX_LIFETIME_MS,
+  parseCredentials,
+  parseObject,
+  parseRoleName,
+  parseToken,
+  parseTokenTtl,
+} from "../../src/imds/responses.js";
 import { golden, wordingOf } from "../support/wording.js";
 import { fc } from "../support/properties.js";
 
@@ -31,7 +38,8 @@ function thrownBy(parse: () => unknown): ImdsGuardError {
 
 const codeOf = (parse: () => unknown): string => thrownBy(parse).code;
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value, undefined, 2));
-const credentials = (changes: Readonly<Record<string, unknown>> = {}) => parseCredentials(json({ ...GENUINE, ...changes }), NOW);
+const credentials = (changes: Readonly<Record<string, unknown>> = {}) =>
+  parseCredentials(json({ ...GENUINE, ...changes }), NOW);
 
 describe("parseToken", () => {
   test.each([
@@ -41,21 +49,27 @@ describe("parseToken", () => {
     "A".repeat(256),
   ])("takes %s", (text) => expect(parseToken(Buffer.from(text))).toBe(text));
 
-  test.each(["", "A".repeat(257), "a b", "token\n", "token\r\nX: y", "tok\0en", "t\u00f6ken", "<html>", "a:b", "{}"])("refuses %j", (text) => {
-    expect(codeOf(() => parseToken(Buffer.from(text)))).toBe("ERR_IMDS_MALFORMED");
-  });
+  test.each(["", "A".repeat(257), "a b", "token\n", "token\r\nX: y", "tok\0en", "t\u00f6ken", "<html>", "a:b", "{}"])(
+    "refuses %j",
+    (text) => {
+      expect(codeOf(() => parseToken(Buffer.from(text)))).toBe("ERR_IMDS_MALFORMED");
+    },
+  );
 
   test("whatever comes, a token fits into one header line, and none is shown", () => {
     fc.assert(
-      fc.property(fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.string({ maxLength: 300 }).map(Buffer.from)), (bytes) => {
-        const body = Buffer.from(bytes);
-        try {
-          expect(parseToken(body)).toMatch(/^[\x21-\x7e]{1,256}$/);
-        } catch (error) {
-          expect(error).toBeInstanceOf(ImdsGuardError);
-          if (body.length > 12) expect(inspect(error)).not.toContain(body.toString("latin1"));
-        }
-      }),
+      fc.property(
+        fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.string({ maxLength: 300 }).map(Buffer.from)),
+        (bytes) => {
+          const body = Buffer.from(bytes);
+          try {
+            expect(parseToken(body)).toMatch(/^[\x21-\x7e]{1,256}$/);
+          } catch (error) {
+            expect(error).toBeInstanceOf(ImdsGuardError);
+            if (body.length > 12) expect(inspect(error)).not.toContain(body.toString("latin1"));
+          }
+        },
+      ),
     );
   });
 });
@@ -70,7 +84,22 @@ describe("parseTokenTtl", () => {
     ["00060", 21_600, 60],
   ])("%s of %d is %d", (header, asked, seconds) => expect(parseTokenTtl(header, asked)).toBe(seconds));
 
-  test.each<string | string[]>(["", "0", "-1", "21601", "1e3", " 60", "60 ", "60.5", "0x3c", "999999", "60, 60", ["60", "60"], "NaN", "Infinity"])("refuses %j", (header) => {
+  test.each<string | string[]>([
+    "",
+    "0",
+    "-1",
+    "21601",
+    "1e3",
+    " 60",
+    "60 ",
+    "60.5",
+    "0x3c",
+    "999999",
+    "60, 60",
+    ["60", "60"],
+    "NaN",
+    "Infinity",
+  ])("refuses %j", (header) => {
     expect(codeOf(() => parseTokenTtl(header, 21_600))).toBe("ERR_IMDS_MALFORMED");
   });
 
@@ -78,34 +107,75 @@ describe("parseTokenTtl", () => {
     const shown = (header: string): unknown => thrownBy(() => parseTokenTtl(header, 21_600)).evidence[0]?.value;
     expect(shown("999999")).toBe('"999999"');
     expect(shown("-1")).toBe('"-1"');
-    for (const other of ["AQAAALHzBzY3xGqVYhPm", "AQAAALHzBzY3xGqVYhP7", "7AQAAALHzBzY3xGqVYhPm", "n2cRt5yHg7f=", "60 ", ""]) expect(shown(other)).toBeUndefined();
+    for (const other of [
+      "AQAAALHzBzY3xGqVYhPm",
+      "AQAAALHzBzY3xGqVYhP7",
+      "7AQAAALHzBzY3xGqVYhPm",
+      "n2cRt5yHg7f=",
+      "60 ",
+      "",
+    ])
+      expect(shown(other)).toBeUndefined();
   });
 
   test("is between one second and what was asked for, or an error", () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.integer().map(String)), fc.integer({ min: 1, max: 21_600 }), (header, asked) => {
-        try {
-          const seconds = parseTokenTtl(header, asked);
-          expect(seconds >= 1 && seconds <= asked).toBe(true);
-        } catch (error) {
-          expect(error).toBeInstanceOf(ImdsGuardError);
-        }
-      }),
+      fc.property(
+        fc.oneof(fc.string(), fc.integer().map(String)),
+        fc.integer({ min: 1, max: 21_600 }),
+        (header, asked) => {
+          try {
+            const seconds = parseTokenTtl(header, asked);
+            expect(seconds >= 1 && seconds <= asked).toBe(true);
+          } catch (error) {
+            expect(error).toBeInstanceOf(ImdsGuardError);
+          }
+        },
+      ),
     );
   });
 });
 
 describe("parseRoleName", () => {
-  test.each([["my-role"], ["a"], ["A_b+c=d,e.f@g-h"], ["..."], ["x".repeat(64)]])("takes %s", (name) => expect(parseRoleName(Buffer.from(name))).toBe(name));
-  test.each([["my-role\n"], ["my-role\r\n"]])("takes %j without its line end", (text) => expect(parseRoleName(Buffer.from(text))).toBe("my-role"));
+  test.each([["my-role"], ["a"], ["A_b+c=d,e.f@g-h"], ["..."], ["x".repeat(64)]])("takes %s", (name) =>
+    expect(parseRoleName(Buffer.from(name))).toBe(name),
+  );
+  test.each([["my-role\n"], ["my-role\r\n"]])("takes %j without its line end", (text) =>
+    expect(parseRoleName(Buffer.from(text))).toBe("my-role"),
+  );
 
   test.each([
-    "", "\n", ".", "..", "../../api/token", "a/b", "a/", "/", "a?b", "a#b", "a%2fb", "a b", " a", "one\ntwo", "a\n\n", "a\0", "r\u00f6le", "x".repeat(65),
-    "<html>", '{"Code":"Success"}', "a\\b", "a;b", "a:b",
+    "",
+    "\n",
+    ".",
+    "..",
+    "../../api/token",
+    "a/b",
+    "a/",
+    "/",
+    "a?b",
+    "a#b",
+    "a%2fb",
+    "a b",
+    " a",
+    "one\ntwo",
+    "a\n\n",
+    "a\0",
+    "r\u00f6le",
+    "x".repeat(65),
+    "<html>",
+    '{"Code":"Success"}',
+    "a\\b",
+    "a;b",
+    "a:b",
   ])("refuses %j", (text) => expect(codeOf(() => parseRoleName(Buffer.from(text)))).toBe("ERR_IMDS_MALFORMED"));
 
   test("never names anything but one step of a path", () => {
-    const wild = fc.oneof(fc.uint8Array({ maxLength: 80 }), fc.string({ maxLength: 80 }).map(Buffer.from), fc.stringMatching(/^[\w./?#%=+,@\r\n -]{0,70}$/).map(Buffer.from));
+    const wild = fc.oneof(
+      fc.uint8Array({ maxLength: 80 }),
+      fc.string({ maxLength: 80 }).map(Buffer.from),
+      fc.stringMatching(/^[\w./?#%=+,@\r\n -]{0,70}$/).map(Buffer.from),
+    );
     fc.assert(
       fc.property(wild, (bytes) => {
         let name: string;
@@ -139,7 +209,9 @@ describe("parseCredentials", () => {
   });
 
   test("takes an account id where there is one, and ignores what it does not know", () => {
-    expect(credentials({ AccountId: "111122223333", UnexpectedElement: { Name: "ignore-me" } })).toMatchObject({ accountId: "111122223333" });
+    expect(credentials({ AccountId: "111122223333", UnexpectedElement: { Name: "ignore-me" } })).toMatchObject({
+      accountId: "111122223333",
+    });
   });
 
   test.each<[string, Record<string, unknown>]>([
@@ -194,18 +266,30 @@ describe("parseCredentials", () => {
     expect([error.code, error.tryNextLink]).toEqual(["ERR_IMDS_MALFORMED", false]);
   });
 
-  test.each(["AssumeRoleUnauthorizedAccess", "InstanceProfileNotFound", "Failed", "success"])("says that IMDS has none: %s", (Code) => {
-    const error = thrownBy(() => parseCredentials(json({ Code, Message: "EC2 cannot assume the role", LastUpdated: GENUINE.LastUpdated }), NOW));
-    expect([error.code, error.tryNextLink, error.evidence[0]?.value]).toEqual(["ERR_IMDS_CREDENTIALS_UNAVAILABLE", true, Code]);
-  });
+  test.each(["AssumeRoleUnauthorizedAccess", "InstanceProfileNotFound", "Failed", "success"])(
+    "says that IMDS has none: %s",
+    (Code) => {
+      const error = thrownBy(() =>
+        parseCredentials(json({ Code, Message: "EC2 cannot assume the role", LastUpdated: GENUINE.LastUpdated }), NOW),
+      );
+      expect([error.code, error.tryNextLink, error.evidence[0]?.value]).toEqual([
+        "ERR_IMDS_CREDENTIALS_UNAVAILABLE",
+        true,
+        Code,
+      ]);
+    },
+  );
 
   test("a Code of failure wins over credentials beside it", () => {
     expect(codeOf(() => credentials({ Code: "Failed" }))).toBe("ERR_IMDS_CREDENTIALS_UNAVAILABLE");
   });
 
-  test.each(["2026-03-01T12:00:00Z", "2026-03-01T11:59:59Z", "2001-01-01T00:00:00Z"])("calls what ended at %s expired", (Expiration) => {
-    expect(codeOf(() => credentials({ Expiration }))).toBe("ERR_IMDS_CREDENTIALS_EXPIRED");
-  });
+  test.each(["2026-03-01T12:00:00Z", "2026-03-01T11:59:59Z", "2001-01-01T00:00:00Z"])(
+    "calls what ended at %s expired",
+    (Expiration) => {
+      expect(codeOf(() => credentials({ Expiration }))).toBe("ERR_IMDS_CREDENTIALS_EXPIRED");
+    },
+  );
 
   test.each<[string, string | Buffer]>([
     ["nothing", ""],
@@ -218,13 +302,18 @@ describe("parseCredentials", () => {
     ["two objects", "{}{}"],
     ["a byte order mark", "\ufeff{}"],
     ["credentials behind a byte order mark", `\ufeff${JSON.stringify(GENUINE)}`],
-    ["credentials with bytes that are no UTF-8 beside them", Buffer.from(JSON.stringify({ ...GENUINE, Message: "\u00ff" }), "latin1")],
+    [
+      "credentials with bytes that are no UTF-8 beside them",
+      Buffer.from(JSON.stringify({ ...GENUINE, Message: "\u00ff" }), "latin1"),
+    ],
     ["UTF-16", Buffer.from('{"Code":"Success"}', "utf16le")],
     ["bytes that are no UTF-8", Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
     ["NUL", "\0"],
     ["nesting without end", "[".repeat(60_000)],
     ["objects nested without end", '{"a":'.repeat(10_000)],
-  ])("refuses %s", (_, body) => expect(codeOf(() => parseCredentials(Buffer.from(body), NOW))).toBe("ERR_IMDS_MALFORMED"));
+  ])("refuses %s", (_, body) =>
+    expect(codeOf(() => parseCredentials(Buffer.from(body), NOW))).toBe("ERR_IMDS_MALFORMED"),
+  );
 
   test("never gives what has no form or no future, and never shows a secret", () => {
     const secret = fc.stringMatching(/^[!-~]{20,60}$/);
@@ -234,9 +323,15 @@ describe("parseCredentials", () => {
       Type: fc.constantFrom<unknown>("AWS-HMAC", undefined, "x"),
       AccessKeyId: fc.oneof<fc.Arbitrary<unknown>[]>(fc.constant(GENUINE.AccessKeyId), value),
       SecretAccessKey: fc.oneof<fc.Arbitrary<unknown>[]>(secret, value),
-      Token: fc.oneof<fc.Arbitrary<unknown>[]>(secret, value, secret.map((text) => `${text}\n`)),
+      Token: fc.oneof<fc.Arbitrary<unknown>[]>(
+        secret,
+        value,
+        secret.map((text) => `${text}\n`),
+      ),
       Expiration: fc.oneof<fc.Arbitrary<unknown>[]>(
-        fc.date({ min: new Date(NOW - 1e9), max: new Date(NOW + 2e8), noInvalidDate: true }).map((date) => date.toISOString()),
+        fc
+          .date({ min: new Date(NOW - 1e9), max: new Date(NOW + 2e8), noInvalidDate: true })
+          .map((date) => date.toISOString()),
         value,
       ),
       AccountId: fc.constantFrom<unknown>(undefined, undefined, "111122223333", 5),
@@ -266,7 +361,10 @@ describe("parseCredentials", () => {
 describe("parseObject", () => {
   test.each(["null", "true", "1", '"text"', "[]", '[{"Code": "Success"}]'])("refuses %s: it is no object", (text) => {
     const error = thrownBy(() => parseObject(Buffer.from(text), "x"));
-    expect([error.code, error.evidence]).toStrictEqual(["ERR_IMDS_MALFORMED", [{ source: "x", says: "not a JSON object" }]]);
+    expect([error.code, error.evidence]).toStrictEqual([
+      "ERR_IMDS_MALFORMED",
+      [{ source: "x", says: "not a JSON object" }],
+    ]);
   });
 
   test("keeps __proto__ a key like any other", () => {

@@ -23,14 +23,24 @@ interface Service {
   readonly content?: (socket: Socket, nth: number, token: string) => void;
 }
 
-const give = (status: number, body = "", headers: Readonly<Record<string, string>> = {}) => (socket: Socket) => socket.end(answer(status, body, headers));
+const give =
+  (status: number, body = "", headers: Readonly<Record<string, string>> = {}) =>
+  (socket: Socket) =>
+    socket.end(answer(status, body, headers));
 const numbered = (nth: number): string => TOKEN.replace("0==", `${nth}==`);
 
-async function startImds(service: Service = {}, options: { host?: string; port?: number } = {}): Promise<RawServer & { count: (method: string) => number; paths: () => string[] }> {
+async function startImds(
+  service: Service = {},
+  options: { host?: string; port?: number } = {},
+): Promise<RawServer & { count: (method: string) => number; paths: () => string[] }> {
   const server = await startServer((socket, head) => {
     const { method, headers } = readHead(head);
     const nth = server.requests.filter((request) => request.startsWith(method)).length - 1;
-    if (method === "PUT") return (service.token ?? ((to: Socket, n: number) => give(200, numbered(n), { "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": "21600" })(to)))(socket, nth);
+    if (method === "PUT")
+      return (
+        service.token ??
+        ((to: Socket, n: number) => give(200, numbered(n), { "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": "21600" })(to))
+      )(socket, nth);
     return (service.content ?? give(200, "content"))(socket, nth, headers.get("x-aws-ec2-metadata-token") ?? "");
   }, options);
   return {
@@ -43,17 +53,24 @@ async function startImds(service: Service = {}, options: { host?: string; port?:
 const clock = { monotonic: 0 };
 const system: System = { ...realSystem, monotonic: () => clock.monotonic, random: () => 0 };
 
-function open(port: number, { addresses = ["127.0.0.1"], maxRetries = 2 }: { addresses?: readonly string[]; maxRetries?: number } = {}): ImdsSession {
+function open(
+  port: number,
+  { addresses = ["127.0.0.1"], maxRetries = 2 }: { addresses?: readonly string[]; maxRetries?: number } = {},
+): ImdsSession {
   return createSession({ pin: { addresses, port }, system, maxRetries });
 }
 
 async function failure(promise: Promise<unknown>): Promise<ImdsGuardError> {
-  const error: unknown = await promise.then(() => undefined, (reason: unknown) => reason);
+  const error: unknown = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   if (!(error instanceof ImdsGuardError)) throw new Error(`expected an error of the guard, got ${String(error)}`);
   return error;
 }
 
-const get = (session: ImdsSession, milliseconds = LONG): Promise<Buffer> => session.get(PATH, 1_024, deadlineOf(milliseconds));
+const get = (session: ImdsSession, milliseconds = LONG): Promise<Buffer> =>
+  session.get(PATH, 1_024, deadlineOf(milliseconds));
 
 describe("the token", () => {
   test("is fetched once and used for everything", async () => {
@@ -80,7 +97,9 @@ describe("the token", () => {
   });
 
   test("is renewed when nine tenths of its stated life are over", async () => {
-    const imds = await startImds({ token: (socket, nth) => give(200, numbered(nth), { "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": "100" })(socket) });
+    const imds = await startImds({
+      token: (socket, nth) => give(200, numbered(nth), { "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": "100" })(socket),
+    });
     const session = open(imds.port);
     clock.monotonic = 0;
     await get(session);
@@ -93,13 +112,17 @@ describe("the token", () => {
   });
 
   test("that is refused is renewed once, with the same question again", async () => {
-    const imds = await startImds({ content: (socket, _, token) => give(token === numbered(0) ? 401 : 200, "content")(socket) });
+    const imds = await startImds({
+      content: (socket, _, token) => give(token === numbered(0) ? 401 : 200, "content")(socket),
+    });
     expect((await get(open(imds.port))).toString()).toBe("content");
     expect(imds.paths()).toEqual(["PUT /latest/api/token", `GET ${PATH}`, "PUT /latest/api/token", `GET ${PATH}`]);
   });
 
   test("that is refused to many callers is renewed once for all of them", async () => {
-    const imds = await startImds({ content: (socket, _, token) => give(token === numbered(0) ? 401 : 200, "content")(socket) });
+    const imds = await startImds({
+      content: (socket, _, token) => give(token === numbered(0) ? 401 : 200, "content")(socket),
+    });
     const session = open(imds.port);
     await Promise.all(Array.from({ length: 20 }, () => get(session)));
     expect(imds.count("PUT")).toBe(2);
@@ -107,7 +130,12 @@ describe("the token", () => {
 
   test("that another caller has renewed is not renewed once more by who learns late that the old one was refused", async () => {
     let late: Socket | undefined;
-    const answers: ((socket: Socket) => void)[] = [(socket) => (late = socket), give(401), (socket) => (give(200, "content")(socket), late && give(401)(late)), give(200, "content")];
+    const answers: ((socket: Socket) => void)[] = [
+      (socket) => (late = socket),
+      give(401),
+      (socket) => (give(200, "content")(socket), late && give(401)(late)),
+      give(200, "content"),
+    ];
     const imds = await startImds({ content: (socket, nth) => answers[nth]?.(socket) });
     const session = open(imds.port);
     await Promise.all([get(session), get(session)]);
@@ -124,7 +152,9 @@ describe("the token", () => {
   });
 
   test("that could not be had is asked for again by the next caller", async () => {
-    const imds = await startImds({ token: (socket, nth) => (nth === 0 ? give(403)(socket) : give(200, TOKEN)(socket)) });
+    const imds = await startImds({
+      token: (socket, nth) => (nth === 0 ? give(403)(socket) : give(200, TOKEN)(socket)),
+    });
     const session = open(imds.port);
     expect((await failure(get(session))).code).toBe("ERR_IMDS_FORBIDDEN");
     expect((await get(session)).toString()).toBe("content");
@@ -152,8 +182,23 @@ describe("an answer to the token request", () => {
     ["a token with a line break", give(200, `${TOKEN}\r\nX-Evil: 1`), "untrusted", "ERR_IMDS_MALFORMED", 1],
     ["a token of 257 characters", give(200, "A".repeat(257)), "untrusted", "ERR_IMDS_MALFORMED", 1],
     ["a body beyond all tokens", give(200, "A".repeat(1_025)), "untrusted", "ERR_IMDS_TOO_LARGE", 1],
-    ["a lifetime of nothing", give(200, TOKEN, { "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": "0" }), "untrusted", "ERR_IMDS_MALFORMED", 1],
-    ["two lifetimes", (socket) => socket.end(`HTTP/1.1 200 OK\r\nContent-Length: 1\r\nX-Aws-Ec2-Metadata-Token-Ttl-Seconds: 60\r\nX-Aws-Ec2-Metadata-Token-Ttl-Seconds: 60\r\n\r\nA`), "untrusted", "ERR_IMDS_MALFORMED", 1],
+    [
+      "a lifetime of nothing",
+      give(200, TOKEN, { "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": "0" }),
+      "untrusted",
+      "ERR_IMDS_MALFORMED",
+      1,
+    ],
+    [
+      "two lifetimes",
+      (socket) =>
+        socket.end(
+          `HTTP/1.1 200 OK\r\nContent-Length: 1\r\nX-Aws-Ec2-Metadata-Token-Ttl-Seconds: 60\r\nX-Aws-Ec2-Metadata-Token-Ttl-Seconds: 60\r\n\r\nA`,
+        ),
+      "untrusted",
+      "ERR_IMDS_MALFORMED",
+      1,
+    ],
   ])("%s", async (_, token, kind, code, asked) => {
     const imds = await startImds({ token });
     const error = await failure(get(open(imds.port)));
@@ -191,7 +236,13 @@ describe("an answer to a GET", () => {
     ["599", give(599), "unavailable", "ERR_IMDS_STATUS", 3],
     ["an empty 200", give(200), "untrusted", "ERR_IMDS_MALFORMED", 3],
     ["a reset", (socket) => socket.resetAndDestroy(), "unavailable", "ERR_IMDS_UNREACHABLE", 3],
-    ["a body cut short", (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"), "unavailable", "ERR_IMDS_UNREACHABLE", 3],
+    [
+      "a body cut short",
+      (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"),
+      "unavailable",
+      "ERR_IMDS_UNREACHABLE",
+      3,
+    ],
     ["a body beyond the cap", give(200, "x".repeat(1_025)), "untrusted", "ERR_IMDS_TOO_LARGE", 1],
   ])("%s", async (_, content, kind, code, asked) => {
     const imds = await startImds({ content });
@@ -202,12 +253,18 @@ describe("an answer to a GET", () => {
   });
 
   test.each([429, 500, 503])("%d may pass", async (status) => {
-    const imds = await startImds({ content: (socket, nth) => (nth < 2 ? give(status)(socket) : give(200, "content")(socket)) });
+    const imds = await startImds({
+      content: (socket, nth) => (nth < 2 ? give(status)(socket) : give(200, "content")(socket)),
+    });
     expect((await get(open(imds.port))).toString()).toBe("content");
     expect(imds.count("GET")).toBe(3);
   });
 
-  test.each([[0, 1], [1, 2], [2, 3]])("with %d retries is asked for %d times", async (maxRetries, asked) => {
+  test.each([
+    [0, 1],
+    [1, 2],
+    [2, 3],
+  ])("with %d retries is asked for %d times", async (maxRetries, asked) => {
     const imds = await startImds({ content: give(503) });
     await failure(get(open(imds.port, { maxRetries })));
     expect(imds.count("GET")).toBe(asked);
@@ -224,7 +281,11 @@ describe("an answer to a GET", () => {
       if (ms !== LONG) pauses.push(ms);
       return wait(done, ms === LONG ? ms : 0);
     }) as typeof setTimeout);
-    const session = createSession({ pin: { addresses: ["127.0.0.1"], port: imds.port }, system: { ...system, random: () => random }, maxRetries: 3 });
+    const session = createSession({
+      pin: { addresses: ["127.0.0.1"], port: imds.port },
+      system: { ...system, random: () => random },
+      maxRetries: 3,
+    });
     await failure(session.get(PATH, 1_024, { remaining: () => LONG })).finally(() => spy.mockRestore());
     expect(pauses).toEqual(expected);
   });
@@ -274,7 +335,10 @@ describe("the questions", () => {
     expect((await failure(open(imds.port).roleName(deadlineOf(LONG)))).code).toBe("ERR_IMDS_FORBIDDEN");
   });
 
-  test.each([["alone", ""], ["among other letters", "role-"]])("a role that is named by the token, %s, is an echo", async (_, before) => {
+  test.each([
+    ["alone", ""],
+    ["among other letters", "role-"],
+  ])("a role that is named by the token, %s, is an echo", async (_, before) => {
     const imds = await startImds({ content: (socket, __, token) => give(200, before + token)(socket) });
     const error = await failure(open(imds.port).roleName(deadlineOf(LONG)));
     expect([error.kind, error.code]).toEqual(["untrusted", "ERR_IMDS_MALFORMED"]);
@@ -289,7 +353,10 @@ describe("the questions", () => {
 
 describe("two addresses", () => {
   test("the second is asked when the first refuses, and that is no retry", async () => {
-    const imds = await startImds({ token: (socket, nth) => (nth === 0 ? give(503)(socket) : give(200, TOKEN)(socket)) }, { host: "127.0.0.2" });
+    const imds = await startImds(
+      { token: (socket, nth) => (nth === 0 ? give(503)(socket) : give(200, TOKEN)(socket)) },
+      { host: "127.0.0.2" },
+    );
     const session = open(imds.port, { addresses: ["127.0.0.1", "127.0.0.2"], maxRetries: 1 });
     expect(session.pin).toEqual({ address: "127.0.0.1", port: imds.port });
     expect((await get(session)).toString()).toBe("content");
@@ -297,7 +364,9 @@ describe("two addresses", () => {
   });
 
   test("the first is asked where it answers, and stays", async () => {
-    const first = await startImds({ content: (socket, nth) => (nth === 0 ? give(200, "first")(socket) : socket.resetAndDestroy()) });
+    const first = await startImds({
+      content: (socket, nth) => (nth === 0 ? give(200, "first")(socket) : socket.resetAndDestroy()),
+    });
     const second = await startImds({}, { host: "127.0.0.2", port: first.port });
     const session = open(first.port, { addresses: ["127.0.0.1", "127.0.0.2"] });
     expect((await get(session)).toString()).toBe("first");
@@ -323,26 +392,35 @@ describe("two addresses", () => {
     await get(session);
     clock.monotonic = 21_600_000;
     first.stop();
-    expect((await failure(get(session))).evidence[0]).toMatchObject({ source: "PUT /latest/api/token", value: "ECONNREFUSED" });
+    expect((await failure(get(session))).evidence[0]).toMatchObject({
+      source: "PUT /latest/api/token",
+      value: "ECONNREFUSED",
+    });
     expect(second.connections()).toBe(0);
   });
 
   test("a token is for who gave it, even if another caller has gone on to the second meanwhile", async () => {
     let late: Socket | undefined;
-    const first = await startImds({ content: (socket, nth) => (nth === 0 ? (late = socket) : (first.stop(), give(401)(socket))) });
+    const first = await startImds({
+      content: (socket, nth) => (nth === 0 ? (late = socket) : (first.stop(), give(401)(socket))),
+    });
     const own = TOKEN.replace("0==", "2==");
     const content = (socket: Socket): unknown => (give(200, "second")(socket), late && give(503)(late));
     const second = await startImds({ token: give(200, own), content }, { host: "127.0.0.2", port: first.port });
     const session = open(first.port, { addresses: ["127.0.0.1", "127.0.0.2"] });
     const outcomes = await Promise.allSettled([get(session), get(session)]);
-    expect(second.requests.slice(1).map((head) => readHead(head).headers.get("x-aws-ec2-metadata-token"))).toEqual([own]);
+    expect(second.requests.slice(1).map((head) => readHead(head).headers.get("x-aws-ec2-metadata-token"))).toEqual([
+      own,
+    ]);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
   });
 
   test("an answer of the first, even a refusal, is not shopped around", async () => {
     const first = await startImds({ token: give(403) });
     const second = await startImds({}, { host: "127.0.0.2", port: first.port });
-    expect((await failure(get(open(first.port, { addresses: ["127.0.0.1", "127.0.0.2"] })))).code).toBe("ERR_IMDS_FORBIDDEN");
+    expect((await failure(get(open(first.port, { addresses: ["127.0.0.1", "127.0.0.2"] })))).code).toBe(
+      "ERR_IMDS_FORBIDDEN",
+    );
     expect(second.connections()).toBe(0);
   });
 
@@ -350,7 +428,10 @@ describe("two addresses", () => {
     const port = await freePort();
     const session = open(port, { addresses: ["127.0.0.1", "127.0.0.2", "127.0.0.3"] });
     const asked: string[] = [];
-    const error = await seeingSockets((socket) => socket.on("connectionAttempt", (address) => asked.push(address)), () => failure(get(session)));
+    const error = await seeingSockets(
+      (socket) => socket.on("connectionAttempt", (address) => asked.push(address)),
+      () => failure(get(session)),
+    );
     expect(error.evidence[0]?.value).toBe("ECONNREFUSED");
     expect(asked).toEqual(["127.0.0.1", "127.0.0.2", "127.0.0.3"]);
     const late = await startImds({}, { port });
@@ -377,10 +458,14 @@ test("says of each failure what was asked, what came of it, and what to do about
     "the token instead of a role": await ask({ content: (socket, _, token) => give(200, token)(socket) }, roleName),
     "no answer in time": await ask({}, overAfterToken),
     "an empty answer": await ask({ content: give(200) }),
-    "an answer cut short": await ask({ content: (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf") }),
+    "an answer cut short": await ask({
+      content: (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"),
+    }),
   };
-  for (const status of [300, 400, 401, 403, 404, 405, 429, 500]) told[`${status} to the token request`] = await ask({ token: give(status) });
-  for (const status of [206, 300, 399, 400, 401, 403, 404, 405, 429, 499, 500, 503]) told[`${status} to a GET`] = await ask({ content: give(status) });
+  for (const status of [300, 400, 401, 403, 404, 405, 429, 500])
+    told[`${status} to the token request`] = await ask({ token: give(status) });
+  for (const status of [206, 300, 399, 400, 401, 403, 404, 405, 429, 499, 500, 503])
+    told[`${status} to a GET`] = await ask({ content: give(status) });
   await expect(golden(told).replaceAll(/port \d+/g, "port N")).toMatchFileSnapshot("golden/session.json");
 });
 

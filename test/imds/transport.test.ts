@@ -18,14 +18,27 @@ import { fc } from "../support/properties.js";
 // Properties and processes of their own take their time on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
 
-const GET: ImdsRequest = { method: "GET", path: "/latest/meta-data/x", headers: { "x-aws-ec2-metadata-token": "T" }, maxBody: 1_024 };
-const PUT: ImdsRequest = { method: "PUT", path: "/latest/api/token", headers: { "x-aws-ec2-metadata-token-ttl-seconds": "21600" }, maxBody: 1_024 };
+const GET: ImdsRequest = {
+  method: "GET",
+  path: "/latest/meta-data/x",
+  headers: { "x-aws-ec2-metadata-token": "T" },
+  maxBody: 1_024,
+};
+const PUT: ImdsRequest = {
+  method: "PUT",
+  path: "/latest/api/token",
+  headers: { "x-aws-ec2-metadata-token-ttl-seconds": "21600" },
+  maxBody: 1_024,
+};
 
 const ask = (server: RawServer, request = GET, milliseconds = LONG, address = "127.0.0.1"): Promise<ImdsResponse> =>
   exchange({ address, port: server.port }, request, deadlineOf(milliseconds));
 
 async function failure(exchanged: Promise<unknown>): Promise<ImdsGuardError> {
-  const error: unknown = await exchanged.then(() => undefined, (reason: unknown) => reason);
+  const error: unknown = await exchanged.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   if (!(error instanceof ImdsGuardError)) throw new Error(`expected an error of the guard, got ${String(error)}`);
   return error;
 }
@@ -70,7 +83,12 @@ describe("what is taken for an answer", () => {
     ["HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\nbody", 200, "body"],
     ["chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n", 200, "body"],
     ["an empty body", answer(200), 200, ""],
-    ["two informational answers before it", `HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n${answer(200, "body").toString()}`, 200, "body"],
+    [
+      "two informational answers before it",
+      `HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n${answer(200, "body").toString()}`,
+      200,
+      "body",
+    ],
     ["a redirect, as it is", answer(302, "", { Location: "http://192.0.2.1/" }), 302, ""],
     ["an unauthorized answer", answer(401, "no"), 401, "no"],
     ["a body as large as allowed", answer(200, "x".repeat(1_024)), 200, "x".repeat(1_024)],
@@ -101,7 +119,10 @@ describe("what is refused as malformed", () => {
     ["a hundred 100s", "HTTP/1.1 100 Continue\r\n\r\n".repeat(100)],
     ["three 102s", `${"HTTP/1.1 102 Processing\r\n\r\n".repeat(3)}${HEAD}Content-Length: 2\r\n\r\nok`],
     ["three 103s", `${"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n".repeat(3)}${HEAD}Content-Length: 2\r\n\r\nok`],
-    ["three of each kind", `HTTP/1.1 100 A\r\n\r\nHTTP/1.1 102 B\r\n\r\nHTTP/1.1 103 C\r\n\r\n${HEAD}Content-Length: 0\r\n\r\n`],
+    [
+      "three of each kind",
+      `HTTP/1.1 100 A\r\n\r\nHTTP/1.1 102 B\r\n\r\nHTTP/1.1 103 C\r\n\r\n${HEAD}Content-Length: 0\r\n\r\n`,
+    ],
     ["a switch of protocols", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"],
     ["a switch to nothing", "HTTP/1.1 101 Switching Protocols\r\n\r\n"],
     ["an HTTP/0.9 answer", "ASIAEXAMPLE\n"],
@@ -145,7 +166,10 @@ describe("what is refused as malformed", () => {
       Socket.prototype.connect = connect;
     });
     await thread.terminate();
-    expect([error.code, error.evidence[0]?.says]).toEqual(["ERR_IMDS_MALFORMED", "the peer sent data before it was asked"]);
+    expect([error.code, error.evidence[0]?.says]).toEqual([
+      "ERR_IMDS_MALFORMED",
+      "the peer sent data before it was asked",
+    ]);
   });
 });
 
@@ -153,11 +177,27 @@ describe("what is refused as too large", () => {
   test.each<[string, string, (socket: Socket) => void]>([
     ["a header", "8192 bytes of headers", (socket) => socket.write(`${HEAD}A: ${"b".repeat(20_000)}\r\n\r\n`)],
     ["headers without end", "8192 bytes of headers", (socket) => (socket.write(HEAD), flood(socket, "A: b\r\n"))],
-    ["a header without end", "8192 bytes of headers", (socket) => (socket.write(`${HEAD}A: `), flood(socket, "b".repeat(1_000)))],
+    [
+      "a header without end",
+      "8192 bytes of headers",
+      (socket) => (socket.write(`${HEAD}A: `), flood(socket, "b".repeat(1_000))),
+    ],
     ["a stated body", "states a body of 1025 bytes", (socket) => socket.write(`${HEAD}Content-Length: 1025\r\n\r\n`)],
-    ["a stated body of an exbibyte", "states a body of 1152921504606847000 bytes", (socket) => socket.write(`${HEAD}Content-Length: 1152921504606846976\r\n\r\n`)],
-    ["a body without end", "sends more than 1024 bytes", (socket) => (socket.write(`${HEAD}\r\n`), flood(socket, Buffer.alloc(65_536)))],
-    ["chunks without end", "sends more than 1024 bytes", (socket) => (socket.write(`${HEAD}Transfer-Encoding: chunked\r\n\r\n`), flood(socket, "4\r\nabcd\r\n"))],
+    [
+      "a stated body of an exbibyte",
+      "states a body of 1152921504606847000 bytes",
+      (socket) => socket.write(`${HEAD}Content-Length: 1152921504606846976\r\n\r\n`),
+    ],
+    [
+      "a body without end",
+      "sends more than 1024 bytes",
+      (socket) => (socket.write(`${HEAD}\r\n`), flood(socket, Buffer.alloc(65_536))),
+    ],
+    [
+      "chunks without end",
+      "sends more than 1024 bytes",
+      (socket) => (socket.write(`${HEAD}Transfer-Encoding: chunked\r\n\r\n`), flood(socket, "4\r\nabcd\r\n")),
+    ],
   ])("%s", async (_, says, onRequest) => {
     const server = await startServer(onRequest);
     const error = await failure(ask(server));
@@ -166,12 +206,16 @@ describe("what is refused as too large", () => {
   });
 
   test("chunk extensions without end", async () => {
-    const server = await startServer((socket) => (socket.write(`${HEAD}Transfer-Encoding: chunked\r\n\r\n1;`), flood(socket, "x".repeat(1_000))));
+    const server = await startServer(
+      (socket) => (socket.write(`${HEAD}Transfer-Encoding: chunked\r\n\r\n1;`), flood(socket, "x".repeat(1_000))),
+    );
     expect((await failure(ask(server))).kind).toBe("untrusted");
   });
 
   test("trailers without end", async () => {
-    const server = await startServer((socket) => (socket.write(`${HEAD}Transfer-Encoding: chunked\r\n\r\n0\r\n`), flood(socket, "A: b\r\n")));
+    const server = await startServer(
+      (socket) => (socket.write(`${HEAD}Transfer-Encoding: chunked\r\n\r\n0\r\n`), flood(socket, "A: b\r\n")),
+    );
     expect((await failure(ask(server))).kind).toBe("untrusted");
   });
 
@@ -202,7 +246,14 @@ describe("what never ends, ends at the deadline", () => {
   test("a deadline that has passed opens no connection", async () => {
     const server = await startServer((socket) => socket.end(answer(200, "ok")));
     let opened = 0;
-    expect((await seeingSockets(() => opened++, () => failure(ask(server, GET, 0)))).code).toBe("ERR_IMDS_TIMEOUT");
+    expect(
+      (
+        await seeingSockets(
+          () => opened++,
+          () => failure(ask(server, GET, 0)),
+        )
+      ).code,
+    ).toBe("ERR_IMDS_TIMEOUT");
     expect([opened, server.requests]).toEqual([0, []]);
   });
 
@@ -222,7 +273,11 @@ describe("what breaks on the way", () => {
     ["a reset instead of an answer", (socket) => socket.resetAndDestroy()],
     ["an end instead of an answer", (socket) => socket.end()],
     ["an end in the middle of a body", (socket) => socket.end(`${HEAD}Content-Length: 10\r\n\r\nhalf`)],
-    ["a reset in the middle of a body", (socket) => socket.write(`${HEAD}Content-Length: 10\r\n\r\nhalf`, () => setTimeout(() => socket.resetAndDestroy(), 50))],
+    [
+      "a reset in the middle of a body",
+      (socket) =>
+        socket.write(`${HEAD}Content-Length: 10\r\n\r\nhalf`, () => setTimeout(() => socket.resetAndDestroy(), 50)),
+    ],
     ["an end in the middle of chunks", (socket) => socket.end(`${HEAD}Transfer-Encoding: chunked\r\n\r\n5\r\nhalf`)],
   ])("%s may pass", async (_, onRequest) => {
     const server = await startServer(onRequest);
@@ -252,7 +307,10 @@ describe("what breaks on the way", () => {
   test("a connection that is reset as soon as it stands may pass: nobody led it elsewhere", async () => {
     const server = await startServer((socket) => socket.end(answer(200, "ok")));
     // A reset that comes between the connection and the question for its peer leaves a socket without one.
-    const error = await seeingSockets((socket) => socket.once("connect", () => socket.destroy()), () => failure(ask(server)));
+    const error = await seeingSockets(
+      (socket) => socket.once("connect", () => socket.destroy()),
+      () => failure(ask(server)),
+    );
     expect([error.kind, error.code, wasReset(error)]).toEqual(["unavailable", "ERR_IMDS_UNREACHABLE", true]);
     expect(server.requests).toEqual([]);
   });
@@ -266,7 +324,12 @@ describe("what breaks on the way", () => {
     const closed = await startServer(() => undefined);
     const free = await freePort();
     const error = await failure(exchange({ address: "127.0.0.1", port: free }, GET, deadlineOf(LONG)));
-    expect([error.code, error.evidence[0]?.value, wasUnreachable(error), wasReset(error)]).toEqual(["ERR_IMDS_UNREACHABLE", "ECONNREFUSED", true, false]);
+    expect([error.code, error.evidence[0]?.value, wasUnreachable(error), wasReset(error)]).toEqual([
+      "ERR_IMDS_UNREACHABLE",
+      "ECONNREFUSED",
+      true,
+      false,
+    ]);
     expect(closed.connections()).toBe(0);
   });
 
@@ -317,7 +380,10 @@ describe("the pin", () => {
     const elsewhere = await startServer((socket) => socket.end(answer(200, "gotcha")));
     const pinned = await startServer((socket) => socket.end(answer(200, "pinned")));
     const error = await ledTo({ host: "127.0.0.1", port: elsewhere.port }, () => failure(ask(pinned)));
-    expect([error.code, error.evidence[0]?.value]).toEqual(["ERR_IMDS_PEER_MISMATCH", `127.0.0.1 port ${elsewhere.port}`]);
+    expect([error.code, error.evidence[0]?.value]).toEqual([
+      "ERR_IMDS_PEER_MISMATCH",
+      `127.0.0.1 port ${elsewhere.port}`,
+    ]);
     expect(elsewhere.requests).toEqual([]);
   });
 
@@ -334,12 +400,15 @@ describe("the pin", () => {
 });
 
 test("says of each failure what was asked, what came of it, and what to do about it", async () => {
-  const says = async (onRequest: (socket: Socket) => void): Promise<object> => wordingOf(await failure(ask(await startServer(onRequest))));
+  const says = async (onRequest: (socket: Socket) => void): Promise<object> =>
+    wordingOf(await failure(ask(await startServer(onRequest))));
   const idle = await startServer(() => undefined);
   const nowhere = await freePort();
   const told: Record<string, object> = {
     "three informational answers": await says((socket) => socket.write("HTTP/1.1 102 Processing\r\n\r\n".repeat(3))),
-    "a switch of protocols": await says((socket) => socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")),
+    "a switch of protocols": await says((socket) =>
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"),
+    ),
     "a switch to nothing": await says((socket) => socket.write("HTTP/1.1 101 Switching Protocols\r\n\r\n")),
     "two lengths": await says((socket) => socket.write(`${HEAD}Content-Length: 2\r\nContent-Length: 3\r\n\r\nok!`)),
     "a stated length beyond the cap": await says((socket) => socket.write(`${HEAD}Content-Length: 1025\r\n\r\n`)),
@@ -348,22 +417,42 @@ test("says of each failure what was asked, what came of it, and what to do about
     "a reset": await says((socket) => socket.resetAndDestroy()),
     "an end in the middle": await says((socket) => socket.end(`${HEAD}Content-Length: 10\r\n\r\nhalf`)),
     "no connection": wordingOf(await failure(exchange({ address: "127.0.0.1", port: nowhere }, PUT, deadlineOf(LONG)))),
-    "a connection that was reset at once": wordingOf(await seeingSockets((socket) => socket.once("connect", () => socket.destroy()), () => failure(ask(idle)))),
-    "an error of the connection without a code": wordingOf(await seeingSockets((socket) => socket.once("connect", () => setImmediate(() => socket.destroy(new Error("x")))), () => failure(ask(idle)))),
+    "a connection that was reset at once": wordingOf(
+      await seeingSockets(
+        (socket) => socket.once("connect", () => socket.destroy()),
+        () => failure(ask(idle)),
+      ),
+    ),
+    "an error of the connection without a code": wordingOf(
+      await seeingSockets(
+        (socket) => socket.once("connect", () => setImmediate(() => socket.destroy(new Error("x")))),
+        () => failure(ask(idle)),
+      ),
+    ),
     "no answer in time": wordingOf(await failure(ask(idle, PUT, 0))),
-    "another peer": wordingOf(await ledTo({ host: "127.0.0.1", port: idle.port }, () => failure(exchange({ address: "127.0.0.1", port: nowhere }, GET, deadlineOf(LONG))))),
+    "another peer": wordingOf(
+      await ledTo({ host: "127.0.0.1", port: idle.port }, () =>
+        failure(exchange({ address: "127.0.0.1", port: nowhere }, GET, deadlineOf(LONG))),
+      ),
+    ),
   };
   await expect(golden(told).replaceAll(/port \d+/g, "port N")).toMatchFileSnapshot("golden/transport.json");
 });
 
 describe("proxies", () => {
-  test.each(["HTTP_PROXY", "http_proxy", "ALL_PROXY"])("%s gets no connection, whatever NODE_USE_ENV_PROXY says", async (variable) => {
-    const server = await startServer((socket) => socket.end(answer(200, "direct")));
-    const proxy = await startServer((socket) => socket.end(answer(200, "proxied")));
-    const body = await inChild(server.port, { NODE_USE_ENV_PROXY: "1", [variable]: `http://127.0.0.1:${proxy.port}` });
-    expect(body).toBe("direct");
-    expect(proxy.connections()).toBe(0);
-  });
+  test.each(["HTTP_PROXY", "http_proxy", "ALL_PROXY"])(
+    "%s gets no connection, whatever NODE_USE_ENV_PROXY says",
+    async (variable) => {
+      const server = await startServer((socket) => socket.end(answer(200, "direct")));
+      const proxy = await startServer((socket) => socket.end(answer(200, "proxied")));
+      const body = await inChild(server.port, {
+        NODE_USE_ENV_PROXY: "1",
+        [variable]: `http://127.0.0.1:${proxy.port}`,
+      });
+      expect(body).toBe("direct");
+      expect(proxy.connections()).toBe(0);
+    },
+  );
 
   test("a changed global agent gets no connection either", async () => {
     const server = await startServer((socket) => socket.end(answer(200, "direct")));
@@ -383,7 +472,10 @@ async function inChild(port: number, env: Readonly<Record<string, string>>, befo
     const { body } = await exchange({ address: "127.0.0.1", port: ${port} }, { method: "GET", path: "/", headers: {}, maxBody: 99 }, { remaining: () => 10000 });
     process.stdout.write(body);`;
   const { url, remove } = compileSource("imds/transport");
-  const child = spawn(process.execPath, ["--input-type=module", "-e", program, url], { env: { PATH: process.env["PATH"], ...env }, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program, url], {
+    env: { PATH: process.env["PATH"], ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   await new Promise((resolve) => child.once("close", resolve));
@@ -394,8 +486,22 @@ async function inChild(port: number, env: Readonly<Record<string, string>>, befo
 test("whatever is answered, the outcome is an answer or an error of the guard", async () => {
   let bytes: Uint8Array = new Uint8Array();
   const server = await startServer((socket) => socket.end(bytes));
-  const line = fc.constantFrom("HTTP/1.1 200 OK\r\n", "HTTP/1.1 100 A\r\n\r\n", "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n", "\r\n", "3\r\nabc\r\n", "0\r\n\r\n", "abc", "\0", "HTTP/");
-  const spoken = fc.oneof(fc.array(line, { maxLength: 8 }).map((lines) => Buffer.from(lines.join(""))), fc.uint8Array({ maxLength: 200 }));
+  const line = fc.constantFrom(
+    "HTTP/1.1 200 OK\r\n",
+    "HTTP/1.1 100 A\r\n\r\n",
+    "Content-Length: 3\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "\r\n",
+    "3\r\nabc\r\n",
+    "0\r\n\r\n",
+    "abc",
+    "\0",
+    "HTTP/",
+  );
+  const spoken = fc.oneof(
+    fc.array(line, { maxLength: 8 }).map((lines) => Buffer.from(lines.join(""))),
+    fc.uint8Array({ maxLength: 200 }),
+  );
   await fc.assert(
     fc.asyncProperty(spoken, async (said) => {
       bytes = said;

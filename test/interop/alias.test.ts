@@ -33,12 +33,18 @@ describe.skipIf(!able.ok)("as an override of @smithy/credential-provider-imds", 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "imds-guard-alias-"));
     const pack = (path: string): string => {
-      const [{ filename }] = JSON.parse(execFileSync("npm", ["pack", "--json", "--pack-destination", folder, path], { cwd: ROOT, encoding: "utf8" })) as [{ filename: string }];
+      const [{ filename }] = JSON.parse(
+        execFileSync("npm", ["pack", "--json", "--pack-destination", folder, path], { cwd: ROOT, encoding: "utf8" }),
+      ) as [{ filename: string }];
       return `file:${join(folder, filename)}`;
     };
     const guard = pack(".");
     const alias = pack("./alias");
-    app = install("app", { "@aws-sdk/credential-providers": SDK, "imds-guard": guard, "imds-guard-credential-provider-imds": alias }, { "@smithy/credential-provider-imds": alias });
+    app = install(
+      "app",
+      { "@aws-sdk/credential-providers": SDK, "imds-guard": guard, "imds-guard-credential-provider-imds": alias },
+      { "@smithy/credential-provider-imds": alias },
+    );
     stock = install("stock", { "@aws-sdk/credential-providers": SDK }, {});
     writeFileSync(join(folder, "key.pem"), signer.publicKeyPem);
   }, 300_000);
@@ -47,15 +53,29 @@ describe.skipIf(!able.ok)("as an override of @smithy/credential-provider-imds", 
   function install(name: string, dependencies: Record<string, string>, overrides: Record<string, string>): string {
     const place = join(folder, name);
     mkdirSync(place);
-    writeFileSync(join(place, "package.json"), JSON.stringify({ name, private: true, type: "module", dependencies, overrides }));
+    writeFileSync(
+      join(place, "package.json"),
+      JSON.stringify({ name, private: true, type: "module", dependencies, overrides }),
+    );
     writeFileSync(join(place, "app.mjs"), APP);
-    execFileSync("npm", ["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"], { cwd: place, stdio: "pipe" });
+    execFileSync("npm", ["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"], {
+      cwd: place,
+      stdio: "pipe",
+    });
     return join(place, "app.mjs");
   }
 
   it("leaves no copy of the SDK's package behind", () => {
-    const found = readdirSync(join(folder, "app", "node_modules"), { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith("credential-provider-imds/package.json"));
-    const names = found.map((path) => execFileSync(process.execPath, ["-p", `require(${JSON.stringify(join(folder, "app", "node_modules", path))}).name`], { encoding: "utf8" }).trim());
+    const found = readdirSync(join(folder, "app", "node_modules"), { recursive: true, encoding: "utf8" }).filter(
+      (path) => path.endsWith("credential-provider-imds/package.json"),
+    );
+    const names = found.map((path) =>
+      execFileSync(
+        process.execPath,
+        ["-p", `require(${JSON.stringify(join(folder, "app", "node_modules", path))}).name`],
+        { encoding: "utf8" },
+      ).trim(),
+    );
     expect(new Set(names)).toEqual(new Set(["imds-guard-credential-provider-imds"]));
   });
 
@@ -79,8 +99,14 @@ describe.skipIf(!able.ok)("as an override of @smithy/credential-provider-imds", 
   it("lets the SDK's own chain have its credentials on EC2", async () => {
     const machine = await createMachine({ host: "ec2-nitro" });
     try {
-      await machine.serve({ kind: "genuine", privateKeyPem: signer.privateKeyPem, identity: { account: "111122223333", region: "eu-central-1" } });
-      const { json, stderr } = await machine.run(app, { env: { IMDS_GUARD_CERTIFICATES: `eu-central-1=${join(folder, "key.pem")}`, IMDS_GUARD_TIMEOUT: "15000" } });
+      await machine.serve({
+        kind: "genuine",
+        privateKeyPem: signer.privateKeyPem,
+        identity: { account: "111122223333", region: "eu-central-1" },
+      });
+      const { json, stderr } = await machine.run(app, {
+        env: { IMDS_GUARD_CERTIFICATES: `eu-central-1=${join(folder, "key.pem")}`, IMDS_GUARD_TIMEOUT: "15000" },
+      });
       expect(accountOf(json.chain.key), stderr).toBe("111122223333");
       expect(accountOf(json.instance.key)).toBe("111122223333");
       expect((await machine.seen()).withoutToken).toBe(0);

@@ -1,4 +1,7 @@
-/** Programs that know nothing of imds-guard, in other languages, through `exec`, `serve` and `credential-process`: whose credentials they get. */
+/**
+ * Programs that know nothing of imds-guard, in other languages, through `exec`, `serve` and `credential-process`: whose
+ * credentials they get.
+ */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -36,7 +39,11 @@ interface Installed {
 const kept = process.env["RIG_CLIENTS"];
 const folder = kept ?? mkdtempSync(join(tmpdir(), "imds-guard-clients-"));
 const able = canUnshare();
-const missing = !able.ok ? `no machines can be made here: ${able.reason}` : existsSync(CLI) ? undefined : "dist/cli.js is not built";
+const missing = !able.ok
+  ? `no machines can be made here: ${able.reason}`
+  : existsSync(CLI)
+    ? undefined
+    : "dist/cli.js is not built";
 const { clients, lasting } = missing === undefined ? install() : { clients: [], lasting: [] };
 if (missing !== undefined) console.log(`interop (clients): skipped, ${missing}`);
 
@@ -57,14 +64,19 @@ function installPython(): Client[] {
   const bin = join(folder, "venv", "bin");
   const failed = existsSync(join(bin, "aws"))
     ? undefined
-    : (attempt("python3", ["-m", "venv", "venv"], folder) ?? attempt(join(bin, "pip"), ["install", "--quiet", "--disable-pip-version-check", "boto3", "awscli"], folder));
+    : (attempt("python3", ["-m", "venv", "venv"], folder) ??
+      attempt(join(bin, "pip"), ["install", "--quiet", "--disable-pip-version-check", "boto3", "awscli"], folder));
   if (failed !== undefined) {
     console.log(`interop (clients): no AWS CLI and boto3 here: ${failed}`);
     return [];
   }
   return [
     { name: "boto3", command: [join(bin, "python"), join(PROGRAMS, "client.py")], keyIn: /"key": "(\w+)"/ },
-    { name: "AWS CLI v1", command: [join(bin, "aws"), "s3", "presign", "s3://bucket/key", "--region", REGION], keyIn: /X-Amz-Credential=(\w+)%2F/ },
+    {
+      name: "AWS CLI v1",
+      command: [join(bin, "aws"), "s3", "presign", "s3://bucket/key", "--region", REGION],
+      keyIn: /X-Amz-Credential=(\w+)%2F/,
+    },
   ];
 }
 
@@ -75,7 +87,9 @@ function installGo(): Client[] {
   writeFileSync(join(place, "go.mod"), "module client\n\ngo 1.23\n");
   const failed = existsSync(join(place, "client"))
     ? undefined
-    : (attempt("go", ["get", "github.com/aws/aws-sdk-go-v2/config@latest"], place) ?? attempt("go", ["mod", "tidy"], place) ?? attempt("go", ["build", "-o", "client", "."], place));
+    : (attempt("go", ["get", "github.com/aws/aws-sdk-go-v2/config@latest"], place) ??
+      attempt("go", ["mod", "tidy"], place) ??
+      attempt("go", ["build", "-o", "client", "."], place));
   if (failed !== undefined) {
     console.log(`interop (clients): no program with the AWS SDK for Go here: ${failed}`);
     return [];
@@ -85,13 +99,20 @@ function installGo(): Client[] {
 
 describe.skipIf(missing !== undefined || clients.length === 0)("programs in other languages", () => {
   const signer = createSigner();
-  const genuine = { kind: "genuine", privateKeyPem: signer.privateKeyPem, identity: { account: ACCOUNT, region: REGION } } as const;
+  const genuine = {
+    kind: "genuine",
+    privateKeyPem: signer.privateKeyPem,
+    identity: { account: ACCOUNT, region: REGION },
+  } as const;
   const certificate = join(folder, `key-${process.pid}.pem`);
   const guarded = { IMDS_GUARD_CERTIFICATES: `${REGION}=${certificate}`, IMDS_GUARD_PROBE: "off" };
   beforeAll(() => writeFileSync(certificate, signer.publicKeyPem));
   afterAll(() => rmSync(kept === undefined ? folder : certificate, { recursive: true, force: true }));
 
-  async function withMachine<T>(options: Parameters<typeof createMachine>[0], work: (machine: Machine) => Promise<T>): Promise<T> {
+  async function withMachine<T>(
+    options: Parameters<typeof createMachine>[0],
+    work: (machine: Machine) => Promise<T>,
+  ): Promise<T> {
     const machine = await createMachine(options);
     try {
       return await work(machine);
@@ -101,21 +122,52 @@ describe.skipIf(missing !== undefined || clients.length === 0)("programs in othe
   }
 
   /** Runs a program as it is. */
-  function run(machine: Machine, { command }: Pick<Client, "command">, env: Readonly<Record<string, string>> = {}, more: readonly string[] = []) {
+  function run(
+    machine: Machine,
+    { command }: Pick<Client, "command">,
+    env: Readonly<Record<string, string>> = {},
+    more: readonly string[] = [],
+  ) {
     const [program = "", ...args] = command;
     return machine.run(program, { node: "env", args: [...args, ...more], env, timeoutMs: 60_000 });
   }
 
   /** Runs a program by one of the three ways. A daemon and a profile are made for those that need them. */
-  async function runBy(way: Way, machine: Machine, client: Client, env: Readonly<Record<string, string>> = {}, more: readonly string[] = []) {
-    if (way === "exec") return machine.run(CLI, { args: ["exec", "--", ...client.command, ...more], env: { ...guarded, ...env }, timeoutMs: 60_000 });
+  async function runBy(
+    way: Way,
+    machine: Machine,
+    client: Client,
+    env: Readonly<Record<string, string>> = {},
+    more: readonly string[] = [],
+  ) {
+    if (way === "exec")
+      return machine.run(CLI, {
+        args: ["exec", "--", ...client.command, ...more],
+        env: { ...guarded, ...env },
+        timeoutMs: 60_000,
+      });
     if (way === "credential-process") {
-      await machine.command("sh", ["-ec", `mkdir -p "$HOME/.aws"; printf '[default]\\nregion = ${REGION}\\ncredential_process = %s\\n' "$1" > "$HOME/.aws/config"`, "sh", `"${process.execPath}" "${CLI}" credential-process`]);
+      await machine.command("sh", [
+        "-ec",
+        `mkdir -p "$HOME/.aws"; printf '[default]\\nregion = ${REGION}\\ncredential_process = %s\\n' "$1" > "$HOME/.aws/config"`,
+        "sh",
+        `"${process.execPath}" "${CLI}" credential-process`,
+      ]);
       return run(machine, client, { ...guarded, ...env }, more);
     }
     await machine.command("sh", ["-ec", START_DAEMON, "sh", process.execPath, CLI, guarded.IMDS_GUARD_CERTIFICATES]);
     const home = (await machine.command("sh", ["-c", 'printf %s "$HOME"'])).trim();
-    return run(machine, client, { AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://127.0.0.1:9912/credentials", AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: `${home}/token`, AWS_REGION: REGION, ...env }, more);
+    return run(
+      machine,
+      client,
+      {
+        AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://127.0.0.1:9912/credentials",
+        AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: `${home}/token`,
+        AWS_REGION: REGION,
+        ...env,
+      },
+      more,
+    );
   }
 
   const keyOf = ({ keyIn }: Client, output: string): string | undefined => keyIn.exec(output)?.[1];
@@ -133,7 +185,10 @@ describe.skipIf(missing !== undefined || clients.length === 0)("programs in othe
     await withMachine({ host: "laptop" }, async (machine) => {
       await machine.serve({ kind: "behaviour", name: "flawless" });
       const { stdout, stderr, exitCode } = await runBy(way, machine, client);
-      expect({ key: keyOf(client, stdout), exitCode: exitCode === 0 }, stderr).toEqual({ key: undefined, exitCode: false });
+      expect({ key: keyOf(client, stdout), exitCode: exitCode === 0 }, stderr).toEqual({
+        key: undefined,
+        exitCode: false,
+      });
       expect(await machine.seen()).toMatchObject({ connections: 0 });
     });
   });
@@ -155,23 +210,31 @@ describe.skipIf(missing !== undefined || clients.length === 0)("programs in othe
     });
   });
 
-  it.each(cases.filter(({ client }) => lasting.includes(client)))("$name by $way: credentials that end are renewed while it runs", async ({ client, way }) => {
-    await withMachine({ host: "ec2-nitro" }, async (machine) => {
-      await machine.serve({ ...genuine, identity: { ...genuine.identity, expiresInMs: 4_000 } });
-      const { stdout, stderr, exitCode } = await runBy(way, machine, client, {}, ["6", "2000"]);
-      expect({ keys: stdout.match(new RegExp(client.keyIn, "g"))?.length, exitCode }, stderr).toEqual({ keys: 6, exitCode: 0 });
-      // Ten seconds on credentials of four: they were fetched again, and through the guard alone.
-      const { byRequest, withoutToken } = await machine.seen();
-      expect(byRequest["GET /latest/meta-data/iam/security-credentials/app-server"]).toBeGreaterThanOrEqual(3);
-      expect(withoutToken).toBe(0);
-    });
-  });
+  it.each(cases.filter(({ client }) => lasting.includes(client)))(
+    "$name by $way: credentials that end are renewed while it runs",
+    async ({ client, way }) => {
+      await withMachine({ host: "ec2-nitro" }, async (machine) => {
+        await machine.serve({ ...genuine, identity: { ...genuine.identity, expiresInMs: 4_000 } });
+        const { stdout, stderr, exitCode } = await runBy(way, machine, client, {}, ["6", "2000"]);
+        expect({ keys: stdout.match(new RegExp(client.keyIn, "g"))?.length, exitCode }, stderr).toEqual({
+          keys: 6,
+          exitCode: 0,
+        });
+        // Ten seconds on credentials of four: they were fetched again, and through the guard alone.
+        const { byRequest, withoutToken } = await machine.seen();
+        expect(byRequest["GET /latest/meta-data/iam/security-credentials/app-server"]).toBeGreaterThanOrEqual(3);
+        expect(withoutToken).toBe(0);
+      });
+    },
+  );
 
   it("amazon-ec2-metadata-mock: its credentials are served, by IMDSv2 only", async ({ skip }) => {
     const bin = join(folder, "bin");
     mkdirSync(bin, { recursive: true });
     const mock = join(bin, "cmd");
-    const failed = existsSync(mock) ? undefined : attempt("env", [`GOBIN=${bin}`, "go", "install", "github.com/aws/amazon-ec2-metadata-mock/cmd@latest"], folder);
+    const failed = existsSync(mock)
+      ? undefined
+      : attempt("env", [`GOBIN=${bin}`, "go", "install", "github.com/aws/amazon-ec2-metadata-mock/cmd@latest"], folder);
     if (failed !== undefined) {
       console.log(`interop (clients): amazon-ec2-metadata-mock cannot be installed here: ${failed}`);
       return skip();
@@ -179,13 +242,29 @@ describe.skipIf(missing !== undefined || clients.length === 0)("programs in othe
     await withMachine({ host: "ec2-nitro" }, async (machine) => {
       await machine.serve({ kind: "nobody" });
       // The access key of its defaults is none that AWS ever gave out.
-      const values = { "iam-security-credentials": { Code: "Success", LastUpdated: "2026-01-01T00:00:00Z", Type: "AWS-HMAC", AccessKeyId: GENUINE, SecretAccessKey: "secret", Token: "token", Expiration: "2099-01-01T00:00:00Z" } };
+      const values = {
+        "iam-security-credentials": {
+          Code: "Success",
+          LastUpdated: "2026-01-01T00:00:00Z",
+          Type: "AWS-HMAC",
+          AccessKeyId: GENUINE,
+          SecretAccessKey: "secret",
+          Token: "token",
+          Expiration: "2099-01-01T00:00:00Z",
+        },
+      };
       const config = join(folder, `mock-${process.pid}.json`);
-      writeFileSync(config, JSON.stringify({ server: { hostname: "169.254.169.254", port: "80" }, imdsv2: true, metadata: { values } }));
+      writeFileSync(
+        config,
+        JSON.stringify({ server: { hostname: "169.254.169.254", port: "80" }, imdsv2: true, metadata: { values } }),
+      );
       await machine.command("sh", ["-ec", '"$1" -c "$2" > "$HOME/mock" 2>&1 & sleep 2', "sh", mock, config]);
       const [client] = clients as [Client];
       // It signs nothing: what is left of the proof are account and wire format.
-      const { stdout, stderr } = await runBy("exec", machine, client, { IMDS_GUARD_ATTESTATION: "off", IMDS_GUARD_EXPECTED_ACCOUNTS: ACCOUNT });
+      const { stdout, stderr } = await runBy("exec", machine, client, {
+        IMDS_GUARD_ATTESTATION: "off",
+        IMDS_GUARD_EXPECTED_ACCOUNTS: ACCOUNT,
+      });
       expect(keyOf(client, stdout), stderr).toBe(GENUINE);
     });
   });
@@ -210,8 +289,20 @@ describe.skipIf(missing !== undefined)("serve as a daemon", () => {
         kill -TERM $pid; wait $pid; echo "ended $?"; ls "$HOME"`;
       const said = await machine.command("sh", ["-c", script, "sh", process.execPath, CLI]);
       const [ready = "", ...rest] = said.trim().split("\n");
-      expect(JSON.parse(ready)).toMatchObject({ event: "ready", url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/credentials$/) as string, tokenFile: expect.stringMatching(/\/token$/) as string });
-      expect(rest).toEqual(["600", "43", "second 3", expect.stringMatching(/token is there already/) as string, "ended 0", "ready", "second"]);
+      expect(JSON.parse(ready)).toMatchObject({
+        event: "ready",
+        url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/credentials$/) as string,
+        tokenFile: expect.stringMatching(/\/token$/) as string,
+      });
+      expect(rest).toEqual([
+        "600",
+        "43",
+        "second 3",
+        expect.stringMatching(/token is there already/) as string,
+        "ended 0",
+        "ready",
+        "second",
+      ]);
     } finally {
       await machine.close();
     }
@@ -224,7 +315,11 @@ describe.skipIf(missing !== undefined)("serve as a daemon", () => {
         "$1" "$2" exec -- sh -c 'trap "echo heard; exit 9" TERM; echo started; while :; do sleep 0.1; done' > "$HOME/out" & pid=$!
         until grep -q started "$HOME/out"; do sleep 0.05; done
         kill -TERM $pid; wait $pid; echo "ended $?"; cat "$HOME/out"`;
-      expect((await machine.command("sh", ["-c", script, "sh", process.execPath, CLI])).trim().split("\n")).toEqual(["ended 9", "started", "heard"]);
+      expect((await machine.command("sh", ["-c", script, "sh", process.execPath, CLI])).trim().split("\n")).toEqual([
+        "ended 9",
+        "started",
+        "heard",
+      ]);
     } finally {
       await machine.close();
     }

@@ -21,13 +21,18 @@ describe.skipIf(!able.ok)("the firewall and third parties' clients", () => {
     folder = mkdtempSync(join(tmpdir(), "imds-guard-libraries-"));
     writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true }));
     const names = [...new Set(probes.map(({ lib = "" }) => lib))];
-    execFileSync("npm", ["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", ...names], { cwd: folder, stdio: "pipe" });
+    execFileSync("npm", ["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", ...names], {
+      cwd: folder,
+      stdio: "pipe",
+    });
     pairs = await runProbes(process.execPath, probes, folder);
   }, 600_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it.each(probes)("stops $name", (probe) => {
     const pair = pairs.get(probe.name);
-    expect(pair === undefined ? ["was not run"] : complaintsAbout(probe, pair).map((what) => ({ what, ...pair }))).toEqual([]);
+    expect(
+      pair === undefined ? ["was not run"] : complaintsAbout(probe, pair).map((what) => ({ what, ...pair })),
+    ).toEqual([]);
   });
 });

@@ -1,4 +1,7 @@
-/** The built package with OpenTelemetry's SDK of the third generation, whose logs API is in another package than that of the one before. */
+/**
+ * The built package with OpenTelemetry's SDK of the third generation, whose logs API is in another package than that of
+ * the one before.
+ */
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,20 +26,41 @@ describe("OpenTelemetry's SDK 3", () => {
     expect(existsSync(join(ROOT, "dist/index.js")), "build first").toBe(true);
     folder = mkdtempSync(join(tmpdir(), "imds-guard-otel-"));
     writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
-    execFileSync("npm", ["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "@opentelemetry/api@1.10", "@opentelemetry/sdk-logs@3"], { cwd: folder, stdio: "pipe" });
-    for (const part of ["dist", "package.json"]) cpSync(join(ROOT, part), join(folder, "node_modules/imds-guard", part), { recursive: true });
+    execFileSync(
+      "npm",
+      [
+        "install",
+        "--silent",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "@opentelemetry/api@1.10",
+        "@opentelemetry/sdk-logs@3",
+      ],
+      { cwd: folder, stdio: "pipe" },
+    );
+    for (const part of ["dist", "package.json"])
+      cpSync(join(ROOT, part), join(folder, "node_modules/imds-guard", part), { recursive: true });
     writeFileSync(join(folder, "program.js"), PROGRAM);
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it("exports the guard's events", () => {
-    const said = execFileSync(process.execPath, ["program.js"], { cwd: folder, encoding: "utf8", env: { ...process.env, IMDS_GUARD_PROBE: "off" } });
+    const said = execFileSync(process.execPath, ["program.js"], {
+      cwd: folder,
+      encoding: "utf8",
+      env: { ...process.env, IMDS_GUARD_PROBE: "off" },
+    });
     expect(JSON.parse(said)).toEqual([
       {
         eventName: "imds_guard.imds.refused_disabled",
         severityNumber: 9,
         body: "IMDS was not asked: IMDS is disabled by mode deny",
-        attributes: expect.objectContaining({ "imds_guard.code": "imds.refused_disabled", "server.address": "169.254.169.254", "server.port": 80 }) as object,
+        attributes: expect.objectContaining({
+          "imds_guard.code": "imds.refused_disabled",
+          "server.address": "169.254.169.254",
+          "server.port": 80,
+        }) as object,
       },
     ]);
   });

@@ -8,14 +8,25 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SIGMA_RULES } from "../../src/detection/sigma-rules.js";
 import { isCorrelationRule, isDetectionRule } from "../../src/detection/sigma-rule.js";
 
-const PACKAGES = ["pysigma", "pysigma-backend-splunk", "pysigma-backend-elasticsearch", "pysigma-backend-kusto", "pysigma-backend-qradar-community", "pysigma-validators-sigmahq"];
+const PACKAGES = [
+  "pysigma",
+  "pysigma-backend-splunk",
+  "pysigma-backend-elasticsearch",
+  "pysigma-backend-kusto",
+  "pysigma-backend-qradar-community",
+  "pysigma-validators-sigmahq",
+];
 const RULES = fileURLToPath(new URL("../../detection/rules", import.meta.url));
 const SCRIPT = fileURLToPath(new URL("./sigma_rules.py", import.meta.url));
 
 interface Outcome {
   readonly converted: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly failed: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  readonly validators: { readonly ran: readonly string[]; readonly withoutData: readonly string[]; readonly issues: readonly string[] };
+  readonly validators: {
+    readonly ran: readonly string[];
+    readonly withoutData: readonly string[];
+    readonly issues: readonly string[];
+  };
 }
 
 /** An environment with pySigma, or why there is none. */
@@ -23,7 +34,11 @@ function install(folder: string): string | { readonly missing: string } {
   const python = join(folder, "bin", "python");
   const made = spawnSync("python3", ["-m", "venv", folder], { encoding: "utf8", timeout: 120_000 });
   if (made.status !== 0) return { missing: "python3 with venv" };
-  const installed = spawnSync(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1", ...PACKAGES], { encoding: "utf8", timeout: 400_000 });
+  const installed = spawnSync(
+    python,
+    ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1", ...PACKAGES],
+    { encoding: "utf8", timeout: 400_000 },
+  );
   return installed.status === 0 ? python : { missing: "PyPI" };
 }
 
@@ -48,7 +63,11 @@ const BEYOND: Readonly<Record<string, (file: string) => boolean>> = {
 describe.skipIf(typeof python !== "string")("pySigma", () => {
   let outcome: Outcome;
   beforeAll(() => {
-    const { status, stdout, stderr } = spawnSync(python as string, [SCRIPT, RULES], { encoding: "utf8", timeout: 300_000, maxBuffer: 32 * 1024 * 1024 });
+    const { status, stdout, stderr } = spawnSync(python as string, [SCRIPT, RULES], {
+      encoding: "utf8",
+      timeout: 300_000,
+      maxBuffer: 32 * 1024 * 1024,
+    });
     expect(status, stderr).toBe(0);
     outcome = JSON.parse(stdout) as Outcome;
   });
@@ -64,7 +83,12 @@ describe.skipIf(typeof python !== "string")("pySigma", () => {
   });
 
   it.each(Object.keys(BEYOND))("keeps both addresses in the queries for %s", (backend) => {
-    for (const file of ["net_firewall_imds_destination", "zeek_conn_imds_responder", "proxy_imds_request", "net_dns_imds_address_in_answer"]) {
+    for (const file of [
+      "net_firewall_imds_destination",
+      "zeek_conn_imds_responder",
+      "proxy_imds_request",
+      "net_dns_imds_address_in_answer",
+    ]) {
       // Lucene puts a backslash before colons.
       const query = outcome.converted[backend]![file]!.replaceAll("\\", "");
       expect(query).toContain("169.254.169.254");
@@ -76,7 +100,9 @@ describe.skipIf(typeof python !== "string")("pySigma", () => {
     expect(outcome.validators.issues).toEqual([]);
     expect(outcome.validators.ran.length).toBeGreaterThan(50);
     // These compare with lists that they would download.
-    process.stdout.write(`validators: ${outcome.validators.ran.length} ran, ${outcome.validators.withoutData.length} need data from outside and did not\n`);
+    process.stdout.write(
+      `validators: ${outcome.validators.ran.length} ran, ${outcome.validators.withoutData.length} need data from outside and did not\n`,
+    );
   });
 
   it("was given all rules", () => {

@@ -1,4 +1,6 @@
-/** Outputs that go away and come back: a reader that does not read, a file without room, a syslog receiver that dies. */
+/**
+ * Outputs that go away and come back: a reader that does not read, a file without room, a syslog receiver that dies.
+ */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -29,7 +31,8 @@ afterEach(async () => {
 
 const numbered = (n: number): GuardEvent => eventOf("monitor.responder_gone", { message: `number ${n}` });
 const line = ({ message }: GuardEvent): string => message;
-const numbers = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, n) => `number ${from + n}`);
+const numbers = (from: number, to: number): string[] =>
+  Array.from({ length: to - from }, (_, n) => `number ${from + n}`);
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await sleep(5);
 }
@@ -80,13 +83,29 @@ describe("stdout", () => {
 });
 
 describe("file", () => {
-  const open = (more: Partial<Parameters<typeof fileOutput>[0]> = {}) => fileOutput({ path: join(folder, "events.jsonl"), encode: ({ message }) => ({ message }), maxBytes: 200, keep: 3, ...more });
-  const read = (name: string): string[] => readFileSync(join(folder, name), "utf8").trimEnd().split("\n").map((text) => (JSON.parse(text) as { message: string }).message);
+  const open = (more: Partial<Parameters<typeof fileOutput>[0]> = {}) =>
+    fileOutput({
+      path: join(folder, "events.jsonl"),
+      encode: ({ message }) => ({ message }),
+      maxBytes: 200,
+      keep: 3,
+      ...more,
+    });
+  const read = (name: string): string[] =>
+    readFileSync(join(folder, name), "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((text) => (JSON.parse(text) as { message: string }).message);
 
   test("is rotated by size, and the oldest go", () => {
     const output = open();
     for (let n = 0; n < 60; n += 1) output.write(numbered(n));
-    expect(readdirSync(folder).toSorted()).toEqual(["events.jsonl", "events.jsonl.1", "events.jsonl.2", "events.jsonl.3"]);
+    expect(readdirSync(folder).toSorted()).toEqual([
+      "events.jsonl",
+      "events.jsonl.1",
+      "events.jsonl.2",
+      "events.jsonl.3",
+    ]);
     const kept = ["events.jsonl.3", "events.jsonl.2", "events.jsonl.1", "events.jsonl"].flatMap(read);
     expect(kept).toEqual(numbers(60 - kept.length, 60));
     expect(output.status()).toEqual({ delivered: 60, waiting: 0, dropped: 0 });
@@ -124,7 +143,9 @@ describe("file", () => {
 describe("syslog messages", () => {
   test("are RFC 5424, one line of ASCII", () => {
     const event = eventOf("imds.impersonation_detected", { message: "x" });
-    expect(syslogMessage(event, "text \u00e9\n")).toMatch(/^<82>1 2026-01-02T03:04:05\.678Z [!-~]+ imds-guard 4711 imds\.impersonation_detected - text \\u00e9\\u000a$/);
+    expect(syslogMessage(event, "text \u00e9\n")).toMatch(
+      /^<82>1 2026-01-02T03:04:05\.678Z [!-~]+ imds-guard 4711 imds\.impersonation_detected - text \\u00e9\\u000a$/,
+    );
     expect(droppedMessage(event.time, 1, 3)).toMatch(/^<84>1 \S+ \S+ imds-guard 1 dropped - \{"dropped":3\}$/);
   });
 
@@ -166,22 +187,33 @@ describe("syslog", () => {
       socket.on("error", () => undefined);
       socket.setEncoding("latin1").on("data", (text: string) => (bytes += text));
     });
-    await new Promise<void>((resolve) => server.listen("port" in listen ? { ...listen, host: "127.0.0.1" } : listen, resolve));
+    await new Promise<void>((resolve) =>
+      server.listen("port" in listen ? { ...listen, host: "127.0.0.1" } : listen, resolve),
+    );
     const die = async (): Promise<void> => {
       for (const socket of sockets) socket.resetAndDestroy();
       await new Promise((resolve) => server.close(resolve));
     };
     closing.push(() => server.listening && die());
-    return { port: typeof server.address() === "string" ? 0 : (server.address() as AddressInfo).port, bytes: () => bytes, die, connections: () => sockets.size };
+    return {
+      port: typeof server.address() === "string" ? 0 : (server.address() as AddressInfo).port,
+      bytes: () => bytes,
+      die,
+      connections: () => sockets.size,
+    };
   }
   // The next length follows at once.
   const content = (event: GuardEvent): string => `${line(event)};`;
-  const contents = (bytes: string): string[] => [...bytes.matchAll(/ - (number \d+(?=;)|\{"dropped":\d+\})/g)].map(([, content = ""]) => content);
+  const contents = (bytes: string): string[] =>
+    [...bytes.matchAll(/ - (number \d+(?=;)|\{"dropped":\d+\})/g)].map(([, content = ""]) => content);
 
   test("frames by length over TCP, and by lines over a unix socket", async () => {
     const tcp = await receiver({ port: 0 });
     const unix = await receiver({ path: join(folder, "log.sock") });
-    for (const [target, { bytes }] of [[{ kind: "tcp", host: "127.0.0.1", port: tcp.port }, tcp], [{ kind: "unix", path: join(folder, "log.sock") }, unix]] as const) {
+    for (const [target, { bytes }] of [
+      [{ kind: "tcp", host: "127.0.0.1", port: tcp.port }, tcp],
+      [{ kind: "unix", path: join(folder, "log.sock") }, unix],
+    ] as const) {
       const output = syslogOutput({ target, content, system: realSystem });
       for (let n = 0; n < 3; n += 1) output.write(numbered(n));
       await output.close(2_000);
@@ -196,7 +228,13 @@ describe("syslog", () => {
   test("a receiver that dies and returns gets everything, in order, at least once", async () => {
     const failures: string[] = [];
     const first = await receiver({ port: 0 });
-    const output = syslogOutput({ target: { kind: "tcp", host: "127.0.0.1", port: first.port }, content, system: realSystem, retryMs: 20, onFailure: (code) => failures.push(code) });
+    const output = syslogOutput({
+      target: { kind: "tcp", host: "127.0.0.1", port: first.port },
+      content,
+      system: realSystem,
+      retryMs: 20,
+      onFailure: (code) => failures.push(code),
+    });
     closing.push(() => output.close(10));
     for (let n = 0; n < 5; n += 1) output.write(numbered(n));
     await until(() => contents(first.bytes()).length === 5);
@@ -215,7 +253,12 @@ describe("syslog", () => {
   test("one that is away for too long is told how much it missed", async () => {
     const gone = await receiver({ port: 0 });
     await gone.die();
-    const output = syslogOutput({ target: { kind: "tcp", host: "127.0.0.1", port: gone.port }, content, system: realSystem, retryMs: 20 });
+    const output = syslogOutput({
+      target: { kind: "tcp", host: "127.0.0.1", port: gone.port },
+      content,
+      system: realSystem,
+      retryMs: 20,
+    });
     for (let n = 0; n < MAX_WAITING + 6; n += 1) output.write(numbered(n));
     expect(output.status()).toEqual({ delivered: 0, waiting: MAX_WAITING, dropped: 6 });
     const back = await receiver({ port: gone.port });
@@ -227,7 +270,11 @@ describe("syslog", () => {
   test("nobody there holds up the end no longer than told", async () => {
     const gone = await receiver({ port: 0 });
     await gone.die();
-    const output = syslogOutput({ target: { kind: "tcp", host: "127.0.0.1", port: gone.port }, content, system: realSystem });
+    const output = syslogOutput({
+      target: { kind: "tcp", host: "127.0.0.1", port: gone.port },
+      content,
+      system: realSystem,
+    });
     output.write(numbered(1));
     await output.close(60);
     expect(output.status()).toEqual({ delivered: 0, waiting: 1, dropped: 0 });
@@ -235,11 +282,22 @@ describe("syslog", () => {
 });
 
 test("metrics are in the format of Prometheus", () => {
-  const status = { looks: 3, lastLook: "2026-01-02T03:04:05.000Z", lastLookMs: 12, failedLooks: 0, reported: { "imds.impersonation_detected": 1 }, responder: true, overflow: 0 } as const;
+  const status = {
+    looks: 3,
+    lastLook: "2026-01-02T03:04:05.000Z",
+    lastLookMs: 12,
+    failedLooks: 0,
+    reported: { "imds.impersonation_detected": 1 },
+    responder: true,
+    overflow: 0,
+  } as const;
   const text = metricsText(status, { file: { delivered: 2, waiting: 1, dropped: 0 } }, 1_000, 5);
-  for (const sample of text.trimEnd().split("\n")) expect(sample).toMatch(/^(# (HELP|TYPE) \w+ .+|\w+(\{\w+="[\w.]+"\})? [\d.]+)$/);
+  for (const sample of text.trimEnd().split("\n"))
+    expect(sample).toMatch(/^(# (HELP|TYPE) \w+ .+|\w+(\{\w+="[\w.]+"\})? [\d.]+)$/);
   expect(text).toContain('imds_guard_events_total{code="imds.impersonation_detected"} 1\n');
   expect(text).toContain('imds_guard_output_waiting{output="file"} 1\n');
   expect(text).toContain("imds_guard_responder 1\n");
-  expect(metricsText({ ...status, lastLook: undefined, lastLookMs: undefined, reported: {}, responder: false }, {}, 0, 0)).not.toContain("last_look");
+  expect(
+    metricsText({ ...status, lastLook: undefined, lastLookMs: undefined, reported: {}, responder: false }, {}, 0, 0),
+  ).not.toContain("last_look");
 });

@@ -6,7 +6,13 @@ import { createWatch, MAX_FOLLOWED } from "../../src/monitor/watch.js";
 import { fc } from "../support/properties.js";
 
 const thing = (key: string, traits: Sighting["traits"] = {}, more: Partial<Sighting> = {}): Sighting => ({
-  key, traits, appeared: "imds.impersonation_detected", changed: "monitor.responder_changed", gone: "monitor.responder_gone", details: { message: key }, ...more,
+  key,
+  traits,
+  appeared: "imds.impersonation_detected",
+  changed: "monitor.responder_changed",
+  gone: "monitor.responder_gone",
+  details: { message: key },
+  ...more,
 });
 const look = (...sightings: Sighting[]) => ({ sightings, untold: [] as string[] });
 
@@ -22,7 +28,13 @@ describe("watch", () => {
     const watch = createWatch();
     watch.step(look(thing("a", { mac: "02:01", interface: "eth0" })));
     const [change] = watch.step(look(thing("a", { mac: "02:02", interface: "eth0" })));
-    expect(change).toEqual({ code: "monitor.responder_changed", details: { message: "a: mac was 02:01 and is 02:02", evidence: [{ source: "mac", value: "02:02", says: "was 02:01" }] } });
+    expect(change).toEqual({
+      code: "monitor.responder_changed",
+      details: {
+        message: "a: mac was 02:01 and is 02:02",
+        evidence: [{ source: "mac", value: "02:02", says: "was 02:01" }],
+      },
+    });
     expect(watch.step(look(thing("a", { mac: "02:02", interface: "eth0" })))).toEqual([]);
   });
 
@@ -38,9 +50,13 @@ describe("watch", () => {
     const watch = createWatch();
     const a = thing("imds a", {}, { patience: 3 });
     watch.step(look(a));
-    expect([watch.step(look()), watch.step(look()), watch.step(look(a)), watch.step(look()), watch.step(look())].flat()).toEqual([]);
+    expect(
+      [watch.step(look()), watch.step(look()), watch.step(look(a)), watch.step(look()), watch.step(look())].flat(),
+    ).toEqual([]);
     for (let n = 0; n < 9; n += 1) expect(watch.step({ sightings: [], untold: ["imds "] })).toEqual([]);
-    expect(watch.step(look())).toEqual([{ code: "monitor.responder_gone", details: { message: "no longer so: imds a", advice: undefined } }]);
+    expect(watch.step(look())).toEqual([
+      { code: "monitor.responder_gone", details: { message: "no longer so: imds a", advice: undefined } },
+    ]);
     expect(watch.step(look())).toEqual([]);
     expect(watch.step(look(a)).map(({ code }) => code)).toEqual(["imds.impersonation_detected"]);
   });
@@ -48,7 +64,9 @@ describe("watch", () => {
   test("can be silent about each of the three", () => {
     const watch = createWatch();
     const quiet = thing("a", { x: "1" }, { appeared: undefined, changed: undefined, gone: undefined });
-    expect([watch.step(look(quiet)), watch.step(look({ ...quiet, traits: { x: "2" } })), watch.step(look())].flat()).toEqual([]);
+    expect(
+      [watch.step(look(quiet)), watch.step(look({ ...quiet, traits: { x: "2" } })), watch.step(look())].flat(),
+    ).toEqual([]);
   });
 
   test("follows a bounded number of things and counts the rest", () => {
@@ -72,7 +90,9 @@ describe("watch", () => {
             expect(state.get(key) ?? false).toBe(!came);
             state.set(key, came);
           }
-          expect(new Set(watch.present())).toEqual(new Set([...state].filter(([, there]) => there).map(([key]) => key)));
+          expect(new Set(watch.present())).toEqual(
+            new Set([...state].filter(([, there]) => there).map(([key]) => key)),
+          );
         }
       }),
     );
@@ -84,7 +104,9 @@ const HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when
 describe("connections", () => {
   test("finds those to IMDS in both tables, whatever spelling the kernel uses", () => {
     const v4 = `${HEAD}   0: 0A00020F:C350 FEA9FEA9:0050 01 00000000:00000000 00:00000000 00000000  1000        0 12345 1 0000000000000000 20 4 30 10 -1\n   1: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 2 1 0 100 0 0 10 0\n`;
-    expect(connectionsToImds(v4, "LE")).toEqual([{ localPort: 50_000, remoteAddress: "169.254.169.254", remotePort: 80, state: "established", uid: 1000 }]);
+    expect(connectionsToImds(v4, "LE")).toEqual([
+      { localPort: 50_000, remoteAddress: "169.254.169.254", remotePort: 80, state: "established", uid: 1000 },
+    ]);
     const mapped = `${HEAD}   0: 0000000000000000FFFF00000F02000A:C351 0000000000000000FFFF0000FEA9FEA9:0050 06 00000000:00000000 03:00000B22 00000000     0        0 0 3 0\n`;
     expect(connectionsToImds(mapped, "LE")).toMatchObject([{ localPort: 50_001, state: "time-wait", uid: undefined }]);
     const servers = `${HEAD}   0: FEA9FEA9:0050 FEA9FEA9:82E0 06 00000000:00000000 03:00000B22 00000000     0        0 0 3 0\n   1: FEA9FEA9:82E0 FEA9FEA9:0050 01 00000000:00000000 00:00000000 00000000  1000        0 2 1 0\n`;
@@ -94,9 +116,11 @@ describe("connections", () => {
   });
 
   test("survives any text", () => {
-    fc.assert(fc.property(fc.string({ maxLength: 400 }), (text) => {
-      expect(connectionsToImds(text, "LE")).toEqual([]);
-    }));
+    fc.assert(
+      fc.property(fc.string({ maxLength: 400 }), (text) => {
+        expect(connectionsToImds(text, "LE")).toEqual([]);
+      }),
+    );
     const word = fc.constantFrom("FEA9FEA9:0050", "0100007F:1F90", "01", "ZZ", "1000", "0", "x", "FEA9FEA9:", "");
     fc.assert(
       fc.property(fc.array(word, { maxLength: 12 }), (words) => {

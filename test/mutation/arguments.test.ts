@@ -10,7 +10,17 @@ import { readArguments } from "../../mutation/arguments.mjs";
 /** A package of the test's own. */
 const root = mkdtempSync(join(tmpdir(), "imds-guard-arguments-"));
 afterAll(() => rmSync(root, { recursive: true }));
-const SOURCES = ["host/b.ts", "host/a.ts", "host/deep/c.ts", "settings/d.ts", "imds/e.ts", "attest/aws-public-keys.ts", "attest/f.ts", "provider/g.ts", "firewall/h.ts"];
+const SOURCES = [
+  "host/b.ts",
+  "host/a.ts",
+  "host/deep/c.ts",
+  "settings/d.ts",
+  "imds/e.ts",
+  "attest/aws-public-keys.ts",
+  "attest/f.ts",
+  "provider/g.ts",
+  "firewall/h.ts",
+];
 const OTHERS = ["host/notes.txt", "cli/main.ts", "index.ts"];
 for (const path of [...SOURCES, ...OTHERS].map((name) => inSrc(name))) {
   mkdirSync(dirname(path), { recursive: true });
@@ -34,44 +44,83 @@ function refusal(...words: string[]): unknown {
 
 describe("what is asked for", () => {
   test("is every room, two processes at a time, where nothing is said", () => {
-    const all = ["host/a.ts", "host/b.ts", "host/deep/c.ts", "settings/d.ts", "imds/e.ts", "attest/f.ts", "provider/g.ts", "firewall/h.ts"].map(inSrc);
+    const all = [
+      "host/a.ts",
+      "host/b.ts",
+      "host/deep/c.ts",
+      "settings/d.ts",
+      "imds/e.ts",
+      "attest/f.ts",
+      "provider/g.ts",
+      "firewall/h.ts",
+    ].map(inSrc);
     expect(read()).toEqual({ paths: all, rooms: ROOMS, jobs: 2, json: undefined });
   });
 
   test("is some rooms", () => {
     expect(read("--rooms", "imds,host,imds", "--jobs", "64", "--json", "x.json")).toEqual({
-      paths: ["imds/e.ts", "host/a.ts", "host/b.ts", "host/deep/c.ts"].map(inSrc), rooms: ["imds", "host"], jobs: 64, json: "x.json",
+      paths: ["imds/e.ts", "host/a.ts", "host/b.ts", "host/deep/c.ts"].map(inSrc),
+      rooms: ["imds", "host"],
+      jobs: 64,
+      json: "x.json",
     });
   });
 
   test("is some files, each once", () => {
     expect(read(inSrc("host/a.ts"), inSrc("settings/d.ts"), inSrc("settings/../host/a.ts"), "--jobs=1")).toEqual({
-      paths: ["host/a.ts", "settings/d.ts"].map(inSrc), rooms: ["host", "settings"], jobs: 1, json: undefined,
+      paths: ["host/a.ts", "settings/d.ts"].map(inSrc),
+      rooms: ["host", "settings"],
+      jobs: 1,
+      json: undefined,
     });
   });
 });
 
 describe("what cannot be", () => {
   test.each(["NaN", "0", "65", "-1", "1.5", "1e1", "two", "", " 2"])("%j processes at a time", (jobs) => {
-    expect(refusal(`--jobs=${jobs}`)).toEqual(new TypeError(`--jobs is ${JSON.stringify(jobs)}; allowed: a whole number from 1 to 64`));
+    expect(refusal(`--jobs=${jobs}`)).toEqual(
+      new TypeError(`--jobs is ${JSON.stringify(jobs)}; allowed: a whole number from 1 to 64`),
+    );
   });
 
   test.each(["", "cli", "host,", "Host", "host,constructor"])("the rooms %j", (rooms) => {
     const wrong = rooms.split(",").at(-1);
-    expect(refusal("--rooms", rooms)).toEqual(new TypeError(`--rooms names ${JSON.stringify(wrong)}; allowed: ${ROOMS.join(", ")}`));
+    expect(refusal("--rooms", rooms)).toEqual(
+      new TypeError(`--rooms names ${JSON.stringify(wrong)}; allowed: ${ROOMS.join(", ")}`),
+    );
   });
 
-  const elsewhere = [inSrc("index.ts"), inSrc("cli/main.ts"), inSrc("../src-host/a.ts"), join(root, "test/host/a.ts"), "/", "src/host/a.ts/../../../a.ts"];
+  const elsewhere = [
+    inSrc("index.ts"),
+    inSrc("cli/main.ts"),
+    inSrc("../src-host/a.ts"),
+    join(root, "test/host/a.ts"),
+    "/",
+    "src/host/a.ts/../../../a.ts",
+  ];
   test.each(elsewhere)("a file in no room: %s", (path) => {
-    expect(refusal(path)).toEqual(new TypeError(`${JSON.stringify(path)} is in no room; allowed: files in ${ROOMS.map((room) => `src/${room}`).join(", ")}`));
+    expect(refusal(path)).toEqual(
+      new TypeError(
+        `${JSON.stringify(path)} is in no room; allowed: files in ${ROOMS.map((room) => `src/${room}`).join(", ")}`,
+      ),
+    );
   });
 
-  test.each(["host/nope.ts", "host", "host/notes.txt", "host/a.ts/b.ts", "attest/aws-public-keys.ts"].map(inSrc))("what is no source: %s", (path) => {
-    expect(refusal(inSrc("host/a.ts"), path)).toEqual(new TypeError(`${JSON.stringify(path)} is no source that is there; allowed: files of TypeScript, aws-public-keys.ts left out`));
-  });
+  test.each(["host/nope.ts", "host", "host/notes.txt", "host/a.ts/b.ts", "attest/aws-public-keys.ts"].map(inSrc))(
+    "what is no source: %s",
+    (path) => {
+      expect(refusal(inSrc("host/a.ts"), path)).toEqual(
+        new TypeError(
+          `${JSON.stringify(path)} is no source that is there; allowed: files of TypeScript, aws-public-keys.ts left out`,
+        ),
+      );
+    },
+  );
 
   test("rooms and files, and no file for the figures", () => {
-    expect(refusal("--rooms", "host", "x.ts")).toEqual(new TypeError('--rooms is "host" and "x.ts" is named, too; allowed: either rooms or files'));
+    expect(refusal("--rooms", "host", "x.ts")).toEqual(
+      new TypeError('--rooms is "host" and "x.ts" is named, too; allowed: either rooms or files'),
+    );
     expect(refusal("--json", "")).toEqual(new TypeError('--json is ""; allowed: the path of a file'));
   });
 
@@ -80,10 +129,16 @@ describe("what cannot be", () => {
   });
 });
 
-test.each([["--jobs", "none"], ["--rooms", "--json"]])("%j is refused in one line, before it is tried whether a network can be made", (...words) => {
+test.each([
+  ["--jobs", "none"],
+  ["--rooms", "--json"],
+])("%j is refused in one line, before it is tried whether a network can be made", (...words) => {
   const run = fileURLToPath(new URL("../../mutation/run.mjs", import.meta.url));
   // Without a PATH there is no unshare, which would be exit code 3.
-  const { status, stdout, stderr } = spawnSync(process.execPath, [run, ...words], { env: { PATH: root }, encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [run, ...words], {
+    env: { PATH: root },
+    encoding: "utf8",
+  });
   expect({ status, stdout, lines: stderr.split("\n").length }).toEqual({ status: 2, stdout: "", lines: 2 });
   expect(stderr).toContain(words[0]?.split("=")[0]);
 });

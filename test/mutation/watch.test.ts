@@ -14,7 +14,12 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const PATIENCE = { startMs: 20_000, silenceMs: 20_000, everyMs: 20 };
 const HEARTBEAT = new URL("../../mutation/heartbeat.mjs", import.meta.url).href;
 const at = (name: string): string => join(folder, name);
-const atMutant = (mutant: string): Parameters<typeof beat>[1] => ({ phase: "mutant", test: `a test of ${mutant}`, mutant, tried: true });
+const atMutant = (mutant: string): Parameters<typeof beat>[1] => ({
+  phase: "mutant",
+  test: `a test of ${mutant}`,
+  mutant,
+  tried: true,
+});
 
 /** In the place of a process of tests, in a group of its own as that is. */
 const shell = (program: string): ChildProcess => spawn("sh", ["-c", program], { detached: true, stdio: "ignore" });
@@ -43,17 +48,28 @@ describe("the heartbeat", () => {
 describe("the watch", () => {
   test("ends a process in an endless loop, while a neighbour goes on with another mutant", async () => {
     const program = `import { beat } from ${JSON.stringify(HEARTBEAT)}; beat(${JSON.stringify(at("loop"))}, ${JSON.stringify(atMutant("1"))}); for (;;);`;
-    const loop = spawn(process.execPath, ["--input-type=module", "--eval", program], { detached: true, stdio: "ignore" });
+    const loop = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+      detached: true,
+      stdio: "ignore",
+    });
     const neighbour = setInterval(() => beat(at("neighbour"), atMutant("2")), 10);
     try {
-      expect(await watched(loop, at("loop"), { ...PATIENCE, silenceMs: 100 })).toEqual({ kind: "hang", how: "hangs", at: atMutant("1") });
+      expect(await watched(loop, at("loop"), { ...PATIENCE, silenceMs: 100 })).toEqual({
+        kind: "hang",
+        how: "hangs",
+        at: atMutant("1"),
+      });
     } finally {
       clearInterval(neighbour);
     }
   });
 
   test("ends a process that never begins", async () => {
-    expect(await watched(shell("sleep 60"), at("never"), { ...PATIENCE, startMs: 100 })).toEqual({ kind: "hang", how: "hangs", at: undefined });
+    expect(await watched(shell("sleep 60"), at("never"), { ...PATIENCE, startMs: 100 })).toEqual({
+      kind: "hang",
+      how: "hangs",
+      at: undefined,
+    });
   });
 
   test.each([
@@ -61,13 +77,20 @@ describe("the watch", () => {
     ["fails", "exit 7", { kind: "failure", how: "ends with exit code 7" }],
     ["is ended by somebody else", "kill -TERM $$", { kind: "failure", how: "is ended by SIGTERM" }],
   ])("says how a process ended that %s, and where it was", async (name, program, ending) => {
-    expect(await watched(shell(program), at(`nothing of what ${name}`), PATIENCE)).toEqual({ ...ending, at: undefined });
+    expect(await watched(shell(program), at(`nothing of what ${name}`), PATIENCE)).toEqual({
+      ...ending,
+      at: undefined,
+    });
     beat(at(name), atMutant("3"));
     expect(await watched(shell(program), at(name), PATIENCE)).toEqual({ ...ending, at: atMutant("3") });
   });
 
   test("says of a program that is not there that it cannot be started", async () => {
-    expect(await watched(spawn(at("no-program")), at("no-beat"), PATIENCE)).toEqual({ kind: "failure", how: "cannot be started: ENOENT", at: undefined });
+    expect(await watched(spawn(at("no-program")), at("no-beat"), PATIENCE)).toEqual({
+      kind: "failure",
+      how: "cannot be started: ENOENT",
+      at: undefined,
+    });
   });
 });
 
@@ -76,22 +99,59 @@ describe("the end of a process", () => {
   const hang = { kind: "hang", how: "hangs" } as const;
   const failure = { kind: "failure", how: "ends with exit code 1" } as const;
   const quiet = { kind: "end", how: "ends with exit code 0" } as const;
-  const during = (phase: Parameters<typeof beat>[1]["phase"], { mutant = "", tried = false } = {}): { at: Parameters<typeof beat>[1] } => ({ at: { phase, test: "a > b", mutant, tried } });
-  const aside = (phase: "between" | "end", tried: boolean): { at: Parameters<typeof beat>[1] } => ({ at: { phase, test: "", mutant: "", tried } });
+  const during = (
+    phase: Parameters<typeof beat>[1]["phase"],
+    { mutant = "", tried = false } = {},
+  ): { at: Parameters<typeof beat>[1] } => ({ at: { phase, test: "a > b", mutant, tried } });
+  const aside = (phase: "between" | "end", tried: boolean): { at: Parameters<typeof beat>[1] } => ({
+    at: { phase, test: "", mutant: "", tried },
+  });
   const broken = (where: string, why: string): object => ({ broken: where, file: FILE, why });
 
   test.each([
-    ["a hang with a mutant", { ...hang, ...during("mutant", { mutant: "7", tried: true }) }, { caught: "7", by: `${FILE}: a > b: hangs` }],
-    ["a failure with a mutant", { ...failure, ...during("mutant", { mutant: "7", tried: true }) }, { caught: "7", by: `${FILE}: a > b: ends with exit code 1` }],
-    ["an end with a mutant before the last test", { ...quiet, ...during("mutant", { mutant: "7", tried: true }) }, { caught: "7", by: `${FILE}: a > b: ends with exit code 0` }],
-    ["a hang after a mutant that was caught", { ...hang, ...during("check", { mutant: "7", tried: true }) }, { doubtful: "7", by: `${FILE}: a > b` }],
-    ["a hang of a test that is run again", { ...hang, ...during("again", { tried: true }) }, { unrepeatable: `${FILE}: a > b` }],
+    [
+      "a hang with a mutant",
+      { ...hang, ...during("mutant", { mutant: "7", tried: true }) },
+      { caught: "7", by: `${FILE}: a > b: hangs` },
+    ],
+    [
+      "a failure with a mutant",
+      { ...failure, ...during("mutant", { mutant: "7", tried: true }) },
+      { caught: "7", by: `${FILE}: a > b: ends with exit code 1` },
+    ],
+    [
+      "an end with a mutant before the last test",
+      { ...quiet, ...during("mutant", { mutant: "7", tried: true }) },
+      { caught: "7", by: `${FILE}: a > b: ends with exit code 0` },
+    ],
+    [
+      "a hang after a mutant that was caught",
+      { ...hang, ...during("check", { mutant: "7", tried: true }) },
+      { doubtful: "7", by: `${FILE}: a > b` },
+    ],
+    [
+      "a hang of a test that is run again",
+      { ...hang, ...during("again", { tried: true }) },
+      { unrepeatable: `${FILE}: a > b` },
+    ],
     ["a hang after mutants that passed", { ...hang, ...during("bare", { tried: true }) }, { spoilt: `${FILE}: a > b` }],
-    ["a hang between tests, after mutants", { ...hang, ...aside("between", true) }, { spoilt: `${FILE}: between tests` }],
+    [
+      "a hang between tests, after mutants",
+      { ...hang, ...aside("between", true) },
+      { spoilt: `${FILE}: between tests` },
+    ],
     ["a failure of the file, after mutants", { ...failure, ...aside("end", true) }, { spoilt: `${FILE}: as a whole` }],
     ["a hang before any mutant", { ...hang, ...during("bare") }, broken("a > b", "hangs")],
-    ["a hang between tests, before any mutant", { ...hang, ...aside("between", false) }, broken("between tests", "hangs")],
-    ["a failure of the file, without any mutant", { ...failure, ...aside("end", false) }, broken("as a whole", "ends with exit code 1")],
+    [
+      "a hang between tests, before any mutant",
+      { ...hang, ...aside("between", false) },
+      broken("between tests", "hangs"),
+    ],
+    [
+      "a failure of the file, without any mutant",
+      { ...failure, ...aside("end", false) },
+      broken("as a whole", "ends with exit code 1"),
+    ],
     ["a hang before any test", { ...hang, at: undefined }, broken("before any test", "hangs")],
     ["a failure before any test", { ...failure, at: undefined }, broken("before any test", "ends with exit code 1")],
     ["an end without any test", { ...quiet, at: undefined }, broken("before any test", "ends with exit code 0")],

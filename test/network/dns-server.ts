@@ -79,11 +79,18 @@ interface Reply {
 }
 
 /** A well-formed response to `asked`, with the parts that a test wants different. */
-export function reply(asked: Pick<Asked, "id" | "name" | "type">, { answers = [], rcode = 0, truncated = false, id, name }: Reply = {}): Buffer {
+export function reply(
+  asked: Pick<Asked, "id" | "name" | "type">,
+  { answers = [], rcode = 0, truncated = false, id, name }: Reply = {},
+): Buffer {
   return dnsPacket.encode({
     type: "response",
     id: id ?? asked.id,
-    flags: dnsPacket.RECURSION_DESIRED | dnsPacket.RECURSION_AVAILABLE | (truncated ? dnsPacket.TRUNCATED_RESPONSE : 0) | rcode,
+    flags:
+      dnsPacket.RECURSION_DESIRED |
+      dnsPacket.RECURSION_AVAILABLE |
+      (truncated ? dnsPacket.TRUNCATED_RESPONSE : 0) |
+      rcode,
     questions: [{ type: asked.type, name: name ?? asked.name }],
     answers,
   });

@@ -45,8 +45,14 @@ const valuesOf = (error: ImdsUnavailableError): (string | undefined)[] => error.
 describe("resolveHost", () => {
   it("asks one server for both families and returns all addresses", async () => {
     const server = await serve(genuine);
-    expect(await resolveHost("IMDS.Example.", { servers: [server.address], timeoutMs: LONG })).toEqual(["192.0.2.7", "2001:db8::7"]);
-    expect(server.asked.map(({ name, type }) => `${name} ${type}`).sort()).toEqual(["imds.example A", "imds.example AAAA"]);
+    expect(await resolveHost("IMDS.Example.", { servers: [server.address], timeoutMs: LONG })).toEqual([
+      "192.0.2.7",
+      "2001:db8::7",
+    ]);
+    expect(server.asked.map(({ name, type }) => `${name} ${type}`).sort()).toEqual([
+      "imds.example A",
+      "imds.example AAAA",
+    ]);
     expect(server.askedOverTcp).toEqual([]);
   });
 
@@ -60,7 +66,9 @@ describe("resolveHost", () => {
       server.once("error", () => resolve(false)).bind(0, "::1", () => resolve(true));
     });
     try {
-      const answer = bound ? await resolveHost("imds.example", { servers: [`[::1]:${server.address().port}`], timeoutMs: LONG }) : [];
+      const answer = bound
+        ? await resolveHost("imds.example", { servers: [`[::1]:${server.address().port}`], timeoutMs: LONG })
+        : [];
       expect(answer).toHaveLength(bound ? 2 : 0);
     } finally {
       server.close();
@@ -70,13 +78,30 @@ describe("resolveHost", () => {
   it("is content with one family", async () => {
     const server = await serve((asked) => [reply(asked, { answers: asked.type === "A" ? addressesOf(asked) : [] })]);
     expect(await resolveHost("imds.example", { servers: [server.address], timeoutMs: LONG })).toEqual(["192.0.2.7"]);
-    const broken = await serve((asked) => [asked.type === "A" ? reply(asked, { rcode: 3 }) : reply(asked, { answers: addressesOf(asked) })]);
+    const broken = await serve((asked) => [
+      asked.type === "A" ? reply(asked, { rcode: 3 }) : reply(asked, { answers: addressesOf(asked) }),
+    ]);
     expect(await resolveHost("imds.example", { servers: [broken.address], timeoutMs: LONG })).toEqual(["2001:db8::7"]);
   });
 
   it("keeps to 16 addresses", async () => {
     const server = await serve((asked) => [
-      reply(asked, { answers: asked.type === "A" ? Array.from({ length: 12 }, (_, index) => ({ type: "A", name: asked.name, ttl: 1, data: `192.0.2.${index}` })) : Array.from({ length: 12 }, (_, index) => ({ type: "AAAA", name: asked.name, ttl: 1, data: `2001:db8::${index + 1}` })) }),
+      reply(asked, {
+        answers:
+          asked.type === "A"
+            ? Array.from({ length: 12 }, (_, index) => ({
+                type: "A",
+                name: asked.name,
+                ttl: 1,
+                data: `192.0.2.${index}`,
+              }))
+            : Array.from({ length: 12 }, (_, index) => ({
+                type: "AAAA",
+                name: asked.name,
+                ttl: 1,
+                data: `2001:db8::${index + 1}`,
+              })),
+      }),
     ]);
     expect(await resolveHost("imds.example", { servers: [server.address], timeoutMs: LONG })).toHaveLength(16);
   });
@@ -86,13 +111,39 @@ describe("resolveHost", () => {
     const options = { servers: [server.address], timeoutMs: LONG };
     expect(await resolveHost("192.0.2.1", options)).toEqual(["192.0.2.1"]);
     expect(await resolveHost("fd00:ec2::254", options)).toEqual(["fd00:ec2::254"]);
-    for (const name of ["localhost", "LOCALHOST.", "db.localhost"]) expect(await resolveHost(name, options)).toEqual(["127.0.0.1", "::1"]);
+    for (const name of ["localhost", "LOCALHOST.", "db.localhost"])
+      expect(await resolveHost(name, options)).toEqual(["127.0.0.1", "::1"]);
     expect(server.asked).toEqual([]);
   });
 
   it.each([
-    "", ".", "..", "a..b", ".a", "a..", "-a.example", "a-.example", "a_b.example", "a b", "a\0b", "a/b", "user@host", "host:80", "[::1]", "*",
-    "127.1", "1.2.3.256", "0x7f000001", "2130706433", "a.0x", "\u0131mds.example", "\u212Aimds.example", "a.0XF", "a\n", `${"a".repeat(64)}.example`, `${"a.".repeat(127)}a`,
+    "",
+    ".",
+    "..",
+    "a..b",
+    ".a",
+    "a..",
+    "-a.example",
+    "a-.example",
+    "a_b.example",
+    "a b",
+    "a\0b",
+    "a/b",
+    "user@host",
+    "host:80",
+    "[::1]",
+    "*",
+    "127.1",
+    "1.2.3.256",
+    "0x7f000001",
+    "2130706433",
+    "a.0x",
+    "\u0131mds.example",
+    "\u212Aimds.example",
+    "a.0XF",
+    "a\n",
+    `${"a".repeat(64)}.example`,
+    `${"a.".repeat(127)}a`,
   ])("refuses the name %j without a packet", async (name) => {
     const server = await serve(genuine);
     const error = await failureOf(name, [server.address]);
@@ -114,7 +165,10 @@ describe("resolveHost", () => {
       asked.packet,
       ...genuine(asked, undefined as never),
     ]);
-    expect(await resolveHost("imds.example", { servers: [server.address], timeoutMs: LONG })).toEqual(["192.0.2.7", "2001:db8::7"]);
+    expect(await resolveHost("imds.example", { servers: [server.address], timeoutMs: LONG })).toEqual([
+      "192.0.2.7",
+      "2001:db8::7",
+    ]);
   });
 
   it("does not hear answers from another port", async () => {
@@ -144,12 +198,20 @@ describe("resolveHost", () => {
     ["fails", (asked) => [reply(asked, { rcode: 2 })], "SERVFAIL"],
     ["refuses", (asked) => [reply(asked, { rcode: 5 })], "REFUSED"],
     ["sends garbage only", () => [Buffer.from("garbage")], "ETIMEDOUT"],
-    ["sends an endless alias", (asked) => [reply(asked, { answers: [{ type: "CNAME", name: asked.name, data: asked.name }] })], "aliases without end"],
-    ["lies about its records", (asked) => {
-      const packet = Buffer.concat([reply(asked), Buffer.alloc(80)]);
-      packet.writeUInt16BE(50_176, 10);
-      return [packet];
-    }, "50176 records announced"],
+    [
+      "sends an endless alias",
+      (asked) => [reply(asked, { answers: [{ type: "CNAME", name: asked.name, data: asked.name }] })],
+      "aliases without end",
+    ],
+    [
+      "lies about its records",
+      (asked) => {
+        const packet = Buffer.concat([reply(asked), Buffer.alloc(80)]);
+        packet.writeUInt16BE(50_176, 10);
+        return [packet];
+      },
+      "50176 records announced",
+    ],
   ])("goes on to the next server when one %s", async (_, answering, value) => {
     const [first, second] = [await serve(answering), await serve(genuine)];
     // The first server's share of the time is all that a silent one costs.
@@ -163,7 +225,9 @@ describe("resolveHost", () => {
     const gone = await startDnsServer(genuine);
     await gone.close();
     const server = await serve(genuine);
-    expect(await resolveHost("imds.example", { servers: [gone.address, server.address], timeoutMs: LONG })).toHaveLength(2);
+    expect(
+      await resolveHost("imds.example", { servers: [gone.address, server.address], timeoutMs: LONG }),
+    ).toHaveLength(2);
     expect(valuesOf(await failureOf("imds.example", [gone.address]))).toEqual(["ECONNREFUSED"]);
   });
 
@@ -178,7 +242,16 @@ describe("resolveHost", () => {
   });
 
   it.each([
-    "", "example.com", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:x", "[127.0.0.1", "[::1]x", "::1]:53", "127.1", "2001:db8::1%eth0",
+    "",
+    "example.com",
+    "127.0.0.1:0",
+    "127.0.0.1:65536",
+    "127.0.0.1:x",
+    "[127.0.0.1",
+    "[::1]x",
+    "::1]:53",
+    "127.1",
+    "2001:db8::1%eth0",
   ])("says that %j is no server", async (text) => {
     const error = await failureOf("imds.example", [text]);
     expect(error.evidence).toMatchObject([{ says: "this is no address of a DNS server" }]);
@@ -189,24 +262,39 @@ describe("resolveHost", () => {
   });
 
   it("names every server it asked", async () => {
-    const [first, second] = [await serve((asked) => [reply(asked, { rcode: 2 })]), await serve((asked) => [reply(asked, { rcode: 5 })])];
+    const [first, second] = [
+      await serve((asked) => [reply(asked, { rcode: 2 })]),
+      await serve((asked) => [reply(asked, { rcode: 5 })]),
+    ];
     const error = await failureOf("imds.example", [first.address, second.address]);
-    expect(error.evidence.map(({ source }) => source)).toEqual([`DNS server "${first.address}"`, `DNS server "${second.address}"`]);
+    expect(error.evidence.map(({ source }) => source)).toEqual([
+      `DNS server "${first.address}"`,
+      `DNS server "${second.address}"`,
+    ]);
     expect(valuesOf(error)).toEqual(["SERVFAIL", "REFUSED"]);
   });
 
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])("takes no timeout of %d", async (timeoutMs) => {
-    await expect(resolveHost("imds.example", { servers: [], timeoutMs })).rejects.toMatchObject({ name: "TypeError", code: "ERR_INVALID_ARG_VALUE" });
+    await expect(resolveHost("imds.example", { servers: [], timeoutMs })).rejects.toMatchObject({
+      name: "TypeError",
+      code: "ERR_INVALID_ARG_VALUE",
+    });
   });
 });
 
 describe("resolveHost over TCP", () => {
   const truncated: Answering = (asked) => [reply(asked, { truncated: true })];
-  const framed = (packet: Buffer, length = packet.length): Buffer => Buffer.concat([Buffer.of(length >> 8, length & 0xff), packet]);
+  const framed = (packet: Buffer, length = packet.length): Buffer =>
+    Buffer.concat([Buffer.of(length >> 8, length & 0xff), packet]);
 
   it("fetches an answer that did not fit", async () => {
-    const server = await serve(truncated, (socket, asked) => socket.write(framed(reply(asked, { answers: addressesOf(asked) }))));
-    expect(await resolveHost("imds.example", { servers: [server.address], timeoutMs: LONG })).toEqual(["192.0.2.7", "2001:db8::7"]);
+    const server = await serve(truncated, (socket, asked) =>
+      socket.write(framed(reply(asked, { answers: addressesOf(asked) }))),
+    );
+    expect(await resolveHost("imds.example", { servers: [server.address], timeoutMs: LONG })).toEqual([
+      "192.0.2.7",
+      "2001:db8::7",
+    ]);
     expect(server.askedOverTcp).toHaveLength(2);
   });
 
@@ -227,8 +315,16 @@ describe("resolveHost over TCP", () => {
     ["ends early", (socket, asked) => socket.end(framed(reply(asked), 200)), "the connection ended early"],
     ["ends at once", (socket) => socket.end(), "the connection ended early"],
     ["announces too much", (socket) => socket.write(Buffer.of(0xff, 0xff)), "65535 bytes announced"],
-    ["answers another question", (socket, asked) => socket.write(framed(reply(asked, { id: asked.id ^ 1 }))), "unrelated answer over TCP"],
-    ["is cut short again", (socket, asked) => socket.write(framed(reply(asked, { truncated: true }))), "truncated answer over TCP"],
+    [
+      "answers another question",
+      (socket, asked) => socket.write(framed(reply(asked, { id: asked.id ^ 1 }))),
+      "unrelated answer over TCP",
+    ],
+    [
+      "is cut short again",
+      (socket, asked) => socket.write(framed(reply(asked, { truncated: true }))),
+      "truncated answer over TCP",
+    ],
     ["announces nothing", (socket) => socket.write(Buffer.of(0, 0)), "unrelated answer over TCP"],
     ["is reset", (socket) => socket.resetAndDestroy(), "ECONNRESET"],
   ])("refuses an answer that %s", async (_, tcp, value) => {
@@ -255,7 +351,10 @@ describe("resolveHost in a process of its own", { timeout: 60_000 }, () => {
       resolveHost("imds.example", { servers: ["${server.address}"], timeoutMs: ${timeoutMs} }).catch((error) => {
         process.exitCode = error.code === "ERR_IMDS_ENDPOINT_UNRESOLVED" ? 3 : 4;
       });`;
-    const child = spawn(process.execPath, ["--input-type=module", "-e", program], { cwd: room.directory, stdio: "inherit" });
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+      cwd: room.directory,
+      stdio: "inherit",
+    });
     // A timer or socket left open would keep the process far beyond this test's own limit.
     expect(await new Promise((resolve) => child.once("exit", resolve))).toBe(exitCode);
     room.remove();

@@ -18,8 +18,16 @@ const DOWN = line("fd000ec2000000000000000000000254", "80", "00000001", "0000000
 
 describe("the route to fd00:ec2::254", () => {
   it.each([
-    ["the default one", [DEFAULT, REJECT_ALL], { interface: "eth0", prefixLength: 0, rejects: false, advertised: false }],
-    ["one learned from a router advertisement", [DEFAULT, ADVERTISED], { interface: "eth0", prefixLength: 32, advertised: true }],
+    [
+      "the default one",
+      [DEFAULT, REJECT_ALL],
+      { interface: "eth0", prefixLength: 0, rejects: false, advertised: false },
+    ],
+    [
+      "one learned from a router advertisement",
+      [DEFAULT, ADVERTISED],
+      { interface: "eth0", prefixLength: 32, advertised: true },
+    ],
     ["one that refuses, by its metric", [ADVERTISED, PROHIBIT], { rejects: true, prefixLength: 32 }],
     ["the longest", [ADVERTISED, HOST, PROHIBIT], { interface: "eth1", prefixLength: 128 }],
     ["never one that is down", [DEFAULT, DOWN], { interface: "eth0" }],
@@ -28,7 +36,8 @@ describe("the route to fd00:ec2::254", () => {
   });
 
   it("is told in the words of ip -6 route", () => {
-    const told = (...lines: string[]) => describeIpv6Route(ipv6RouteFor("fd00:ec2::254", parseIpv6Routes(lines.join("\n")))!);
+    const told = (...lines: string[]) =>
+      describeIpv6Route(ipv6RouteFor("fd00:ec2::254", parseIpv6Routes(lines.join("\n")))!);
     expect(told(DEFAULT)).toBe("default via fe80::1 dev eth0");
     expect(told(ADVERTISED)).toBe("fd00:ec2::/32 via fe80::1 dev eth0 proto ra");
     expect(told(PROHIBIT)).toBe("unreachable fd00:ec2::/32");
@@ -37,18 +46,27 @@ describe("the route to fd00:ec2::254", () => {
 
   it("is none where none fits, and the kernel's own last entry is none", () => {
     expect(ipv6RouteFor("fd00:ec2::254", parseIpv6Routes(REJECT_ALL))).toBeUndefined();
-    expect(ipv6RouteFor("fd00:ec2::254", parseIpv6Routes(line(`20010db8${"0".repeat(24)}`, "20", "00000400", "00000001", "eth0")))).toBeUndefined();
+    expect(
+      ipv6RouteFor(
+        "fd00:ec2::254",
+        parseIpv6Routes(line(`20010db8${"0".repeat(24)}`, "20", "00000400", "00000001", "eth0")),
+      ),
+    ).toBeUndefined();
     expect(ipv6RouteFor("169.254.169.254", parseIpv6Routes(DEFAULT))).toBeUndefined();
   });
 });
 
 describe("lines that are not understood", () => {
   it("are left out", () => {
-    expect(parseIpv6Routes(["", "x", DEFAULT.replace("00000400", "zz"), DEFAULT.replace(" 00 ", " ff ")].join("\n"))).toEqual([]);
-    fc.assert(fc.property(fc.string(), fc.nat(), (text, at) => {
-      const cut = at % DEFAULT.length;
-      parseIpv6Routes(DEFAULT.slice(0, cut) + text + DEFAULT.slice(cut));
-    }));
+    expect(
+      parseIpv6Routes(["", "x", DEFAULT.replace("00000400", "zz"), DEFAULT.replace(" 00 ", " ff ")].join("\n")),
+    ).toEqual([]);
+    fc.assert(
+      fc.property(fc.string(), fc.nat(), (text, at) => {
+        const cut = at % DEFAULT.length;
+        parseIpv6Routes(DEFAULT.slice(0, cut) + text + DEFAULT.slice(cut));
+      }),
+    );
   });
 });
 

@@ -1,4 +1,6 @@
-/** Programs of this room in a process of their own, and inside a network namespace with real IMDS addresses and routes. */
+/**
+ * Programs of this room in a process of their own, and inside a network namespace with real IMDS addresses and routes.
+ */
 import { execFile, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -26,7 +28,11 @@ export function compileRoom(): CompiledRoom {
   symlinkSync(join(SOURCES, "../node_modules"), join(directory, "node_modules"));
   const modules = new Set(MODULES);
   for (const name of modules) {
-    const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true };
+    const compilerOptions = {
+      module: ts.ModuleKind.ESNext,
+      target: ts.ScriptTarget.ES2023,
+      verbatimModuleSyntax: true,
+    };
     const { outputText } = ts.transpileModule(readFileSync(join(SOURCES, name), "utf8"), { compilerOptions });
     for (const { fileName } of ts.preProcessFile(outputText).importedFiles) {
       if (fileName.startsWith(".")) modules.add(join(dirname(name), fileName.replace(/\.js$/, ".ts")));

@@ -48,7 +48,8 @@ async function respond(onRequest: (socket: Socket) => void, host = "127.0.0.1"):
   return { port: (server.address() as AddressInfo).port, requests, server };
 }
 
-const probe = (port: number, timeoutMs = LONG): Promise<ProbeResult> => probeImds({ address: "127.0.0.1", port }, { timeoutMs });
+const probe = (port: number, timeoutMs = LONG): Promise<ProbeResult> =>
+  probeImds({ address: "127.0.0.1", port }, { timeoutMs });
 
 /** Writes `text` in pieces of `size`, each on its own. */
 function drip(socket: Socket, text: string, size: number): void {
@@ -64,7 +65,13 @@ function drip(socket: Socket, text: string, size: number): void {
 describe("probeImds", () => {
   it("sends exactly one request, which holds no secret", async () => {
     const { port, requests } = await respond((socket) => socket.end(GENUINE));
-    expect(await probe(port)).toEqual({ kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws", elapsedMs: expect.any(Number) as number });
+    expect(await probe(port)).toEqual({
+      kind: "imdsv2",
+      status: 200,
+      tokenLength: 56,
+      server: "EC2ws",
+      elapsedMs: expect.any(Number) as number,
+    });
     expect(requests).toEqual([
       `PUT /latest/api/token HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\n` +
         "User-Agent: imds-guard-probe/1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
@@ -72,17 +79,61 @@ describe("probeImds", () => {
   });
 
   it.each<[string, (socket: Socket) => void, ProbeResult]>([
-    ["a token without waiting for the end of the connection", (socket) => socket.write(GENUINE), { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws", elapsedMs: expect.any(Number) as number }],
-    ["a chunked token", (socket) => socket.write(`${HEAD}Transfer-Encoding: chunked\r\n\r\n38\r\n${TOKEN}\r\n0\r\n\r\n`), { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws", elapsedMs: expect.any(Number) as number }],
-    ["a token in single bytes", (socket) => drip(socket, GENUINE, 1), { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws", elapsedMs: expect.any(Number) as number }],
-    ["a token without length", (socket) => socket.end(`${HEAD}\r\n${TOKEN}`), { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws", elapsedMs: expect.any(Number) as number }],
-    ["an early end", (socket) => socket.end(GENUINE.slice(0, -30)), { kind: "imdsv2", status: 200, tokenLength: 26, server: "EC2ws", elapsedMs: expect.any(Number) as number }],
-    ["another cloud", (socket) => socket.end("HTTP/1.1 404 Not Found\r\nMetadata-Flavor: Google\r\nContent-Length: 0\r\n\r\n"), { kind: "http", status: 404, cloud: "gcp" }],
-    ["a flood", (socket) => drip(socket, `${HEAD}\r\n${"x".repeat(1_000_000)}`, 60_000), { kind: "http", status: 200, server: "EC2ws" }],
-    ["a flood of headers", (socket) => drip(socket, `HTTP/1.1 200 OK\r\n${"A: b\r\n".repeat(200_000)}`, 60_000), { kind: "answers", detail: "sent an unfinished HTTP head" }],
-    ["a flood of garbage", (socket) => drip(socket, "\0".repeat(1_000_000), 60_000), { kind: "answers", detail: "sent something that is not HTTP" }],
-    ["an end without a word", (socket) => socket.end(), { kind: "answers", detail: "took the connection and sent nothing" }],
-    ["a reset", (socket) => socket.resetAndDestroy(), { kind: "answers", detail: "took the connection and sent nothing" }],
+    [
+      "a token without waiting for the end of the connection",
+      (socket) => socket.write(GENUINE),
+      { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws", elapsedMs: expect.any(Number) as number },
+    ],
+    [
+      "a chunked token",
+      (socket) => socket.write(`${HEAD}Transfer-Encoding: chunked\r\n\r\n38\r\n${TOKEN}\r\n0\r\n\r\n`),
+      { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws", elapsedMs: expect.any(Number) as number },
+    ],
+    [
+      "a token in single bytes",
+      (socket) => drip(socket, GENUINE, 1),
+      { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws", elapsedMs: expect.any(Number) as number },
+    ],
+    [
+      "a token without length",
+      (socket) => socket.end(`${HEAD}\r\n${TOKEN}`),
+      { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws", elapsedMs: expect.any(Number) as number },
+    ],
+    [
+      "an early end",
+      (socket) => socket.end(GENUINE.slice(0, -30)),
+      { kind: "imdsv2", status: 200, tokenLength: 26, server: "EC2ws", elapsedMs: expect.any(Number) as number },
+    ],
+    [
+      "another cloud",
+      (socket) => socket.end("HTTP/1.1 404 Not Found\r\nMetadata-Flavor: Google\r\nContent-Length: 0\r\n\r\n"),
+      { kind: "http", status: 404, cloud: "gcp" },
+    ],
+    [
+      "a flood",
+      (socket) => drip(socket, `${HEAD}\r\n${"x".repeat(1_000_000)}`, 60_000),
+      { kind: "http", status: 200, server: "EC2ws" },
+    ],
+    [
+      "a flood of headers",
+      (socket) => drip(socket, `HTTP/1.1 200 OK\r\n${"A: b\r\n".repeat(200_000)}`, 60_000),
+      { kind: "answers", detail: "sent an unfinished HTTP head" },
+    ],
+    [
+      "a flood of garbage",
+      (socket) => drip(socket, "\0".repeat(1_000_000), 60_000),
+      { kind: "answers", detail: "sent something that is not HTTP" },
+    ],
+    [
+      "an end without a word",
+      (socket) => socket.end(),
+      { kind: "answers", detail: "took the connection and sent nothing" },
+    ],
+    [
+      "a reset",
+      (socket) => socket.resetAndDestroy(),
+      { kind: "answers", detail: "took the connection and sent nothing" },
+    ],
   ])("recognises %s", async (_, onRequest, expected) => {
     const { port } = await respond(onRequest);
     expect(await probe(port)).toEqual(expected);
@@ -90,11 +141,19 @@ describe("probeImds", () => {
 
   it.each<[string, (socket: Socket) => void, ProbeResult]>([
     ["nothing at all", () => undefined, { kind: "answers", detail: "took the connection and sent nothing" }],
-    ["a body that never ends", (socket) => socket.write(`${HEAD}Content-Length: 99\r\n\r\n${TOKEN}`), { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws", elapsedMs: expect.any(Number) as number }],
-    ["a head that never ends", (socket) => {
-      const timer = setInterval(() => (socket.destroyed ? clearInterval(timer) : socket.write("x")), 20);
-      socket.write("HTTP/1.1 200 OK\r\n");
-    }, { kind: "answers", detail: "sent an unfinished HTTP head" }],
+    [
+      "a body that never ends",
+      (socket) => socket.write(`${HEAD}Content-Length: 99\r\n\r\n${TOKEN}`),
+      { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws", elapsedMs: expect.any(Number) as number },
+    ],
+    [
+      "a head that never ends",
+      (socket) => {
+        const timer = setInterval(() => (socket.destroyed ? clearInterval(timer) : socket.write("x")), 20);
+        socket.write("HTTP/1.1 200 OK\r\n");
+      },
+      { kind: "answers", detail: "sent an unfinished HTTP head" },
+    ],
   ])("judges %s at the deadline", async (_, onRequest, expected) => {
     const { port } = await respond(onRequest);
     expect(await probe(port, SHORT)).toEqual(expected);
@@ -102,7 +161,9 @@ describe("probeImds", () => {
 
   it("does not follow a redirect", async () => {
     const lure = await respond((socket) => socket.end(GENUINE));
-    const { port } = await respond((socket) => socket.end(`HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:${lure.port}/\r\n\r\n`));
+    const { port } = await respond((socket) =>
+      socket.end(`HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:${lure.port}/\r\n\r\n`),
+    );
     expect(await probe(port)).toEqual({ kind: "http", status: 307 });
     expect(lure.requests).toEqual([]);
   });
@@ -129,7 +190,10 @@ describe("probeImds", () => {
     [{ address: "127.0.0.1", port: 80 }, 0],
     [{ address: "127.0.0.1", port: 80 }, Number.NaN],
   ])("refuses the target %o within %d ms", async (target, timeoutMs) => {
-    await expect(probeImds(target, { timeoutMs })).rejects.toMatchObject({ name: "TypeError", code: "ERR_INVALID_ARG_VALUE" });
+    await expect(probeImds(target, { timeoutMs })).rejects.toMatchObject({
+      name: "TypeError",
+      code: "ERR_INVALID_ARG_VALUE",
+    });
   });
 });
 
@@ -145,7 +209,10 @@ describe("probeImds in a process of its own", { timeout: 60_000 }, () => {
     const program = `
       import { probeImds } from "./network/probe.js";
       probeImds({ address: "127.0.0.1", port: ${port} }, { timeoutMs: 600_000 });`;
-    const child = spawn(process.execPath, ["--input-type=module", "-e", program], { cwd: room.directory, stdio: "inherit" });
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+      cwd: room.directory,
+      stdio: "inherit",
+    });
     // Waiting for the answer would take ten minutes, far beyond this test's own limit.
     expect(await new Promise((resolve) => child.once("exit", resolve))).toBe(0);
   });
@@ -166,11 +233,31 @@ describe("probeImds in a process of its own", { timeout: 60_000 }, () => {
       console.log(JSON.stringify({ kind: result.kind, code: result.code, seen }));`;
 
     it.each<[string, string, string, object]>([
-      ["the IPv4 address", "ip addr add 169.254.169.254/32 dev lo", "169.254.169.254", { kind: "imdsv2", seen: ["Host: 169.254.169.254"] }],
-      ["the IPv6 address", "ip addr add fd00:ec2::254/128 dev lo", "fd00:ec2::254", { kind: "imdsv2", seen: ["Host: [fd00:ec2::254]"] }],
+      [
+        "the IPv4 address",
+        "ip addr add 169.254.169.254/32 dev lo",
+        "169.254.169.254",
+        { kind: "imdsv2", seen: ["Host: 169.254.169.254"] },
+      ],
+      [
+        "the IPv6 address",
+        "ip addr add fd00:ec2::254/128 dev lo",
+        "fd00:ec2::254",
+        { kind: "imdsv2", seen: ["Host: [fd00:ec2::254]"] },
+      ],
       ["an address without a route", ":", "169.254.169.254", { kind: "refused", code: "ENETUNREACH", seen: [] }],
-      ["a prohibited address", "ip route add prohibit 169.254.169.254/32", "169.254.169.254", { kind: "refused", code: "EACCES", seen: [] }],
-      ["an address that swallows packets", `${SILENT_LINK} ip route add default via 192.0.2.1`, "169.254.169.254", { kind: "silent", seen: [] }],
+      [
+        "a prohibited address",
+        "ip route add prohibit 169.254.169.254/32",
+        "169.254.169.254",
+        { kind: "refused", code: "EACCES", seen: [] },
+      ],
+      [
+        "an address that swallows packets",
+        `${SILENT_LINK} ip route add default via 192.0.2.1`,
+        "169.254.169.254",
+        { kind: "silent", seen: [] },
+      ],
     ])("probes %s", async (_, setup, address, expected) => {
       const timeoutMs = setup.includes("default") ? 300 : 20_000;
       expect(JSON.parse(await runInNamespace(room, setup, program(address, timeoutMs)))).toEqual(expected);

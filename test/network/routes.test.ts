@@ -72,10 +72,23 @@ describe("parseRoutes and routeFor", () => {
     fc.assert(
       fc.property(fc.array(route, { maxLength: 12 }), fc.integer(), fc.nat(31), (entries, seed, keep) => {
         // An address near one of the networks, so that there is something to find.
-        const bits = entries.length === 0 ? seed : entries[Math.abs(seed) % entries.length]!.bits ^ (seed & ~mask(keep));
+        const bits =
+          entries.length === 0 ? seed : entries[Math.abs(seed) % entries.length]!.bits ^ (seed & ~mask(keep));
         const address = [24, 16, 8, 0].map((shift) => (bits >>> shift) & 0xff).join(".");
         const lines = entries.map((e) =>
-          [e.device, word(e.bits & mask(e.length)), word(e.gateway), e.flags.toString(16).padStart(4, "0"), 0, 0, e.metric, word(mask(e.length)), 0, 0, 0].join("\t"),
+          [
+            e.device,
+            word(e.bits & mask(e.length)),
+            word(e.gateway),
+            e.flags.toString(16).padStart(4, "0"),
+            0,
+            0,
+            e.metric,
+            word(mask(e.length)),
+            0,
+            0,
+            0,
+          ].join("\t"),
         );
         const found = routeFor(address, parseRoutes([HEADER, ...lines].join("\n")));
         const up = entries.filter((e) => (e.flags & 1) === 1 && ((e.bits ^ bits) & mask(e.length)) === 0);
@@ -102,7 +115,12 @@ describe("parseArp", () => {
     `${address.padEnd(17)}0x1         ${flags.padEnd(12)}${mac.padEnd(22)}*        ${device}`;
 
   it("reads resolved and permanent neighbours", () => {
-    const text = ["IP address       HW type     Flags       HW address            Mask     Device", row("192.0.2.1", "0x2", "02:FC:00:00:00:05"), row("169.254.169.254", "0x6", "02:00:00:00:00:09", "eth1"), ""].join("\n");
+    const text = [
+      "IP address       HW type     Flags       HW address            Mask     Device",
+      row("192.0.2.1", "0x2", "02:FC:00:00:00:05"),
+      row("169.254.169.254", "0x6", "02:00:00:00:00:09", "eth1"),
+      "",
+    ].join("\n");
     expect(parseArp(text)).toEqual([
       { address: "192.0.2.1", mac: "02:fc:00:00:00:05", interface: "eth0" },
       { address: "169.254.169.254", mac: "02:00:00:00:00:09", interface: "eth1" },

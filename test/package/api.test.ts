@@ -22,7 +22,13 @@ test("every entry exports what api.json says (npx vitest run --project package -
   const files = entries.map(({ specifier, esm }) => [specifier, join(ROOT, esm.types)] as const);
   const program = ts.createProgram({
     rootNames: files.map(([, path]) => path),
-    options: { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, target: ts.ScriptTarget.ES2023, skipLibCheck: true, types: ["node"] },
+    options: {
+      module: ts.ModuleKind.NodeNext,
+      moduleResolution: ts.ModuleResolutionKind.NodeNext,
+      target: ts.ScriptTarget.ES2023,
+      skipLibCheck: true,
+      types: ["node"],
+    },
   });
   const checker = program.getTypeChecker();
   const api = Object.fromEntries(
@@ -30,7 +36,12 @@ test("every entry exports what api.json says (npx vitest run --project package -
       const source = program.getSourceFile(path);
       const module = source && checker.getSymbolAtLocation(source);
       const names = module ? checker.getExportsOfModule(module) : [];
-      return [specifier, Object.fromEntries(names.map((symbol) => [symbol.name, kindOf(checker, symbol)] as const).sort(([a], [b]) => (a < b ? -1 : 1)))];
+      return [
+        specifier,
+        Object.fromEntries(
+          names.map((symbol) => [symbol.name, kindOf(checker, symbol)] as const).sort(([a], [b]) => (a < b ? -1 : 1)),
+        ),
+      ];
     }),
   );
   expect(Object.keys(api["imds-guard"] ?? {}).length).toBeGreaterThan(20);

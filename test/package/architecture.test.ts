@@ -8,7 +8,10 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const PAGE = resolve(ROOT, "docs/architecture.md");
 
 test("docs/architecture.md equals a fresh generation", () => {
-  const { status, stderr } = spawnSync(process.execPath, ["scripts/generate-architecture.mjs", "--check"], { cwd: ROOT, encoding: "utf8" });
+  const { status, stderr } = spawnSync(process.execPath, ["scripts/generate-architecture.mjs", "--check"], {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
 });
 

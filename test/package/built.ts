@@ -37,13 +37,20 @@ export const entries: readonly Entry[] = Object.entries(manifest.exports).flatMa
 
 /** The suites of this folder look at what `npm run build` left. */
 export function requireBuild(): void {
-  const missing = entries.flatMap(({ esm, cjs }) => [esm, cjs].flatMap((target) => [target.types, target.default])).filter((path) => !existsSync(join(ROOT, path)));
+  const missing = entries
+    .flatMap(({ esm, cjs }) => [esm, cjs].flatMap((target) => [target.types, target.default]))
+    .filter((path) => !existsSync(join(ROOT, path)));
   if (missing.length > 0) throw new Error(`not built: ${missing.join(", ")}; run \`npm run build\` first`);
 }
 
-/** Runs a program in the package's own folder, where its name resolves to itself, and returns what it printed as JSON. */
+/**
+ * Runs a program in the package's own folder, where its name resolves to itself, and returns what it printed as JSON.
+ */
 export async function runProgram(kind: "module" | "commonjs", program: string): Promise<unknown> {
   const env = { ...process.env, IMDS_GUARD_PROBE: "off", NODE_NO_WARNINGS: "1" };
-  const { stdout } = await promisify(execFile)(process.execPath, [`--input-type=${kind}`, "-e", program], { cwd: ROOT, env });
+  const { stdout } = await promisify(execFile)(process.execPath, [`--input-type=${kind}`, "-e", program], {
+    cwd: ROOT,
+    env,
+  });
   return JSON.parse(stdout);
 }

@@ -1,4 +1,7 @@
-/** Every block of TypeScript in the documentation compiles against the built package, every export shows one, and the API reference has no gap. */
+/**
+ * Every block of TypeScript in the documentation compiles against the built package, every export shows one, and the
+ * API reference has no gap.
+ */
 import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +23,10 @@ interface Block {
 
 function blocksOf(path: string, text: string): Block[] {
   const name = path.replace(/\W+/g, "-");
-  return [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code = ""], index) => ({ name: `${name}-${index + 1}`, code }));
+  return [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code = ""], index) => ({
+    name: `${name}-${index + 1}`,
+    code,
+  }));
 }
 
 /** What stands in doc comments, without the stars. */
@@ -37,8 +43,16 @@ async function complaints(blocks: readonly Block[]): Promise<string> {
     writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
     // `export {}`: a block without an import or export is a module all the same.
     for (const { name, code } of blocks) writeFileSync(join(folder, `${name}.ts`), `${code}\nexport {};\n`);
-    const compilerOptions = { noEmit: true, paths: { "imds-guard": [join(ROOT, "dist/index.d.ts")], "imds-guard/*": [join(ROOT, "dist/*.d.ts")] }, noUnusedLocals: false, rootDir: "/" };
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ extends: join(ROOT, "tsconfig.json"), compilerOptions, include: ["*.ts"] }));
+    const compilerOptions = {
+      noEmit: true,
+      paths: { "imds-guard": [join(ROOT, "dist/index.d.ts")], "imds-guard/*": [join(ROOT, "dist/*.d.ts")] },
+      noUnusedLocals: false,
+      rootDir: "/",
+    };
+    writeFileSync(
+      join(folder, "tsconfig.json"),
+      JSON.stringify({ extends: join(ROOT, "tsconfig.json"), compilerOptions, include: ["*.ts"] }),
+    );
     const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
     return (await run(process.execPath, [tsc, "-p", folder]).catch((error: { stdout: string }) => error)).stdout;
   } finally {
@@ -51,7 +65,13 @@ function exportedValues(): ReadonlyMap<string, readonly string[]> {
   const { entryPoints } = JSON.parse(readFileSync(join(ROOT, "typedoc.json"), "utf8")) as { entryPoints: string[] };
   const program = ts.createProgram({
     rootNames: entryPoints.map((path) => join(ROOT, path)),
-    options: { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, target: ts.ScriptTarget.ES2023, skipLibCheck: true, types: ["node"] },
+    options: {
+      module: ts.ModuleKind.NodeNext,
+      moduleResolution: ts.ModuleResolutionKind.NodeNext,
+      target: ts.ScriptTarget.ES2023,
+      skipLibCheck: true,
+      types: ["node"],
+    },
   });
   const checker = program.getTypeChecker();
   const values = new Map<string, readonly string[]>();
@@ -62,14 +82,19 @@ function exportedValues(): ReadonlyMap<string, readonly string[]> {
       const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
       if (!(symbol.flags & ts.SymbolFlags.Value)) continue;
       const examples = symbol.getJsDocTags(checker).filter(({ name }) => name === "example");
-      values.set(`${path}: ${exported.name}`, examples.map(({ text }) => ts.displayPartsToString(text)));
+      values.set(
+        `${path}: ${exported.name}`,
+        examples.map(({ text }) => ts.displayPartsToString(text)),
+      );
     }
   }
   return values;
 }
 
 const readme = blocksOf("README.md", readFileSync(join(ROOT, "README.md"), "utf8"));
-const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
+const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" }).filter((path) =>
+  path.endsWith(".ts"),
+);
 const examples = sources.flatMap((path) => blocksOf(path, docCommentsOf(join("src", path))));
 
 describe("documentation", () => {
@@ -80,7 +105,9 @@ describe("documentation", () => {
   });
 
   it("is found wrong where it is wrong", async () => {
-    const said = await complaints([{ name: "wrong", code: 'import { fromNodeProviderChian } from "imds-guard";\nfromNodeProviderChian();\n' }]);
+    const said = await complaints([
+      { name: "wrong", code: 'import { fromNodeProviderChian } from "imds-guard";\nfromNodeProviderChian();\n' },
+    ]);
     expect(said).toMatch(/wrong\.ts\(1,\d+\): error TS2724/);
   });
 
@@ -89,7 +116,11 @@ describe("documentation", () => {
     expect(values.size).toBeGreaterThan(30);
     const without = [...values].filter(([key, shown]) => {
       const [path = "", name = ""] = key.split(": ");
-      const specifier = { "src/index.ts": "imds-guard", "src/firewall/index.ts": "imds-guard/firewall", "src/provider/imds-package.ts": "imds-guard/credential-provider-imds" }[path];
+      const specifier = {
+        "src/index.ts": "imds-guard",
+        "src/firewall/index.ts": "imds-guard/firewall",
+        "src/provider/imds-package.ts": "imds-guard/credential-provider-imds",
+      }[path];
       const imported = new RegExp(`^import \\{[^}]*\\b${name}\\b[^}]*\\} from "${specifier}";$`, "m");
       return !shown.some((text) => text.startsWith("```ts\n") && text.split(imported)[1]?.includes(name));
     });
@@ -99,7 +130,10 @@ describe("documentation", () => {
   it("has no link that leads nowhere and no export without a word (typedoc)", async () => {
     const typedoc = join(ROOT, "node_modules/typedoc/bin/typedoc");
     // The types are the compiler's business, and checked elsewhere.
-    const outcome = await run(process.execPath, [typedoc, "--emit", "none", "--skipErrorChecking"], { cwd: ROOT, env: { ...process.env, NO_COLOR: "1" } }).catch((error: { stderr: string; stdout: string }) => error);
+    const outcome = await run(process.execPath, [typedoc, "--emit", "none", "--skipErrorChecking"], {
+      cwd: ROOT,
+      env: { ...process.env, NO_COLOR: "1" },
+    }).catch((error: { stderr: string; stdout: string }) => error);
     expect(`${outcome.stdout}${outcome.stderr}`).toBe("");
   });
 });

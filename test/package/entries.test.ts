@@ -1,4 +1,7 @@
-/** Every entry of the built package: the same for `import` and `require`, light to load, and complete in what it depends on. */
+/**
+ * Every entry of the built package: the same for `import` and `require`, light to load, and complete in what it depends
+ * on.
+ */
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Entry } from "./built.js";
 import { entries, manifest, requireBuild, runProgram } from "./built.js";
@@ -6,7 +9,8 @@ import { packagesOf, reachable } from "./reachable.js";
 
 beforeAll(requireBuild);
 
-const PRINT_KINDS = "console.log(JSON.stringify(Object.fromEntries(Object.entries(entry).filter(([name]) => name !== '__esModule').map(([name, value]) => [name, typeof value]).sort())))";
+const PRINT_KINDS =
+  "console.log(JSON.stringify(Object.fromEntries(Object.entries(entry).filter(([name]) => name !== '__esModule').map(([name, value]) => [name, typeof value]).sort())))";
 
 describe.each(entries.map((entry) => [entry.specifier, entry] as const))("%s", (specifier, entry) => {
   test("gives the same names to import and require", async () => {
@@ -17,15 +21,23 @@ describe.each(entries.map((entry) => [entry.specifier, entry] as const))("%s", (
   });
 
   // The stand-in for the SDK's own package is loaded by the SDK, which is there by then.
-  test.skipIf(specifier.endsWith("/credential-provider-imds"))("loads nothing but Node's own modules before the first call", async () => {
-    const loaded = `Object.keys(require.cache).filter((path) => path.includes("node_modules"))`;
-    expect(await runProgram("commonjs", `require("${specifier}"); console.log(JSON.stringify(${loaded}))`)).toEqual([]);
-    const seen = `const require = process.getBuiltinModule("node:module").createRequire(process.cwd() + "/x"); console.log(JSON.stringify(${loaded}))`;
-    expect(await runProgram("module", `await import("${specifier}"); ${seen}`)).toEqual([]);
-    for (const [kind, path] of [["import", entry.esm.default], ["require", entry.cjs.default]] as const) {
-      expect([kind, packagesOf(reachable(path, "eager"), "eager")]).toEqual([kind, []]);
-    }
-  });
+  test.skipIf(specifier.endsWith("/credential-provider-imds"))(
+    "loads nothing but Node's own modules before the first call",
+    async () => {
+      const loaded = `Object.keys(require.cache).filter((path) => path.includes("node_modules"))`;
+      expect(await runProgram("commonjs", `require("${specifier}"); console.log(JSON.stringify(${loaded}))`)).toEqual(
+        [],
+      );
+      const seen = `const require = process.getBuiltinModule("node:module").createRequire(process.cwd() + "/x"); console.log(JSON.stringify(${loaded}))`;
+      expect(await runProgram("module", `await import("${specifier}"); ${seen}`)).toEqual([]);
+      for (const [kind, path] of [
+        ["import", entry.esm.default],
+        ["require", entry.cjs.default],
+      ] as const) {
+        expect([kind, packagesOf(reachable(path, "eager"), "eager")]).toEqual([kind, []]);
+      }
+    },
+  );
 
   test("needs only what package.json lists", () => {
     const runtime = [entry.esm.default, entry.cjs.default].flatMap((path) => packagesOf(reachable(path, "all"), "all"));

@@ -37,7 +37,11 @@ const settings = (more: Readonly<Record<string, string>> = {}): Record<string, s
 });
 
 it("type-checks", async () => {
-  await promisify(execFile)(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", join(EXAMPLES, "tsconfig.json")]);
+  await promisify(execFile)(process.execPath, [
+    join(ROOT, "node_modules/typescript/bin/tsc"),
+    "-p",
+    join(EXAMPLES, "tsconfig.json"),
+  ]);
 });
 
 describe("drop-in-s3", () => {
@@ -68,7 +72,15 @@ describe("hybrid-service", () => {
   const keysOf = (account: string): Record<string, string> => {
     const file = join(mkdtempSync(join(tmpdir(), "imds-guard-keys-")), "credentials.json");
     const expiration = new Date(Date.now() + 3_600_000).toISOString();
-    writeFileSync(file, JSON.stringify({ accessKeyId: accessKeyIdFor(account), secretAccessKey: "secret", sessionToken: "token", expiration }));
+    writeFileSync(
+      file,
+      JSON.stringify({
+        accessKeyId: accessKeyIdFor(account),
+        secretAccessKey: "secret",
+        sessionToken: "token",
+        expiration,
+      }),
+    );
     return { CREDENTIALS_FILE: file };
   };
 
@@ -119,7 +131,11 @@ describe("hybrid-service", () => {
 describe("ssm-style-agent", () => {
   const agent = () => {
     const events = join(mkdtempSync(join(tmpdir(), "imds-guard-events-")), "events.jsonl");
-    const program = start(["ssm-style-agent.mjs"], EXAMPLES, settings({ AGENT_ACCOUNT: OURS, AGENT_EVENTS: events, AGENT_INTERVAL_MS: "100" }));
+    const program = start(
+      ["ssm-style-agent.mjs"],
+      EXAMPLES,
+      settings({ AGENT_ACCOUNT: OURS, AGENT_EVENTS: events, AGENT_INTERVAL_MS: "100" }),
+    );
     const written = () =>
       readFileSync(events, "utf8")
         .trimEnd()
@@ -133,7 +149,10 @@ describe("ssm-style-agent", () => {
     const { program, written } = agent();
     const renewed = async () => {
       while ((imds.counters.byRequest["GET /latest/meta-data/iam/security-credentials/hybrid-service"] ?? 0) < 2) {
-        await Promise.race([new Promise((resolve) => setTimeout(resolve, 50)), program.ended.then((result) => Promise.reject(new Error(JSON.stringify(result))))]);
+        await Promise.race([
+          new Promise((resolve) => setTimeout(resolve, 50)),
+          program.ended.then((result) => Promise.reject(new Error(JSON.stringify(result)))),
+        ]);
       }
     };
     await program.printed("heartbeat as ");

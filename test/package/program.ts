@@ -58,7 +58,10 @@ export function start(args: readonly string[], cwd: string, env: Readonly<Record
         };
         child.stdout.on("data", look);
         look();
-        void ended.then((result) => reject(new Error(`ended before it printed ${text}: ${JSON.stringify(result)}`)), reject);
+        void ended.then(
+          (result) => reject(new Error(`ended before it printed ${text}: ${JSON.stringify(result)}`)),
+          reject,
+        );
       }),
   };
 }

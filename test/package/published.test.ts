@@ -14,7 +14,16 @@ const run = promisify(execFile);
 beforeAll(requireBuild);
 
 /** npm runs these on the machines of users. */
-const INSTALL_SCRIPTS = ["preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare", "dependencies"];
+const INSTALL_SCRIPTS = [
+  "preinstall",
+  "install",
+  "postinstall",
+  "prepublish",
+  "preprepare",
+  "prepare",
+  "postprepare",
+  "dependencies",
+];
 
 /** What the bundler put behind the name of a shared file, which changes with its content. */
 const HASH = /-(?:[A-Z0-9]{8}(?=\.c?js$)|[\w-]{8}(?=\.d\.c?ts$))/;
@@ -26,14 +35,21 @@ test("publint has nothing to say, not even a suggestion", async () => {
 
 test("the types resolve from every module system (attw)", async () => {
   const attw = join(ROOT, "node_modules/@arethetypeswrong/cli/dist/index.js");
-  // It exits with an error where it has found one. Node before 16 knows no entries below a package, and is not looked at.
-  const outcome = await run(process.execPath, [attw, "--pack", ".", "--profile", "node16", "--no-emoji", "--no-color"], { cwd: ROOT }).catch((error: { code: number; stdout: string }) => error);
+  // It exits with an error where it has found one. Node before 16 knows no entries below a package, and is not looked
+  // at.
+  const outcome = await run(
+    process.execPath,
+    [attw, "--pack", ".", "--profile", "node16", "--no-emoji", "--no-color"],
+    { cwd: ROOT },
+  ).catch((error: { code: number; stdout: string }) => error);
   expect("code" in outcome ? outcome.stdout : "no problem").toBe("no problem");
 });
 
 test("installing runs nothing: no install script here or in what it depends on", () => {
   expect(INSTALL_SCRIPTS.filter((name) => name in manifest.scripts)).toEqual([]);
-  const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as { packages: Record<string, { dev?: boolean; hasInstallScript?: boolean }> };
+  const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { dev?: boolean; hasInstallScript?: boolean }>;
+  };
   const installed = Object.entries(packages).filter(([path, { dev }]) => path !== "" && dev !== true);
   expect(installed.length).toBeGreaterThan(5);
   expect(installed.filter(([, { hasInstallScript }]) => hasInstallScript === true).map(([path]) => path)).toEqual([]);
@@ -42,13 +58,17 @@ test("installing runs nothing: no install script here or in what it depends on",
 });
 
 test("the tarball holds what packed.txt lists, and nothing else (npx vitest run --project package -u rewrites it)", async () => {
-  const { stdout } = await run("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: ROOT, shell: process.platform === "win32" });
+  const { stdout } = await run("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
+    cwd: ROOT,
+    shell: process.platform === "win32",
+  });
   const [packed] = JSON.parse(stdout) as [{ files: { path: string; mode: number }[] }];
   const paths = packed.files.map(({ path }) => path);
   const targets = entries.flatMap(({ esm, cjs }) => [esm, cjs].flatMap((target) => [target.types, target.default]));
   const starts = [...targets, ...Object.values(manifest.bin ?? {})].map((target) => target.replace(/^\.\//, ""));
   for (const start of starts) expect(paths).toContain(start);
-  // A build over an earlier one leaves that one's shared files behind. What is published is built anew (`prepublishOnly`).
+  // A build over an earlier one leaves that one's shared files behind. What is published is built anew
+  // (`prepublishOnly`).
   const loaded = new Set(starts.flatMap((start) => reachable(start, "all")));
   const listed = paths.filter((path) => loaded.has(path) || !HASH.test(path)).map((path) => path.replace(HASH, "-*"));
   await expect(`${[...new Set(listed)].sort().join("\n")}\n`).toMatchFileSnapshot("packed.txt");
@@ -83,12 +103,24 @@ describe("a consumer's program compiles", () => {
     try {
       mkdirSync(join(folder, "node_modules/@aws-sdk"), { recursive: true });
       symlinkSync(ROOT, join(folder, "node_modules/imds-guard"), "junction");
-      for (const name of ["@types", "@aws-sdk/client-s3"]) symlinkSync(join(ROOT, "node_modules", name), join(folder, "node_modules", name), "junction");
+      for (const name of ["@types", "@aws-sdk/client-s3"])
+        symlinkSync(join(ROOT, "node_modules", name), join(folder, "node_modules", name), "junction");
       writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
       writeFileSync(join(folder, file), PROGRAM);
-      const compilerOptions = { target: "es2023", lib: ["es2023"], types: ["node"], strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false, noEmit: true, ...resolution };
+      const compilerOptions = {
+        target: "es2023",
+        lib: ["es2023"],
+        types: ["node"],
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: false,
+        noEmit: true,
+        ...resolution,
+      };
       writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: [file] }));
-      const outcome = await run(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", folder]).catch((error: { stdout: string }) => error);
+      const outcome = await run(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", folder]).catch(
+        (error: { stdout: string }) => error,
+      );
       expect(outcome.stdout).toBe("");
     } finally {
       rmSync(folder, { recursive: true });

@@ -9,7 +9,10 @@ export type Reach = "eager" | "all";
 
 const EAGER = [/(?:\bfrom|^import)\s*["']([^"']+)["']/gm];
 const LAZY = [/\bimport\(\s*["']([^"']+)["']\s*\)/g];
-/** Of CommonJS output, what stands at the start of a line or of a declaration is loaded at once; what stands deeper, on demand. */
+/**
+ * Of CommonJS output, what stands at the start of a line or of a declaration is loaded at once; what stands deeper, on
+ * demand.
+ */
 const REQUIRED = /^\S[^\n]*?\brequire\(["']([^"']+)["']\)/gm;
 
 function specifiersOf(path: string, reach: Reach): string[] {
@@ -17,9 +20,13 @@ function specifiersOf(path: string, reach: Reach): string[] {
   const text = readFileSync(join(ROOT, path), "utf8").replace(/\/\*\*[\s\S]*?\*\//g, "");
   if (path.endsWith(".cjs")) {
     const pattern = reach === "all" ? /\brequire\(["']([^"']+)["']\)/g : REQUIRED;
-    return [...text.matchAll(pattern)].filter(([line]) => reach === "all" || !/=>|function|Promise/.test(line)).map(([, specifier = ""]) => specifier);
+    return [...text.matchAll(pattern)]
+      .filter(([line]) => reach === "all" || !/=>|function|Promise/.test(line))
+      .map(([, specifier = ""]) => specifier);
   }
-  return [...EAGER, ...(reach === "all" ? LAZY : [])].flatMap((pattern) => [...text.matchAll(pattern)].map(([, specifier = ""]) => specifier));
+  return [...EAGER, ...(reach === "all" ? LAZY : [])].flatMap((pattern) =>
+    [...text.matchAll(pattern)].map(([, specifier = ""]) => specifier),
+  );
 }
 
 /** The files that come with one of `dist`, itself first. */
@@ -44,7 +51,20 @@ function fileOf(target: string, from: string): string {
 
 /** The packages that files import by name. */
 export function packagesOf(paths: readonly string[], reach: Reach): string[] {
-  const specifiers = paths.flatMap((path) => specifiersOf(path, reach)).filter((specifier) => !specifier.startsWith("."));
-  const packages = specifiers.filter((specifier) => !specifier.startsWith("node:") && !builtinModules.includes(specifier));
-  return [...new Set(packages.map((specifier) => specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/")))];
+  const specifiers = paths
+    .flatMap((path) => specifiersOf(path, reach))
+    .filter((specifier) => !specifier.startsWith("."));
+  const packages = specifiers.filter(
+    (specifier) => !specifier.startsWith("node:") && !builtinModules.includes(specifier),
+  );
+  return [
+    ...new Set(
+      packages.map((specifier) =>
+        specifier
+          .split("/")
+          .slice(0, specifier.startsWith("@") ? 2 : 1)
+          .join("/"),
+      ),
+    ),
+  ];
 }

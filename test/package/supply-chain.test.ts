@@ -1,4 +1,7 @@
-/** How the package comes to be published: workflows that run what they say and nobody else's latest, and a whole bill of materials. */
+/**
+ * How the package comes to be published: workflows that run what they say and nobody else's latest, and a whole bill of
+ * materials.
+ */
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -32,7 +35,14 @@ const workflows = readdirSync(WORKFLOWS).map((name) => {
   return { name, text, workflow: parse(text) as Workflow };
 });
 const named = (name: string): Workflow => workflows.find((file) => file.name === name)!.workflow;
-const commandsOf = (job: Job | undefined): readonly string[] => (job?.steps ?? []).flatMap((step) => step.run?.trim().split("\n").map((line) => line.trim()) ?? []);
+const commandsOf = (job: Job | undefined): readonly string[] =>
+  (job?.steps ?? []).flatMap(
+    (step) =>
+      step.run
+        ?.trim()
+        .split("\n")
+        .map((line) => line.trim()) ?? [],
+  );
 
 describe.each(workflows)("$name", ({ text, workflow }) => {
   const steps = Object.values(workflow.jobs).flatMap((job) => job.steps);
@@ -46,7 +56,11 @@ describe.each(workflows)("$name", ({ text, workflow }) => {
   test("has no rights but those that it names", () => {
     const granted = [workflow.permissions, ...Object.values(workflow.jobs).map((job) => job.permissions)];
     expect(workflow.permissions).toBeDefined();
-    expect(granted.flatMap((rights) => Object.entries(rights ?? {})).filter(([right, level]) => !(right === "contents" || (right === "id-token" && level === "write")))).toEqual([]);
+    expect(
+      granted
+        .flatMap((rights) => Object.entries(rights ?? {}))
+        .filter(([right, level]) => !(right === "contents" || (right === "id-token" && level === "write"))),
+    ).toEqual([]);
     const checkouts = steps.filter((step) => step.uses?.startsWith("actions/checkout@"));
     expect(checkouts.every((step) => step.with?.["persist-credentials"] === false)).toBe(true);
   });
@@ -66,7 +80,9 @@ describe("a release", () => {
     expect(publish?.needs).toBe("check");
     expect(publish?.permissions).toEqual({ contents: "read", "id-token": "write" });
     const commands = commandsOf(publish);
-    const order = ["npm ci --ignore-scripts", "npm audit signatures", "npm publish --provenance --access public"].map((command) => commands.indexOf(command));
+    const order = ["npm ci --ignore-scripts", "npm audit signatures", "npm publish --provenance --access public"].map(
+      (command) => commands.indexOf(command),
+    );
     expect(order.every((at, index) => at >= 0 && at > (order[index - 1] ?? -1))).toBe(true);
     expect(Object.values(jobs).filter((job) => job.permissions?.["id-token"] !== undefined)).toEqual([publish]);
     expect(workflows.filter(({ text }) => text.includes("secrets."))).toEqual([]);
@@ -81,13 +97,24 @@ test("the bill of materials names all that a user installs, by what it is and wh
     readonly licenses?: readonly unknown[];
   }
   const { stdout } = await run(process.execPath, ["scripts/sbom.mjs"], { cwd: ROOT });
-  const bill = JSON.parse(stdout) as { bomFormat: string; metadata: { component: Component & { type: string } }; components: readonly Component[] };
+  const bill = JSON.parse(stdout) as {
+    bomFormat: string;
+    metadata: { component: Component & { type: string } };
+    components: readonly Component[];
+  };
   expect(bill.bomFormat).toBe("CycloneDX");
   expect(bill.metadata.component).toMatchObject({ type: "library", name: "imds-guard" });
-  const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { dependencies: Record<string, string>; devDependencies: Record<string, string> };
+  const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+    dependencies: Record<string, string>;
+    devDependencies: Record<string, string>;
+  };
   const names = bill.components.map(({ name }) => name);
   expect(Object.keys(manifest.dependencies).filter((name) => !names.includes(name))).toEqual([]);
   expect(names).toContain("@aws-sdk/core"); // needed by what is for development, too
   expect(names.filter((name) => ["typescript", "vitest", "tsup", "@aws-sdk/client-s3"].includes(name))).toEqual([]);
-  expect(bill.components.filter(({ hashes, licenses }) => hashes?.[0]?.alg !== "SHA-512" || !licenses?.length).map(({ name }) => name)).toEqual([]);
+  expect(
+    bill.components
+      .filter(({ hashes, licenses }) => hashes?.[0]?.alg !== "SHA-512" || !licenses?.length)
+      .map(({ name }) => name),
+  ).toEqual([]);
 });

@@ -13,7 +13,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const PACKAGES = ["api", "api-logs"] as const;
 
-/** A folder with the package and, of OpenTelemetry, what `api-logs` says; an installation that was cut short hides any further up. */
+/**
+ * A folder with the package and, of OpenTelemetry, what `api-logs` says; an installation that was cut short hides any
+ * further up.
+ */
 function consumer(name: string, apiLogs: "there" | "broken"): string {
   const modules = join(folder, name, "node_modules");
   mkdirSync(join(modules, "@opentelemetry"), { recursive: true });
@@ -39,26 +42,42 @@ const BODY = `
   guard.credentials().catch(({ kind, code, cause }) => console.log(JSON.stringify({ kind, code, cause: cause && cause.code, said })));
 `;
 const HEAD = {
-  module: 'import { createGuard } from "imds-guard"; const { logs } = await import("@opentelemetry/api-logs").catch(() => ({}));',
-  commonjs: 'const { createGuard } = require("imds-guard"); let logs; try { ({ logs } = require("@opentelemetry/api-logs")); } catch {}',
+  module:
+    'import { createGuard } from "imds-guard"; const { logs } = await import("@opentelemetry/api-logs").catch(() => ({}));',
+  commonjs:
+    'const { createGuard } = require("imds-guard"); let logs; try { ({ logs } = require("@opentelemetry/api-logs")); } catch {}',
 } as const;
 
 async function run(cwd: string, kind: keyof typeof HEAD): Promise<unknown> {
   const env = { ...process.env, IMDS_GUARD_PROBE: "off" };
-  const { stdout } = await promisify(execFile)(process.execPath, [`--input-type=${kind}`, "-e", HEAD[kind] + BODY], { cwd, env });
+  const { stdout } = await promisify(execFile)(process.execPath, [`--input-type=${kind}`, "-e", HEAD[kind] + BODY], {
+    cwd,
+    env,
+  });
   return JSON.parse(stdout);
 }
 
 describe("telemetry: opentelemetry", () => {
-  test.each([["module"], ["commonjs"]] as const)("in a program that is a %s, tells the application's provider", async (kind) => {
-    expect(await run(consumer(`${kind}-there`, "there"), kind)).toEqual({
-      kind: "refused",
-      code: "ERR_IMDS_DISABLED",
-      said: [["imds-guard", expect.any(String), "imds_guard.imds.refused_disabled"]],
-    });
-  });
+  test.each([["module"], ["commonjs"]] as const)(
+    "in a program that is a %s, tells the application's provider",
+    async (kind) => {
+      expect(await run(consumer(`${kind}-there`, "there"), kind)).toEqual({
+        kind: "refused",
+        code: "ERR_IMDS_DISABLED",
+        said: [["imds-guard", expect.any(String), "imds_guard.imds.refused_disabled"]],
+      });
+    },
+  );
 
-  test.each([["module", "ERR_MODULE_NOT_FOUND"], ["commonjs", "MODULE_NOT_FOUND"]] as const)("in a program that is a %s, is an error without one", async (kind, cause) => {
-    expect(await run(consumer(`${kind}-broken`, "broken"), kind)).toEqual({ kind: "settings", code: "ERR_IMDS_GUARD_SETTING", cause, said: [] });
+  test.each([
+    ["module", "ERR_MODULE_NOT_FOUND"],
+    ["commonjs", "MODULE_NOT_FOUND"],
+  ] as const)("in a program that is a %s, is an error without one", async (kind, cause) => {
+    expect(await run(consumer(`${kind}-broken`, "broken"), kind)).toEqual({
+      kind: "settings",
+      code: "ERR_IMDS_GUARD_SETTING",
+      cause,
+      said: [],
+    });
   });
 });

@@ -1,4 +1,7 @@
-/** A genuine-looking service on loopback, signed by a throw-away key, and the settings under which a guard has to prove it. */
+/**
+ * A genuine-looking service on loopback, signed by a throw-away key, and the settings under which a guard has to prove
+ * it.
+ */
 import type { GuardOptions } from "../../src/settings/options.js";
 import { startImdsServer } from "../support/imds-server.mjs";
 import { createSigner } from "../support/identity-signer.mjs";
@@ -14,12 +17,22 @@ export interface AttestedService {
 }
 
 /** The service is the loopback endpoint of the scene; attestation is required, as on EC2. */
-export async function withAttestedService<T>(scene: Scene, identity: Parameters<typeof startImdsServer>[0], act: (here: AttestedService) => Promise<T>): Promise<T> {
+export async function withAttestedService<T>(
+  scene: Scene,
+  identity: Parameters<typeof startImdsServer>[0],
+  act: (here: AttestedService) => Promise<T>,
+): Promise<T> {
   const service = await startImdsServer({ signDocument: (text: string) => signer.sign(text), ...identity });
   try {
     const region = identity?.region ?? "eu-central-1";
-    const options: GuardOptions = { attestation: "required", certificates: { [region]: signer.publicKeyPem }, log: "off" };
-    return await inScene({ ...scene, env: { AWS_EC2_METADATA_SERVICE_ENDPOINT: service.url, ...scene.env } }, () => act({ service, options }));
+    const options: GuardOptions = {
+      attestation: "required",
+      certificates: { [region]: signer.publicKeyPem },
+      log: "off",
+    };
+    return await inScene({ ...scene, env: { AWS_EC2_METADATA_SERVICE_ENDPOINT: service.url, ...scene.env } }, () =>
+      act({ service, options }),
+    );
   } finally {
     await service.close();
   }

@@ -33,18 +33,26 @@ describe("guard.clientConfig", () => {
   it.each(["standard", "in-region", "cross-region", "mobile", "legacy", "auto", undefined] as const)(
     "lets a client in defaults mode %s send no IMDS request but the guard's",
     async (mode) => {
-      await withAttestedService({ env: mode === undefined ? {} : { AWS_DEFAULTS_MODE: mode } }, {}, async ({ service, options }) => {
-        const guard = createGuard(options);
-        const sent: Sent[] = [];
-        const client = new STSClient({ ...guard.clientConfig(), maxAttempts: 1, requestHandler: recordingHandler(sent) as never });
-        await expect(client.send(new GetCallerIdentityCommand({}))).rejects.toThrow();
-        expect(sent).toHaveLength(1);
-        expect(sent[0]?.hostname).toBe("sts.eu-central-1.amazonaws.com");
-        expect(sent[0]?.headers["authorization"]).toContain(`Credential=${service.identity.accessKeyId}/`);
-        expect(Object.keys(service.counters.byRequest).filter((request) => !OWN.includes(request))).toEqual([]);
-        expect(service.counters.withoutToken).toBe(0);
-        await guard.close();
-      });
+      await withAttestedService(
+        { env: mode === undefined ? {} : { AWS_DEFAULTS_MODE: mode } },
+        {},
+        async ({ service, options }) => {
+          const guard = createGuard(options);
+          const sent: Sent[] = [];
+          const client = new STSClient({
+            ...guard.clientConfig(),
+            maxAttempts: 1,
+            requestHandler: recordingHandler(sent) as never,
+          });
+          await expect(client.send(new GetCallerIdentityCommand({}))).rejects.toThrow();
+          expect(sent).toHaveLength(1);
+          expect(sent[0]?.hostname).toBe("sts.eu-central-1.amazonaws.com");
+          expect(sent[0]?.headers["authorization"]).toContain(`Credential=${service.identity.accessKeyId}/`);
+          expect(Object.keys(service.counters.byRequest).filter((request) => !OWN.includes(request))).toEqual([]);
+          expect(service.counters.withoutToken).toBe(0);
+          await guard.close();
+        },
+      );
     },
   );
 
@@ -57,7 +65,9 @@ describe("guard.clientConfig", () => {
     ["", {}, "legacy"],
   ] as const)("resolves defaults mode %j with %j to %s", async (mode, env, expected) => {
     await withAttestedService({ env: { ...env, AWS_DEFAULTS_MODE: mode } }, {}, async ({ options }) => {
-      await expect(createGuard(options).clientConfig().defaultsMode()).resolves.toBe(expected satisfies ResolvedDefaultsMode);
+      await expect(createGuard(options).clientConfig().defaultsMode()).resolves.toBe(
+        expected satisfies ResolvedDefaultsMode,
+      );
     });
   });
 
@@ -70,8 +80,14 @@ describe("guard.clientConfig", () => {
   });
 
   it("does not let a finding pass for a missing tuning", async () => {
-    await withAttestedService({ env: { AWS_DEFAULTS_MODE: "auto", AWS_REGION: "us-east-1" } }, { signDocument: undefined }, async ({ options }) => {
-      await expect(createGuard(options).clientConfig().defaultsMode()).rejects.toMatchObject({ code: "ERR_IMDS_ATTESTATION_MISSING" });
-    });
+    await withAttestedService(
+      { env: { AWS_DEFAULTS_MODE: "auto", AWS_REGION: "us-east-1" } },
+      { signDocument: undefined },
+      async ({ options }) => {
+        await expect(createGuard(options).clientConfig().defaultsMode()).rejects.toMatchObject({
+          code: "ERR_IMDS_ATTESTATION_MISSING",
+        });
+      },
+    );
   });
 });

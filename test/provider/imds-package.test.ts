@@ -28,7 +28,9 @@ describe("httpRequest", () => {
     [{ hostname: "fd00:ec2::254" }, "fd00:ec2::254"],
     [{ hostname: "[fd00:ec2::254]" }, "fd00:ec2::254"],
   ])("refuses %j", async (options, host) => {
-    const { code, message, evidence, advice } = (await ours.httpRequest({ ...options, path: "/latest/api/token", method: "PUT" }).catch((error: unknown) => error)) as Error & { code: string; evidence: object[]; advice: string };
+    const { code, message, evidence, advice } = (await ours
+      .httpRequest({ ...options, path: "/latest/api/token", method: "PUT" })
+      .catch((error: unknown) => error)) as Error & { code: string; evidence: object[]; advice: string };
     expect({ code, message, evidence, advice }).toEqual({
       code: "ERR_IMDS_CONNECTION_BLOCKED",
       message: `A bare HTTP request to ${host} was refused`,
@@ -40,15 +42,22 @@ describe("httpRequest", () => {
   it("is the SDK's for anybody else", async () => {
     asked.length = 0;
     expect(String(await ours.httpRequest({ host: "127.0.0.1", port, path: "/credentials" }))).toBe("body");
-    expect(String(await ours.httpRequest({ hostname: "127.0.0.1", host: "169.254.169.254", port, path: "/hostname" }))).toBe("body");
+    expect(
+      String(await ours.httpRequest({ hostname: "127.0.0.1", host: "169.254.169.254", port, path: "/hostname" })),
+    ).toBe("body");
     expect(asked).toEqual(["/credentials", "/hostname"]);
-    await expect(ours.httpRequest({ port: 1, path: "/" })).rejects.not.toMatchObject({ code: "ERR_IMDS_CONNECTION_BLOCKED" });
+    await expect(ours.httpRequest({ port: 1, path: "/" })).rejects.not.toMatchObject({
+      code: "ERR_IMDS_CONNECTION_BLOCKED",
+    });
   });
 });
 
-it.each([{}, { timeout: 5 }, { maxRetries: 3 }, { timeout: 5, maxRetries: 3 }])("providerConfigFromInit(%j) fills in what the SDK's does", (init) => {
-  expect(ours.providerConfigFromInit(init)).toEqual(stock.providerConfigFromInit(init));
-});
+it.each([{}, { timeout: 5 }, { maxRetries: 3 }, { timeout: 5, maxRetries: 3 }])(
+  "providerConfigFromInit(%j) fills in what the SDK's does",
+  (init) => {
+    expect(ours.providerConfigFromInit(init)).toEqual(stock.providerConfigFromInit(init));
+  },
+);
 
 describe("fromInstanceMetadata", () => {
   it("is a guard, and leaves it to its callers to say where credentials are from", async () => {
@@ -62,7 +71,10 @@ describe("fromInstanceMetadata", () => {
 
   it("takes its settings from the environment where none are given", async () => {
     await inScene({ env: { AWS_EC2_METADATA_DISABLED: "true" } }, async () => {
-      await expect(ours.fromInstanceMetadata()()).rejects.toMatchObject({ name: "CredentialsProviderError", code: "ERR_IMDS_DISABLED" });
+      await expect(ours.fromInstanceMetadata()()).rejects.toMatchObject({
+        name: "CredentialsProviderError",
+        code: "ERR_IMDS_DISABLED",
+      });
     });
   });
 });

@@ -16,7 +16,8 @@ function initFor(text: string): { configFilepath: string; filepath: string; igno
   return { configFilepath: join(folder, "config"), filepath: join(folder, "none"), ignoreCache: true, profile: "app" };
 }
 
-const staticProfile = (account: string) => `[profile app]\naws_access_key_id = ${accessKeyIdFor(account)}\naws_secret_access_key = secret\n`;
+const staticProfile = (account: string) =>
+  `[profile app]\naws_access_key_id = ${accessKeyIdFor(account)}\naws_secret_access_key = secret\n`;
 const guard = { expectedAccounts: [OURS], log: "off", probe: "off" } as const;
 
 describe("fromIni with expectedAccounts", () => {
@@ -27,7 +28,10 @@ describe("fromIni with expectedAccounts", () => {
 
   it.each([
     ["static keys", staticProfile(STRANGER)],
-    ["a process", `[profile app]\ncredential_process = echo '{"Version":1,"AccessKeyId":"${accessKeyIdFor(STRANGER)}","SecretAccessKey":"secret"}'\n`],
+    [
+      "a process",
+      `[profile app]\ncredential_process = echo '{"Version":1,"AccessKeyId":"${accessKeyIdFor(STRANGER)}","SecretAccessKey":"secret"}'\n`,
+    ],
   ])("refuses %s of another account and stops the chain", async (_, text) => {
     const error: unknown = await fromIni({ ...initFor(text), guard })().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(CredentialsProviderError);
@@ -35,8 +39,11 @@ describe("fromIni with expectedAccounts", () => {
   });
 
   it("dresses a refusal of IMDS as an error of the SDK that lets the chain go on", async () => {
-    const text = "[profile app]\nrole_arn = arn:aws:iam::111122223333:role/app\ncredential_source = Ec2InstanceMetadata\n";
-    const error: unknown = await fromIni({ ...initFor(text), guard: { ...guard, mode: "deny" } })().catch((reason: unknown) => reason);
+    const text =
+      "[profile app]\nrole_arn = arn:aws:iam::111122223333:role/app\ncredential_source = Ec2InstanceMetadata\n";
+    const error: unknown = await fromIni({ ...initFor(text), guard: { ...guard, mode: "deny" } })().catch(
+      (reason: unknown) => reason,
+    );
     expect(error).toBeInstanceOf(CredentialsProviderError);
     expect(error).toMatchObject({ code: "ERR_IMDS_DISABLED", kind: "refused", tryNextLink: true });
   });

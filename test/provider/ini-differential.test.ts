@@ -1,4 +1,6 @@
-/** `fromIni` with `credential_source = Ec2InstanceMetadata`: the same as the stock one in everything but who asks IMDS. */
+/**
+ * `fromIni` with `credential_source = Ec2InstanceMetadata`: the same as the stock one in everything but who asks IMDS.
+ */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fromIni as stockIni } from "@aws-sdk/credential-providers";
@@ -24,7 +26,10 @@ const ROLE = "role_arn = arn:aws:iam::444455556666:role/";
 const IMDS = "credential_source = Ec2InstanceMetadata\n";
 const STATIC = "aws_access_key_id = AKIAPROFILE000000001\naws_secret_access_key = secret\n";
 
-const onLoopback = (scene: Scene): Scene => ({ ...scene, env: { AWS_EC2_METADATA_SERVICE_ENDPOINT: imds.url, ...scene.env } });
+const onLoopback = (scene: Scene): Scene => ({
+  ...scene,
+  env: { AWS_EC2_METADATA_SERVICE_ENDPOINT: imds.url, ...scene.env },
+});
 
 interface Case {
   readonly config: string;
@@ -39,31 +44,87 @@ const CASES: Record<string, Case> = {
   "a role": { config: `[default]\n${ROLE}app\n${IMDS}`, asksImds: true, gives: /^ASIA/ },
   "a role with everything": {
     config: `[default]\n${ROLE}app\n${IMDS}external_id = e\nduration_seconds = 1800\nrole_session_name = s\nmfa_serial = arn:aws:iam::1:mfa/me\n`,
-    init: { mfaCodeProvider }, asksImds: true, gives: /^ASIA/,
+    init: { mfaCodeProvider },
+    asksImds: true,
+    gives: /^ASIA/,
   },
-  "a role reached by source_profile": { config: `[default]\n${ROLE}outer\nsource_profile = inner\n[profile inner]\n${ROLE}inner\n${IMDS}`, asksImds: true, gives: /^ASIA/ },
+  "a role reached by source_profile": {
+    config: `[default]\n${ROLE}outer\nsource_profile = inner\n[profile inner]\n${ROLE}inner\n${IMDS}`,
+    asksImds: true,
+    gives: /^ASIA/,
+  },
   "three roles": {
     config: `[default]\n${ROLE}a\nsource_profile = b\n[profile b]\n${ROLE}b\nsource_profile = c\nmfa_serial = m\n[profile c]\n${ROLE}c\n${IMDS}`,
-    init: { mfaCodeProvider }, asksImds: true, gives: /^ASIA/,
+    init: { mfaCodeProvider },
+    asksImds: true,
+    gives: /^ASIA/,
   },
-  "a source profile without a role": { config: `[default]\n${ROLE}app\nsource_profile = bare\n[profile bare]\n${IMDS}`, asksImds: true, gives: /^ASIA/ },
+  "a source profile without a role": {
+    config: `[default]\n${ROLE}app\nsource_profile = bare\n[profile bare]\n${IMDS}`,
+    asksImds: true,
+    gives: /^ASIA/,
+  },
   "a source profile without a role that names a further source": {
     config: `[default]\n${ROLE}app\nsource_profile = bare\n[profile bare]\ncredential_source = Environment\nsource_profile = leaf\n[profile leaf]\n${ROLE}leaf\n${IMDS}`,
-    asksImds: true, gives: /^ASIA/,
+    asksImds: true,
+    gives: /^ASIA/,
   },
-  "a source profile with static keys besides": { config: `[default]\n${ROLE}app\nsource_profile = both\n[profile both]\n${STATIC}${ROLE}x\n${IMDS}`, asksImds: false, gives: /^ASIA/ },
-  "static keys besides, at the top": { config: `[default]\n${STATIC}${ROLE}app\n${IMDS}`, asksImds: true, gives: /^ASIA/ },
-  "a web identity besides": { config: `[default]\n${ROLE}app\n${IMDS}web_identity_token_file = /nowhere\n`, asksImds: true, gives: /^ASIA/ },
-  "a process besides": { config: `[default]\n${ROLE}app\n${IMDS}credential_process = false\n`, asksImds: true, gives: /^ASIA/ },
-  "the profile of the options": { config: `[profile app]\n${ROLE}app\n${IMDS}`, init: { profile: "app" }, asksImds: true, gives: /^ASIA/ },
-  "no role at all": { config: `[default]\n${IMDS}`, asksImds: false, gives: /^Could not resolve credentials using profile: \[default\]/ },
-  "source and source_profile at once": { config: `[default]\n${ROLE}app\n${IMDS}source_profile = b\n[profile b]\n${STATIC}`, asksImds: false, gives: /^Could not resolve/ },
+  "a source profile with static keys besides": {
+    config: `[default]\n${ROLE}app\nsource_profile = both\n[profile both]\n${STATIC}${ROLE}x\n${IMDS}`,
+    asksImds: false,
+    gives: /^ASIA/,
+  },
+  "static keys besides, at the top": {
+    config: `[default]\n${STATIC}${ROLE}app\n${IMDS}`,
+    asksImds: true,
+    gives: /^ASIA/,
+  },
+  "a web identity besides": {
+    config: `[default]\n${ROLE}app\n${IMDS}web_identity_token_file = /nowhere\n`,
+    asksImds: true,
+    gives: /^ASIA/,
+  },
+  "a process besides": {
+    config: `[default]\n${ROLE}app\n${IMDS}credential_process = false\n`,
+    asksImds: true,
+    gives: /^ASIA/,
+  },
+  "the profile of the options": {
+    config: `[profile app]\n${ROLE}app\n${IMDS}`,
+    init: { profile: "app" },
+    asksImds: true,
+    gives: /^ASIA/,
+  },
+  "no role at all": {
+    config: `[default]\n${IMDS}`,
+    asksImds: false,
+    gives: /^Could not resolve credentials using profile: \[default\]/,
+  },
+  "source and source_profile at once": {
+    config: `[default]\n${ROLE}app\n${IMDS}source_profile = b\n[profile b]\n${STATIC}`,
+    asksImds: false,
+    gives: /^Could not resolve/,
+  },
   "source and source_profile at once, below": {
-    config: `[default]\n${ROLE}app\nsource_profile = b\n[profile b]\n${ROLE}b\n${IMDS}source_profile = c\n[profile c]\n${STATIC}`, asksImds: false, gives: /^Could not resolve/,
+    config: `[default]\n${ROLE}app\nsource_profile = b\n[profile b]\n${ROLE}b\n${IMDS}source_profile = c\n[profile c]\n${STATIC}`,
+    asksImds: false,
+    gives: /^Could not resolve/,
   },
-  "a source in another case": { config: `[default]\n${ROLE}app\ncredential_source = ec2instancemetadata\n`, asksImds: false, gives: /^Unsupported credential source/ },
-  "a circle": { config: `[default]\n${ROLE}a\nsource_profile = b\n[profile b]\n${ROLE}b\nsource_profile = default\n`, asksImds: false, gives: /^Detected a cycle/ },
-  "a source profile that is missing": { config: `[default]\n${ROLE}a\nsource_profile = b\n`, asksImds: false, gives: /^Could not resolve/ },
+  "a source in another case": {
+    config: `[default]\n${ROLE}app\ncredential_source = ec2instancemetadata\n`,
+    asksImds: false,
+    gives: /^Unsupported credential source/,
+  },
+  "a circle": {
+    config: `[default]\n${ROLE}a\nsource_profile = b\n[profile b]\n${ROLE}b\nsource_profile = default\n`,
+    asksImds: false,
+    gives: /^Detected a cycle/,
+  },
+  "a source profile that is missing": {
+    config: `[default]\n${ROLE}a\nsource_profile = b\n`,
+    asksImds: false,
+    gives: /^Could not resolve/,
+  },
   "no such profile": { config: `[profile x]\n${ROLE}a\n${IMDS}`, asksImds: false, gives: /^Could not resolve/ },
 };
 
@@ -89,11 +150,18 @@ describe("fromIni beside the stock one, on the same loopback IMDS", () => {
 
   test("MFA without anybody to ask: the same error, and IMDS is not asked for nothing", async () => {
     const config = `[default]\n${ROLE}outer\nsource_profile = inner\nmfa_serial = m\n[profile inner]\n${ROLE}inner\n${IMDS}`;
-    const ours = await inScene(onLoopback({ config }), () => outcomeOf(() => fromIni({ roleAssumer: recordingSts().roleAssumer })()));
+    const ours = await inScene(onLoopback({ config }), () =>
+      outcomeOf(() => fromIni({ roleAssumer: recordingSts().roleAssumer })()),
+    );
     expect(imds.counters.total).toBe(0);
-    const stock = await inScene(onLoopback({ config }), () => outcomeOf(() => stockIni({ roleAssumer: recordingSts().roleAssumer })()));
+    const stock = await inScene(onLoopback({ config }), () =>
+      outcomeOf(() => stockIni({ roleAssumer: recordingSts().roleAssumer })()),
+    );
     expect(ours).toEqual(stock);
-    expect(ours).toMatchObject({ message: "Profile default requires multi-factor authentication, but no MFA code callback was provided.", tryNextLink: false });
+    expect(ours).toMatchObject({
+      message: "Profile default requires multi-factor authentication, but no MFA code callback was provided.",
+      tryNextLink: false,
+    });
   });
 
   test("a role assumed over STS: the same request, signed with the same key, and the same credentials", async () => {
@@ -103,7 +171,13 @@ describe("fromIni beside the stock one, on the same loopback IMDS", () => {
       request.on("data", (chunk: Buffer) => (body += chunk.toString()));
       request.on("end", () => {
         const scope = /Credential=([^,]+)\/\d{8}\/([^/]+)/.exec(request.headers.authorization ?? "");
-        seen.push({ key: scope?.[1], region: scope?.[2], query: Object.fromEntries([...new URLSearchParams(body)].map(([name, value]) => [name, value.replace(/\d{13}$/, "<now>")])) });
+        seen.push({
+          key: scope?.[1],
+          region: scope?.[2],
+          query: Object.fromEntries(
+            [...new URLSearchParams(body)].map(([name, value]) => [name, value.replace(/\d{13}$/, "<now>")]),
+          ),
+        });
         response.end(
           "<AssumeRoleResponse><AssumeRoleResult><AssumedRoleUser><Arn>arn:aws:sts::444455556666:assumed-role/app/s</Arn><AssumedRoleId>i</AssumedRoleId></AssumedRoleUser>" +
             "<Credentials><AccessKeyId>ASIAASSUMED000000001</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2040-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>",
@@ -115,9 +189,19 @@ describe("fromIni beside the stock one, on the same loopback IMDS", () => {
     const config = `[default]\n${ROLE}app\n${IMDS}external_id = e\nmfa_serial = m\nregion = eu-west-3\n[profile outer]\n${ROLE}outer\nsource_profile = default\nregion = ap-south-1\n`;
     for (const profile of ["default", "outer"]) {
       const init = { profile, mfaCodeProvider, clientConfig: { endpoint, maxAttempts: 1 } };
-      const { stock, ours } = await sideBySide(onLoopback({ config }), () => stockIni({ ...init })(), () => fromIni({ ...init })());
+      const { stock, ours } = await sideBySide(
+        onLoopback({ config }),
+        () => stockIni({ ...init })(),
+        () => fromIni({ ...init })(),
+      );
       expect(ours).toEqual(stock);
-      expect(ours).toMatchObject({ credentials: { accessKeyId: "ASIAASSUMED000000001", accountId: "444455556666", $source: { CREDENTIALS_STS_ASSUME_ROLE: "i" } } });
+      expect(ours).toMatchObject({
+        credentials: {
+          accessKeyId: "ASIAASSUMED000000001",
+          accountId: "444455556666",
+          $source: { CREDENTIALS_STS_ASSUME_ROLE: "i" },
+        },
+      });
     }
     sts.closeAllConnections();
     sts.close();
@@ -131,15 +215,25 @@ describe("fromIni and its guard", () => {
   const config = `[default]\n${ROLE}outer\nsource_profile = inner\n[profile inner]\n${ROLE}inner\n${IMDS}`;
 
   test("a refusing guard: no packet, an error of both kinds, and the chain may go on", async () => {
-    const outcome = await inScene(onLoopback({ config }), () => fromIni({ guard: { mode: "deny" }, roleAssumer: recordingSts().roleAssumer })().catch((error: unknown) => error));
-    expect(outcome).toMatchObject({ name: "CredentialsProviderError", code: "ERR_IMDS_DISABLED", kind: "refused", tryNextLink: true });
+    const outcome = await inScene(onLoopback({ config }), () =>
+      fromIni({ guard: { mode: "deny" }, roleAssumer: recordingSts().roleAssumer })().catch((error: unknown) => error),
+    );
+    expect(outcome).toMatchObject({
+      name: "CredentialsProviderError",
+      code: "ERR_IMDS_DISABLED",
+      kind: "refused",
+      tryNextLink: true,
+    });
     expect(imds.counters.total).toBe(0);
   });
 
   test("AWS_EC2_METADATA_DISABLED holds at this door too, unlike in the stock one", async () => {
     const scene = onLoopback({ config, env: { AWS_EC2_METADATA_DISABLED: "true" } });
     const outcome = await inScene(scene, () => outcomeOf(() => fromIni({ roleAssumer: recordingSts().roleAssumer })()));
-    expect(outcome).toMatchObject({ name: "CredentialsProviderError", message: "IMDS was not asked: IMDS is disabled by AWS_EC2_METADATA_DISABLED" });
+    expect(outcome).toMatchObject({
+      name: "CredentialsProviderError",
+      message: "IMDS was not asked: IMDS is disabled by AWS_EC2_METADATA_DISABLED",
+    });
     expect(imds.counters.total).toBe(0);
   });
 
@@ -175,7 +269,10 @@ describe("routeToImds", () => {
   const profile = fc.record({
     role_arn: present(fc.constant("arn:aws:iam::444455556666:role/r"), 4),
     source_profile: present(fc.constantFrom(...NAMES), 2),
-    credential_source: present(fc.constantFrom("Ec2InstanceMetadata", "Ec2InstanceMetadata", "Ec2InstanceMetadata", "Environment", "Elsewhere"), 2),
+    credential_source: present(
+      fc.constantFrom("Ec2InstanceMetadata", "Ec2InstanceMetadata", "Ec2InstanceMetadata", "Environment", "Elsewhere"),
+      2,
+    ),
     aws_access_key_id: absent("AKIAPROFILE000000001", 4),
     aws_secret_access_key: absent("secret", 3),
     role_session_name: absent("session", 4),
@@ -190,12 +287,20 @@ describe("routeToImds", () => {
     const check = fc.asyncProperty(graph, async (profiles) => {
       imds.resetCounters();
       const config = textOf(profiles);
-      const stock = await inScene(onLoopback({ config }), () => outcomeOf(() => stockIni({ roleAssumer: recordingSts().roleAssumer })()));
+      const stock = await inScene(onLoopback({ config }), () =>
+        outcomeOf(() => stockIni({ roleAssumer: recordingSts().roleAssumer })()),
+      );
       const stockAsked = imds.counters.total > 0;
       imds.resetCounters();
-      const denied = await inScene(onLoopback({ config }), () => outcomeOf(() => fromIni({ guard: { mode: "deny" }, roleAssumer: recordingSts().roleAssumer })()));
+      const denied = await inScene(onLoopback({ config }), () =>
+        outcomeOf(() => fromIni({ guard: { mode: "deny" }, roleAssumer: recordingSts().roleAssumer })()),
+      );
       expect(imds.counters.total).toBe(0);
-      const known = Object.fromEntries(Object.entries(profiles).filter(([, fields]) => fields && Object.values(fields).some((value) => value !== undefined)));
+      const known = Object.fromEntries(
+        Object.entries(profiles).filter(
+          ([, fields]) => fields && Object.values(fields).some((value) => value !== undefined),
+        ),
+      );
       const route = routeToImds(known, "default");
       expect(route !== undefined).toBe(stockAsked);
       if (route === undefined) expect(denied).toEqual(stock);
@@ -209,7 +314,9 @@ describe("routeToImds", () => {
 
   function textOf(profiles: Readonly<Record<string, object | undefined>>): string {
     const sections = Object.entries(profiles).flatMap(([name, fields]) => {
-      const lines = Object.entries(fields ?? {}).flatMap(([key, value]) => (value === undefined ? [] : [`${key} = ${String(value)}`]));
+      const lines = Object.entries(fields ?? {}).flatMap(([key, value]) =>
+        value === undefined ? [] : [`${key} = ${String(value)}`],
+      );
       return fields === undefined ? [] : [`[${name === "default" ? name : `profile ${name}`}]`, ...lines];
     });
     return `${sections.join("\n")}\n`;

@@ -1,4 +1,6 @@
-/** A renewal that ends in a finding takes back what was remembered; one that ends in an outage or a refusal does not. */
+/**
+ * A renewal that ends in a finding takes back what was remembered; one that ends in an outage or a refusal does not.
+ */
 import { describe, expect, it } from "vitest";
 import { ImdsImpersonationError, ImdsRefusedError, ImdsUnavailableError } from "../../src/errors.js";
 import { memoize } from "../../src/provider/memoize.js";
@@ -12,7 +14,9 @@ const MINUTE = 60_000;
 function source(...outcomes: (Error | { expiration: Date })[]): () => Promise<{ expiration: Date }> {
   return () => {
     const outcome = outcomes.shift();
-    return outcome === undefined || outcome instanceof Error ? Promise.reject(outcome ?? new Error("asked too often")) : Promise.resolve(outcome);
+    return outcome === undefined || outcome instanceof Error
+      ? Promise.reject(outcome ?? new Error("asked too often"))
+      : Promise.resolve(outcome);
   };
 }
 const lasting = (minutes: number) => ({ expiration: new Date(Date.now() + minutes * MINUTE) });
@@ -46,7 +50,10 @@ describe("a renewal in the background", () => {
     expect(await provide()).toBe(later);
   });
 
-  it.each([["an outage", outage], ["a refusal", refusal]])("that ends in %s keeps what was held", async (_, failure) => {
+  it.each([
+    ["an outage", outage],
+    ["a refusal", refusal],
+  ])("that ends in %s keeps what was held", async (_, failure) => {
     const near = lasting(2);
     const provide = memoize(source(near, failure, failure));
     await provide();

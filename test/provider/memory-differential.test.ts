@@ -1,5 +1,8 @@
 /** What a chain remembers: the same number of resolutions as the stock one, call by call; and what ours adds to it. */
-import { fromInstanceMetadata as stockInstanceMetadata, fromNodeProviderChain as stockChain } from "@aws-sdk/credential-providers";
+import {
+  fromInstanceMetadata as stockInstanceMetadata,
+  fromNodeProviderChain as stockChain,
+} from "@aws-sdk/credential-providers";
 import { CredentialsProviderError } from "@smithy/core/config";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { fromInstanceMetadata } from "../../src/provider/instance-metadata.js";
@@ -24,19 +27,39 @@ const USAGES: Record<string, readonly [lifeMs: number | undefined, usage: Usage,
   "one after the other": [60 * MINUTE, async (chain) => [await chain(), await chain(), await chain()], 1],
   "all at once": [60 * MINUTE, (chain) => Promise.all(Array.from({ length: 50 }, () => chain())), 1],
   "credentials without an end": [undefined, async (chain) => [await chain(), await chain()], 1],
-  "near their end: served, and renewed behind the caller's back": [4 * MINUTE, async (chain) => [await chain(), await chain(), await settled(), await chain(), await settled()], 3],
-  "near their end, all at once": [4 * MINUTE, async (chain) => [await chain(), await Promise.all(Array.from({ length: 50 }, () => chain())), await settled()], 2],
+  "near their end: served, and renewed behind the caller's back": [
+    4 * MINUTE,
+    async (chain) => [await chain(), await chain(), await settled(), await chain(), await settled()],
+    3,
+  ],
+  "near their end, all at once": [
+    4 * MINUTE,
+    async (chain) => [await chain(), await Promise.all(Array.from({ length: 50 }, () => chain())), await settled()],
+    2,
+  ],
   "after their end": [-MINUTE, async (chain) => [await chain(), await chain()], 2],
-  "forced": [60 * MINUTE, async (chain) => [await chain(), await chain({ forceRefresh: true }), await chain()], 2],
+  forced: [60 * MINUTE, async (chain) => [await chain(), await chain({ forceRefresh: true }), await chain()], 2],
   "forced at first": [60 * MINUTE, async (chain) => [await chain({ forceRefresh: true }), await chain()], 1],
-  "forced all at once": [60 * MINUTE, (chain) => Promise.all(Array.from({ length: 50 }, () => chain({ forceRefresh: true }))), 1],
-  "forced beside others": [60 * MINUTE, async (chain) => [await chain(), await Promise.all([chain({ forceRefresh: true }), chain(), chain()])], 2],
+  "forced all at once": [
+    60 * MINUTE,
+    (chain) => Promise.all(Array.from({ length: 50 }, () => chain({ forceRefresh: true }))),
+    1,
+  ],
+  "forced beside others": [
+    60 * MINUTE,
+    async (chain) => [await chain(), await Promise.all([chain({ forceRefresh: true }), chain(), chain()])],
+    2,
+  ],
 };
 
 describe("a chain beside the stock one", () => {
   test.each(Object.entries(USAGES))("%s", async (_, [life, usage, counts]) => {
     const scene = {
-      env: { AWS_EC2_METADATA_DISABLED: "true", AWS_WEB_IDENTITY_TOKEN_FILE: "{HOME}/token", AWS_ROLE_ARN: "arn:aws:iam::444455556666:role/web" },
+      env: {
+        AWS_EC2_METADATA_DISABLED: "true",
+        AWS_WEB_IDENTITY_TOKEN_FILE: "{HOME}/token",
+        AWS_ROLE_ARN: "arn:aws:iam::444455556666:role/web",
+      },
       files: { token: "jwt" },
     };
     const asked: number[] = [];
@@ -66,7 +89,11 @@ describe("a chain beside the stock one", () => {
   test("nothing of the options or the environment is read before the first call but what the guard checks", async () => {
     await inScene({ env: { AWS_EC2_METADATA_DISABLED: "true" } }, async () => {
       const chain = fromNodeProviderChain({ logger: SILENT });
-      Object.assign(process.env, { AWS_ACCESS_KEY_ID: "AKIAENVIRONMENT00001", AWS_SECRET_ACCESS_KEY: "s", IMDS_GUARD_EXPECTED_ACCOUNTS: "111122223333" });
+      Object.assign(process.env, {
+        AWS_ACCESS_KEY_ID: "AKIAENVIRONMENT00001",
+        AWS_SECRET_ACCESS_KEY: "s",
+        IMDS_GUARD_EXPECTED_ACCOUNTS: "111122223333",
+      });
       await expect(chain()).rejects.toMatchObject({ code: "ERR_IMDS_ACCOUNT_UNKNOWN" });
     });
   });
@@ -113,7 +140,10 @@ describe("fromInstanceMetadata beside the stock one", () => {
       const provider = fromInstanceMetadata({ logger: SILENT });
       const first = await provider();
       Object.assign(first, { accessKeyId: "changed", $source: { CHANGED: "1" } });
-      expect(await provider()).toMatchObject({ accessKeyId: imds.identity.accessKeyId, $source: { CREDENTIALS_IMDS: "0" } });
+      expect(await provider()).toMatchObject({
+        accessKeyId: imds.identity.accessKeyId,
+        $source: { CREDENTIALS_IMDS: "0" },
+      });
     });
   });
 
@@ -121,7 +151,9 @@ describe("fromInstanceMetadata beside the stock one", () => {
     ["nobody there", "http://127.0.0.1:1", "ERR_IMDS_UNREACHABLE"],
     ["an endpoint that may not be asked", "http://192.0.2.1", "ERR_IMDS_ENDPOINT_OVERRIDE"],
   ])("%s: an error of both kinds, and a chain may go on", async (_, endpoint, code) => {
-    const error: unknown = await onLoopback(() => fromInstanceMetadata()().catch((reason: unknown) => reason), { AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint });
+    const error: unknown = await onLoopback(() => fromInstanceMetadata()().catch((reason: unknown) => reason), {
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint,
+    });
     expect(error).toBeInstanceOf(CredentialsProviderError);
     expect(error).toMatchObject({ name: "CredentialsProviderError", code, tryNextLink: true, cause: { code } });
   });
@@ -130,8 +162,16 @@ describe("fromInstanceMetadata beside the stock one", () => {
     const env = { AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://127.0.0.1:1" };
     const ours: unknown = await onLoopback(() => fromNodeProviderChain()().catch((reason: unknown) => reason), env);
     const stock = await onLoopback(() => outcomeOf(() => stockChain()()), env);
-    expect(ours).toMatchObject({ name: "CredentialsProviderError", tryNextLink: false, code: "ERR_IMDS_UNREACHABLE", kind: "unavailable", cause: { code: "ERR_IMDS_UNREACHABLE" } });
-    expect((ours as Error).message).toMatch(/^Could not load credentials from any providers\. IMDS at 127\.0\.0\.1 port 1 cannot be reached \(ECONNREFUSED\)$/);
+    expect(ours).toMatchObject({
+      name: "CredentialsProviderError",
+      tryNextLink: false,
+      code: "ERR_IMDS_UNREACHABLE",
+      kind: "unavailable",
+      cause: { code: "ERR_IMDS_UNREACHABLE" },
+    });
+    expect((ours as Error).message).toMatch(
+      /^Could not load credentials from any providers\. IMDS at 127\.0\.0\.1 port 1 cannot be reached \(ECONNREFUSED\)$/,
+    );
     expect(stock).toMatchObject({ message: "Could not load credentials from any providers", tryNextLink: false });
   });
 });

@@ -24,40 +24,61 @@ describe("MetadataService", () => {
   it("gives nothing of a responder that has not", async () => {
     await withAttestedService({}, { signDocument: undefined }, async ({ options }) => {
       const metadata = new MetadataService({ guard: options });
-      await expect(metadata.request("/latest/meta-data/instance-id")).rejects.toMatchObject({ code: "ERR_IMDS_ATTESTATION_MISSING" });
+      await expect(metadata.request("/latest/meta-data/instance-id")).rejects.toMatchObject({
+        code: "ERR_IMDS_ATTESTATION_MISSING",
+      });
       await expect(metadata.fetchMetadataToken()).rejects.toMatchObject({ code: "ERR_IMDS_ATTESTATION_MISSING" });
     });
   });
 
   it("asks nobody where IMDS is disabled", async () => {
     await withAttestedService({ env: { AWS_EC2_METADATA_DISABLED: "true" } }, {}, async ({ service, options }) => {
-      await expect(new MetadataService({ guard: options }).request("/latest/meta-data/instance-id")).rejects.toMatchObject({ code: "ERR_IMDS_DISABLED" });
+      await expect(
+        new MetadataService({ guard: options }).request("/latest/meta-data/instance-id"),
+      ).rejects.toMatchObject({ code: "ERR_IMDS_DISABLED" });
       expect(service.counters.total).toBe(0);
     });
   });
 
   it("passes on what IMDS says of a path it does not have", async () => {
     await withAttestedService({}, {}, async ({ options }) => {
-      await expect(new MetadataService({ guard: options }).request("/latest/meta-data/no-such-thing")).rejects.toMatchObject({ code: "ERR_IMDS_NOT_FOUND" });
+      await expect(
+        new MetadataService({ guard: options }).request("/latest/meta-data/no-such-thing"),
+      ).rejects.toMatchObject({ code: "ERR_IMDS_NOT_FOUND" });
     });
   });
 
   it("takes GET only", async () => {
     await withAttestedService({}, {}, async ({ service, options }) => {
       const metadata = new MetadataService({ guard: options });
-      await expect(metadata.request("/latest/meta-data/", { method: "POST" })).rejects.toMatchObject({ code: "ERR_INVALID_ARG_VALUE", message: expect.stringMatching(/options\.method.*"POST".*GET/s) as string });
-      await expect(metadata.request("/latest/meta-data/instance-id", { method: "GET" })).resolves.toBe(service.identity.instanceId);
+      await expect(metadata.request("/latest/meta-data/", { method: "POST" })).rejects.toMatchObject({
+        code: "ERR_INVALID_ARG_VALUE",
+        message: expect.stringMatching(/options\.method.*"POST".*GET/s) as string,
+      });
+      await expect(metadata.request("/latest/meta-data/instance-id", { method: "GET" })).resolves.toBe(
+        service.identity.instanceId,
+      );
     });
   });
 
-  const unproved = (identity: Parameters<typeof withAttestedService>[1], act: (metadata: MetadataService, service: AttestedService["service"]) => Promise<void>) =>
-    withAttestedService({ env: { AWS_REGION: "eu-central-1" } }, identity, ({ service, options }) => act(new MetadataService({ guard: { ...options, attestation: "off" } }), service));
+  const unproved = (
+    identity: Parameters<typeof withAttestedService>[1],
+    act: (metadata: MetadataService, service: AttestedService["service"]) => Promise<void>,
+  ) =>
+    withAttestedService({ env: { AWS_REGION: "eu-central-1" } }, identity, ({ service, options }) =>
+      act(new MetadataService({ guard: { ...options, attestation: "off" } }), service),
+    );
 
   it("asks for what no signed document says", async () => {
     await unproved({}, async (metadata, service) => {
       await expect(metadata.instanceId()).resolves.toBe(service.identity.instanceId);
       await expect(metadata.availabilityZone()).resolves.toMatch(/^eu-central-1[a-z]$/);
-      expect(Object.keys(service.counters.byRequest)).toEqual(expect.arrayContaining(["GET /latest/meta-data/instance-id", "GET /latest/meta-data/placement/availability-zone"]));
+      expect(Object.keys(service.counters.byRequest)).toEqual(
+        expect.arrayContaining([
+          "GET /latest/meta-data/instance-id",
+          "GET /latest/meta-data/placement/availability-zone",
+        ]),
+      );
     });
   });
 
@@ -66,8 +87,12 @@ describe("MetadataService", () => {
       const metadata = new MetadataService({ guard: options });
       await metadata.instanceId();
       await metadata.availabilityZone();
-      expect(Object.keys(service.counters.byRequest)).not.toEqual(expect.arrayContaining(["GET /latest/meta-data/instance-id"]));
-      expect(Object.keys(service.counters.byRequest)).not.toEqual(expect.arrayContaining(["GET /latest/meta-data/placement/availability-zone"]));
+      expect(Object.keys(service.counters.byRequest)).not.toEqual(
+        expect.arrayContaining(["GET /latest/meta-data/instance-id"]),
+      );
+      expect(Object.keys(service.counters.byRequest)).not.toEqual(
+        expect.arrayContaining(["GET /latest/meta-data/placement/availability-zone"]),
+      );
     });
   });
 
@@ -76,16 +101,21 @@ describe("MetadataService", () => {
       await expect(new MetadataService({ guard: options }).tags()).resolves.toEqual({ Name: "web", team: "blue" });
     });
     await withAttestedService({}, { signDocument: undefined }, async ({ options }) => {
-      await expect(new MetadataService({ guard: options }).tags()).rejects.toMatchObject({ code: "ERR_IMDS_ATTESTATION_MISSING" });
+      await expect(new MetadataService({ guard: options }).tags()).rejects.toMatchObject({
+        code: "ERR_IMDS_ATTESTATION_MISSING",
+      });
     });
   });
 });
 
 describe("checkMetadataPath", () => {
-  it.each(["/latest/meta-data/", "/latest/meta-data/ami-id", "/2021-03-23/meta-data/tags/instance/Name", "/latest/user-data", "/latest/dynamic/instance-identity/document"])(
-    "lets %s through",
-    (path) => expect(() => checkMetadataPath(path)).not.toThrow(),
-  );
+  it.each([
+    "/latest/meta-data/",
+    "/latest/meta-data/ami-id",
+    "/2021-03-23/meta-data/tags/instance/Name",
+    "/latest/user-data",
+    "/latest/dynamic/instance-identity/document",
+  ])("lets %s through", (path) => expect(() => checkMetadataPath(path)).not.toThrow());
 
   it.each([
     "latest/meta-data/",

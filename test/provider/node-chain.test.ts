@@ -8,24 +8,50 @@ import { inScene } from "./side-by-side.js";
 
 const NO_IMDS = { AWS_EC2_METADATA_DISABLED: "true" };
 const KEYS = { AWS_ACCESS_KEY_ID: "AKIAENVIRONMENT00001", AWS_SECRET_ACCESS_KEY: "secret of the environment" };
-const PROFILE = "[default]\naws_access_key_id = AKIAPROFILE000000001\naws_secret_access_key = secret\n[other]\naws_access_key_id = AKIAPROFILE000000002\naws_secret_access_key = secret\n";
+const PROFILE =
+  "[default]\naws_access_key_id = AKIAPROFILE000000001\naws_secret_access_key = secret\n[other]\naws_access_key_id = AKIAPROFILE000000002\naws_secret_access_key = secret\n";
 
 /** What the chain itself tells a logger, without its prefix. */
 async function told(scene: Scene, init: FromNodeProviderChainInit = {}): Promise<string[]> {
   const lines: string[] = [];
   const logger = { debug: (line: string) => lines.push(line), info() {}, warn() {}, error() {} };
-  await inScene(scene, () => fromNodeProviderChain({ ...init, logger: logger as never })().then(() => undefined, () => undefined));
+  await inScene(scene, () =>
+    fromNodeProviderChain({ ...init, logger: logger as never })().then(
+      () => undefined,
+      () => undefined,
+    ),
+  );
   const prefix = "imds-guard - fromNodeProviderChain::";
   return lines.flatMap((line) => (line.startsWith(prefix) ? [line.slice(prefix.length)] : []));
 }
 
 describe("a logger hears of every link that is asked, in order", () => {
   it.each<[string, Scene, FromNodeProviderChainInit, string[]]>([
-    ["where there is nothing", { env: NO_IMDS }, {}, ["environment", "profile", "credential process", "web identity token", "instance metadata"]],
-    ["where a profile is named", { env: { ...NO_IMDS, AWS_PROFILE: "x" } }, {}, ["profile", "credential process", "web identity token", "instance metadata"]],
-    ["where a profile is named in code", { env: NO_IMDS }, { profile: "x" }, ["profile", "credential process", "web identity token", "instance metadata"]],
+    [
+      "where there is nothing",
+      { env: NO_IMDS },
+      {},
+      ["environment", "profile", "credential process", "web identity token", "instance metadata"],
+    ],
+    [
+      "where a profile is named",
+      { env: { ...NO_IMDS, AWS_PROFILE: "x" } },
+      {},
+      ["profile", "credential process", "web identity token", "instance metadata"],
+    ],
+    [
+      "where a profile is named in code",
+      { env: NO_IMDS },
+      { profile: "x" },
+      ["profile", "credential process", "web identity token", "instance metadata"],
+    ],
     ["where SSO is given", { env: NO_IMDS }, { ssoSession: "none" }, ["environment", "SSO"]],
-    ["in a container of ECS", { env: { ...NO_IMDS, AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://container.invalid/" } }, {}, ["environment", "profile", "credential process", "web identity token", "container (HTTP)", "container"]],
+    [
+      "in a container of ECS",
+      { env: { ...NO_IMDS, AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://container.invalid/" } },
+      {},
+      ["environment", "profile", "credential process", "web identity token", "container (HTTP)", "container"],
+    ],
     ["where the environment has keys", { env: { ...NO_IMDS, ...KEYS } }, {}, ["environment"]],
     ["where a profile has keys", { env: NO_IMDS, credentials: PROFILE }, {}, ["environment", "profile"]],
   ])("%s", async (_, scene, init, expected) => {
@@ -35,7 +61,12 @@ describe("a logger hears of every link that is asked, in order", () => {
 
 describe("the end of the chain", () => {
   const failure = (scene: Scene, init: FromNodeProviderChainInit = {}) =>
-    inScene(scene, () => fromNodeProviderChain(init)().then(() => undefined, (error: unknown) => error as Error & { code?: string; tryNextLink?: boolean }));
+    inScene(scene, () =>
+      fromNodeProviderChain(init)().then(
+        () => undefined,
+        (error: unknown) => error as Error & { code?: string; tryNextLink?: boolean },
+      ),
+    );
 
   it("is the SDK's sentence and the guard's, and the guard's code", async () => {
     expect(await failure({ env: NO_IMDS })).toMatchObject({
@@ -47,15 +78,23 @@ describe("the end of the chain", () => {
   });
 
   it("is the SDK's sentence alone in a container, with its last error as the cause", async () => {
-    const error = await failure({ env: { ...NO_IMDS, AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://container.invalid/" } });
+    const error = await failure({
+      env: { ...NO_IMDS, AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://container.invalid/" },
+    });
     expect(error).toMatchObject({ name: "CredentialsProviderError", tryNextLink: false });
     expect(error?.message.startsWith("Could not load credentials from any providers. ")).toBe(false);
   });
 
   it("comes at once with an error that forbids going on", async () => {
-    const error = await failure({ env: NO_IMDS, config: "[default]\nrole_arn = arn:aws:iam::444455556666:role/r\ncredential_source = Ec2InstanceMetadata\nmfa_serial = x\n" });
+    const error = await failure({
+      env: NO_IMDS,
+      config:
+        "[default]\nrole_arn = arn:aws:iam::444455556666:role/r\ncredential_source = Ec2InstanceMetadata\nmfa_serial = x\n",
+    });
     expect(error).toMatchObject({ name: "CredentialsProviderError", tryNextLink: false });
-    expect(error?.message).toBe("Profile default requires multi-factor authentication, but no MFA code callback was provided.");
+    expect(error?.message).toBe(
+      "Profile default requires multi-factor authentication, but no MFA code callback was provided.",
+    );
   });
 });
 
@@ -88,12 +127,14 @@ describe("two sources at once", () => {
     expect(await warnings({ ...KEYS, AWS_PROFILE: "other" })).toEqual([WARNING]);
   });
 
-  it.each([[KEYS, {}], [{ AWS_PROFILE: "other" }, {}], [{ AWS_PROFILE: "other", AWS_ACCESS_KEY_ID: "AKIA" }, {}], [{ AWS_PROFILE: "other", AWS_SECRET_ACCESS_KEY: "s" }, {}]])(
-    "is not said of %j",
-    async (env, init) => {
-      expect(await warnings(env as Record<string, string>, init)).toEqual([]);
-    },
-  );
+  it.each([
+    [KEYS, {}],
+    [{ AWS_PROFILE: "other" }, {}],
+    [{ AWS_PROFILE: "other", AWS_ACCESS_KEY_ID: "AKIA" }, {}],
+    [{ AWS_PROFILE: "other", AWS_SECRET_ACCESS_KEY: "s" }, {}],
+  ])("is not said of %j", async (env, init) => {
+    expect(await warnings(env as Record<string, string>, init)).toEqual([]);
+  });
 
   it("is said to a logger that can warn, and not to one that throws everything away", async () => {
     const lines: string[] = [];
@@ -109,7 +150,9 @@ describe("two sources at once", () => {
   });
 
   it("is said on the console in the place of a logger that cannot warn", async () => {
-    expect(await warnings({ ...KEYS, AWS_PROFILE: "other" }, { logger: { debug() {}, info() {}, error() {} } as never })).toEqual([WARNING]);
+    expect(
+      await warnings({ ...KEYS, AWS_PROFILE: "other" }, { logger: { debug() {}, info() {}, error() {} } as never }),
+    ).toEqual([WARNING]);
   });
 });
 

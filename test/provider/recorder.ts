@@ -27,12 +27,20 @@ export interface RecordingSts {
 export function recordingSts(expiration: () => Date = () => new Date("2040-01-01T00:00:00Z")): RecordingSts {
   const calls: Assumption[] = [];
   const assume = (params: object, source?: string): Promise<Assumed> => {
-    const known = Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined)) as Record<string, unknown>;
+    const known = Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined)) as Record<
+      string,
+      unknown
+    >;
     const session = String(known["RoleSessionName"]).replace(/\d{13}$/, "<now>");
     calls.push({ ...(source !== undefined && { source }), params: { ...known, RoleSessionName: session } });
     const arn = String(known["RoleArn"]);
     const accessKeyId = accessKeyIdFor(/:iam::(\d{12}):/.exec(arn)?.[1] ?? "123456789012", arn);
-    return Promise.resolve({ accessKeyId, secretAccessKey: `secret of ${arn}`, sessionToken: `token of ${arn}`, expiration: expiration() });
+    return Promise.resolve({
+      accessKeyId,
+      secretAccessKey: `secret of ${arn}`,
+      sessionToken: `token of ${arn}`,
+      expiration: expiration(),
+    });
   };
   return {
     calls,

@@ -21,7 +21,11 @@ describe("fromGuardedRegion", () => {
   it("takes the region of the signed document, once for all calls", async () => {
     await withAttestedService({}, { region: "eu-central-1" }, async ({ service, options }) => {
       const region = fromGuardedRegion({ guard: options });
-      await expect(Promise.all([region(), region(), region()])).resolves.toEqual(["eu-central-1", "eu-central-1", "eu-central-1"]);
+      await expect(Promise.all([region(), region(), region()])).resolves.toEqual([
+        "eu-central-1",
+        "eu-central-1",
+        "eu-central-1",
+      ]);
       expect(service.counters.byRequest["GET /latest/dynamic/instance-identity/rsa2048"]).toBe(1);
       expect(service.counters.byRequest["GET /latest/meta-data/placement/region"]).toBeUndefined();
     });
@@ -35,16 +39,23 @@ describe("fromGuardedRegion", () => {
 
   it("never takes a region that is merely stated", async () => {
     await withAttestedService({}, {}, async ({ options }) => {
-      await expect(fromGuardedRegion({ guard: { ...options, attestation: "off" } })()).rejects.toMatchObject({ code: "ERR_IMDS_NO_REGION" });
+      await expect(fromGuardedRegion({ guard: { ...options, attestation: "off" } })()).rejects.toMatchObject({
+        code: "ERR_IMDS_NO_REGION",
+      });
     });
     await withAttestedService({}, { signDocument: undefined }, async ({ options }) => {
-      await expect(fromGuardedRegion({ guard: options })()).rejects.toMatchObject({ code: "ERR_IMDS_ATTESTATION_MISSING" });
+      await expect(fromGuardedRegion({ guard: options })()).rejects.toMatchObject({
+        code: "ERR_IMDS_ATTESTATION_MISSING",
+      });
     });
   });
 
-  it.each(["us-east-1.evil.example#", "evil", "*", "cn north 1", "x@evil", "../x", "us-east-1\n"])("refuses %j from the environment", async (region) => {
-    await withAttestedService({ env: { AWS_REGION: region } }, {}, async ({ options }) => {
-      await expect(fromGuardedRegion({ guard: options })()).rejects.toMatchObject({ code: "ERR_IMDS_GUARD_SETTING" });
-    });
-  });
+  it.each(["us-east-1.evil.example#", "evil", "*", "cn north 1", "x@evil", "../x", "us-east-1\n"])(
+    "refuses %j from the environment",
+    async (region) => {
+      await withAttestedService({ env: { AWS_REGION: region } }, {}, async ({ options }) => {
+        await expect(fromGuardedRegion({ guard: options })()).rejects.toMatchObject({ code: "ERR_IMDS_GUARD_SETTING" });
+      });
+    },
+  );
 });

@@ -1,4 +1,7 @@
-/** Runs the SDK's provider and ours over the same environment and files, and tells what became of each in comparable form. */
+/**
+ * Runs the SDK's provider and ours over the same environment and files, and tells what became of each in comparable
+ * form.
+ */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -30,14 +33,23 @@ const DEAD_ENDPOINT = "http://127.0.0.1:1";
 export async function inScene<T>(scene: Scene, act: (home: string) => Promise<T>): Promise<T> {
   const home = mkdtempSync(join(tmpdir(), "imds-guard-home-"));
   const fill = (text: string): string => text.replaceAll("{HOME}", home);
-  const files = { ...scene.files, ...(scene.config && { ".aws/config": scene.config }), ...(scene.credentials && { ".aws/credentials": scene.credentials }) };
+  const files = {
+    ...scene.files,
+    ...(scene.config && { ".aws/config": scene.config }),
+    ...(scene.credentials && { ".aws/credentials": scene.credentials }),
+  };
   for (const [path, content] of Object.entries(files)) {
     mkdirSync(dirname(join(home, path)), { recursive: true });
     writeFileSync(join(home, path), fill(content));
   }
   const before = { ...process.env };
   for (const name of Object.keys(process.env)) if (/^(AWS|IMDS_GUARD)_/.test(name)) delete process.env[name];
-  Object.assign(process.env, { HOME: home, IMDS_GUARD_PROBE: "off", IMDS_GUARD_LOG: "off", AWS_EC2_METADATA_SERVICE_ENDPOINT: DEAD_ENDPOINT });
+  Object.assign(process.env, {
+    HOME: home,
+    IMDS_GUARD_PROBE: "off",
+    IMDS_GUARD_LOG: "off",
+    AWS_EC2_METADATA_SERVICE_ENDPOINT: DEAD_ENDPOINT,
+  });
   for (const [name, value] of Object.entries(scene.env ?? {})) process.env[name] = fill(value);
   try {
     return await act(home);
@@ -59,7 +71,11 @@ export async function outcomeOf(call: () => Promise<object>): Promise<Outcome> {
 }
 
 /** The same scene twice: a new home directory, and so a new file cache, for each. */
-export async function sideBySide(scene: Scene, stock: (home: string) => Promise<object>, ours: (home: string) => Promise<object>): Promise<{ stock: Outcome; ours: Outcome }> {
+export async function sideBySide(
+  scene: Scene,
+  stock: (home: string) => Promise<object>,
+  ours: (home: string) => Promise<object>,
+): Promise<{ stock: Outcome; ours: Outcome }> {
   const homes: string[] = [];
   const run = (call: (home: string) => Promise<object>): Promise<Outcome> =>
     inScene(scene, (home) => {
@@ -69,6 +85,9 @@ export async function sideBySide(scene: Scene, stock: (home: string) => Promise<
   const outcomes = { stock: await run(stock), ours: await run(ours) };
   // Messages may name files of the home directory.
   return JSON.parse(
-    homes.reduce((text, home) => text.replaceAll(home, "{HOME}"), JSON.stringify(outcomes, (_, value: unknown) => (value === undefined ? "(undefined)" : value))),
+    homes.reduce(
+      (text, home) => text.replaceAll(home, "{HOME}"),
+      JSON.stringify(outcomes, (_, value: unknown) => (value === undefined ? "(undefined)" : value)),
+    ),
   ) as { stock: Outcome; ours: Outcome };
 }

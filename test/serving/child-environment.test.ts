@@ -1,4 +1,7 @@
-/** What a program's environment becomes, from where it would have found credentials, and what is taken out of its profile. */
+/**
+ * What a program's environment becomes, from where it would have found credentials, and what is taken out of its
+ * profile.
+ */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -10,28 +13,54 @@ import { CREDENTIAL_KEYS, credentialOrigin } from "../../src/serving/credential-
 import { realSystem } from "../../src/system.js";
 import { fc } from "../support/properties.js";
 
-const SHUT = { AWS_EC2_METADATA_DISABLED: "true", AWS_EC2_METADATA_V1_DISABLED: "true", AWS_EC2_METADATA_SERVICE_ENDPOINT: NOWHERE };
+const SHUT = {
+  AWS_EC2_METADATA_DISABLED: "true",
+  AWS_EC2_METADATA_V1_DISABLED: "true",
+  AWS_EC2_METADATA_SERVICE_ENDPOINT: NOWHERE,
+};
 const served = { url: "http://127.0.0.1:4000/credentials/x", token: "t0ken" };
 
 describe("environment", () => {
   test("shuts every door, whatever was set before", () => {
     expect(environmentChanges({}, {})).toEqual(SHUT);
-    const opened = { AWS_EC2_METADATA_DISABLED: "false", AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://192.0.2.1", AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: "IPv6", HOME: "/home/x" };
+    const opened = {
+      AWS_EC2_METADATA_DISABLED: "false",
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://192.0.2.1",
+      AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: "IPv6",
+      HOME: "/home/x",
+    };
     expect(applyChanges(opened, environmentChanges(opened, {}))).toEqual({ ...SHUT, HOME: "/home/x" });
   });
 
   test("leaves the program's own credentials alone where none are served", () => {
-    const own = { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "s", AWS_PROFILE: "p", AWS_WEB_IDENTITY_TOKEN_FILE: "f", AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: "/r" };
+    const own = {
+      AWS_ACCESS_KEY_ID: "a",
+      AWS_SECRET_ACCESS_KEY: "s",
+      AWS_PROFILE: "p",
+      AWS_WEB_IDENTITY_TOKEN_FILE: "f",
+      AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: "/r",
+    };
     expect(environmentChanges(own, {})).toEqual(SHUT);
   });
 
   test("makes served credentials the only ones", () => {
     const own = {
-      AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "s", AWS_SESSION_TOKEN: "t", AWS_WEB_IDENTITY_TOKEN_FILE: "f", AWS_ROLE_ARN: "r",
-      AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: "/r", AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: "f", AWS_REGION: "eu-west-1",
+      AWS_ACCESS_KEY_ID: "a",
+      AWS_SECRET_ACCESS_KEY: "s",
+      AWS_SESSION_TOKEN: "t",
+      AWS_WEB_IDENTITY_TOKEN_FILE: "f",
+      AWS_ROLE_ARN: "r",
+      AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: "/r",
+      AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: "f",
+      AWS_REGION: "eu-west-1",
     };
     expect(applyChanges(own, environmentChanges(own, { served, region: "us-east-1" }))).toEqual({
-      ...SHUT, AWS_CONTAINER_CREDENTIALS_FULL_URI: served.url, AWS_CONTAINER_AUTHORIZATION_TOKEN: served.token, AWS_REGION: "eu-west-1", NO_PROXY: "127.0.0.1", no_proxy: "127.0.0.1",
+      ...SHUT,
+      AWS_CONTAINER_CREDENTIALS_FULL_URI: served.url,
+      AWS_CONTAINER_AUTHORIZATION_TOKEN: served.token,
+      AWS_REGION: "eu-west-1",
+      NO_PROXY: "127.0.0.1",
+      no_proxy: "127.0.0.1",
     });
   });
 
@@ -45,13 +74,20 @@ describe("environment", () => {
   });
 
   test("states a region for every SDK, where there is none", () => {
-    expect(environmentChanges({}, { region: "eu-west-1" })).toMatchObject({ AWS_REGION: "eu-west-1", AWS_DEFAULT_REGION: "eu-west-1" });
+    expect(environmentChanges({}, { region: "eu-west-1" })).toMatchObject({
+      AWS_REGION: "eu-west-1",
+      AWS_DEFAULT_REGION: "eu-west-1",
+    });
     expect(environmentChanges({ AWS_DEFAULT_REGION: "eu-west-2" }, { region: "eu-west-1" })).toEqual(SHUT);
   });
 
   test("a profile that was named wins over keys in the environment", () => {
     const own = { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "s", AWS_PROFILE: "p", AWS_DEFAULT_PROFILE: "p" };
-    expect(applyChanges(own, environmentChanges(own, { profile: "q" }))).toEqual({ ...SHUT, AWS_PROFILE: "q", AWS_DEFAULT_PROFILE: "q" });
+    expect(applyChanges(own, environmentChanges(own, { profile: "q" }))).toEqual({
+      ...SHUT,
+      AWS_PROFILE: "q",
+      AWS_DEFAULT_PROFILE: "q",
+    });
   });
 
   test.each([
@@ -60,7 +96,11 @@ describe("environment", () => {
     ["--require /opt/g/register.cjs", "/opt/g/register.cjs", "--require /opt/g/register.cjs"],
     [undefined, '/opt/my "g"/register.cjs', '--require "/opt/my \\"g\\"/register.cjs"'],
   ])("NODE_OPTIONS %j with %s", (present, preload, wanted) => {
-    expect(applyChanges({ NODE_OPTIONS: present }, environmentChanges({ NODE_OPTIONS: present }, { preload }))["NODE_OPTIONS"]).toBe(wanted);
+    expect(
+      applyChanges({ NODE_OPTIONS: present }, environmentChanges({ NODE_OPTIONS: present }, { preload }))[
+        "NODE_OPTIONS"
+      ],
+    ).toBe(wanted);
   });
 });
 
@@ -77,7 +117,11 @@ describe("origin of credentials", () => {
     ["profile", {}, { default: { role_arn: "r", credential_source: "Environment" } }],
     ["profile-of-instance", {}, { default: INSTANCE }],
     ["profile-of-instance", { AWS_PROFILE: "a" }, { a: { role_arn: "r", source_profile: "b" }, b: INSTANCE }],
-    ["web-identity", { AWS_WEB_IDENTITY_TOKEN_FILE: "f", AWS_ROLE_ARN: "r", AWS_CONTAINER_CREDENTIALS_FULL_URI: "u" }, {}],
+    [
+      "web-identity",
+      { AWS_WEB_IDENTITY_TOKEN_FILE: "f", AWS_ROLE_ARN: "r", AWS_CONTAINER_CREDENTIALS_FULL_URI: "u" },
+      {},
+    ],
     ["container", { AWS_CONTAINER_CREDENTIALS_FULL_URI: "u" }, {}],
     ["container", { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: "u" }, {}],
     ["instance", {}, {}, "constructor"],
@@ -112,13 +156,29 @@ describe("a copy of the shared config", () => {
     expect(withoutCredentials(CONFIG, "config", "default")).not.toContain("role/default");
     expect(withoutCredentials(CONFIG, "config", "absent")).toBe(CONFIG);
     // The AWS SDK for JavaScript takes this for a profile, too.
-    expect(withoutCredentials("[profile.app]\naws_access_key_id = A\nregion = r\n[profile.default]\nsource_profile = x\n", "config", "app")).toBe("[profile.app]\nregion = r\n[profile.default]\nsource_profile = x\n");
-    expect(withoutCredentials("[app]\nAWS_ACCESS_KEY_ID = A\naws_secret_access_key=\n  s\n[b]\naws_access_key_id=B", "credentials", "app")).toBe("[app]\n[b]\naws_access_key_id=B");
+    expect(
+      withoutCredentials(
+        "[profile.app]\naws_access_key_id = A\nregion = r\n[profile.default]\nsource_profile = x\n",
+        "config",
+        "app",
+      ),
+    ).toBe("[profile.app]\nregion = r\n[profile.default]\nsource_profile = x\n");
+    expect(
+      withoutCredentials(
+        "[app]\nAWS_ACCESS_KEY_ID = A\naws_secret_access_key=\n  s\n[b]\naws_access_key_id=B",
+        "credentials",
+        "app",
+      ),
+    ).toBe("[app]\n[b]\naws_access_key_id=B");
   });
 
   test("never keeps a credential line of the profile, never loses a line of another", () => {
     const name = fc.constantFrom("a", "b");
-    const line = fc.oneof(fc.constantFrom(...CREDENTIAL_KEYS).map((key) => `${key} = mark`), fc.constantFrom("region = x", "# note", "", "s3 ="), name.map((profile) => `[profile ${profile}]`));
+    const line = fc.oneof(
+      fc.constantFrom(...CREDENTIAL_KEYS).map((key) => `${key} = mark`),
+      fc.constantFrom("region = x", "# note", "", "s3 ="),
+      name.map((profile) => `[profile ${profile}]`),
+    );
     fc.assert(
       fc.property(fc.array(line, { maxLength: 20 }), (lines) => {
         let section = "";
@@ -143,7 +203,8 @@ describe("a copy of the shared config", () => {
     expect(copies.credentials).toBeUndefined();
     const path = copies.config as string;
     expect(readFileSync(path, "utf8")).toBe(withoutCredentials(CONFIG, "config", "app"));
-    if (process.platform !== "win32") expect([statSync(path).mode & 0o777, statSync(dirname(path)).mode & 0o777]).toEqual([0o600, 0o700]);
+    if (process.platform !== "win32")
+      expect([statSync(path).mode & 0o777, statSync(dirname(path)).mode & 0o777]).toEqual([0o600, 0o700]);
     copies.remove();
     expect(() => statSync(dirname(path))).toThrow(expect.objectContaining({ code: "ENOENT" }));
     expect(() => copies.remove()).not.toThrow();

@@ -4,8 +4,17 @@ import type { Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { afterEach, describe, expect, test } from "vitest";
 import { ImdsImpersonationError, ImdsUnavailableError } from "../../src/errors.js";
-import type { CredentialServer, CredentialServerOptions, ServableCredentials } from "../../src/serving/credential-server.js";
-import { containerFormat, ENDLESS_SERVED_MS, REQUEST_BURST, startCredentialServer } from "../../src/serving/credential-server.js";
+import type {
+  CredentialServer,
+  CredentialServerOptions,
+  ServableCredentials,
+} from "../../src/serving/credential-server.js";
+import {
+  containerFormat,
+  ENDLESS_SERVED_MS,
+  REQUEST_BURST,
+  startCredentialServer,
+} from "../../src/serving/credential-server.js";
 import { MAX_CONNECTIONS } from "../../src/serving/loopback-server.js";
 import { accessKeyIdFor } from "../support/access-keys.mjs";
 import { fc } from "../support/properties.js";
@@ -26,7 +35,11 @@ afterEach(async () => {
 async function serve(options: Partial<CredentialServerOptions> = {}) {
   const rejected: string[] = [];
   let asked = 0;
-  const server = await startCredentialServer({ provide: async () => ((asked += 1), CREDENTIALS), onRejected: (reason) => rejected.push(reason), ...options });
+  const server = await startCredentialServer({
+    provide: async () => ((asked += 1), CREDENTIALS),
+    onRejected: (reason) => rejected.push(reason),
+    ...options,
+  });
   closing.push(() => server.close());
   return { server, rejected, asked: () => asked };
 }
@@ -37,7 +50,9 @@ function say(server: { port: number }, bytes: string, host = "127.0.0.1"): Promi
     const socket = connect(server.port, host, () => socket.write(bytes));
     let received = "";
     socket.setEncoding("latin1").on("data", (chunk: string) => (received += chunk));
-    socket.on("error", (error: NodeJS.ErrnoException) => (error.code === "ECONNRESET" || error.code === "EPIPE" ? resolve(received) : reject(error)));
+    socket.on("error", (error: NodeJS.ErrnoException) =>
+      error.code === "ECONNRESET" || error.code === "EPIPE" ? resolve(received) : reject(error),
+    );
     socket.on("close", () => resolve(received));
   });
 }
@@ -50,7 +65,16 @@ interface Change {
   readonly extra?: string;
 }
 
-function request(server: CredentialServer, { method = "GET", path = new URL(server.url).pathname, host = new URL(server.url).host, token = server.token, extra = "" }: Change = {}): string {
+function request(
+  server: CredentialServer,
+  {
+    method = "GET",
+    path = new URL(server.url).pathname,
+    host = new URL(server.url).host,
+    token = server.token,
+    extra = "",
+  }: Change = {},
+): string {
   return `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: ${token}\r\n${extra}\r\n`;
 }
 
@@ -65,19 +89,34 @@ describe("a caller with the token", () => {
     expect(statusOf(answer)).toBe(200);
     expect(answer).toContain("Cache-Control: no-store");
     expect(bodyOf(answer)).toEqual({
-      AccessKeyId: CREDENTIALS.accessKeyId, SecretAccessKey: "the-secret-key", Token: "the-session-token", Expiration: "2030-01-02T03:04:05Z", AccountId: ACCOUNT,
+      AccessKeyId: CREDENTIALS.accessKeyId,
+      SecretAccessKey: "the-secret-key",
+      Token: "the-session-token",
+      Expiration: "2030-01-02T03:04:05Z",
+      AccountId: ACCOUNT,
     });
   });
 
   test("gets newer ones when there are newer ones", async () => {
     let n = 0;
-    const { server } = await serve({ provide: async () => ({ ...CREDENTIALS, secretAccessKey: `secret-${(n += 1)}` }) });
-    for (const wanted of ["secret-1", "secret-2"]) expect(bodyOf(await say(server, request(server)))).toMatchObject({ SecretAccessKey: wanted });
+    const { server } = await serve({
+      provide: async () => ({ ...CREDENTIALS, secretAccessKey: `secret-${(n += 1)}` }),
+    });
+    for (const wanted of ["secret-1", "secret-2"])
+      expect(bodyOf(await say(server, request(server)))).toMatchObject({ SecretAccessKey: wanted });
   });
 
   test.each([
-    [new ImdsUnavailableError("ERR_IMDS_TIMEOUT", "no answer", { advice: "" }), 503, { code: "ERR_IMDS_TIMEOUT", message: "no answer" }],
-    [new ImdsImpersonationError("ERR_IMDS_ACCOUNT_UNEXPECTED", "a stranger", { advice: "" }), 403, { code: "ERR_IMDS_ACCOUNT_UNEXPECTED", message: "a stranger" }],
+    [
+      new ImdsUnavailableError("ERR_IMDS_TIMEOUT", "no answer", { advice: "" }),
+      503,
+      { code: "ERR_IMDS_TIMEOUT", message: "no answer" },
+    ],
+    [
+      new ImdsImpersonationError("ERR_IMDS_ACCOUNT_UNEXPECTED", "a stranger", { advice: "" }),
+      403,
+      { code: "ERR_IMDS_ACCOUNT_UNEXPECTED", message: "a stranger" },
+    ],
     [new Error("it printed hunter2"), 503, { code: "Unavailable", message: "no provider gave credentials" }],
   ])("is told of a failure: %s", async (error, status, body) => {
     const { server } = await serve({ provide: () => Promise.reject(error) });
@@ -130,7 +169,19 @@ describe("everybody else is turned away", () => {
 
   test("whatever the bytes: no credentials without path and token", async () => {
     const { server, asked } = await serve();
-    const piece = fc.oneof(fc.string({ maxLength: 40 }), fc.constantFrom("\r\n", "\r\n\r\n", " HTTP/1.1", "GET ", "Host: ", `127.0.0.1:${server.port}`, "Authorization: ", new URL(server.url).pathname));
+    const piece = fc.oneof(
+      fc.string({ maxLength: 40 }),
+      fc.constantFrom(
+        "\r\n",
+        "\r\n\r\n",
+        " HTTP/1.1",
+        "GET ",
+        "Host: ",
+        `127.0.0.1:${server.port}`,
+        "Authorization: ",
+        new URL(server.url).pathname,
+      ),
+    );
     await fc.assert(
       fc.asyncProperty(fc.array(piece, { maxLength: 12 }), async (pieces) => {
         const answer = await say(server, `${pieces.join("")}\r\n\r\nX`);
@@ -144,8 +195,11 @@ describe("everybody else is turned away", () => {
 
   test("and cannot reach it but on loopback", async () => {
     const { server } = await serve();
-    const outward = Object.values(networkInterfaces()).flatMap((entries) => entries ?? []).find(({ internal, family }) => !internal && family === "IPv4");
-    if (outward !== undefined) await expect(say(server, request(server), outward.address)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    const outward = Object.values(networkInterfaces())
+      .flatMap((entries) => entries ?? [])
+      .find(({ internal, family }) => !internal && family === "IPv4");
+    if (outward !== undefined)
+      await expect(say(server, request(server), outward.address)).rejects.toMatchObject({ code: "ECONNREFUSED" });
     await expect(say(server, request(server), "127.0.0.2")).rejects.toMatchObject({ code: "ECONNREFUSED" });
   });
 });
@@ -194,13 +248,18 @@ describe("what a caller can hold", () => {
 
 test("a port that is taken is an error", async () => {
   const { server } = await serve();
-  await expect(startCredentialServer({ provide: async () => CREDENTIALS, port: server.port })).rejects.toMatchObject({ code: "EADDRINUSE" });
+  await expect(startCredentialServer({ provide: async () => CREDENTIALS, port: server.port })).rejects.toMatchObject({
+    code: "EADDRINUSE",
+  });
 });
 
 test("credentials without end, token and account are served so that every client can read them", () => {
   const now = Date.UTC(2030, 0, 1);
   expect(containerFormat({ accessKeyId: "AKIDEXAMPLE", secretAccessKey: "s" }, now)).toEqual({
-    AccessKeyId: "AKIDEXAMPLE", SecretAccessKey: "s", Token: "", Expiration: new Date(now + ENDLESS_SERVED_MS).toISOString().replace(".000", ""),
+    AccessKeyId: "AKIDEXAMPLE",
+    SecretAccessKey: "s",
+    Token: "",
+    Expiration: new Date(now + ENDLESS_SERVED_MS).toISOString().replace(".000", ""),
   });
 });
 

@@ -30,7 +30,10 @@ test("holds the token, for its owner alone, until it is removed", () => {
 test.each<[string, () => void]>([
   ["a file", () => writeFileSync(path, "other")],
   ["a dangling link", () => symlinkSync(join(folder, "elsewhere"), path)],
-  ["a link to a file", () => (writeFileSync(join(folder, "elsewhere"), ""), symlinkSync(join(folder, "elsewhere"), path))],
+  [
+    "a link to a file",
+    () => (writeFileSync(join(folder, "elsewhere"), ""), symlinkSync(join(folder, "elsewhere"), path)),
+  ],
 ])("leaves %s alone", (_what, arrange) => {
   arrange();
   expect(() => createTokenFile(path, "secret")).toThrow(expect.objectContaining({ code: "EEXIST" }));

@@ -12,7 +12,8 @@ import { fc } from "../support/properties.js";
 // Properties and processes of their own take their time on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
 
-const complaint = (text: string | Buffer, kind: FileKind = "config", profile = "default"): string | undefined => complaintAbout(Buffer.from(text), kind, profile);
+const complaint = (text: string | Buffer, kind: FileKind = "config", profile = "default"): string | undefined =>
+  complaintAbout(Buffer.from(text), kind, profile);
 
 describe("a file that is let pass", () => {
   test.each<[string, string]>([
@@ -20,9 +21,15 @@ describe("a file that is let pass", () => {
     ["white space", " \n\t\r\n\n"],
     ["comments", "# one\n; two\n  # three\n[default] # four\nregion = eu-west-1 ; five\n"],
     ["a semicolon and a number sign within values", "[default]\nkey = a;b#c\n"],
-    ["a nested block", "[default]\ns3 =\n  max_concurrent_requests = 20\n  addressing_style = path\nregion = eu-west-1\n"],
+    [
+      "a nested block",
+      "[default]\ns3 =\n  max_concurrent_requests = 20\n  addressing_style = path\nregion = eu-west-1\n",
+    ],
     ["a nested block with tabs, comments and blank lines", "[default]\ns3 =\n\ta = 1\n\n\t# comment\n\tb = 2\n"],
-    ["every kind of section", "[default]\n[profile a]\n[sso-session x]\nsso_region = eu-west-1\n[services y]\ns3 =\n  endpoint_url = http://localhost\n[plugins]\nx = y\n[preview]\ncloudfront = true\n"],
+    [
+      "every kind of section",
+      "[default]\n[profile a]\n[sso-session x]\nsso_region = eu-west-1\n[services y]\ns3 =\n  endpoint_url = http://localhost\n[plugins]\nx = y\n[preview]\ncloudfront = true\n",
+    ],
     ["CRLF", "[default]\r\nregion = eu-west-1\r\ns3 =\r\n  a = b\r\n"],
     ["a byte order mark", "\ufeff[default]\nregion = eu-west-1\n"],
     ["a byte order mark before a comment", "\ufeff# written on Windows\n[default]\n"],
@@ -30,7 +37,7 @@ describe("a file that is let pass", () => {
     ["equals signs within values", "[default]\ncredential_process = /bin/x --a=b --c = d\n"],
     ["empty values", "[default]\nregion =\noutput = \n"],
     ["continued values", "[default]\nname = value\n -continued\n -and continued\n"],
-    ["quoted profile names", '[profile "a"]\n[profile \'b\']\n'],
+    ["quoted profile names", "[profile \"a\"]\n[profile 'b']\n"],
     ["names in all letters", "[profile a-b_c@d+e.f%g:h/i]\nk-e_y.1 = v\n"],
     ["indented lines throughout", "  [default]\n  region = eu-west-1\n  output = json\n"],
     ["text in other languages", "[default]\n# \u00fcber \u65e5\u672c\nregion = eu-west-1\n"],
@@ -41,7 +48,9 @@ describe("a file that is let pass", () => {
   ])("%s", (_, text) => expect(complaint(text)).toBeUndefined());
 
   test("credentials of many profiles", () => {
-    expect(complaint("[default]\naws_access_key_id = A\n[other]\naws_access_key_id = B\n[with.dot]\n[a b]\n", "credentials")).toBeUndefined();
+    expect(
+      complaint("[default]\naws_access_key_id = A\n[other]\naws_access_key_id = B\n[with.dot]\n[a b]\n", "credentials"),
+    ).toBeUndefined();
   });
 });
 
@@ -56,40 +65,86 @@ describe("a file that is complained about", () => {
     ["YAML", "[default]\nimds_guard_mode: deny\n", 'line 2 is neither a section nor "name = value"'],
     ["a section that is not closed", "\n[default\n", "line 2 begins a section and does not close it"],
     ["a section with something behind it", "[default] x\n", "line 1 begins a section and does not close it"],
-    ["a section with a comment right behind it, which the loader passes over", "[profile a]\n[default]; mine\nimds_guard_mode = deny\n", "line 2 has a comment right behind a section"],
+    [
+      "a section with a comment right behind it, which the loader passes over",
+      "[profile a]\n[default]; mine\nimds_guard_mode = deny\n",
+      "line 2 has a comment right behind a section",
+    ],
     ["a property before any section", "# x\nimds_guard_mode = deny\n", "line 2 stands before the first section"],
     ["a property without name", "[default]\n= x\n", 'line 2 is neither a section nor "name = value"'],
-    ["a name without value", "[default]\nregion = x\nimds_guard_mode\n", 'line 3 is neither a section nor "name = value"'],
-    ["an indented line that continues nothing", "[default]\n  nothing\n", 'line 2 is neither a section nor "name = value"'],
+    [
+      "a name without value",
+      "[default]\nregion = x\nimds_guard_mode\n",
+      'line 3 is neither a section nor "name = value"',
+    ],
+    [
+      "an indented line that continues nothing",
+      "[default]\n  nothing\n",
+      'line 2 is neither a section nor "name = value"',
+    ],
     ["garbage in a nested block", "[default]\ns3 =\n  nothing\n", 'line 3 is neither a section nor "name = value"'],
-    ["garbage behind a line of a nested block", "[default]\ns3 =\n  a = b\n  nothing\n", 'line 4 is neither a section nor "name = value"'],
-    ["a word that is set in behind a block that ended", "[default]\ns3 =\n  a = b\n[other]\n  nothing\n", 'line 5 is neither a section nor "name = value"'],
-    ["carriage returns as line ends", "[default]\rimds_guard_mode = deny\r", "line 1 begins a section and does not close it"],
+    [
+      "garbage behind a line of a nested block",
+      "[default]\ns3 =\n  a = b\n  nothing\n",
+      'line 4 is neither a section nor "name = value"',
+    ],
+    [
+      "a word that is set in behind a block that ended",
+      "[default]\ns3 =\n  a = b\n[other]\n  nothing\n",
+      'line 5 is neither a section nor "name = value"',
+    ],
+    [
+      "carriage returns as line ends",
+      "[default]\rimds_guard_mode = deny\r",
+      "line 1 begins a section and does not close it",
+    ],
     ["a merge conflict", "<<<<<<< HEAD\n[default]\n", 'line 1 is neither a section nor "name = value"'],
     ["a profile __proto__", "[__proto__]\nx = y\n", 'line 1 names a profile "__proto__"'],
     ["a profile __proto__ by its long name", "[profile __proto__]\nx = y\n", 'line 1 names a profile "__proto__"'],
-    ["a profile constructor, by which the loader would write into Object", "[default]\n[profile constructor]\nkeys = x\n", 'line 2 names a profile "constructor"'],
+    [
+      "a profile constructor, by which the loader would write into Object",
+      "[default]\n[profile constructor]\nkeys = x\n",
+      'line 2 names a profile "constructor"',
+    ],
     ["a profile toString in quotes", '[profile "toString"]\nx = y\n', 'line 1 names a profile "toString"'],
-    ["the profile in question in quotes", '["default"]\nimds_guard_mode = deny\n', 'line 1 means profile "default" in a form that the AWS SDK for JavaScript passes over'],
-    ["the profile in question with white space in its brackets", "[ default ]\nimds_guard_mode = deny\n", 'line 1 means profile "default" in a form that the AWS SDK for JavaScript passes over; it reads "[default]"'],
+    [
+      "the profile in question in quotes",
+      '["default"]\nimds_guard_mode = deny\n',
+      'line 1 means profile "default" in a form that the AWS SDK for JavaScript passes over',
+    ],
+    [
+      "the profile in question with white space in its brackets",
+      "[ default ]\nimds_guard_mode = deny\n",
+      'line 1 means profile "default" in a form that the AWS SDK for JavaScript passes over; it reads "[default]"',
+    ],
   ])("%s", (_, text, expected) => expect(complaint(text)).toContain(expected));
 
-  test.each(["[profile  prod]", "[ profile prod]", "[profile prod ]", "[profile\t\tprod]", '[profile " prod"]', '[profile  "prod"]'])(
-    "%s where profile prod is asked for",
-    (section) => {
-      expect(complaint(`${section}\nimds_guard_mode = deny\n`, "config", "prod")).toContain('it reads "[profile prod]"');
-      expect(complaint(`${section}\nimds_guard_mode = deny\n`, "config", "other")).toBeUndefined();
-    },
-  );
+  test.each([
+    "[profile  prod]",
+    "[ profile prod]",
+    "[profile prod ]",
+    "[profile\t\tprod]",
+    '[profile " prod"]',
+    '[profile  "prod"]',
+  ])("%s where profile prod is asked for", (section) => {
+    expect(complaint(`${section}\nimds_guard_mode = deny\n`, "config", "prod")).toContain('it reads "[profile prod]"');
+    expect(complaint(`${section}\nimds_guard_mode = deny\n`, "config", "other")).toBeUndefined();
+  });
 
-  test.each([["[ prod]", "prod"], ["[my prod]", "my prod"]])("%s of the credentials file where it is asked for", (section, profile) => {
+  test.each([
+    ["[ prod]", "prod"],
+    ["[my prod]", "my prod"],
+  ])("%s of the credentials file where it is asked for", (section, profile) => {
     expect(complaint(`${section}\nx = y\n`, "credentials", profile)).toContain("passes over");
   });
 });
 
 describe("readProfile", () => {
   test("merges both files, credentials last", async () => {
-    const home = makeHome({ config: "[default]\na = 1\nb = 1\n[profile x]\nc = 3\n", credentials: "[default]\nb = 2\n" });
+    const home = makeHome({
+      config: "[default]\na = 1\nb = 1\n[profile x]\nc = 3\n",
+      credentials: "[default]\nb = 2\n",
+    });
     expect(await readProfile("default", {}, home.system())).toEqual({ name: "default", profile: { a: "1", b: "2" } });
     expect(await readProfile("x", {}, home.system())).toEqual({ name: "x", profile: { c: "3" } });
   });
@@ -104,7 +159,10 @@ describe("readProfile", () => {
   test("missing files are empty ones", async () => {
     const home = makeHome();
     expect(await readProfile("default", {}, home.system())).toEqual({ name: "default", profile: {} });
-    expect(await readProfile("default", { configFilepath: join(home.config, "below") }, home.system())).toEqual({ name: "default", profile: {} });
+    expect(await readProfile("default", { configFilepath: join(home.config, "below") }, home.system())).toEqual({
+      name: "default",
+      profile: {},
+    });
   });
 
   test("a byte order mark does not hide the first section", async () => {
@@ -116,7 +174,8 @@ describe("readProfile", () => {
     const home = makeHome({ config: "[default]\nfrom = home\n" });
     writeFileSync(join(home.directory, "env"), "[default]\nfrom = env\n");
     writeFileSync(join(home.directory, "init"), "[default]\nfrom = init\n");
-    const from = async (env: Record<string, string>, init?: string) => (await readProfile("default", { configFilepath: init }, home.system(env))).profile["from"];
+    const from = async (env: Record<string, string>, init?: string) =>
+      (await readProfile("default", { configFilepath: init }, home.system(env))).profile["from"];
     expect(await from({})).toBe("home");
     expect(await from({ AWS_CONFIG_FILE: "" })).toBe("home");
     expect(await from({ AWS_CONFIG_FILE: join(home.directory, "env") })).toBe("env");
@@ -132,7 +191,12 @@ describe("readProfile", () => {
     const path = home[which];
     const problemOf = async (): Promise<string | undefined> => {
       const { problem, profile, mentionsGuard } = await readProfile("default", {}, home.system());
-      expect([profile, mentionsGuard, problem?.code, problem?.tryNextLink]).toEqual([{}, false, "ERR_IMDS_GUARD_CONFIG_FILE", false]);
+      expect([profile, mentionsGuard, problem?.code, problem?.tryNextLink]).toEqual([
+        {},
+        false,
+        "ERR_IMDS_GUARD_CONFIG_FILE",
+        false,
+      ]);
       expect(problem?.advice).toContain(which === "config" ? "AWS_CONFIG_FILE" : "AWS_SHARED_CREDENTIALS_FILE");
       return problem?.message;
     };
@@ -154,15 +218,22 @@ describe("readProfile", () => {
 
   test("an unreadable file is a problem", async () => {
     const home = makeHome({ config: "[default]\n" });
-    const { problem } = await readProfile("default", {}, home.system({}, { [home.config]: { kind: "unreadable", code: "EACCES" } }));
+    const { problem } = await readProfile(
+      "default",
+      {},
+      home.system({}, { [home.config]: { kind: "unreadable", code: "EACCES" } }),
+    );
     expect(problem?.message).toContain("it cannot be read (EACCES)");
   });
 
-  test.skipIf(process.platform === "win32" || process.getuid?.() === 0)("a file without permission is a problem", async () => {
-    const home = makeHome({ config: "[default]\n" });
-    chmodSync(home.config, 0);
-    expect((await readProfile("default", {}, home.system())).problem?.message).toContain("EACCES");
-  });
+  test.skipIf(process.platform === "win32" || process.getuid?.() === 0)(
+    "a file without permission is a problem",
+    async () => {
+      const home = makeHome({ config: "[default]\n" });
+      chmodSync(home.config, 0);
+      expect((await readProfile("default", {}, home.system())).problem?.message).toContain("EACCES");
+    },
+  );
 
   test("a file of exactly the largest size is read", async () => {
     const text = "[default]\na = 1\n";
@@ -183,7 +254,12 @@ describe("readProfile", () => {
   test("no file can reach what all objects inherit", async () => {
     const names = ["constructor", "__proto__", "toString", "hasOwnProperty", "__defineGetter__"];
     for (const name of names) {
-      for (const config of [`[${name}]\npolluted = yes\n`, `[profile ${name}]\npolluted = yes\n`, `[default]\n${name} = yes\n`, `[default]\n${name} =\n  polluted = yes\n`]) {
+      for (const config of [
+        `[${name}]\npolluted = yes\n`,
+        `[profile ${name}]\npolluted = yes\n`,
+        `[default]\n${name} = yes\n`,
+        `[default]\n${name} =\n  polluted = yes\n`,
+      ]) {
         await readProfile("default", {}, makeHome({ config, credentials: config.replace("profile ", "") }).system());
       }
     }
@@ -196,11 +272,29 @@ describe("readProfile", () => {
 describe("beside the SDK's loader", () => {
   const word = fc.constantFrom("default", "prod", "a.b", "my dev", "imds_guard_mode", "region", "s3", "deny", "x");
   const space = fc.constantFrom("", "", " ", "  ", "\t");
-  const section = fc.tuple(space, fc.constantFrom("", "profile ", "profile  ", "profile\t", "profile.", "sso-session ", "services "), fc.constantFrom("", '"', "'"), word, space).map(([a, prefix, quote, name, b]) => `[${a}${prefix}${quote}${name}${quote}${b}]`);
-  const property = fc.tuple(space, word, space, fc.constant("="), space, fc.oneof(word, fc.constant(""))).map((parts) => parts.join(""));
-  const noise = fc.oneof({ arbitrary: fc.constantFrom("", "# comment", "; comment", "\t"), weight: 9 }, fc.constantFrom("[x]; y", "\ufeff", " -continued", "a : b"), fc.string({ maxLength: 12 }));
-  const part = fc.tuple(section, fc.array(fc.oneof({ arbitrary: property, weight: 6 }, noise), { maxLength: 4 })).map(([header, lines]) => [header, ...lines]);
-  const ini = fc.tuple(fc.array(part, { maxLength: 4 }), fc.constantFrom("\n", "\r\n")).map(([parts, end]) => parts.flat().join(end));
+  const section = fc
+    .tuple(
+      space,
+      fc.constantFrom("", "profile ", "profile  ", "profile\t", "profile.", "sso-session ", "services "),
+      fc.constantFrom("", '"', "'"),
+      word,
+      space,
+    )
+    .map(([a, prefix, quote, name, b]) => `[${a}${prefix}${quote}${name}${quote}${b}]`);
+  const property = fc
+    .tuple(space, word, space, fc.constant("="), space, fc.oneof(word, fc.constant("")))
+    .map((parts) => parts.join(""));
+  const noise = fc.oneof(
+    { arbitrary: fc.constantFrom("", "# comment", "; comment", "\t"), weight: 9 },
+    fc.constantFrom("[x]; y", "\ufeff", " -continued", "a : b"),
+    fc.string({ maxLength: 12 }),
+  );
+  const part = fc
+    .tuple(section, fc.array(fc.oneof({ arbitrary: property, weight: 6 }, noise), { maxLength: 4 }))
+    .map(([header, lines]) => [header, ...lines]);
+  const ini = fc
+    .tuple(fc.array(part, { maxLength: 4 }), fc.constantFrom("\n", "\r\n"))
+    .map(([parts, end]) => parts.flat().join(end));
   const profile = fc.constantFrom("default", "prod", "my dev");
 
   test("whatever is accepted gives the same profile", async () => {
@@ -215,7 +309,11 @@ describe("beside the SDK's loader", () => {
         const read = await readProfile(name, {}, home.system());
         if (read.problem) return;
         accepted++;
-        const theirs = await parseKnownFiles({ filepath: home.credentials, configFilepath: home.config, ignoreCache: true });
+        const theirs = await parseKnownFiles({
+          filepath: home.credentials,
+          configFilepath: home.config,
+          ignoreCache: true,
+        });
         expect(read.profile).toEqual((Object.hasOwn(theirs, name) ? theirs[name] : undefined) ?? {});
       }),
       { numRuns: 200 },
@@ -236,23 +334,40 @@ describe("beside the SDK's loader", () => {
       return false;
     };
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.oneof(section, fc.constantFrom("imds_guard_mode = deny", "region = x", "s3 =", "  a = b", "# c", "[x]; y")), { maxLength: 10 }), profile, async (lines, name) => {
-        const config = lines.join("\n");
-        if (!meant(config, name)) return;
-        writeFileSync(home.config, config);
-        const read = await readProfile(name, {}, home.system());
-        expect(read.problem !== undefined || read.profile["imds_guard_mode"] === "deny").toBe(true);
-      }),
+      fc.asyncProperty(
+        fc.array(
+          fc.oneof(
+            section,
+            fc.constantFrom("imds_guard_mode = deny", "region = x", "s3 =", "  a = b", "# c", "[x]; y"),
+          ),
+          { maxLength: 10 },
+        ),
+        profile,
+        async (lines, name) => {
+          const config = lines.join("\n");
+          if (!meant(config, name)) return;
+          writeFileSync(home.config, config);
+          const read = await readProfile(name, {}, home.system());
+          expect(read.problem !== undefined || read.profile["imds_guard_mode"] === "deny").toBe(true);
+        },
+      ),
       { numRuns: 600 },
     );
   });
 
   test("whatever bytes there are, the answer is a sentence or none", () => {
     fc.assert(
-      fc.property(fc.oneof(fc.uint8Array({ maxLength: 200 }), fc.string({ unit: "binary" }).map(Buffer.from), ini.map(Buffer.from)), (bytes) => {
-        const said = complaintAbout(Buffer.from(bytes), "config", "default");
-        expect(said === undefined || /^(it|line \d+) [\x20-\x7e]+$/.test(said)).toBe(true);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.uint8Array({ maxLength: 200 }),
+          fc.string({ unit: "binary" }).map(Buffer.from),
+          ini.map(Buffer.from),
+        ),
+        (bytes) => {
+          const said = complaintAbout(Buffer.from(bytes), "config", "default");
+          expect(said === undefined || /^(it|line \d+) [\x20-\x7e]+$/.test(said)).toBe(true);
+        },
+      ),
       { numRuns: 500 },
     );
   });

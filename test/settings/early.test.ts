@@ -22,16 +22,61 @@ function system(env: Record<string, string>, files: Readonly<Record<string, stri
 describe("readEarlySettings", () => {
   const cases: [string, Record<string, string>, Record<string, string>][] = [
     ["nothing", {}, {}],
-    ["the environment", { IMDS_GUARD_FIREWALL: "report", IMDS_GUARD_FIREWALL_ALLOW: "ecs, dns", IMDS_GUARD_LOG: "error", IMDS_GUARD_EVENTS_FILE: "/tmp/events", IMDS_GUARD_EVENT_FORMAT: "ecs", IMDS_GUARD_TELEMETRY: "opentelemetry" }, {}],
-    ["the default profile", {}, { config: "[default]\nregion = x\nimds_guard_firewall = report\nimds_guard_firewall_allow = gcp ; why\n" }],
-    ["a named profile", { AWS_PROFILE: "work" }, { config: "[default]\nimds_guard_firewall = off\n[profile work]\nimds_guard_firewall = report\n[profile other]\nimds_guard_log = off\n" }],
-    ["the credentials file", { AWS_PROFILE: "work" }, { config: "[profile work]\nimds_guard_log = error\n", credentials: "[work]\nimds_guard_firewall = report\nimds_guard_log = off\n" }],
-    ["a section without the word profile, which is none", { AWS_PROFILE: "work" }, { config: "[work]\nimds_guard_firewall = off\n" }],
-    ["a section that is closed twice, which is none", { AWS_PROFILE: "work" }, { config: "[profile work]]\nimds_guard_firewall = off\n", credentials: "[work]]\nimds_guard_firewall = off\n" }],
-    ["a section that only begins like the profile's", { AWS_PROFILE: "work" }, { config: "[profile work] x]\nimds_guard_log = off\n" }],
+    [
+      "the environment",
+      {
+        IMDS_GUARD_FIREWALL: "report",
+        IMDS_GUARD_FIREWALL_ALLOW: "ecs, dns",
+        IMDS_GUARD_LOG: "error",
+        IMDS_GUARD_EVENTS_FILE: "/tmp/events",
+        IMDS_GUARD_EVENT_FORMAT: "ecs",
+        IMDS_GUARD_TELEMETRY: "opentelemetry",
+      },
+      {},
+    ],
+    [
+      "the default profile",
+      {},
+      { config: "[default]\nregion = x\nimds_guard_firewall = report\nimds_guard_firewall_allow = gcp ; why\n" },
+    ],
+    [
+      "a named profile",
+      { AWS_PROFILE: "work" },
+      {
+        config:
+          "[default]\nimds_guard_firewall = off\n[profile work]\nimds_guard_firewall = report\n[profile other]\nimds_guard_log = off\n",
+      },
+    ],
+    [
+      "the credentials file",
+      { AWS_PROFILE: "work" },
+      {
+        config: "[profile work]\nimds_guard_log = error\n",
+        credentials: "[work]\nimds_guard_firewall = report\nimds_guard_log = off\n",
+      },
+    ],
+    [
+      "a section without the word profile, which is none",
+      { AWS_PROFILE: "work" },
+      { config: "[work]\nimds_guard_firewall = off\n" },
+    ],
+    [
+      "a section that is closed twice, which is none",
+      { AWS_PROFILE: "work" },
+      { config: "[profile work]]\nimds_guard_firewall = off\n", credentials: "[work]]\nimds_guard_firewall = off\n" },
+    ],
+    [
+      "a section that only begins like the profile's",
+      { AWS_PROFILE: "work" },
+      { config: "[profile work] x]\nimds_guard_log = off\n" },
+    ],
     ["a section with a comment", {}, { config: "[default] ; mine\nimds_guard_firewall = report\n" }],
     ["the strictest word", { IMDS_GUARD_FIREWALL: "off" }, { config: "[default]\nimds_guard_firewall = block\n" }],
-    ["environment before profile", { IMDS_GUARD_FIREWALL: "off", IMDS_GUARD_FIREWALL_ALLOW: "ecs" }, { config: "[default]\nimds_guard_firewall = report\nimds_guard_firewall_allow = gcp\n" }],
+    [
+      "environment before profile",
+      { IMDS_GUARD_FIREWALL: "off", IMDS_GUARD_FIREWALL_ALLOW: "ecs" },
+      { config: "[default]\nimds_guard_firewall = report\nimds_guard_firewall_allow = gcp\n" },
+    ],
     ["CRLF", {}, { config: "[default]\r\nimds_guard_firewall = report\r\n" }],
   ];
   it.each(cases)("reads %s as the guard itself does", async (_, env, files) => {

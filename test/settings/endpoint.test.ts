@@ -133,7 +133,45 @@ describe("parseEndpoint refuses", () => {
   });
 });
 
-const asciiPieces = fc.constantFrom("http://", "HTTP://", "https://", "169.254.169.254", "127.0.0.1", "0x7f.1", "2852039166", "localhost", "[", "]", "[::1]", "::", "fd00:ec2::254", ":", ":80", ":0", "/", "//", "@", "%", "%25", "?", "#", "\\", ".", "..", "a", "-", "xn--a", "0", "1", "0x", "\0", " ", "\t", "\uff11", "\u3002");
+const asciiPieces = fc.constantFrom(
+  "http://",
+  "HTTP://",
+  "https://",
+  "169.254.169.254",
+  "127.0.0.1",
+  "0x7f.1",
+  "2852039166",
+  "localhost",
+  "[",
+  "]",
+  "[::1]",
+  "::",
+  "fd00:ec2::254",
+  ":",
+  ":80",
+  ":0",
+  "/",
+  "//",
+  "@",
+  "%",
+  "%25",
+  "?",
+  "#",
+  "\\",
+  ".",
+  "..",
+  "a",
+  "-",
+  "xn--a",
+  "0",
+  "1",
+  "0x",
+  "\0",
+  " ",
+  "\t",
+  "\uff11",
+  "\u3002",
+);
 const anything = fc.oneof(
   fc.string({ unit: "binary", maxLength: 320 }),
   fc.array(asciiPieces, { maxLength: 8 }).map((pieces) => pieces.join("")),
@@ -162,7 +200,14 @@ test("whatever is written: never thrown, and no URL parser reads another endpoin
       const url = new URL(text);
       const read = url.hostname.replace(/^\[|\]$/g, "");
       expect(kind === "address" ? sameAddress(read, host) : read.replace(/\.$/, "") === host).toBe(true);
-      expect([url.protocol, url.port === "" ? 80 : Number(url.port), url.pathname, url.username, url.search, url.hash]).toEqual(["http:", port, "/", "", "", ""]);
+      expect([
+        url.protocol,
+        url.port === "" ? 80 : Number(url.port),
+        url.pathname,
+        url.username,
+        url.search,
+        url.hash,
+      ]).toEqual(["http:", port, "/", "", "", ""]);
     }),
     { numRuns: 5_000 },
   );

@@ -20,7 +20,9 @@ export interface Home {
   readonly system: (env?: Readonly<Record<string, string>>, reads?: Readonly<Record<string, FileRead>>) => System;
 }
 
-export function makeHome(files: { readonly config?: string | Buffer; readonly credentials?: string | Buffer } = {}): Home {
+export function makeHome(
+  files: { readonly config?: string | Buffer; readonly credentials?: string | Buffer } = {},
+): Home {
   const directory = mkdtempSync(join(tmpdir(), "imds-guard-home-"));
   made.push(directory);
   mkdirSync(join(directory, ".aws"));

@@ -29,7 +29,10 @@ function resolve({ options = {}, env = {}, profile }: Sources): Promise<Resolved
 const settings = async (sources: Sources): Promise<Settings> => (await resolve(sources)).settings;
 
 async function failure(sources: Sources): Promise<ImdsGuardError> {
-  const error: unknown = await resolve(sources).then(() => undefined, (reason: unknown) => reason);
+  const error: unknown = await resolve(sources).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   if (!(error instanceof ImdsGuardError)) throw new Error(`expected an error of the guard, got ${String(error)}`);
   expect([error.kind, error.code, error.tryNextLink]).toEqual(["settings", "ERR_IMDS_GUARD_SETTING", false]);
   return error;
@@ -68,11 +71,56 @@ test("nothing set is the defaults", async () => {
 
 /** For each setting that is taken from the first source: three values, as code and as text. */
 const FIRST: readonly (readonly [keyof GuardOptions, string, string, readonly [unknown, string][]])[] = [
-  ["probe", "IMDS_GUARD_PROBE", "imds_guard_probe", [["off", "off"], ["on", "on"], ["off", "off"]]],
-  ["timeout", "IMDS_GUARD_TIMEOUT", "imds_guard_timeout", [[100, "100"], [200, "200"], [300, "300"]]],
-  ["maxRetries", "IMDS_GUARD_MAX_RETRIES", "imds_guard_max_retries", [[0, "0"], [1, "1"], [2, "2"]]],
-  ["mode", "IMDS_GUARD_MODE", "imds_guard_mode", [["allow", "allow"], ["ec2-only", "ec2-only"], ["allow", "allow"]]],
-  ["attestation", "IMDS_GUARD_ATTESTATION", "imds_guard_attestation", [["off", "off"], ["auto", "auto"], ["off", "off"]]],
+  [
+    "probe",
+    "IMDS_GUARD_PROBE",
+    "imds_guard_probe",
+    [
+      ["off", "off"],
+      ["on", "on"],
+      ["off", "off"],
+    ],
+  ],
+  [
+    "timeout",
+    "IMDS_GUARD_TIMEOUT",
+    "imds_guard_timeout",
+    [
+      [100, "100"],
+      [200, "200"],
+      [300, "300"],
+    ],
+  ],
+  [
+    "maxRetries",
+    "IMDS_GUARD_MAX_RETRIES",
+    "imds_guard_max_retries",
+    [
+      [0, "0"],
+      [1, "1"],
+      [2, "2"],
+    ],
+  ],
+  [
+    "mode",
+    "IMDS_GUARD_MODE",
+    "imds_guard_mode",
+    [
+      ["allow", "allow"],
+      ["ec2-only", "ec2-only"],
+      ["allow", "allow"],
+    ],
+  ],
+  [
+    "attestation",
+    "IMDS_GUARD_ATTESTATION",
+    "imds_guard_attestation",
+    [
+      ["off", "off"],
+      ["auto", "auto"],
+      ["off", "off"],
+    ],
+  ],
 ];
 
 describe("the order of sources", () => {
@@ -89,7 +137,11 @@ describe("the order of sources", () => {
   });
 
   test("is told for each setting that is not at its default", async () => {
-    const { sources } = await settings({ options: { timeout: 100 }, env: { IMDS_GUARD_PROBE: "off" }, profile: "imds_guard_max_retries = 0" });
+    const { sources } = await settings({
+      options: { timeout: 100 },
+      env: { IMDS_GUARD_PROBE: "off" },
+      profile: "imds_guard_max_retries = 0",
+    });
     expect(sources).toEqual({ timeout: "option", probe: "environment", maxRetries: "profile" });
   });
 
@@ -100,8 +152,12 @@ describe("the order of sources", () => {
   });
 
   test("the profile is the option's, else AWS_PROFILE's, else default; an empty name is none", async () => {
-    const home = makeHome({ config: "[default]\nimds_guard_timeout = 100\n[profile a]\nimds_guard_timeout = 200\n[profile b]\nimds_guard_timeout = 300\n" });
-    const timeout = async (options: GuardOptions, env: Env) => (await resolveSettings(options, home.system(env))).settings.timeout;
+    const home = makeHome({
+      config:
+        "[default]\nimds_guard_timeout = 100\n[profile a]\nimds_guard_timeout = 200\n[profile b]\nimds_guard_timeout = 300\n",
+    });
+    const timeout = async (options: GuardOptions, env: Env) =>
+      (await resolveSettings(options, home.system(env))).settings.timeout;
     expect(await timeout({}, {})).toBe(100);
     expect(await timeout({}, { AWS_PROFILE: "a" })).toBe(200);
     expect(await timeout({ profile: "b" }, { AWS_PROFILE: "a" })).toBe(300);
@@ -120,7 +176,11 @@ describe("the strictest word", () => {
   ])("of %s wins from whichever source", async (name, variable, key, strict, loose) => {
     for (const at of [0, 1, 2]) {
       const word = (index: number): string => (index === at ? strict : loose);
-      const found = await settings({ options: { [name]: word(0) }, env: { [variable]: word(1) }, profile: `${key} = ${word(2)}` });
+      const found = await settings({
+        options: { [name]: word(0) },
+        env: { [variable]: word(1) },
+        profile: `${key} = ${word(2)}`,
+      });
       expect(found[name as keyof Settings]).toBe(strict);
       expect(found.sources[name]).toBe(["option", "environment", "profile"][at]);
     }
@@ -131,7 +191,11 @@ describe("the strictest word", () => {
     const words = fc.option(fc.constantFrom("ec2-only", "allow", "deny"), { nil: undefined });
     await fc.assert(
       fc.asyncProperty(words, words, words, async (option, variable, key) => {
-        const sources = { options: { mode: option }, env: { ...(variable && { IMDS_GUARD_MODE: variable }) }, profile: key ? `imds_guard_mode = ${key}` : "region = x" };
+        const sources = {
+          options: { mode: option },
+          env: { ...(variable && { IMDS_GUARD_MODE: variable }) },
+          profile: key ? `imds_guard_mode = ${key}` : "region = x",
+        };
         const given = [option, variable, key].filter((word) => word !== undefined);
         expect((await settings(sources)).mode).toBe(given.includes("deny") ? "deny" : (given[0] ?? "ec2-only"));
       }),
@@ -146,7 +210,11 @@ describe("expected lists", () => {
   const C = "777788889999";
 
   test("narrow each other", async () => {
-    const found = await settings({ options: { expectedAccounts: [A, B, A] }, env: { IMDS_GUARD_EXPECTED_ACCOUNTS: ` ${B} , ${C},${A}` }, profile: `imds_guard_expected_accounts = ${B}` });
+    const found = await settings({
+      options: { expectedAccounts: [A, B, A] },
+      env: { IMDS_GUARD_EXPECTED_ACCOUNTS: ` ${B} , ${C},${A}` },
+      profile: `imds_guard_expected_accounts = ${B}`,
+    });
     expect(found.expectedAccounts).toEqual([B]);
   });
 
@@ -162,7 +230,9 @@ describe("expected lists", () => {
     expect(error.message).toBe(
       `Nothing is left of expectedAccounts: its sources have no entry in common (guard.expectedAccounts = ${A}; IMDS_GUARD_EXPECTED_ACCOUNTS = ${B})`,
     );
-    expect(error.advice).toBe("Each source of an expected list can only narrow the others. Make them agree on at least one entry.");
+    expect(error.advice).toBe(
+      "Each source of an expected list can only narrow the others. Make them agree on at least one entry.",
+    );
   });
 
   test("are never wider than any source says", async () => {
@@ -194,10 +264,18 @@ describe("a wrong word", () => {
     ["IMDS_GUARD_MODE", "true", 'IMDS_GUARD_MODE is "true"; allowed: ec2-only, allow, deny'],
     ["IMDS_GUARD_MODE", "  ", 'IMDS_GUARD_MODE is "  "; allowed: ec2-only, allow, deny'],
     ["IMDS_GUARD_ATTESTATION", "on", 'IMDS_GUARD_ATTESTATION is "on"; allowed: auto, required, off'],
-    ["IMDS_GUARD_EXPECTED_ACCOUNTS", "11112222333", 'IMDS_GUARD_EXPECTED_ACCOUNTS is "11112222333"; allowed: 12-digit AWS account ids, at least one and at most 256, separated by commas'],
+    [
+      "IMDS_GUARD_EXPECTED_ACCOUNTS",
+      "11112222333",
+      'IMDS_GUARD_EXPECTED_ACCOUNTS is "11112222333"; allowed: 12-digit AWS account ids, at least one and at most 256, separated by commas',
+    ],
     ["IMDS_GUARD_EXPECTED_ACCOUNTS", "111122223333,", "12-digit AWS account ids"],
     ["IMDS_GUARD_EXPECTED_ACCOUNTS", "111122223333 444455556666", "12-digit AWS account ids"],
-    ["IMDS_GUARD_EXPECTED_ACCOUNTS", Array.from({ length: 257 }, (_, i) => String(100_000_000_000 + i)).join(), "at most 256"],
+    [
+      "IMDS_GUARD_EXPECTED_ACCOUNTS",
+      Array.from({ length: 257 }, (_, i) => String(100_000_000_000 + i)).join(),
+      "at most 256",
+    ],
     ["IMDS_GUARD_EXPECTED_ROLES", "a/b", "role names"],
     ["IMDS_GUARD_EXPECTED_ROLES", "..", "role names"],
     ["IMDS_GUARD_EXPECTED_REGIONS", "EU", "region names"],
@@ -213,7 +291,11 @@ describe("a wrong word", () => {
     ["IMDS_GUARD_TIMEOUT", "-100", "50 to 60000"],
     ["IMDS_GUARD_TIMEOUT", "99999999999999999999", "50 to 60000"],
     ["IMDS_GUARD_MAX_RETRIES", "3", "from 0 to 2"],
-    ["IMDS_GUARD_ENDPOINT", "169.254.169.254", 'allowed: http://<IPv4, [IPv6] or host name>[:port], nothing behind it but "/"'],
+    [
+      "IMDS_GUARD_ENDPOINT",
+      "169.254.169.254",
+      'allowed: http://<IPv4, [IPv6] or host name>[:port], nothing behind it but "/"',
+    ],
     ["IMDS_GUARD_ENDPOINT", "http://0xa9fea9fe", "allowed: http://"],
     ["IMDS_GUARD_EC2_INSTANCE_PROFILE_NAME", "../x", "an instance profile or role name"],
     ["IMDS_GUARD_LOG", "debug", "allowed: info, notice, warning, error, critical, off"],
@@ -224,7 +306,9 @@ describe("a wrong word", () => {
     ["IMDS_GUARD_CERTIFICATES", "../x=/tmp/y", "region=path pairs separated by commas"],
   ])("%s = %j", async (variable, text, expected) => {
     const error = await failure({ env: { [variable]: text } });
-    expect(error.message).toContain(`${variable} is ${JSON.stringify(text).slice(0, 20)}`.slice(0, variable.length + 5));
+    expect(error.message).toContain(
+      `${variable} is ${JSON.stringify(text).slice(0, 20)}`.slice(0, variable.length + 5),
+    );
     expect(error.message).toContain(expected);
     expect(error.evidence[0]?.source).toBe(variable);
     expect(error.advice).toContain(variable);
@@ -234,8 +318,12 @@ describe("a wrong word", () => {
   });
 
   test("is an error also where a nearer source is right", async () => {
-    expect((await failure({ options: { mode: "deny" }, env: { IMDS_GUARD_MODE: "denny" } })).message).toContain("IMDS_GUARD_MODE");
-    expect((await failure({ options: { mode: "deny" }, profile: "imds_guard_mode = denny" })).message).toContain("imds_guard_mode");
+    expect((await failure({ options: { mode: "deny" }, env: { IMDS_GUARD_MODE: "denny" } })).message).toContain(
+      "IMDS_GUARD_MODE",
+    );
+    expect((await failure({ options: { mode: "deny" }, profile: "imds_guard_mode = denny" })).message).toContain(
+      "imds_guard_mode",
+    );
   });
 
   test("is shown short and in plain letters", async () => {
@@ -247,9 +335,14 @@ describe("a wrong word", () => {
     const home = makeHome();
     writeFileSync(join(home.directory, "eu.pem"), "PEM");
     mkdirSync(join(home.directory, "directory"));
-    const resolveWith = (path: string) => resolveSettings({}, home.system({ IMDS_GUARD_CERTIFICATES: `eu-west-1 = ${join(home.directory, path)}` }));
+    const resolveWith = (path: string) =>
+      resolveSettings({}, home.system({ IMDS_GUARD_CERTIFICATES: `eu-west-1 = ${join(home.directory, path)}` }));
     expect((await resolveWith("eu.pem")).settings.certificates).toEqual(new Map([["eu-west-1", "PEM"]]));
-    for (const path of ["missing.pem", "directory"]) await expect(resolveWith(path)).rejects.toMatchObject({ code: "ERR_IMDS_GUARD_SETTING", message: expect.stringContaining(path) as string });
+    for (const path of ["missing.pem", "directory"])
+      await expect(resolveWith(path)).rejects.toMatchObject({
+        code: "ERR_IMDS_GUARD_SETTING",
+        message: expect.stringContaining(path) as string,
+      });
   });
 });
 
@@ -282,7 +375,10 @@ describe("an unknown name", () => {
     ["IMDS_GUARD_MODE = deny", "did you mean imds_guard_mode?"],
     ["imds-guard-mode = deny", "did you mean imds_guard_mode?"],
     ["imdsguard_mode = deny", "did you mean imds_guard_mode?"],
-    ["s3 =\n  imds_guard_mode = deny", '"s3.imds_guard_mode" is no known key of profile default; did you mean imds_guard_mode?'],
+    [
+      "s3 =\n  imds_guard_mode = deny",
+      '"s3.imds_guard_mode" is no known key of profile default; did you mean imds_guard_mode?',
+    ],
     ["region =\n  a = b\n  Imds_guard_mode = deny", '"region.Imds_guard_mode" is no known key of profile default'],
   ])("of a key: %j", async (profile, message) => {
     expect((await failure({ profile })).message).toContain(message);
@@ -296,7 +392,9 @@ describe("an unknown name", () => {
   test("of another profile is nobody's business here", async () => {
     const home = makeHome({ config: "[default]\nregion = x\n[profile other]\nimds_guard_mod = deny\n" });
     await expect(resolveSettings({}, home.system())).resolves.toBeDefined();
-    await expect(resolveSettings({ profile: "other" }, home.system())).rejects.toMatchObject({ code: "ERR_IMDS_GUARD_SETTING" });
+    await expect(resolveSettings({ profile: "other" }, home.system())).rejects.toMatchObject({
+      code: "ERR_IMDS_GUARD_SETTING",
+    });
   });
 });
 
@@ -347,29 +445,52 @@ describe("options in code", () => {
 
   test("that are right, or absent, are taken", () => {
     const logger = { debug() {}, info() {}, warn() {}, error() {} };
-    const all: GuardOptions = { mode: "allow", attestation: "off", timeout: 50, endpoint: "http://localhost", profile: "x", onEvent: () => undefined, logger };
-    for (const options of [{}, all, { mode: undefined, unknown: undefined } as GuardOptions]) expect(() => checkOptions(options)).not.toThrow();
+    const all: GuardOptions = {
+      mode: "allow",
+      attestation: "off",
+      timeout: 50,
+      endpoint: "http://localhost",
+      profile: "x",
+      onEvent: () => undefined,
+      logger,
+    };
+    for (const options of [{}, all, { mode: undefined, unknown: undefined } as GuardOptions])
+      expect(() => checkOptions(options)).not.toThrow();
   });
 
   test("whatever is passed is taken or a TypeError", () => {
     fc.assert(
-      fc.property(fc.oneof(fc.anything(), fc.dictionary(fc.constantFrom(...SETTINGS.map(({ name }) => name), "profile", "onEvent", "logger", "__proto__"), fc.anything())), (options) => {
-        try {
-          checkOptions(options as GuardOptions);
-        } catch (error) {
-          expect((error as { code?: string }).code).toBe("ERR_INVALID_ARG_VALUE");
-        }
-      }),
+      fc.property(
+        fc.oneof(
+          fc.anything(),
+          fc.dictionary(
+            fc.constantFrom(...SETTINGS.map(({ name }) => name), "profile", "onEvent", "logger", "__proto__"),
+            fc.anything(),
+          ),
+        ),
+        (options) => {
+          try {
+            checkOptions(options as GuardOptions);
+          } catch (error) {
+            expect((error as { code?: string }).code).toBe("ERR_INVALID_ARG_VALUE");
+          }
+        },
+      ),
       { numRuns: 500 },
     );
   });
 });
 
 describe("AWS's own settings", () => {
-  test.each(["true", "TRUE", "True", " true ", "1", "0", "yes", "no", "FALSE?", "x"])("AWS_EC2_METADATA_DISABLED=%j disables", async (text) => {
-    expect((await settings({ env: { AWS_EC2_METADATA_DISABLED: text } })).disabledBy).toBe("AWS_EC2_METADATA_DISABLED");
-    expect((await settings({ profile: `disable_ec2_metadata = ${text}` })).disabledBy).toBe("disable_ec2_metadata");
-  });
+  test.each(["true", "TRUE", "True", " true ", "1", "0", "yes", "no", "FALSE?", "x"])(
+    "AWS_EC2_METADATA_DISABLED=%j disables",
+    async (text) => {
+      expect((await settings({ env: { AWS_EC2_METADATA_DISABLED: text } })).disabledBy).toBe(
+        "AWS_EC2_METADATA_DISABLED",
+      );
+      expect((await settings({ profile: `disable_ec2_metadata = ${text}` })).disabledBy).toBe("disable_ec2_metadata");
+    },
+  );
 
   test.each(["", "false", "FALSE", "False", " false "])("AWS_EC2_METADATA_DISABLED=%j does not", async (text) => {
     expect((await settings({ env: { AWS_EC2_METADATA_DISABLED: text } })).disabledBy).toBeUndefined();
@@ -377,19 +498,46 @@ describe("AWS's own settings", () => {
   });
 
   test("what the profile disables the environment does not enable", async () => {
-    expect((await settings({ env: { AWS_EC2_METADATA_DISABLED: "false" }, profile: "disable_ec2_metadata = true" })).disabledBy).toBe("disable_ec2_metadata");
+    expect(
+      (await settings({ env: { AWS_EC2_METADATA_DISABLED: "false" }, profile: "disable_ec2_metadata = true" }))
+        .disabledBy,
+    ).toBe("disable_ec2_metadata");
   });
 
-  test.each([["IPv4", "IPv4"], ["ipv4", "IPv4"], ["IPV6", "IPv6"], ["ipV6", "IPv6"], [" IPv6 ", "IPv6"], ["", "IPv4"]])("endpoint mode %j is %s", async (text, mode) => {
+  test.each([
+    ["IPv4", "IPv4"],
+    ["ipv4", "IPv4"],
+    ["IPV6", "IPv6"],
+    ["ipV6", "IPv6"],
+    [" IPv6 ", "IPv6"],
+    ["", "IPv4"],
+  ])("endpoint mode %j is %s", async (text, mode) => {
     expect((await settings({ env: { AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: text } })).endpointMode).toBe(mode);
     expect((await settings({ profile: `ec2_metadata_service_endpoint_mode = ${text}` })).endpointMode).toBe(mode);
   });
 
   test("the endpoint is the environment's, else the profile's", async () => {
     const profile = "ec2_metadata_service_endpoint = http://192.0.2.2:8080\nec2_metadata_service_endpoint_mode = IPv6";
-    const env = { AWS_EC2_METADATA_SERVICE_ENDPOINT: " http://192.0.2.1/ ", AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: "IPv4" };
-    expect(await settings({ env, profile })).toMatchObject({ override: { owner: "aws", setting: "AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint: { host: "192.0.2.1", port: 80 } }, endpointMode: "IPv4" });
-    expect(await settings({ profile })).toMatchObject({ override: { owner: "aws", setting: "ec2_metadata_service_endpoint", endpoint: { host: "192.0.2.2", port: 8_080 } }, endpointMode: "IPv6" });
+    const env = {
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: " http://192.0.2.1/ ",
+      AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: "IPv4",
+    };
+    expect(await settings({ env, profile })).toMatchObject({
+      override: {
+        owner: "aws",
+        setting: "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+        endpoint: { host: "192.0.2.1", port: 80 },
+      },
+      endpointMode: "IPv4",
+    });
+    expect(await settings({ profile })).toMatchObject({
+      override: {
+        owner: "aws",
+        setting: "ec2_metadata_service_endpoint",
+        endpoint: { host: "192.0.2.2", port: 8_080 },
+      },
+      endpointMode: "IPv6",
+    });
   });
 
   test.each<[Sources, string]>([
@@ -397,69 +545,134 @@ describe("AWS's own settings", () => {
     [{ env: { IMDS_GUARD_ENDPOINT: "http://127.0.0.1:1" } }, "IMDS_GUARD_ENDPOINT"],
     [{ profile: "imds_guard_endpoint = http://127.0.0.1:1" }, "imds_guard_endpoint"],
   ])("the guard's own endpoint wins over AWS's (%j)", async (sources, setting) => {
-    const found = await settings({ ...sources, env: { ...sources.env, AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://192.0.2.1" } });
+    const found = await settings({
+      ...sources,
+      env: { ...sources.env, AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://192.0.2.1" },
+    });
     expect(found.override).toMatchObject({ owner: "guard", setting, endpoint: { host: "127.0.0.1" } });
   });
 
   test("the role name is the option's, else the environment's, else the profile's", async () => {
     const env = { AWS_EC2_INSTANCE_PROFILE_NAME: "from-env" };
     const profile = "ec2_instance_profile_name = from-profile";
-    expect((await settings({ options: { ec2InstanceProfileName: "from-code" }, env, profile })).roleName).toBe("from-code");
+    expect((await settings({ options: { ec2InstanceProfileName: "from-code" }, env, profile })).roleName).toBe(
+      "from-code",
+    );
     expect((await settings({ env, profile })).roleName).toBe("from-env");
     expect((await settings({ profile })).roleName).toBe("from-profile");
   });
 
-  test.each(["true", "false", "x", ""])("AWS_EC2_METADATA_V1_DISABLED=%j changes nothing: IMDSv1 is never used", async (text) => {
-    const { sources, ...found } = await settings({ env: { AWS_EC2_METADATA_V1_DISABLED: text }, profile: "ec2_metadata_v1_disabled = true" });
-    expect({ ...found, sources }).toEqual(await settings({}));
-  });
+  test.each(["true", "false", "x", ""])(
+    "AWS_EC2_METADATA_V1_DISABLED=%j changes nothing: IMDSv1 is never used",
+    async (text) => {
+      const { sources, ...found } = await settings({
+        env: { AWS_EC2_METADATA_V1_DISABLED: text },
+        profile: "ec2_metadata_v1_disabled = true",
+      });
+      expect({ ...found, sources }).toEqual(await settings({}));
+    },
+  );
 
   test.each<[string, string, string, string]>([
-    ["AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint", "https://169.254.169.254", '(its scheme is "https")'],
-    ["AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint", "http://user:pw@169.254.169.254", "(it contains user info)"],
-    ["AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint", "http://169.254.169.254/latest", "(it has a path)"],
-    ["AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint", "http://2852039166", "(its host is an address in decimal"],
-    ["AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint", "http://[fe80::1%25eth0]", "(it contains a zone id"],
+    [
+      "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+      "ec2_metadata_service_endpoint",
+      "https://169.254.169.254",
+      '(its scheme is "https")',
+    ],
+    [
+      "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+      "ec2_metadata_service_endpoint",
+      "http://user:pw@169.254.169.254",
+      "(it contains user info)",
+    ],
+    [
+      "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+      "ec2_metadata_service_endpoint",
+      "http://169.254.169.254/latest",
+      "(it has a path)",
+    ],
+    [
+      "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+      "ec2_metadata_service_endpoint",
+      "http://2852039166",
+      "(its host is an address in decimal",
+    ],
+    [
+      "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+      "ec2_metadata_service_endpoint",
+      "http://[fe80::1%25eth0]",
+      "(it contains a zone id",
+    ],
     ["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode", "IPv5", "allowed: IPv4, IPv6"],
-    ["AWS_EC2_INSTANCE_PROFILE_NAME", "ec2_instance_profile_name", "../../api/token", "an instance profile or role name"],
-  ])("a wrong %s or %s shuts IMDS, names itself, and leaves other links alone", async (variable, key, text, expected) => {
-    const fromEnv = await problem({ env: { [variable]: text } });
-    const fromProfile = await problem({ profile: `${key} = ${text}` });
-    expect(fromEnv.message).toBe(fromProfile.message.replace(key, variable));
-    expect(fromEnv.message).toContain(`${variable} is ${JSON.stringify(text)}; allowed: `);
-    expect(fromEnv.message).toContain(expected);
-    expect(fromProfile.evidence[0]?.source).toBe(key);
-  });
+    [
+      "AWS_EC2_INSTANCE_PROFILE_NAME",
+      "ec2_instance_profile_name",
+      "../../api/token",
+      "an instance profile or role name",
+    ],
+  ])(
+    "a wrong %s or %s shuts IMDS, names itself, and leaves other links alone",
+    async (variable, key, text, expected) => {
+      const fromEnv = await problem({ env: { [variable]: text } });
+      const fromProfile = await problem({ profile: `${key} = ${text}` });
+      expect(fromEnv.message).toBe(fromProfile.message.replace(key, variable));
+      expect(fromEnv.message).toContain(`${variable} is ${JSON.stringify(text)}; allowed: `);
+      expect(fromEnv.message).toContain(expected);
+      expect(fromProfile.evidence[0]?.source).toBe(key);
+    },
+  );
 
   test("a NUL in an endpoint is shown escaped", async () => {
-    expect((await problem({ env: { AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://169.254.169.254\0.example.com" } })).message).toContain("254\\u0000.example");
+    expect(
+      (await problem({ env: { AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://169.254.169.254\0.example.com" } })).message,
+    ).toContain("254\\u0000.example");
   });
 });
 
 describe("a config file that cannot be used", () => {
   test("shuts IMDS and leaves other links alone", async () => {
     const home = makeHome({ config: "garbage\n" });
-    const { settings: found, problem: said } = await resolveSettings({ mode: "allow", expectedAccounts: ["111122223333"] }, home.system());
+    const { settings: found, problem: said } = await resolveSettings(
+      { mode: "allow", expectedAccounts: ["111122223333"] },
+      home.system(),
+    );
     expect(said?.code).toBe("ERR_IMDS_GUARD_CONFIG_FILE");
     expect(found.expectedAccounts).toEqual(["111122223333"]);
   });
 
   test("is an error for all where it mentions the guard", async () => {
     const home = makeHome({ config: "[default\nimds_guard_expected_accounts = 111122223333\n" });
-    await expect(resolveSettings({}, home.system())).rejects.toMatchObject({ code: "ERR_IMDS_GUARD_CONFIG_FILE", tryNextLink: false });
+    await expect(resolveSettings({}, home.system())).rejects.toMatchObject({
+      code: "ERR_IMDS_GUARD_CONFIG_FILE",
+      tryNextLink: false,
+    });
   });
 });
 
 test("whatever the environment says, the answer is settings or an error of the guard", async () => {
   const home = makeHome();
-  const names = [...SETTINGS.map(({ env }) => env), "AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "AWS_EC2_METADATA_DISABLED", "AWS_EC2_INSTANCE_PROFILE_NAME", "AWS_PROFILE"];
-  const word = fc.oneof(fc.string({ unit: "binary", maxLength: 40 }), fc.constantFrom("on", "off", "deny", "allow", "required", "100", "http://localhost", "111122223333", "a=b", ","));
+  const names = [
+    ...SETTINGS.map(({ env }) => env),
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_EC2_INSTANCE_PROFILE_NAME",
+    "AWS_PROFILE",
+  ];
+  const word = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 40 }),
+    fc.constantFrom("on", "off", "deny", "allow", "required", "100", "http://localhost", "111122223333", "a=b", ","),
+  );
   await fc.assert(
-    fc.asyncProperty(fc.dictionary(fc.constantFrom(...names), word, { maxKeys: 4, noNullPrototype: true }), async (env) => {
-      const outcome = await resolveSettings({}, home.system(env)).catch((error: unknown) => error);
-      if (outcome instanceof Error) expect(outcome).toMatchObject({ kind: "settings", tryNextLink: false });
-      else if (env["IMDS_GUARD_MODE"]?.trim() === "deny") expect((outcome as Resolved).settings.mode).toBe("deny");
-    }),
+    fc.asyncProperty(
+      fc.dictionary(fc.constantFrom(...names), word, { maxKeys: 4, noNullPrototype: true }),
+      async (env) => {
+        const outcome = await resolveSettings({}, home.system(env)).catch((error: unknown) => error);
+        if (outcome instanceof Error) expect(outcome).toMatchObject({ kind: "settings", tryNextLink: false });
+        else if (env["IMDS_GUARD_MODE"]?.trim() === "deny") expect((outcome as Resolved).settings.mode).toBe("deny");
+      },
+    ),
     { numRuns: 150 },
   );
 });

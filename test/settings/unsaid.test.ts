@@ -11,7 +11,8 @@ function system(env: Record<string, string>, files: Readonly<Record<string, stri
   return {
     ...realSystem,
     env: { HOME: "/home/a", ...env },
-    readFile: (path) => (files[path] === undefined ? { kind: "absent" } : { kind: "content", bytes: Buffer.from(files[path]) }),
+    readFile: (path) =>
+      files[path] === undefined ? { kind: "absent" } : { kind: "content", bytes: Buffer.from(files[path]) },
   };
 }
 
@@ -20,7 +21,8 @@ const CREDENTIALS = "/home/a/.aws/credentials";
 
 it("knows the variable of every setting", () => {
   expect(Object.keys(VARIABLES)).toEqual(Object.keys(UNSAID));
-  for (const [setting, variable] of Object.entries(VARIABLES)) expect(SETTINGS.find(({ name }) => name === setting)?.env).toBe(variable);
+  for (const [setting, variable] of Object.entries(VARIABLES))
+    expect(SETTINGS.find(({ name }) => name === setting)?.env).toBe(variable);
 });
 
 type Case = readonly [env: Record<string, string>, files: Record<string, string>];
@@ -58,8 +60,23 @@ describe("something is said", () => {
 
 it("never passes over anything that would be read", () => {
   const value = fc.constantFrom("", "block", "report", "off", "blok", "dns", "error", "/tmp/x", "ecs");
-  const variables = fc.dictionary(fc.constantFrom(...Object.values(VARIABLES), "IMDS_GUARD_MODE", "AWS_PROFILE"), value, { maxKeys: 3 });
-  const line = fc.constantFrom("[default]", "[profile off]", "region = x", "imds_guard_firewall = off", "imds_guard_log=off", "IMDS_GUARD_LOG = off", "imds_guard", "[", "# imds_guard_firewall = off", "  imds_guard_telemetry = opentelemetry");
+  const variables = fc.dictionary(
+    fc.constantFrom(...Object.values(VARIABLES), "IMDS_GUARD_MODE", "AWS_PROFILE"),
+    value,
+    { maxKeys: 3 },
+  );
+  const line = fc.constantFrom(
+    "[default]",
+    "[profile off]",
+    "region = x",
+    "imds_guard_firewall = off",
+    "imds_guard_log=off",
+    "IMDS_GUARD_LOG = off",
+    "imds_guard",
+    "[",
+    "# imds_guard_firewall = off",
+    "  imds_guard_telemetry = opentelemetry",
+  );
   const file = fc.array(line, { maxLength: 4 }).map((lines) => lines.join("\n"));
   fc.assert(
     fc.property(variables, file, file, (env, config, credentials) => {

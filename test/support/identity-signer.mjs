@@ -1,6 +1,6 @@
 /**
- * Signs instance identity documents in the shape of AWS's `rsa2048`, with a throw-away key. Only Node built-ins, so that
- * a fake IMDS in any suite can use it as it is.
+ * Signs instance identity documents in the shape of AWS's `rsa2048`, with a throw-away key. Only Node built-ins, so
+ * that a fake IMDS in any suite can use it as it is.
  */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from "node:crypto";
 
@@ -22,7 +22,14 @@ export const OID = {
 export function tlv(tag, ...parts) {
   const body = Buffer.concat(parts);
   const n = body.length;
-  const length = n < 0x80 ? [n] : n < 0x100 ? [0x81, n] : n < 0x10000 ? [0x82, n >> 8, n & 0xff] : [0x83, n >> 16, (n >> 8) & 0xff, n & 0xff];
+  const length =
+    n < 0x80
+      ? [n]
+      : n < 0x100
+        ? [0x81, n]
+        : n < 0x10000
+          ? [0x82, n >> 8, n & 0xff]
+          : [0x83, n >> 16, (n >> 8) & 0xff, n & 0xff];
   return Buffer.concat([Buffer.from([tag, ...length]), body]);
 }
 
@@ -35,7 +42,8 @@ export function oid(dotted) {
   const [first, second, ...rest] = dotted.split(".").map(Number);
   const octets = [first * 40 + second, ...rest].flatMap((arc) => {
     const groups = [arc & 0x7f];
-    for (let left = Math.floor(arc / 128); left > 0; left = Math.floor(left / 128)) groups.unshift((left & 0x7f) | 0x80);
+    for (let left = Math.floor(arc / 128); left > 0; left = Math.floor(left / 128))
+      groups.unshift((left & 0x7f) | 0x80);
     return groups;
   });
   return tlv(0x06, Buffer.from(octets));
@@ -51,8 +59,8 @@ export const algorithm = (dotted, parameters = nothing()) => sequence(oid(dotted
 export const attribute = (dotted, ...values) => sequence(oid(dotted), set(...values));
 
 /**
- * The elements of a genuine-shaped message, each of which `overrides` may replace by other bytes (an empty buffer leaves
- * it out). `signedAttributes` is the list of attributes; the signature is made over them unless it is given.
+ * The elements of a genuine-shaped message, each of which `overrides` may replace by other bytes (an empty buffer
+ * leaves it out). `signedAttributes` is the list of attributes; the signature is made over them unless it is given.
  */
 export function buildMessage(document, privateKey, overrides = {}) {
   const content = Buffer.from(document);
@@ -66,23 +74,29 @@ export function buildMessage(document, privateKey, overrides = {}) {
   const signature = overrides.signature ?? sign("sha256", set(...attributes), privateKey);
   const wrap = overrides.definite === true ? tlv : indefinite;
   const embedded = overrides.content ?? (overrides.primitive === true ? octets(content) : wrap(0x24, octets(content)));
-  const signer = overrides.signer ?? sequence(
-    overrides.signerVersion ?? integer(1),
-    overrides.signerIdentifier ?? sequence(sequence(set(sequence(oid(OID.organizationName), tlv(0x13, Buffer.from("Test"))))), integer(7)),
-    overrides.signerDigest ?? digestAlgorithm,
-    overrides.signedAttributes ?? tlv(0xa0, ...attributes),
-    overrides.signatureAlgorithm ?? algorithm(OID.sha256WithRsa),
-    overrides.signatureOctets ?? octets(signature),
-    overrides.unsignedAttributes ?? Buffer.alloc(0),
-  );
-  const signedData = overrides.signedData ?? wrap(
-    0x30,
-    overrides.version ?? integer(1),
-    overrides.digestAlgorithms ?? set(digestAlgorithm),
-    overrides.encapsulated ?? wrap(0x30, overrides.contentType ?? oid(OID.data), overrides.wrapper ?? wrap(0xa0, embedded)),
-    overrides.certificates ?? Buffer.alloc(0),
-    overrides.signers ?? set(signer),
-  );
+  const signer =
+    overrides.signer ??
+    sequence(
+      overrides.signerVersion ?? integer(1),
+      overrides.signerIdentifier ??
+        sequence(sequence(set(sequence(oid(OID.organizationName), tlv(0x13, Buffer.from("Test"))))), integer(7)),
+      overrides.signerDigest ?? digestAlgorithm,
+      overrides.signedAttributes ?? tlv(0xa0, ...attributes),
+      overrides.signatureAlgorithm ?? algorithm(OID.sha256WithRsa),
+      overrides.signatureOctets ?? octets(signature),
+      overrides.unsignedAttributes ?? Buffer.alloc(0),
+    );
+  const signedData =
+    overrides.signedData ??
+    wrap(
+      0x30,
+      overrides.version ?? integer(1),
+      overrides.digestAlgorithms ?? set(digestAlgorithm),
+      overrides.encapsulated ??
+        wrap(0x30, overrides.contentType ?? oid(OID.data), overrides.wrapper ?? wrap(0xa0, embedded)),
+      overrides.certificates ?? Buffer.alloc(0),
+      overrides.signers ?? set(signer),
+    );
   return overrides.message ?? wrap(0x30, overrides.messageType ?? oid(OID.signedData), wrap(0xa0, signedData));
 }
 
@@ -111,13 +125,18 @@ export function documentText(fields = {}) {
     version: "2017-09-30",
     ...fields,
   };
-  const lines = Object.entries(values).filter(([, value]) => value !== undefined).map(([name, value]) => `  ${JSON.stringify(name)} : ${JSON.stringify(value)}`);
+  const lines = Object.entries(values)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `  ${JSON.stringify(name)} : ${JSON.stringify(value)}`);
   return `{\n${lines.join(",\n")}\n}`;
 }
 
 /** A signer with a key of its own, or with the one of `privateKeyPem`, so that several processes can share it. */
 export function createSigner({ privateKeyPem, modulusLength = 2048 } = {}) {
-  const privateKey = privateKeyPem === undefined ? generateKeyPairSync("rsa", { modulusLength }).privateKey : createPrivateKey(privateKeyPem);
+  const privateKey =
+    privateKeyPem === undefined
+      ? generateKeyPairSync("rsa", { modulusLength }).privateKey
+      : createPrivateKey(privateKeyPem);
   return {
     privateKey,
     privateKeyPem: privateKey.export({ format: "pem", type: "pkcs8" }),

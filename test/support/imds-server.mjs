@@ -20,7 +20,8 @@ export { accessKeyIdFor, accountOf } from "./access-keys.mjs";
  * @property {"required" | "optional"} httpTokens "optional" also answers IMDSv1
  * @property {"enabled" | "disabled"} httpEndpoint "disabled" answers 403 to everything
  * @property {string} code the `Code` of the credentials document
- * @property {((document: string) => string) | undefined} signDocument makes the body of `rsa2048`; without it that path is 404
+ * @property {((document: string) => string) | undefined} signDocument makes the body of `rsa2048`; without it that path
+ * is 404
  * @property {Readonly<Record<string, string>>} tags the instance's own; none unless their access is enabled
  * @property {string | undefined} document the identity document, when it shall not be made from the fields above
  */
@@ -30,7 +31,8 @@ export { accessKeyIdFor, accountOf } from "./access-keys.mjs";
  * @property {RegExp} path
  * @property {string} [method]
  * @property {number} times
- * @property {number | "reset" | "hang" | "empty" | "cut"} outcome a status code, or what happens to the connection; "cut" is half an answer
+ * @property {number | "reset" | "hang" | "empty" | "cut"} outcome a status code, or what happens to the connection;
+ * "cut" is half an answer
  */
 
 /**
@@ -121,11 +123,15 @@ export async function startImdsServer(options = {}) {
   const endpoints = [];
   for (const { host, port = 0 } of listen) {
     const server = createServer({ keepAlive: false }, handle);
-    server.on("connection", () => { counters.connections += 1; });
-    await /** @type {Promise<void>} */ (new Promise((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(port, host, resolve);
-    }));
+    server.on("connection", () => {
+      counters.connections += 1;
+    });
+    await /** @type {Promise<void>} */ (
+      new Promise((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(port, host, resolve);
+      })
+    );
     servers.push(server);
     const address = /** @type {import("node:net").AddressInfo} */ (server.address());
     endpoints.push({ host, port: address.port });
@@ -137,15 +143,27 @@ export async function startImdsServer(options = {}) {
     url: `http://${first.host.includes(":") ? `[${first.host}]` : first.host}:${first.port}`,
     identity,
     counters,
-    set: (change) => { Object.assign(identity, change); },
-    fail: (fault) => { faults.push({ ...fault }); },
-    calm: () => { faults.length = 0; },
-    forgetTokens: () => { tokens.clear(); },
-    resetCounters: () => { Object.assign(counters, noCounters()); },
+    set: (change) => {
+      Object.assign(identity, change);
+    },
+    fail: (fault) => {
+      faults.push({ ...fault });
+    },
+    calm: () => {
+      faults.length = 0;
+    },
+    forgetTokens: () => {
+      tokens.clear();
+    },
+    resetCounters: () => {
+      Object.assign(counters, noCounters());
+    },
     close: async () => {
       for (const server of servers) {
         server.closeAllConnections();
-        await new Promise((resolve) => { server.close(resolve); });
+        await new Promise((resolve) => {
+          server.close(resolve);
+        });
       }
     },
   };
@@ -167,8 +185,10 @@ function count(counters, request) {
 
 /** @param {Fault[]} faults @param {import("node:http").IncomingMessage} request */
 function takeFault(faults, request) {
-  const fault = faults.find(({ path, method, times }) =>
-    times > 0 && path.test(request.url ?? "") && (method === undefined || method === request.method));
+  const fault = faults.find(
+    ({ path, method, times }) =>
+      times > 0 && path.test(request.url ?? "") && (method === undefined || method === request.method),
+  );
   if (fault !== undefined) fault.times -= 1;
   return fault;
 }
@@ -182,7 +202,10 @@ function fail(outcome, request, response) {
   if (outcome === "hang") return;
   if (outcome === "reset") request.socket.resetAndDestroy();
   else if (outcome === "empty") request.socket.end();
-  else if (outcome === "cut") request.socket.end("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 400\r\nConnection: close\r\n\r\n{\n  \"Code\" : \"Succ");
+  else if (outcome === "cut")
+    request.socket.end(
+      'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 400\r\nConnection: close\r\n\r\n{\n  "Code" : "Succ',
+    );
   else send(request, response, outcome, errorPage(outcome), { "Content-Type": "text/html" });
 }
 
@@ -224,7 +247,9 @@ function respond(identity, tokens, request, response) {
   if (body === undefined) return refuse(404);
   const lastModified = new Date(Date.now() - 3_600_000).toUTCString();
   return send(request, response, 200, body, {
-    "Last-Modified": lastModified, "Accept-Ranges": "none", ...(v1 ? {} : { [TTL_HEADER]: String(remaining) }),
+    "Last-Modified": lastModified,
+    "Accept-Ranges": "none",
+    ...(v1 ? {} : { [TTL_HEADER]: String(remaining) }),
   });
 }
 
@@ -237,7 +262,11 @@ function respond(identity, tokens, request, response) {
  */
 function send(request, response, status, body, headers) {
   response.writeHead(status, {
-    "Content-Type": "text/plain", "Content-Length": Buffer.byteLength(body), Connection: "close", Server: "EC2ws", ...headers,
+    "Content-Type": "text/plain",
+    "Content-Length": Buffer.byteLength(body),
+    Connection: "close",
+    Server: "EC2ws",
+    ...headers,
   });
   response.end(request.method === "HEAD" ? undefined : body);
 }
@@ -245,9 +274,11 @@ function send(request, response, status, body, headers) {
 /** @param {number} status */
 function errorPage(status) {
   const title = `${status} - ${STATUS_CODES[status] ?? "Error"}`;
-  return '<?xml version="1.0" encoding="iso-8859-1"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN"\n'
-    + '\t"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">\n<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en">\n'
-    + ` <head>\n  <title>${title}</title>\n </head>\n <body>\n  <h1>${title}</h1>\n </body>\n</html>\n`;
+  return (
+    '<?xml version="1.0" encoding="iso-8859-1"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN"\n' +
+    '\t"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">\n<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en">\n' +
+    ` <head>\n  <title>${title}</title>\n </head>\n <body>\n  <h1>${title}</h1>\n </body>\n</html>\n`
+  );
 }
 
 /** @param {ImdsIdentity} identity @param {string} path @returns {string | undefined} */
@@ -260,10 +291,12 @@ function lookUp(identity, path) {
   const exact = values[wanted.replace(/\/$/, "")];
   if (exact !== undefined) return exact();
   const prefix = wanted === "" || wanted.endsWith("/") ? wanted : `${wanted}/`;
-  const names = Object.keys(values).filter((key) => key.startsWith(prefix)).map((key) => {
-    const [name = "", deeper] = key.slice(prefix.length).split("/");
-    return deeper === undefined ? name : `${name}/`;
-  });
+  const names = Object.keys(values)
+    .filter((key) => key.startsWith(prefix))
+    .map((key) => {
+      const [name = "", deeper] = key.slice(prefix.length).split("/");
+      return deeper === undefined ? name : `${name}/`;
+    });
   return names.length === 0 ? undefined : [...new Set(names)].join("\n");
 }
 
@@ -275,26 +308,44 @@ function contentOf(identity) {
     "dynamic/instance-identity/document": document,
     ...(signDocument === undefined ? {} : { "dynamic/instance-identity/rsa2048": () => signDocument(document()) }),
     "meta-data/ami-id": () => "ami-0123456789abcdef0",
-    ...(roleName === undefined ? {} : {
-      "meta-data/iam/info": () => profileInfo(identity, roleName),
-      [`meta-data/iam/security-credentials/${roleName}`]: () => credentialsDocument(identity),
-    }),
+    ...(roleName === undefined
+      ? {}
+      : {
+          "meta-data/iam/info": () => profileInfo(identity, roleName),
+          [`meta-data/iam/security-credentials/${roleName}`]: () => credentialsDocument(identity),
+        }),
     "meta-data/instance-id": () => identity.instanceId,
     "meta-data/placement/availability-zone": () => `${identity.region}a`,
     "meta-data/placement/region": () => identity.region,
     "meta-data/services/domain": () => "amazonaws.com",
     "meta-data/services/partition": () => "aws",
-    ...Object.fromEntries(Object.entries(identity.tags).map(([name, value]) => [`meta-data/tags/instance/${name}`, () => value])),
+    ...Object.fromEntries(
+      Object.entries(identity.tags).map(([name, value]) => [`meta-data/tags/instance/${name}`, () => value]),
+    ),
   };
 }
 
-/** The text of an identity document in the layout that AWS uses. @param {{ account: string, instanceId: string, region: string }} identity */
+/**
+ * The text of an identity document in the layout that AWS uses. @param {{ account: string, instanceId: string, region:
+ * string }} identity
+ */
 export function identityDocument({ account, instanceId, region }) {
   const fields = {
-    accountId: account, architecture: "x86_64", availabilityZone: `${region}a`, billingProducts: null,
-    devpayProductCodes: null, marketplaceProductCodes: null, imageId: "ami-0123456789abcdef0", instanceId,
-    instanceType: "t3.micro", kernelId: null, pendingTime: "2026-11-20T08:00:00Z", privateIp: "10.0.0.10",
-    ramdiskId: null, region, version: "2017-09-30",
+    accountId: account,
+    architecture: "x86_64",
+    availabilityZone: `${region}a`,
+    billingProducts: null,
+    devpayProductCodes: null,
+    marketplaceProductCodes: null,
+    imageId: "ami-0123456789abcdef0",
+    instanceId,
+    instanceType: "t3.micro",
+    kernelId: null,
+    pendingTime: "2026-11-20T08:00:00Z",
+    privateIp: "10.0.0.10",
+    ramdiskId: null,
+    region,
+    version: "2017-09-30",
   };
   const lines = Object.entries(fields).map(([key, value]) => `  "${key}" : ${JSON.stringify(value)}`);
   return `{\n${lines.join(",\n")}\n}`;
@@ -303,8 +354,13 @@ export function identityDocument({ account, instanceId, region }) {
 /** @param {ImdsIdentity} identity */
 function credentialsDocument({ accessKeyId, secretAccessKey, sessionToken, expiresInMs, code }) {
   const fields = {
-    Code: code, LastUpdated: stamp(Date.now() - 60_000), Type: "AWS-HMAC", AccessKeyId: accessKeyId,
-    SecretAccessKey: secretAccessKey, Token: sessionToken, Expiration: stamp(Date.now() + expiresInMs),
+    Code: code,
+    LastUpdated: stamp(Date.now() - 60_000),
+    Type: "AWS-HMAC",
+    AccessKeyId: accessKeyId,
+    SecretAccessKey: secretAccessKey,
+    Token: sessionToken,
+    Expiration: stamp(Date.now() + expiresInMs),
   };
   return pretty(fields);
 }
@@ -313,8 +369,10 @@ function credentialsDocument({ accessKeyId, secretAccessKey, sessionToken, expir
 export function profileInfo({ account }, roleName) {
   const profileId = accessKeyIdFor(account, "profile").replace(/^ASIA/, "AIPA");
   return pretty({
-    Code: "Success", LastUpdated: stamp(Date.now() - 60_000),
-    InstanceProfileArn: `arn:aws:iam::${account}:instance-profile/${roleName}`, InstanceProfileId: `${profileId}A`,
+    Code: "Success",
+    LastUpdated: stamp(Date.now() - 60_000),
+    InstanceProfileArn: `arn:aws:iam::${account}:instance-profile/${roleName}`,
+    InstanceProfileId: `${profileId}A`,
   });
 }
 

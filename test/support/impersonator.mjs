@@ -5,8 +5,10 @@ import { accessKeyIdFor } from "./access-keys.mjs";
 import { identityDocument, profileInfo } from "./imds-server.mjs";
 
 /**
- * @typedef {"protocol" | "content" | "timing" | "transport" | "network" | "identity" | "configuration" | "mid-life"} Kind
- *   what an attack turns upon: the rules of IMDSv2, what is said, when, how the bytes travel, by which way, as whom, what
+ * @typedef {"protocol" | "content" | "timing" | "transport" | "network" | "identity" | "configuration" | "mid-life"}
+ * Kind
+ *   what an attack turns upon: the rules of IMDSv2, what is said, when, how the bytes travel, by which way, as whom,
+ * what
  *   the victim is set up with, or what changes once it trusts
  */
 
@@ -50,7 +52,8 @@ import { identityDocument, profileInfo } from "./imds-server.mjs";
  * @property {Kind} kind
  * @property {string} sentence what it does, for a person
  * @property {Partial<Record<Step, Answer>>} [on] what differs from a flawless impersonator, by step
- * @property {(socket: import("node:net").Socket, play: Play) => boolean} [connect] runs before a byte is read; true: that was all
+ * @property {(socket: import("node:net").Socket, play: Play) => boolean} [connect] runs before a byte is read; true:
+ * that was all
  * @property {boolean} [v1] answers without a token as well
  * @property {boolean} [genuineLike] well formed: a client that asks for no proof may take its credentials
  * @property {number} [refreshes] how often a client has to ask before the behaviour shows; 1 unless told
@@ -61,7 +64,8 @@ import { identityDocument, profileInfo } from "./imds-server.mjs";
  * @typedef {object} Impersonator
  * @property {readonly { host: string, port: number }[]} endpoints
  * @property {(behaviour: Behaviour) => void} play drops every connection and starts this behaviour afresh
- * @property {() => { connections: number, requests: Record<string, number>, bytes: number }} seen since the behaviour started
+ * @property {() => { connections: number, requests: Record<string, number>, bytes: number }} seen since the behaviour
+ * started
  * @property {() => Promise<void>} close
  */
 
@@ -91,8 +95,12 @@ export function personaOf(account, change = {}) {
 export function credentialFields(persona) {
   const now = Date.now();
   return {
-    Code: "Success", LastUpdated: new Date(now - 60_000).toISOString(), Type: "AWS-HMAC", AccessKeyId: persona.accessKeyId,
-    SecretAccessKey: persona.secretAccessKey, Token: persona.sessionToken,
+    Code: "Success",
+    LastUpdated: new Date(now - 60_000).toISOString(),
+    Type: "AWS-HMAC",
+    AccessKeyId: persona.accessKeyId,
+    SecretAccessKey: persona.secretAccessKey,
+    Token: persona.sessionToken,
     Expiration: new Date(now + persona.expiresInMs).toISOString().replace(/\.\d{3}Z$/, "Z"),
   };
 }
@@ -109,26 +117,45 @@ function stepOf(method, path) {
 /** @param {Step} step @param {Persona} persona @param {string} path */
 function flawlessBody(step, persona, path) {
   switch (step) {
-    case "token": return ATTACKER_TOKEN;
-    case "list": return persona.roleName;
-    case "credentials": return JSON.stringify(credentialFields(persona), null, 2);
-    case "identity": return path.endsWith("/document") ? identityDocument(persona) : persona.rsa2048;
-    case "region": return persona.region;
+    case "token":
+      return ATTACKER_TOKEN;
+    case "list":
+      return persona.roleName;
+    case "credentials":
+      return JSON.stringify(credentialFields(persona), null, 2);
+    case "identity":
+      return path.endsWith("/document") ? identityDocument(persona) : persona.rsa2048;
+    case "region":
+      return persona.region;
     default:
       if (path.endsWith("/iam/info")) return profileInfo(persona, persona.roleName);
       return path.endsWith("/instance-id") ? persona.instanceId : "";
   }
 }
 
-/** A complete answer as bytes. @param {number} status @param {string | Buffer} body @param {Record<string, string>} [headers] */
+/**
+ * A complete answer as bytes. @param {number} status @param {string | Buffer} body @param {Record<string, string>}
+ * [headers]
+ */
 export function answerBytes(status, body, headers = {}) {
   const content = Buffer.isBuffer(body) ? body : Buffer.from(body);
-  const fields = { "Content-Type": "text/plain", "Content-Length": String(content.length), Connection: "close", Server: "EC2ws", ...headers };
-  const head = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  const fields = {
+    "Content-Type": "text/plain",
+    "Content-Length": String(content.length),
+    Connection: "close",
+    Server: "EC2ws",
+    ...headers,
+  };
+  const head = Object.entries(fields)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join("");
   return Buffer.concat([Buffer.from(`HTTP/1.1 ${status} Answer\r\n${head}\r\n`, "latin1"), content]);
 }
 
-/** What a flawless impersonator answers to this request. @type {(request: RawRequest, play: Play, v1: boolean) => Buffer} */
+/**
+ * What a flawless impersonator answers to this request. @type {(request: RawRequest, play: Play, v1: boolean) =>
+ * Buffer}
+ */
 export function flawlessBytes(request, play, v1) {
   const ttl = { "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": "21600" };
   if (request.step === "token") return answerBytes(200, ATTACKER_TOKEN, ttl);
@@ -159,8 +186,12 @@ export async function startImpersonator(listen = [{ host: "127.0.0.1" }]) {
     sockets.add(socket);
     // A client that runs away is the expected end of most behaviours.
     socket.on("error", () => {});
-    socket.on("close", () => { sockets.delete(socket); });
-    socket.on("data", (chunk) => { seen.bytes += chunk.length; });
+    socket.on("close", () => {
+      sockets.delete(socket);
+    });
+    socket.on("data", (chunk) => {
+      seen.bytes += chunk.length;
+    });
     seen.connections += 1;
     const current = behaviour;
     if (current === undefined || current.connect?.(socket, play) === true) return;
@@ -177,14 +208,18 @@ export async function startImpersonator(listen = [{ host: "127.0.0.1" }]) {
 
   for (const { host, port = 0 } of listen) {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
-    await /** @type {Promise<void>} */ (new Promise((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(port, host, 4096, resolve);
-    }));
+    await /** @type {Promise<void>} */ (
+      new Promise((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(port, host, 4096, resolve);
+      })
+    );
     servers.push(server);
     endpoints.push({ host, port: /** @type {import("node:net").AddressInfo} */ (server.address()).port });
   }
-  const dropAll = () => { for (const socket of sockets) socket.destroy(); };
+  const dropAll = () => {
+    for (const socket of sockets) socket.destroy();
+  };
 
   return {
     endpoints,
@@ -197,7 +232,10 @@ export async function startImpersonator(listen = [{ host: "127.0.0.1" }]) {
     seen: () => ({ ...seen }),
     close: async () => {
       dropAll();
-      for (const server of servers) await new Promise((resolve) => { server.close(resolve); });
+      for (const server of servers)
+        await new Promise((resolve) => {
+          server.close(resolve);
+        });
     },
   };
 }
@@ -218,7 +256,10 @@ function newPlay(change) {
   return play;
 }
 
-/** Reads request heads off a socket; bodies do not occur. @param {import("node:net").Socket} socket @param {(request: RawRequest) => void} onRequest */
+/**
+ * Reads request heads off a socket; bodies do not occur. @param {import("node:net").Socket} socket @param {(request:
+ * RawRequest) => void} onRequest
+ */
 function readRequests(socket, onRequest) {
   let pending = "";
   socket.on("data", (chunk) => {
@@ -232,10 +273,12 @@ function readRequests(socket, onRequest) {
       const [line = "", ...fields] = pending.slice(0, end).split("\r\n");
       pending = pending.slice(end + 4);
       const [method = "", path = ""] = line.split(" ");
-      const headers = Object.fromEntries(fields.map((field) => {
-        const colon = field.indexOf(":");
-        return [field.slice(0, colon).toLowerCase(), field.slice(colon + 1).trim()];
-      }));
+      const headers = Object.fromEntries(
+        fields.map((field) => {
+          const colon = field.indexOf(":");
+          return [field.slice(0, colon).toLowerCase(), field.slice(colon + 1).trim()];
+        }),
+      );
       onRequest({ method, path, headers, step: stepOf(method, path) });
     }
   });

@@ -1,5 +1,8 @@
 // @ts-check
-/** The program inside a machine: arranges its files, network and neighbours, runs clients and reads the kernel's counters. */
+/**
+ * The program inside a machine: arranges its files, network and neighbours, runs clients and reads the kernel's
+ * counters.
+ */
 import { execFileSync, fork, spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -35,7 +38,10 @@ const commands = {
   run: ({ program, options }) => run(program, options),
   open: ({ program, options }) => open(program, options),
   tell: ({ client, message, timeoutMs }) => tell(client, message, timeoutMs),
-  close: ({ client }) => { clients.get(client)?.kill("SIGKILL"); clients.delete(client); },
+  close: ({ client }) => {
+    clients.get(client)?.kill("SIGKILL");
+    clients.delete(client);
+  },
   sent: () => counters(),
   command: ({ command, args }) => execFileSync(command, args, { encoding: "utf8", timeout: 10_000 }),
 };
@@ -43,11 +49,19 @@ const commands = {
 process.on("message", (/** @type {any} */ message) => {
   Promise.resolve()
     .then(() => commands[message.what]?.(message))
-    .then((value) => { process.send?.({ id: message.id, value }); })
-    .catch((error) => { process.send?.({ id: message.id, error: String(error?.stack ?? error) }); });
+    .then((value) => {
+      process.send?.({ id: message.id, value });
+    })
+    .catch((error) => {
+      process.send?.({ id: message.id, error: String(error?.stack ?? error) });
+    });
 });
-process.on("disconnect", () => { process.exit(0); });
-setTimeout(() => { process.exit(3); }, Number(process.env["RIG_LIFETIME_MS"])).unref();
+process.on("disconnect", () => {
+  process.exit(0);
+});
+setTimeout(() => {
+  process.exit(3);
+}, Number(process.env["RIG_LIFETIME_MS"])).unref();
 
 /** @param {Record<string, string>} files */
 function setHost(files) {
@@ -79,7 +93,9 @@ async function setNetwork(wanted) {
   const before = responder;
   responder = undefined;
   if (before !== undefined) {
-    const ended = new Promise((resolve) => { before.once("exit", resolve); });
+    const ended = new Promise((resolve) => {
+      before.once("exit", resolve);
+    });
     before.kill("SIGKILL");
     await ended;
   }
@@ -146,17 +162,38 @@ function hostSide() {
 /** A neighbour in a network namespace of its own that has the address. */
 async function acrossTheWire() {
   await startResponder(true);
-  ip("link", "add", "uplink", "type", "veth", "peer", "name", "peer", "address", PEER_MAC, "netns", String(responder?.pid));
+  ip(
+    "link",
+    "add",
+    "uplink",
+    "type",
+    "veth",
+    "peer",
+    "name",
+    "peer",
+    "address",
+    PEER_MAC,
+    "netns",
+    String(responder?.pid),
+  );
   hostSide();
-  await tellResponder({ what: "address", commands: [
-    ["link", "set", "peer", "up"], ["address", "add", "192.0.2.1/24", "dev", "peer"], ["address", "add", `${V4}/32`, "dev", "peer"],
-    ["-6", "address", "add", "2001:db8::1/64", "dev", "peer", "nodad"], ["-6", "address", "add", `${V6}/128`, "dev", "peer", "nodad"],
-  ] });
+  await tellResponder({
+    what: "address",
+    commands: [
+      ["link", "set", "peer", "up"],
+      ["address", "add", "192.0.2.1/24", "dev", "peer"],
+      ["address", "add", `${V4}/32`, "dev", "peer"],
+      ["-6", "address", "add", "2001:db8::1/64", "dev", "peer", "nodad"],
+      ["-6", "address", "add", `${V6}/128`, "dev", "peer", "nodad"],
+    ],
+  });
 }
 
 /** @param {boolean} elsewhere in a network namespace of its own */
 async function startResponder(elsewhere) {
-  const [command, args] = elsewhere ? ["unshare", ["--net", "--", process.execPath, RESPONDER]] : [process.execPath, [RESPONDER]];
+  const [command, args] = elsewhere
+    ? ["unshare", ["--net", "--", process.execPath, RESPONDER]]
+    : [process.execPath, [RESPONDER]];
   responder = spawn(command, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   await tellResponder({ what: "hello" });
 }
@@ -170,23 +207,33 @@ function tellResponder(message) {
   });
 }
 
-/** One message to a child and its reply. @param {ChildProcess} child @param {object} message @param {number} timeoutMs */
+/**
+ * One message to a child and its reply. @param {ChildProcess} child @param {object} message @param {number} timeoutMs
+ */
 function exchange(child, message, timeoutMs) {
-  return /** @type {Promise<{ reply: any, timedOut: boolean }>} */ (new Promise((resolve) => {
-    const finish = (/** @type {any} */ reply, timedOut = false) => {
-      clearTimeout(timer);
-      child.off("message", onMessage);
-      child.off("exit", onExit);
-      resolve({ reply, timedOut });
-    };
-    const onMessage = (/** @type {any} */ reply) => { finish(reply); };
-    const onExit = (/** @type {number | null} */ code, /** @type {string | null} */ signal) => { finish({ error: `ended with ${code ?? signal}`, ended: true }); };
-    const timer = setTimeout(() => { finish(undefined, true); }, timeoutMs);
-    child.once("message", onMessage);
-    child.once("exit", onExit);
-    if (child.exitCode !== null || child.signalCode !== null) onExit(child.exitCode, child.signalCode);
-    else child.send(/** @type {any} */ (message));
-  }));
+  return /** @type {Promise<{ reply: any, timedOut: boolean }>} */ (
+    new Promise((resolve) => {
+      const finish = (/** @type {any} */ reply, timedOut = false) => {
+        clearTimeout(timer);
+        child.off("message", onMessage);
+        child.off("exit", onExit);
+        resolve({ reply, timedOut });
+      };
+      const onMessage = (/** @type {any} */ reply) => {
+        finish(reply);
+      };
+      const onExit = (/** @type {number | null} */ code, /** @type {string | null} */ signal) => {
+        finish({ error: `ended with ${code ?? signal}`, ended: true });
+      };
+      const timer = setTimeout(() => {
+        finish(undefined, true);
+      }, timeoutMs);
+      child.once("message", onMessage);
+      child.once("exit", onExit);
+      if (child.exitCode !== null || child.signalCode !== null) onExit(child.exitCode, child.signalCode);
+      else child.send(/** @type {any} */ (message));
+    })
+  );
 }
 
 /** @param {import("./machine.mjs").RunOptions} options */
@@ -198,17 +245,32 @@ function environment({ env = {} }) {
 async function run(program, options) {
   const before = counters();
   const began = performance.now();
-  const child = spawn(options.node ?? process.execPath, [...(options.execArgv ?? []), program, ...(options.args ?? [])], {
-    env: environment(options), stdio: ["ignore", "pipe", "pipe"], timeout: options.timeoutMs ?? 20_000, killSignal: "SIGKILL",
-  });
+  const child = spawn(
+    options.node ?? process.execPath,
+    [...(options.execArgv ?? []), program, ...(options.args ?? [])],
+    {
+      env: environment(options),
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: options.timeoutMs ?? 20_000,
+      killSignal: "SIGKILL",
+    },
+  );
   let stdout = "";
   let stderr = "";
-  child.stdout.on("data", (chunk) => { stdout = (stdout + chunk).slice(0, MAX_OUTPUT); });
-  child.stderr.on("data", (chunk) => { stderr = (stderr + chunk).slice(0, MAX_OUTPUT); });
-  const [exitCode, signal] = /** @type {[number | null, string | null]} */ (await new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code, name) => { resolve([code, name]); });
-  }));
+  child.stdout.on("data", (chunk) => {
+    stdout = (stdout + chunk).slice(0, MAX_OUTPUT);
+  });
+  child.stderr.on("data", (chunk) => {
+    stderr = (stderr + chunk).slice(0, MAX_OUTPUT);
+  });
+  const [exitCode, signal] = /** @type {[number | null, string | null]} */ (
+    await new Promise((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (code, name) => {
+        resolve([code, name]);
+      });
+    })
+  );
   const ms = performance.now() - began;
   return { exitCode, signal, timedOut: signal === "SIGKILL", stdout, stderr, ms, sent: difference(before, counters()) };
 }
@@ -216,7 +278,10 @@ async function run(program, options) {
 /** @param {string} program @param {import("./machine.mjs").RunOptions} options */
 async function open(program, options) {
   const child = fork(program, [...(options.args ?? [])], {
-    execPath: options.node ?? process.execPath, execArgv: [...(options.execArgv ?? [])], env: environment(options), stdio: ["ignore", "ignore", "inherit", "ipc"],
+    execPath: options.node ?? process.execPath,
+    execArgv: [...(options.execArgv ?? [])],
+    env: environment(options),
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
   const id = nextClient++;
   clients.set(id, child);
@@ -236,7 +301,9 @@ async function tell(client, message, timeoutMs) {
 /** @returns {import("./machine.mjs").Sent} */
 function counters() {
   // Two lines a protocol: names, then numbers.
-  const lines = readFileSync("/proc/self/net/snmp", "utf8").split("\n").map((line) => line.split(/\s+/));
+  const lines = readFileSync("/proc/self/net/snmp", "utf8")
+    .split("\n")
+    .map((line) => line.split(/\s+/));
   const value = (/** @type {string} */ protocol, /** @type {string} */ name) => {
     const [names = [], numbers = []] = lines.filter(([first]) => first === `${protocol}:`);
     return Number(numbers[names.indexOf(name)] ?? 0);

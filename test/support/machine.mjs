@@ -25,7 +25,8 @@ export { HOST_KINDS, hostKindOf } from "./host-kinds.mjs";
  */
 
 /**
- * @typedef {{ kind: "behaviour", name: string, persona?: Partial<import("./impersonator.mjs").Persona> }} ServeBehaviour
+ * @typedef {{ kind: "behaviour", name: string, persona?: Partial<import("./impersonator.mjs").Persona> }}
+ * ServeBehaviour
  * @typedef {{ kind: "genuine", identity?: Partial<import("./imds-server.mjs").ImdsIdentity>,
  *   privateKeyPem?: string }} ServeGenuine the key signs the identity document; without it there is no signed one
  * @typedef {ServeBehaviour | ServeGenuine | { kind: "nobody" }} Serve
@@ -58,7 +59,8 @@ export { HOST_KINDS, hostKindOf } from "./host-kinds.mjs";
 
 /**
  * @typedef {object} Client A program that stays and answers one message at a time over its IPC channel.
- * @property {(message: object, timeoutMs?: number) => Promise<{ reply: any, sent: Sent, ms: number, timedOut: boolean }>} ask
+ * @property {(message: object, timeoutMs?: number) => Promise<{ reply: any, sent: Sent, ms: number, timedOut: boolean
+ * }>} ask
  * @property {() => Promise<void>} close
  */
 
@@ -71,7 +73,8 @@ export { HOST_KINDS, hostKindOf } from "./host-kinds.mjs";
  * @property {(program: string, options?: RunOptions) => Promise<RunResult>} run
  * @property {(program: string, options?: RunOptions) => Promise<Client>} open
  * @property {() => Promise<Sent>} sent since the machine was made
- * @property {(command: string, args: readonly string[]) => Promise<string>} command runs a system command there, for diagnosis
+ * @property {(command: string, args: readonly string[]) => Promise<string>} command runs a system command there, for
+ * diagnosis
  * @property {() => Promise<void>} close
  */
 
@@ -93,7 +96,9 @@ function emptyHome() {
 /** @type {{ ok: true } | { ok: false, reason: string } | undefined} */
 let known;
 
-/** Whether this system lets us make machines, and if not, why. @returns {{ ok: true } | { ok: false, reason: string }} */
+/**
+ * Whether this system lets us make machines, and if not, why. @returns {{ ok: true } | { ok: false, reason: string }}
+ */
 export function canUnshare() {
   known ??= tryUnshare();
   return known;
@@ -101,19 +106,31 @@ export function canUnshare() {
 
 /** @returns {{ ok: true } | { ok: false, reason: string }} */
 function tryUnshare() {
-  if (process.platform !== "linux") return { ok: false, reason: `namespaces are a thing of Linux, this is ${process.platform}` };
-  const tried = spawnSync("unshare", [...UNSHARE, "sh", "-c", SETUP, "sh", "ip", "address", "add", `${IMDS_V4}/32`, "dev", "lo"], {
-    timeout: 10_000, encoding: "utf8", env: { PATH: process.env["PATH"], HOME: emptyHome() },
-  });
+  if (process.platform !== "linux")
+    return { ok: false, reason: `namespaces are a thing of Linux, this is ${process.platform}` };
+  const tried = spawnSync(
+    "unshare",
+    [...UNSHARE, "sh", "-c", SETUP, "sh", "ip", "address", "add", `${IMDS_V4}/32`, "dev", "lo"],
+    {
+      timeout: 10_000,
+      encoding: "utf8",
+      env: { PATH: process.env["PATH"], HOME: emptyHome() },
+    },
+  );
   if (tried.error !== undefined) return { ok: false, reason: `unshare: ${tried.error.message}` };
-  if (tried.status !== 0) return { ok: false, reason: tried.stderr.trim().split("\n").at(-1) || `unshare ended with ${tried.status ?? tried.signal}` };
+  if (tried.status !== 0)
+    return {
+      ok: false,
+      reason: tried.stderr.trim().split("\n").at(-1) || `unshare ended with ${tried.status ?? tried.signal}`,
+    };
   return { ok: true };
 }
 
 /**
  * Makes a host. Close it; if this process dies first, the kernel ends everything in it.
  *
- * @param {{ host?: string, network?: Network, lifetimeMs?: number }} [options] default an `ec2-nitro` on a `self` network for 300 s at most
+ * @param {{ host?: string, network?: Network, lifetimeMs?: number }} [options] default an `ec2-nitro` on a `self`
+ * network for 300 s at most
  * @returns {Promise<Machine>}
  */
 export async function createMachine({ host = "ec2-nitro", network = "self", lifetimeMs = 300_000 } = {}) {
@@ -121,10 +138,18 @@ export async function createMachine({ host = "ec2-nitro", network = "self", life
   if (!able.ok) throw new Error(`no namespaces here: ${able.reason}`);
   const agent = spawn("unshare", [...UNSHARE, "sh", "-c", SETUP, "sh", process.execPath, AGENT], {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
-    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: emptyHome(), RIG_OUTER_NET: readlinkSync("/proc/self/ns/net"), RIG_LIFETIME_MS: String(lifetimeMs) },
+    env: {
+      PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+      HOME: emptyHome(),
+      RIG_OUTER_NET: readlinkSync("/proc/self/ns/net"),
+      RIG_LIFETIME_MS: String(lifetimeMs),
+    },
   });
   let said = "";
-  for (const stream of [agent.stdout, agent.stderr]) stream?.on("data", (chunk) => { said = (said + chunk).slice(-4_000); });
+  for (const stream of [agent.stdout, agent.stderr])
+    stream?.on("data", (chunk) => {
+      said = (said + chunk).slice(-4_000);
+    });
 
   /** @type {Map<number, { resolve: (value: any) => void, reject: (error: Error) => void }>} */
   const waiting = new Map();
@@ -143,18 +168,25 @@ export async function createMachine({ host = "ec2-nitro", network = "self", life
       resolve();
     });
   });
-  const ask = (/** @type {string} */ what, /** @type {object} */ details = {}) => new Promise((resolve, reject) => {
-    if (!agent.connected) return reject(new Error(`the machine is gone: ${said}`));
-    const id = nextId++;
-    waiting.set(id, { resolve, reject });
-    agent.send({ id, what, ...details });
-  });
+  const ask = (/** @type {string} */ what, /** @type {object} */ details = {}) =>
+    new Promise((resolve, reject) => {
+      if (!agent.connected) return reject(new Error(`the machine is gone: ${said}`));
+      const id = nextId++;
+      waiting.set(id, { resolve, reject });
+      agent.send({ id, what, ...details });
+    });
 
   /** @type {Machine} */
   const machine = {
-    setHost: async (name) => { await ask("host", { files: hostKindOf(name).files }); },
-    setNetwork: async (name) => { await ask("network", { network: name }); },
-    serve: async (serve) => { await ask("serve", { serve }); },
+    setHost: async (name) => {
+      await ask("host", { files: hostKindOf(name).files });
+    },
+    setNetwork: async (name) => {
+      await ask("network", { network: name });
+    },
+    serve: async (serve) => {
+      await ask("serve", { serve });
+    },
     seen: () => ask("seen"),
     run: async (program, options = {}) => {
       const result = /** @type {RunResult} */ (await ask("run", { program, options }));
@@ -164,7 +196,9 @@ export async function createMachine({ host = "ec2-nitro", network = "self", life
       const client = await ask("open", { program, options });
       return {
         ask: (message, timeoutMs = 20_000) => /** @type {Promise<any>} */ (ask("tell", { client, message, timeoutMs })),
-        close: async () => { await ask("close", { client }); },
+        close: async () => {
+          await ask("close", { client });
+        },
       };
     },
     sent: () => /** @type {Promise<Sent>} */ (ask("sent")),

@@ -1,15 +1,21 @@
 /**
- * fast-check with one seed for the whole suite: a red run is about the change, not about the draw, and repeats as it was.
- * `PROPERTY_SEED=random` (the nightly script) draws a new one, which a failure prints; a number repeats that run.
- * `PROPERTY_MS` ends each property after that time, and with its first failure (mutation runs, which need to know that it fails and not why).
+ * fast-check with one seed for the whole suite: a red run is about the change, not about the draw, and repeats as it
+ * was. `PROPERTY_SEED=random` (the nightly script) draws a new one, which a failure prints; a number repeats that run.
+ * `PROPERTY_MS` ends each property after that time, and with its first failure (mutation runs, which need to know that
+ * it fails and not why).
  */
 import fc from "fast-check";
 
 const wanted = process.env["PROPERTY_SEED"] ?? "20250821";
-if (wanted !== "random" && !/^-?\d{1,10}$/.test(wanted)) throw new TypeError(`PROPERTY_SEED is ${JSON.stringify(wanted)}: a whole number or "random"`);
+if (wanted !== "random" && !/^-?\d{1,10}$/.test(wanted))
+  throw new TypeError(`PROPERTY_SEED is ${JSON.stringify(wanted)}: a whole number or "random"`);
 
 const limit = process.env["PROPERTY_MS"];
 
-fc.configureGlobal({ ...fc.readConfigureGlobal(), ...(limit !== undefined && { interruptAfterTimeLimit: Number(limit), endOnFailure: true }), ...(wanted !== "random" && { seed: Number(wanted) }) });
+fc.configureGlobal({
+  ...fc.readConfigureGlobal(),
+  ...(limit !== undefined && { interruptAfterTimeLimit: Number(limit), endOnFailure: true }),
+  ...(wanted !== "random" && { seed: Number(wanted) }),
+});
 
 export { fc };

@@ -1,6 +1,6 @@
 /**
- * Only for mutation runs, which load every test file hundreds of times: the n-th key pair of a kind that a file makes is
- * the n-th one that the run made before. They are throw-away keys, kept in the folder of `MUTATION_KEYS`.
+ * Only for mutation runs, which load every test file hundreds of times: the n-th key pair of a kind that a file makes
+ * is the n-th one that the run made before. They are throw-away keys, kept in the folder of `MUTATION_KEYS`.
  */
 import crypto, { createPrivateKey, createPublicKey } from "node:crypto";
 import type { KeyObject } from "node:crypto";
@@ -12,7 +12,10 @@ const folder = process.env["MUTATION_KEYS"];
 if (folder === undefined) throw new TypeError("MUTATION_KEYS has to name the folder of this run");
 mkdirSync(folder, { recursive: true, mode: 0o700 });
 
-const generate = crypto.generateKeyPairSync as (type: string, options: object) => { privateKey: KeyObject; publicKey: KeyObject };
+const generate = crypto.generateKeyPairSync as (
+  type: string,
+  options: object,
+) => { privateKey: KeyObject; publicKey: KeyObject };
 const made = new Map<string, number>();
 
 function remembered(type: string, options: object): { privateKey: KeyObject; publicKey: KeyObject } {

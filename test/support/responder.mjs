@@ -14,7 +14,10 @@ let impersonator;
 /** @type {import("./imds-server.mjs").ImdsServer | undefined} */
 let genuine;
 
-/** Listens on the addresses that this network has; IPv6 may be off. @template T @param {(listen: { host: string, port: number }[]) => Promise<T>} start @returns {Promise<T>} */
+/**
+ * Listens on the addresses that this network has; IPv6 may be off. @template T @param {(listen: { host: string, port:
+ * number }[]) => Promise<T>} start @returns {Promise<T>}
+ */
 async function onAddresses(start) {
   const [v4, v6] = ADDRESSES.map((host) => ({ host, port: PORT }));
   const both = [v4, v6].filter((endpoint) => endpoint !== undefined);
@@ -26,7 +29,10 @@ async function onAddresses(start) {
   }
 }
 
-/** As the real service, which has its document signed and does not sign it for each request. @param {(document: string) => string} sign */
+/**
+ * As the real service, which has its document signed and does not sign it for each request. @param {(document: string)
+ * => string} sign
+ */
 function signedOnce(sign) {
   /** @type {Map<string, string>} */
   const signed = new Map();
@@ -52,7 +58,9 @@ async function play(serve) {
   } else if (serve.kind === "genuine") {
     const { privateKeyPem } = serve;
     // What is undefined does not travel between processes; null does.
-    const identity = Object.fromEntries(Object.entries(serve.identity ?? {}).map(([name, value]) => [name, value ?? undefined]));
+    const identity = Object.fromEntries(
+      Object.entries(serve.identity ?? {}).map(([name, value]) => [name, value ?? undefined]),
+    );
     const signDocument = privateKeyPem === undefined ? undefined : signedOnce(createSigner({ privateKeyPem }).sign);
     genuine = await onAddresses((listen) => startImdsServer({ ...identity, signDocument, listen }));
   }
@@ -77,7 +85,13 @@ const commands = {
 process.on("message", (/** @type {any} */ message) => {
   Promise.resolve()
     .then(() => commands[message.what]?.(message))
-    .then((value) => { process.send?.({ value: value ?? null }); })
-    .catch((error) => { process.send?.({ error: String(error?.stack ?? error) }); });
+    .then((value) => {
+      process.send?.({ value: value ?? null });
+    })
+    .catch((error) => {
+      process.send?.({ error: String(error?.stack ?? error) });
+    });
 });
-process.on("disconnect", () => { process.exit(0); });
+process.on("disconnect", () => {
+  process.exit(0);
+});

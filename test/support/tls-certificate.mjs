@@ -4,9 +4,20 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { algorithm, OID, oid, octets, sequence, set, tlv } from "./identity-signer.mjs";
 
 /** @param {Date} date */
-const utcTime = (date) => tlv(0x17, Buffer.from(`${date.toISOString().replace(/[-:T]|\.\d{3}/g, "").slice(2)}`));
+const utcTime = (date) =>
+  tlv(
+    0x17,
+    Buffer.from(
+      `${date
+        .toISOString()
+        .replace(/[-:T]|\.\d{3}/g, "")
+        .slice(2)}`,
+    ),
+  );
 
-/** @returns {{ key: string, cert: string }} PEM; valid from yesterday to tomorrow, subject alternative name IP 127.0.0.1 */
+/**
+ * @returns {{ key: string, cert: string }} PEM; valid from yesterday to tomorrow, subject alternative name IP 127.0.0.1
+ */
 export function selfSignedCertificate() {
   const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const name = sequence(set(sequence(oid(OID.organizationName), tlv(0x0c, Buffer.from("imds-guard tests")))));

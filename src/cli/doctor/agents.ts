@@ -18,11 +18,25 @@ export function checkAgents(patient: Patient): Check[] {
     const line = { section: "agents", id: `agent-${agent.id}`, subject: agent.name } as const;
     const signs = agent.signs(patient);
     const here = anyOf(signs.map((path) => exists(patient.system, path)));
-    if (here === undefined) return [{ ...line, status: "unknown", says: `whether it is installed cannot be told: ${signs.join(", ")} cannot be looked at` }];
+    if (here === undefined)
+      return [
+        {
+          ...line,
+          status: "unknown",
+          says: `whether it is installed cannot be told: ${signs.join(", ")} cannot be looked at`,
+        },
+      ];
     if (here) return agent.judge(patient).map((judgement) => ({ ...line, ...judgement }));
     absent.push(agent.name);
     return [];
   });
-  if (absent.length > 0) checks.push({ section: "agents", id: "agents-absent", status: "ok", subject: "not installed", says: absent.join(", ") });
+  if (absent.length > 0)
+    checks.push({
+      section: "agents",
+      id: "agents-absent",
+      status: "ok",
+      subject: "not installed",
+      says: absent.join(", "),
+    });
   return checks;
 }

@@ -24,18 +24,27 @@ export interface Asked {
 /** What the network told. */
 export interface NetworkAnswers {
   readonly imds: readonly Asked[];
-  readonly dns: readonly { readonly address: string; readonly outcome: "answers" | "nobody"; readonly detail: string }[];
+  readonly dns: readonly {
+    readonly address: string;
+    readonly outcome: "answers" | "nobody";
+    readonly detail: string;
+  }[];
 }
 
 /** Asks both IMDS addresses for a token (and keeps none), and Amazon's DNS addresses for a name. */
 export async function askAround(patient: Patient): Promise<NetworkAnswers> {
-  const [imds, dns] = await Promise.all([Promise.all([IMDS_IPV4, IMDS_IPV6].map((address) => askImds(address, patient))), Promise.all(DNS_ADDRESSES.map(askDns))]);
+  const [imds, dns] = await Promise.all([
+    Promise.all([IMDS_IPV4, IMDS_IPV6].map((address) => askImds(address, patient))),
+    Promise.all(DNS_ADDRESSES.map(askDns)),
+  ]);
   return { imds, dns };
 }
 
 async function askImds(address: string, { system }: Patient): Promise<Asked> {
   const [{ probeImds }, { describeResponder }, { askWithoutToken }] = await Promise.all([
-    import("../../network/probe.js"), import("../../network/responder.js"), import("./plain-get.js"),
+    import("../../network/probe.js"),
+    import("../../network/responder.js"),
+    import("./plain-get.js"),
   ]);
   // The probe is made for the background and holds no process; whoever waits for it has to.
   const hold = setTimeout(() => undefined, PROBE_MS * 4);
@@ -76,26 +85,59 @@ function judgeImds(asked: Asked, patient: Patient): Check {
   switch (answer.kind) {
     case "silent":
       if (verdict === "ec2" && address === IMDS_IPV4) {
-        return { ...line, status: "unknown", says: `no answer within ${PROBE_MS} ms`, advice: ["on EC2 it should: check hop limit (containers need 2), firewall and routes", hopLimitCommand(patient)] };
+        return {
+          ...line,
+          status: "unknown",
+          says: `no answer within ${PROBE_MS} ms`,
+          advice: [
+            "on EC2 it should: check hop limit (containers need 2), firewall and routes",
+            hopLimitCommand(patient),
+          ],
+        };
       }
       return { ...line, status: "ok", says: `nobody answers (${PROBE_MS} ms)` };
     case "refused":
-      if (verdict === "ec2" && address === IMDS_IPV4) return { ...line, status: "unknown", says: `cannot be reached: ${answer.code}`, advice: ["a rule or route of this host refuses it; programs here get no instance credentials"] };
+      if (verdict === "ec2" && address === IMDS_IPV4)
+        return {
+          ...line,
+          status: "unknown",
+          says: `cannot be reached: ${answer.code}`,
+          advice: ["a rule or route of this host refuses it; programs here get no instance credentials"],
+        };
       return { ...line, status: "ok", says: `cannot be reached: ${answer.code}` };
     case "imdsv2": {
-      const evidence = [{ source: "PUT /latest/api/token", value: "200", says: `a token of ${answer.tokenLength} characters` }];
+      const evidence = [
+        { source: "PUT /latest/api/token", value: "200", says: `a token of ${answer.tokenLength} characters` },
+      ];
       const server = answer.server === undefined ? "" : `; calls itself ${answer.server}`;
       if (verdict === "ec2") return { ...line, status: "ok", says: `answers as IMDSv2${who}`, evidence };
       if (verdict === "unknown") {
-        return { ...line, status: "unknown", says: `answers as IMDSv2${server}${who}, and this host could not be identified`, evidence, advice: ["trust it only with a proof: set IMDS_GUARD_EXPECTED_ACCOUNTS to your account ids"] };
+        return {
+          ...line,
+          status: "unknown",
+          says: `answers as IMDSv2${server}${who}, and this host could not be identified`,
+          evidence,
+          advice: ["trust it only with a proof: set IMDS_GUARD_EXPECTED_ACCOUNTS to your account ids"],
+        };
       }
-      return { ...line, status: "finding", says: `somebody answers as EC2's IMDSv2, and this host is not EC2${server}${who}`, evidence, ...against(responder) };
+      return {
+        ...line,
+        status: "finding",
+        says: `somebody answers as EC2's IMDSv2, and this host is not EC2${server}${who}`,
+        evidence,
+        ...against(responder),
+      };
     }
     case "http":
       return judgeHttp(asked, { line, status: answer.status, cloud: answer.cloud, who }, patient);
     case "answers": {
       const status = verdict === "ec2" || patient.otherCloud !== undefined ? "unknown" : "finding";
-      return { ...line, status, says: `somebody takes connections, and ${answer.detail}${who}`, ...(status === "finding" && against(responder)) };
+      return {
+        ...line,
+        status,
+        says: `somebody takes connections, and ${answer.detail}${who}`,
+        ...(status === "finding" && against(responder)),
+      };
     }
   }
 }
@@ -107,44 +149,98 @@ interface HttpSeen {
   readonly who: string;
 }
 
-function judgeHttp({ plain, responder }: Asked, { line, status, cloud, who }: HttpSeen, { host, otherCloud }: Patient): Check {
+function judgeHttp(
+  { plain, responder }: Asked,
+  { line, status, cloud, who }: HttpSeen,
+  { host, otherCloud }: Patient,
+): Check {
   const evidence = [
     { source: "PUT /latest/api/token", value: String(status), says: "no token" },
-    { source: "GET without token", value: String(plain?.status ?? "none"), says: plain?.shows === "nothing" ? "not IMDSv1" : `IMDSv1: shows ${plain?.shows}` },
+    {
+      source: "GET without token",
+      value: String(plain?.status ?? "none"),
+      says: plain?.shows === "nothing" ? "not IMDSv1" : `IMDSv1: shows ${plain?.shows}`,
+    },
   ];
   if (plain !== undefined && plain.shows !== "nothing") {
-    if (host.verdict === "ec2") return { ...line, status: "finding", says: `answers as IMDSv1 only, which no EC2 instance does${who}`, evidence, ...against(responder) };
+    if (host.verdict === "ec2")
+      return {
+        ...line,
+        status: "finding",
+        says: `answers as IMDSv1 only, which no EC2 instance does${who}`,
+        evidence,
+        ...against(responder),
+      };
     if (otherCloud === "OpenStack") {
-      return { ...line, status: "ok", says: `${otherCloud}'s own metadata service, which imitates IMDSv1`, evidence, advice: ["AWS SDKs ask it too; set AWS_EC2_METADATA_DISABLED=true for programs that use them"] };
+      return {
+        ...line,
+        status: "ok",
+        says: `${otherCloud}'s own metadata service, which imitates IMDSv1`,
+        evidence,
+        advice: ["AWS SDKs ask it too; set AWS_EC2_METADATA_DISABLED=true for programs that use them"],
+      };
     }
-    return { ...line, status: "finding", says: `somebody answers as IMDSv1${who}; SDKs without AWS_EC2_METADATA_V1_DISABLED take credentials from it`, evidence, ...against(responder) };
+    return {
+      ...line,
+      status: "finding",
+      says: `somebody answers as IMDSv1${who}; SDKs without AWS_EC2_METADATA_V1_DISABLED take credentials from it`,
+      evidence,
+      ...against(responder),
+    };
   }
-  if (host.verdict === "ec2") return { ...line, status: "unknown", says: `answers HTTP ${status} to the token request${who}`, evidence, ...(status === 403 && { advice: ["403 means that the metadata service is switched off for this instance"] }) };
+  if (host.verdict === "ec2")
+    return {
+      ...line,
+      status: "unknown",
+      says: `answers HTTP ${status} to the token request${who}`,
+      evidence,
+      ...(status === 403 && { advice: ["403 means that the metadata service is switched off for this instance"] }),
+    };
   const owner = otherCloud ?? (cloud === "gcp" ? "Google Cloud" : cloud === "azure" ? "Azure" : undefined);
-  if (owner !== undefined) return { ...line, status: "ok", says: `the metadata service of ${owner}: HTTP ${status}, not IMDS`, evidence };
-  return { ...line, status: "finding", says: `somebody answers HTTP ${status} there${who}`, evidence, ...against(responder) };
+  if (owner !== undefined)
+    return { ...line, status: "ok", says: `the metadata service of ${owner}: HTTP ${status}, not IMDS`, evidence };
+  return {
+    ...line,
+    status: "finding",
+    says: `somebody answers HTTP ${status} there${who}`,
+    evidence,
+    ...against(responder),
+  };
 }
 
 function whoIs({ mac, interface: device, gateway, route }: Responder): string {
-  const parts = [mac === undefined ? undefined : `MAC ${mac}`, gateway === undefined ? undefined : `gateway ${gateway}`, route ?? (device === undefined ? undefined : `on ${device}`)];
+  const parts = [
+    mac === undefined ? undefined : `MAC ${mac}`,
+    gateway === undefined ? undefined : `gateway ${gateway}`,
+    route ?? (device === undefined ? undefined : `on ${device}`),
+  ];
   const known = parts.filter((part) => part !== undefined);
   return known.length === 0 ? "" : ` (${known.join(", ")})`;
 }
 
 function against(responder: Responder | undefined): Pick<Check, "advice" | "fixes"> {
   const own = responder?.route?.startsWith("local address") === true;
-  if (own) return { advice: ["a program of this host answers; find it:", "$ ss -ltnp 'sport = :80'"], fixes: BLOCK_FIXES };
-  const trace = responder?.mac === undefined ? "trace who has the address" : `trace the station with MAC ${responder.mac}`;
-  return { advice: [`${trace}; block it here (--fix-plan); look for programs on this network that took credentials from it`], fixes: BLOCK_FIXES };
+  if (own)
+    return { advice: ["a program of this host answers; find it:", "$ ss -ltnp 'sport = :80'"], fixes: BLOCK_FIXES };
+  const trace =
+    responder?.mac === undefined ? "trace who has the address" : `trace the station with MAC ${responder.mac}`;
+  return {
+    advice: [`${trace}; block it here (--fix-plan); look for programs on this network that took credentials from it`],
+    fixes: BLOCK_FIXES,
+  };
 }
 
 function judgeDns({ address, outcome, detail }: NetworkAnswers["dns"][number], { host }: Patient): Check | undefined {
   const line = { section: "network", id: "dns-answer", subject: `${address} (DNS)` } as const;
-  if (outcome === "nobody") return host.verdict === "ec2" ? undefined : { ...line, status: "ok", says: `nobody answers (${detail})` };
+  if (outcome === "nobody")
+    return host.verdict === "ec2" ? undefined : { ...line, status: "ok", says: `nobody answers (${detail})` };
   if (host.verdict === "ec2") return { ...line, status: "ok", says: `answers (${detail})` };
   return {
-    ...line, status: "finding", says: `somebody answers as Amazon's resolver (${detail})`,
-    advice: ["only a VPC has a resolver there: trace it like an answer at the metadata address"], fixes: BLOCK_FIXES,
+    ...line,
+    status: "finding",
+    says: `somebody answers as Amazon's resolver (${detail})`,
+    advice: ["only a VPC has a resolver there: trace it like an answer at the metadata address"],
+    fixes: BLOCK_FIXES,
   };
 }
 

@@ -59,7 +59,10 @@ export interface Patient {
 }
 
 /** Reads a text file: its text, or why there is none. */
-export type TextRead = { readonly kind: "text"; readonly text: string } | { readonly kind: "absent" } | { readonly kind: "unknown"; readonly why: string };
+export type TextRead =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "absent" }
+  | { readonly kind: "unknown"; readonly why: string };
 
 const TEXT_LIMIT = 256 * 1024;
 
@@ -107,7 +110,10 @@ const VENDORS: readonly (readonly [pattern: RegExp, cloud: string])[] = [
   [/^Exoscale$/, "Exoscale"],
 ];
 
-/** The cloud whose own metadata service may be expected at 169.254.169.254. A hint only: it spares an alarm about routes, never one about an answer. */
+/**
+ * The cloud whose own metadata service may be expected at 169.254.169.254. A hint only: it spares an alarm about
+ * routes, never one about an answer.
+ */
 export function otherCloudOf({ verdict, evidence }: HostReport): string | undefined {
   if (verdict !== "not-ec2") return undefined;
   const values = evidence.filter(({ kind }) => kind === "dmi").map(({ value }) => value ?? "");

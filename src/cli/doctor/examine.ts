@@ -42,37 +42,63 @@ export async function examine(system: System, { probe, signal, onPart }: Examine
   onPart("asking the metadata addresses");
   const answers = probe ? await askAround(patient) : undefined;
   signal.throwIfAborted();
-  const responders = new Map(answers?.imds.flatMap(({ address, responder }) => (responder === undefined ? [] : [[address, responder] as const])));
+  const responders = new Map(
+    answers?.imds.flatMap(({ address, responder }) => (responder === undefined ? [] : [[address, responder] as const])),
+  );
   const ways = findWays(patient, localAddresses());
-  checks.push(...(answers === undefined ? [notProbed] : judgeAnswers(answers, patient)), ...judgeWays(ways, patient, responders), ...checkLeases(patient));
+  checks.push(
+    ...(answers === undefined ? [notProbed] : judgeAnswers(answers, patient)),
+    ...judgeWays(ways, patient, responders),
+    ...checkLeases(patient),
+  );
 
   onPart("asking for names");
   checks.push(...(probe ? judgeNames(await askNames(patient), patient) : []), ...checkHostsFile(patient));
   signal.throwIfAborted();
 
   onPart("checking the service");
-  if (answers !== undefined) checks.push(...judgeTokens(answers, patient), ...(await examineService(answers, patient)), ...hopLimit(patient));
+  if (answers !== undefined)
+    checks.push(...judgeTokens(answers, patient), ...(await examineService(answers, patient)), ...hopLimit(patient));
   signal.throwIfAborted();
 
   onPart("reading settings, agents and rules");
-  checks.push(...(await checkGuardSettings(patient)), ...judgeEnvironment(system.env, patient), ...(await checkProfiles(patient)), ...checkAgents(patient));
+  checks.push(
+    ...(await checkGuardSettings(patient)),
+    ...judgeEnvironment(system.env, patient),
+    ...(await checkProfiles(patient)),
+    ...checkAgents(patient),
+  );
   checks.push(judgeRules(await readFilter(patient), ways, answers, patient));
   const judged = host.verdict === "unknown" ? checks.map(temper) : checks;
   return { host, checks: judged.sort((a, b) => SECTIONS.indexOf(a.section) - SECTIONS.indexOf(b.section)) };
 }
 
-const notProbed: Check = { section: "network", id: "imds-answer", status: "unknown", subject: "metadata addresses", says: "not asked (--no-probe)" };
+const notProbed: Check = {
+  section: "network",
+  id: "imds-answer",
+  status: "unknown",
+  subject: "metadata addresses",
+  says: "not asked (--no-probe)",
+};
 
 function judgeHost({ host, otherCloud }: Patient): Check {
   const says = `${host.verdict}: ${host.reason}${otherCloud === undefined ? "" : ` (${otherCloud})`}`;
   const unknown = host.verdict === "unknown";
   return {
-    section: "host", id: "verdict", status: unknown ? "unknown" : "ok", subject: "verdict", says, evidence: host.evidence.filter(({ weight }) => weight !== "neutral"),
+    section: "host",
+    id: "verdict",
+    status: unknown ? "unknown" : "ok",
+    subject: "verdict",
+    says,
+    evidence: host.evidence.filter(({ weight }) => weight !== "neutral"),
     ...(unknown && { advice: ["$ imds-guard detect --explain"] }),
   };
 }
 
-/** On a host that may be EC2 after all, what would be a finding elsewhere is not one yet; settings that do not say what they seem to are wrong anywhere. */
+/**
+ * On a host that may be EC2 after all, what would be a finding elsewhere is not one yet; settings that do not say what
+ * they seem to are wrong anywhere.
+ */
 function temper(check: Check): Check {
   if (check.status !== "finding" || check.section === "settings" || check.section === "service") return check;
   return { ...check, status: "unknown", says: `if this is not EC2: ${check.says}` };
@@ -90,7 +116,11 @@ async function examineService(answers: NetworkAnswers, patient: Patient): Promis
 }
 
 function localAddresses(): ReadonlyMap<string, string> {
-  return new Map(Object.entries(networkInterfaces()).flatMap(([name, entries]) => (entries ?? []).map(({ address }) => [address, name] as const)));
+  return new Map(
+    Object.entries(networkInterfaces()).flatMap(([name, entries]) =>
+      (entries ?? []).map(({ address }) => [address, name] as const),
+    ),
+  );
 }
 
 const MAX_NAMES = 1_000;

@@ -23,15 +23,25 @@ const NFT_RULES = `table inet imds_guard {
   }
 }`;
 
-const IPTABLES = [["iptables", "169.254.169.254/32"], ["ip6tables", "fd00:ec2::/32"]].flatMap(([tool, network]) =>
+const IPTABLES = [
+  ["iptables", "169.254.169.254/32"],
+  ["ip6tables", "fd00:ec2::/32"],
+].flatMap(([tool, network]) =>
   ["OUTPUT", "FORWARD"].map((chain) => `${tool} -I ${chain} -d ${network} -p tcp -j REJECT --reject-with tcp-reset`),
 );
 
 /** Any one of these is enough; the first is the most complete. */
 export const BLOCK_FIXES: readonly Fix[] = [
-  { title: "Block the metadata addresses with nftables (refused in milliseconds, logged; $ nft -f FILE)", file: "/etc/nftables.d/imds-guard.nft", text: NFT_RULES },
+  {
+    title: "Block the metadata addresses with nftables (refused in milliseconds, logged; $ nft -f FILE)",
+    file: "/etc/nftables.d/imds-guard.nft",
+    text: NFT_RULES,
+  },
   { title: "Or with iptables", text: IPTABLES.join("\n") },
-  { title: "Or with routes, where there is no packet filter", text: "ip route add prohibit 169.254.169.254/32\nip -6 route add prohibit fd00:ec2::/32" },
+  {
+    title: "Or with routes, where there is no packet filter",
+    text: "ip route add prohibit 169.254.169.254/32\nip -6 route add prohibit fd00:ec2::/32",
+  },
   {
     title: "Or for one systemd service (it may not reach the addresses; the rest of the host may)",
     file: "/etc/systemd/system/<name>.service.d/no-imds.conf",

@@ -19,14 +19,20 @@ export function isTelling({ network, prefixLength }: PushedRoute): boolean {
   if (prefixLength < 8) return false;
   const bits = quadToBits(network.split("/")[0] ?? "");
   const mask = -1 << (32 - prefixLength);
-  return bits !== undefined && WATCHED.some((last) => ((((169 << 24) | (254 << 16) | (169 << 8) | last) & mask) | 0) === ((bits & mask) | 0));
+  return (
+    bits !== undefined &&
+    WATCHED.some((last) => ((((169 << 24) | (254 << 16) | (169 << 8) | last) & mask) | 0) === ((bits & mask) | 0))
+  );
 }
 
 function quadToBits(quad: string): number | undefined {
   return isIP(quad) === 4 ? quad.split(".").reduce((bits, part) => (bits << 8) | Number(part), 0) : undefined;
 }
 
-/** Option 121 of RFC 3442: width, as many octets of the network as it needs, router; again and again. Broken tails are left out. */
+/**
+ * Option 121 of RFC 3442: width, as many octets of the network as it needs, router; again and again. Broken tails are
+ * left out.
+ */
 export function readClasslessRoutes(octets: ArrayLike<number>): PushedRoute[] {
   const routes: PushedRoute[] = [];
   let at = 0;
@@ -43,14 +49,18 @@ export function readClasslessRoutes(octets: ArrayLike<number>): PushedRoute[] {
   return routes;
 }
 
-/** ISC dhclient: `option rfc3442-classless-static-routes 32,169,254,169,254,192,0,2,1;` under whatever name it was defined, and option 33. */
+/**
+ * ISC dhclient: `option rfc3442-classless-static-routes 32,169,254,169,254,192,0,2,1;` under whatever name it was
+ * defined, and option 33.
+ */
 export function readDhclientLease(text: string): PushedRoute[] {
   const routes: PushedRoute[] = [];
   for (const [, name = "", value = ""] of text.matchAll(/^\s*option\s+([\w.-]+)\s+([^;]{1,4096});/gm)) {
     if (/classless|^(dhcp\.)?unknown-(121|249)$/.test(name)) routes.push(...readClasslessRoutes(octetsOf(value)));
     else if (/^(dhcp\.)?static-routes$/.test(name)) {
       for (const [, destination = "", gateway = ""] of value.matchAll(/([\d.]+)[\s]+([\d.]+)(?:,|$)/g)) {
-        if (isIP(destination) === 4 && isIP(gateway) === 4) routes.push({ network: `${destination}/32`, prefixLength: 32, gateway });
+        if (isIP(destination) === 4 && isIP(gateway) === 4)
+          routes.push({ network: `${destination}/32`, prefixLength: 32, gateway });
       }
     }
   }
@@ -59,10 +69,16 @@ export function readDhclientLease(text: string): PushedRoute[] {
 
 function octetsOf(value: string): number[] {
   const hex = /^[0-9a-f]{1,2}(:[0-9a-f]{1,2})+$/i.test(value.trim());
-  return value.split(/[,:\s]+/).filter((part) => part !== "").map((part) => (hex ? Number.parseInt(part, 16) : Number(part)));
+  return value
+    .split(/[,:\s]+/)
+    .filter((part) => part !== "")
+    .map((part) => (hex ? Number.parseInt(part, 16) : Number(part)));
 }
 
-/** systemd-networkd, and NetworkManager's built-in client, which took over its format: `CLASSLESS_ROUTES=169.254.169.254/32,192.0.2.1 ...`. */
+/**
+ * systemd-networkd, and NetworkManager's built-in client, which took over its format:
+ * `CLASSLESS_ROUTES=169.254.169.254/32,192.0.2.1 ...`.
+ */
 export function readNetworkdLease(text: string): PushedRoute[] {
   const routes: PushedRoute[] = [];
   for (const [, value = ""] of text.matchAll(/^(?:CLASSLESS_|STATIC_)?ROUTES=(.{1,16384})$/gm)) {
@@ -84,7 +100,7 @@ export function readDhcpMessage(message: Buffer): PushedRoute[] {
   if (message.length < OPTIONS_AT || !message.subarray(236, OPTIONS_AT).equals(COOKIE)) return [];
   // RFC 3396: an option that is there more than once is one option in pieces.
   const pieces = new Map<number, Buffer[]>();
-  for (let at = OPTIONS_AT; at < message.length; ) {
+  for (let at = OPTIONS_AT; at < message.length;) {
     const option = message[at++] as number;
     if (option === 0) continue;
     const length = message[at++];
@@ -95,7 +111,9 @@ export function readDhcpMessage(message: Buffer): PushedRoute[] {
   const whole = (option: number): Buffer => Buffer.concat(pieces.get(option) ?? []);
   const hosts = whole(33);
   const classful = Array.from({ length: Math.floor(hosts.length / 8) }, (_, index) => ({
-    network: `${[...hosts.subarray(index * 8, index * 8 + 4)].join(".")}/32`, prefixLength: 32, gateway: [...hosts.subarray(index * 8 + 4, index * 8 + 8)].join("."),
+    network: `${[...hosts.subarray(index * 8, index * 8 + 4)].join(".")}/32`,
+    prefixLength: 32,
+    gateway: [...hosts.subarray(index * 8 + 4, index * 8 + 8)].join("."),
   }));
   return [...readClasslessRoutes(whole(121)), ...readClasslessRoutes(whole(249)), ...classful];
 }
@@ -109,12 +127,20 @@ interface Place {
 const asText = (read: (text: string) => PushedRoute[]) => (bytes: Buffer) => read(bytes.toString("latin1"));
 
 const PLACES: readonly Place[] = [
-  ...["/var/lib/dhcp", "/var/lib/dhclient"].map((directory) => ({ directory, file: /\.leases?$/, read: asText(readDhclientLease) })),
+  ...["/var/lib/dhcp", "/var/lib/dhclient"].map((directory) => ({
+    directory,
+    file: /\.leases?$/,
+    read: asText(readDhclientLease),
+  })),
   // NetworkManager drives dhclient or a client of its own, by the file's name.
   { directory: "/var/lib/NetworkManager", file: /^dhclient.*\.lease$/, read: asText(readDhclientLease) },
   { directory: "/var/lib/NetworkManager", file: /^internal.*\.lease$/, read: asText(readNetworkdLease) },
   { directory: "/run/systemd/netif/leases", file: /^\d+$/, read: asText(readNetworkdLease) },
-  ...["/var/lib/dhcpcd", "/var/lib/dhcpcd5"].map((directory) => ({ directory, file: /\.lease$/, read: readDhcpMessage })),
+  ...["/var/lib/dhcpcd", "/var/lib/dhcpcd5"].map((directory) => ({
+    directory,
+    file: /\.lease$/,
+    read: readDhcpMessage,
+  })),
 ];
 
 const LEASE_LIMIT = 1024 * 1024;
@@ -127,15 +153,37 @@ export function checkLeases({ system, host, otherCloud }: Patient): Check[] {
     const what = `a DHCP server pushed a route to ${route.network} via ${route.gateway}`;
     const expected = host.verdict === "ec2" || otherCloud !== undefined;
     return {
-      section: "network", id: "dhcp-route", status: expected ? "ok" : "finding", subject: path,
-      says: host.verdict === "ec2" ? what : otherCloud === undefined ? `${what}: whoever runs it invites this host to ask there` : `${what}, as ${otherCloud} does`,
-      ...(!expected && { advice: ["find out who runs that DHCP server; let the client ignore option 121, or block the address here (--fix-plan)"], fixes: [ignoreOption121] }),
+      section: "network",
+      id: "dhcp-route",
+      status: expected ? "ok" : "finding",
+      subject: path,
+      says:
+        host.verdict === "ec2"
+          ? what
+          : otherCloud === undefined
+            ? `${what}: whoever runs it invites this host to ask there`
+            : `${what}, as ${otherCloud} does`,
+      ...(!expected && {
+        advice: [
+          "find out who runs that DHCP server; let the client ignore option 121, or block the address here (--fix-plan)",
+        ],
+        fixes: [ignoreOption121],
+      }),
     };
   });
   if (unreadable.length > 0) {
-    checks.push({ section: "network", id: "dhcp-leases", status: "unknown", subject: "DHCP leases", says: `cannot be read without root: ${unreadable.join(", ")}` });
+    checks.push({
+      section: "network",
+      id: "dhcp-leases",
+      status: "unknown",
+      subject: "DHCP leases",
+      says: `cannot be read without root: ${unreadable.join(", ")}`,
+    });
   } else if (pushed.length === 0) {
-    const says = files === 0 ? "no lease file is kept here" : `${files} lease file${files === 1 ? "" : "s"}, no route to the metadata addresses pushed`;
+    const says =
+      files === 0
+        ? "no lease file is kept here"
+        : `${files} lease file${files === 1 ? "" : "s"}, no route to the metadata addresses pushed`;
     checks.push({ section: "network", id: "dhcp-leases", status: "ok", subject: "DHCP leases", says });
   }
   return checks;
@@ -147,7 +195,11 @@ const ignoreOption121 = {
   text: "[DHCPv4]\nUseRoutes=no\nUseGateway=yes",
 };
 
-function gatherPushed(system: DoctorSystem): { pushed: { path: string; route: PushedRoute }[]; unreadable: string[]; files: number } {
+function gatherPushed(system: DoctorSystem): {
+  pushed: { path: string; route: PushedRoute }[];
+  unreadable: string[];
+  files: number;
+} {
   const pushed: { path: string; route: PushedRoute }[] = [];
   const unreadable: string[] = [];
   let files = 0;
@@ -180,5 +232,9 @@ export function searchDomains(system: DoctorSystem): string[] {
   const read = readText(system, "/etc/resolv.conf");
   if (read.kind !== "text") return [];
   const lines = [...read.text.matchAll(/^\s*(?:search|domain)\s+(.{1,1024})$/gm)];
-  return (lines.at(-1)?.[1] ?? "").trim().split(/\s+/).filter((name) => /^[\w.-]{1,253}$/.test(name)).slice(0, 6);
+  return (lines.at(-1)?.[1] ?? "")
+    .trim()
+    .split(/\s+/)
+    .filter((name) => /^[\w.-]{1,253}$/.test(name))
+    .slice(0, 6);
 }

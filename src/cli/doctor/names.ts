@@ -15,7 +15,10 @@ export interface NameAnswer {
   readonly failure?: string;
 }
 
-/** Asks the resolvers of this host for each name, `instance-data` also in every search domain. Search lists are not applied by the resolver itself. */
+/**
+ * Asks the resolvers of this host for each name, `instance-data` also in every search domain. Search lists are not
+ * applied by the resolver itself.
+ */
 export async function askNames({ system }: Patient): Promise<NameAnswer[]> {
   const searched = searchDomains(system).map((domain) => `instance-data.${domain.replace(/^\.|\.$/g, "")}`);
   const { resolveHost } = await import("../../network/dns.js");
@@ -35,36 +38,74 @@ export async function askNames({ system }: Patient): Promise<NameAnswer[]> {
 
 /** Judges the answers. Resolvers that give none are one line, not one for each name. */
 export function judgeNames(answers: readonly NameAnswer[], { host }: Patient): Check[] {
-  const checks: Check[] = answers.filter(({ addresses }) => addresses.length > 0).map(({ name, addresses }) => {
-    const line = { section: "names", id: "dns-name", subject: name, says: `resolves to ${addresses.join(", ")}` } as const;
-    if (host.verdict === "ec2" && addresses.some(isImdsAddress)) return { ...line, status: "ok" };
-    return {
-      ...line, status: "finding",
-      says: `${line.says}: old cloud-init and scripts that use the name would ask there`,
-      advice: ["remove the record, or find out who answers for it: off EC2 nobody should", `$ dig ${name}`],
-    };
-  });
+  const checks: Check[] = answers
+    .filter(({ addresses }) => addresses.length > 0)
+    .map(({ name, addresses }) => {
+      const line = {
+        section: "names",
+        id: "dns-name",
+        subject: name,
+        says: `resolves to ${addresses.join(", ")}`,
+      } as const;
+      if (host.verdict === "ec2" && addresses.some(isImdsAddress)) return { ...line, status: "ok" };
+      return {
+        ...line,
+        status: "finding",
+        says: `${line.says}: old cloud-init and scripts that use the name would ask there`,
+        advice: ["remove the record, or find out who answers for it: off EC2 nobody should", `$ dig ${name}`],
+      };
+    });
   const failed = answers.filter(({ failure }) => failure !== undefined);
-  const absent = answers.filter(({ addresses, failure }) => addresses.length === 0 && failure === undefined).map(({ name }) => name);
-  if (absent.length > 0) checks.push({ section: "names", id: "dns-name", status: "ok", subject: "DNS", says: `does not know ${absent.join(", ")}` });
+  const absent = answers
+    .filter(({ addresses, failure }) => addresses.length === 0 && failure === undefined)
+    .map(({ name }) => name);
+  if (absent.length > 0)
+    checks.push({
+      section: "names",
+      id: "dns-name",
+      status: "ok",
+      subject: "DNS",
+      says: `does not know ${absent.join(", ")}`,
+    });
   if (failed.length > 0) {
     const reasons = [...new Set(failed.map(({ failure }) => failure))].join(", ");
-    checks.push({ section: "names", id: "dns-name", status: "unknown", subject: "DNS", says: `no answer about ${failed.map(({ name }) => name).join(", ")} (${reasons})` });
+    checks.push({
+      section: "names",
+      id: "dns-name",
+      status: "unknown",
+      subject: "DNS",
+      says: `no answer about ${failed.map(({ name }) => name).join(", ")} (${reasons})`,
+    });
   }
   return checks;
 }
 
 /** Looks for the names in the hosts file, which the question to DNS passes by. */
 export function checkHostsFile({ system, host }: Patient): Check[] {
-  const path = system.platform === "win32" ? `${system.env["SystemRoot"] ?? "C:\\Windows"}\\System32\\drivers\\etc\\hosts` : "/etc/hosts";
+  const path =
+    system.platform === "win32"
+      ? `${system.env["SystemRoot"] ?? "C:\\Windows"}\\System32\\drivers\\etc\\hosts`
+      : "/etc/hosts";
   const read = readText(system, path);
-  if (read.kind !== "text") return read.kind === "absent" ? [] : [{ section: "names", id: "hosts-file", status: "unknown", subject: path, says: `cannot be read: ${read.why}` }];
+  if (read.kind !== "text")
+    return read.kind === "absent"
+      ? []
+      : [{ section: "names", id: "hosts-file", status: "unknown", subject: path, says: `cannot be read: ${read.why}` }];
   return read.text.split("\n").flatMap((line): Check[] => {
     const [address = "", ...names] = line.replace(/#.*$/, "").trim().split(/\s+/);
     const name = names.find((candidate) => /^instance-data(\.|$)/i.test(candidate));
     if (name === undefined && !(isImdsAddress(address) && names.length > 0)) return [];
     const says = `says ${name ?? names[0]} is ${address}`;
     if (host.verdict === "ec2") return [{ section: "names", id: "hosts-file", status: "ok", subject: path, says }];
-    return [{ section: "names", id: "hosts-file", status: "finding", subject: path, says, advice: ["remove the line unless a local stand-in is meant"] }];
+    return [
+      {
+        section: "names",
+        id: "hosts-file",
+        status: "finding",
+        subject: path,
+        says,
+        advice: ["remove the line unless a local stand-in is meant"],
+      },
+    ];
   });
 }

@@ -8,7 +8,9 @@ export interface FilterRule {
   readonly text: string;
   /** The metadata address. */
   readonly address: string;
-  /** `blocks`: drops or rejects. `passes`: accepts. `unclear`: rewrites, marks, or leads where it could not be followed. */
+  /**
+   * `blocks`: drops or rejects. `passes`: accepts. `unclear`: rewrites, marks, or leads where it could not be followed.
+   */
   readonly effect: "blocks" | "passes" | "unclear";
   /** Whether it concerns programs of this host, and not only what the host forwards for others. */
   readonly ownPackets: boolean;
@@ -58,7 +60,13 @@ export function readIptables(text: string): readonly FilterRule[] {
     if (line.startsWith("*")) table = line.slice(1);
     const declared = /^:(\S+) (\S+)/.exec(line);
     // Built-in chains have a policy, those of users a dash.
-    if (declared) chains.set(`${table} ${declared[1]}`, { table, name: declared[1] as string, hook: declared[2] === "-" ? undefined : declared[1]?.toLowerCase(), rules: [] });
+    if (declared)
+      chains.set(`${table} ${declared[1]}`, {
+        table,
+        name: declared[1] as string,
+        hook: declared[2] === "-" ? undefined : declared[1]?.toLowerCase(),
+        rules: [],
+      });
     const rule = /^-A (\S+) (.*)$/.exec(line);
     if (rule) chains.get(`${table} ${rule[1]}`)?.rules.push(rule[2] as string);
   }
@@ -67,8 +75,13 @@ export function readIptables(text: string): readonly FilterRule[] {
 
 type Verdict = Pick<FilterRule, "effect"> | { readonly chain: string } | undefined;
 
-function judged({ chains, sets }: Ruleset, destinations: (rule: string, table: string, sets: Ruleset["sets"]) => string, verdict: (rule: string) => Verdict): FilterRule[] {
-  const find = (table: string, name: string): Chain | undefined => chains.find((chain) => chain.table === table && chain.name === name);
+function judged(
+  { chains, sets }: Ruleset,
+  destinations: (rule: string, table: string, sets: Ruleset["sets"]) => string,
+  verdict: (rule: string) => Verdict,
+): FilterRule[] {
+  const find = (table: string, name: string): Chain | undefined =>
+    chains.find((chain) => chain.table === table && chain.name === name);
 
   function effectOf(rule: string, table: string, depth = 0): FilterRule["effect"] {
     const found = verdict(rule);
@@ -81,18 +94,26 @@ function judged({ chains, sets }: Ruleset, destinations: (rule: string, table: s
   function hooksOf({ table, name, hook }: Chain, depth = 0): readonly string[] {
     if (hook !== undefined) return [hook];
     if (depth > MAX_DEPTH) return [];
-    const callers = chains.filter((chain) => chain.table === table && chain.rules.some((rule) => {
-      const found = verdict(rule);
-      return found !== undefined && "chain" in found && found.chain === name;
-    }));
+    const callers = chains.filter(
+      (chain) =>
+        chain.table === table &&
+        chain.rules.some((rule) => {
+          const found = verdict(rule);
+          return found !== undefined && "chain" in found && found.chain === name;
+        }),
+    );
     return callers.flatMap((chain) => hooksOf(chain, depth + 1));
   }
 
   return chains.flatMap((chain) => {
     const ownPackets = hooksOf(chain).some((hook) => hook === "output" || hook === "postrouting");
     return chain.rules.flatMap((rule) => {
-      const address = [IMDS_IPV4, IMDS_IPV6].find((candidate) => names(destinations(rule, chain.table, sets), candidate));
-      return address === undefined || OTHER_PORT.test(rule) ? [] : [{ text: rule, address, effect: effectOf(rule, chain.table), ownPackets }];
+      const address = [IMDS_IPV4, IMDS_IPV6].find((candidate) =>
+        names(destinations(rule, chain.table, sets), candidate),
+      );
+      return address === undefined || OTHER_PORT.test(rule)
+        ? []
+        : [{ text: rule, address, effect: effectOf(rule, chain.table), ownPackets }];
     });
   });
 }
@@ -134,12 +155,23 @@ function names(text: string, address: string): boolean {
   return (text.match(/[0-9a-f]*[.:][0-9a-f.:]*(?:\/\d{1,3}|-[0-9a-f.:]+)?/gi) ?? []).some((item) => {
     const [first = "", last] = item.split("-");
     if (last !== undefined) return inRange(address, first, last);
-    return parseIp(first.split("/")[0] as string) !== undefined && !first.endsWith("/0") && inNetwork(parseNetwork(first), address);
+    return (
+      parseIp(first.split("/")[0] as string) !== undefined &&
+      !first.endsWith("/0") &&
+      inNetwork(parseNetwork(first), address)
+    );
   });
 }
 
 function inRange(address: string, first: string, last: string): boolean {
   const [at, from, to] = [address, first, last].map(parseIp);
-  if (at === undefined || from === undefined || to === undefined || from.family !== at.family || to.family !== at.family) return false;
+  if (
+    at === undefined ||
+    from === undefined ||
+    to === undefined ||
+    from.family !== at.family ||
+    to.family !== at.family
+  )
+    return false;
   return Buffer.compare(from.bytes, at.bytes) <= 0 && Buffer.compare(at.bytes, to.bytes) <= 0;
 }

@@ -1,4 +1,6 @@
-/** Does IMDSv1 answer? One or two GET requests without a token, for nothing secret, of which the first bytes are read. */
+/**
+ * Does IMDSv1 answer? One or two GET requests without a token, for nothing secret, of which the first bytes are read.
+ */
 import { Socket } from "node:net";
 import { parseIp } from "../../addresses.js";
 import { markOwn } from "../../own-sockets.js";
@@ -7,17 +9,24 @@ import { markOwn } from "../../own-sockets.js";
 export interface PlainAnswer {
   /** Undefined if nobody answered in HTTP. */
   readonly status: number | undefined;
-  /** What it shows of IMDSv1: EC2's listing of metadata, or the name of a role, as SDKs ask for before they ask for its keys. */
+  /**
+   * What it shows of IMDSv1: EC2's listing of metadata, or the name of a role, as SDKs ask for before they ask for its
+   * keys.
+   */
   readonly shows: "metadata" | "role" | "nothing";
 }
 
 const LISTING = "/latest/meta-data/";
 const ROLE = "/latest/meta-data/iam/security-credentials/";
 
-/** Asks `address` without a token for the listing, and where that is not answered for the name of a role. Nothing asked for is secret. Never rejects. */
+/**
+ * Asks `address` without a token for the listing, and where that is not answered for the name of a role. Nothing asked
+ * for is secret. Never rejects.
+ */
 export async function askWithoutToken(address: string, timeoutMs: number): Promise<PlainAnswer> {
   const listing = await getWithoutToken(address, LISTING, timeoutMs);
-  if (listing.status === 200 && /^(?:ami-id|instance-id|iam\/?|hostname)\r?$/m.test(listing.body)) return { status: 200, shows: "metadata" };
+  if (listing.status === 200 && /^(?:ami-id|instance-id|iam\/?|hostname)\r?$/m.test(listing.body))
+    return { status: 200, shows: "metadata" };
   if (listing.status === undefined || listing.status === 401) return { status: listing.status, shows: "nothing" };
   const role = await getWithoutToken(address, ROLE, timeoutMs);
   const named = role.status === 200 && /^[\w+=,.@-]{1,128}\s*$/.test(role.body);
@@ -50,12 +59,17 @@ function getWithoutToken(address: string, path: string, timeoutMs: number): Prom
     socket.on("error", finish);
     markOwn(socket.connect({ host: address, port: 80, autoSelectFamily: false }));
     const host = parseIp(address)?.family === 6 ? `[${address}]` : address;
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: imds-guard-probe/1\r\nConnection: close\r\n\r\n`);
+    socket.write(
+      `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: imds-guard-probe/1\r\nConnection: close\r\n\r\n`,
+    );
   });
 }
 
 function readAnswer(received: string): Answer {
   const status = /^HTTP\/1\.[01] ([1-5]\d\d)\b/.exec(received)?.[1];
-  const body = received.split(/\r?\n\r?\n/).slice(1).join("\n");
+  const body = received
+    .split(/\r?\n\r?\n/)
+    .slice(1)
+    .join("\n");
   return { status: status === undefined ? undefined : Number(status), body };
 }

@@ -1,4 +1,7 @@
-/** By which way packets to the metadata addresses would leave: routes, interface, next hop, and addresses of this host itself. */
+/**
+ * By which way packets to the metadata addresses would leave: routes, interface, next hop, and addresses of this host
+ * itself.
+ */
 import { endianness } from "node:os";
 import { IMDS_IPV4, IMDS_IPV6, isImdsAddress } from "../../addresses.js";
 import type { Responder } from "../../events/catalogue.js";
@@ -29,7 +32,8 @@ export function findWays({ system }: Patient, local: ReadonlyMap<string, string>
     const device = [...local].find(([own]) => isImdsAddress(own) && own.includes(":") === address.includes(":"))?.[1];
     const plain = { address, special: false, advertised: false };
     if (device !== undefined) return { ...plain, kind: "local", says: `an address of this host itself, on ${device}` };
-    if (system.platform !== "linux") return { ...plain, kind: "unknown", says: `routes are not read on ${system.platform}` };
+    if (system.platform !== "linux")
+      return { ...plain, kind: "unknown", says: `routes are not read on ${system.platform}` };
     return address === IMDS_IPV4 ? { ...plain, ...ipv4Way(system) } : { ...plain, ...ipv6Way(system) };
   });
 }
@@ -39,10 +43,20 @@ function ipv4Way(system: Patient["system"]): Omit<Way, "address" | "advertised">
   if (table.kind !== "text") return { kind: "unknown", says: "/proc/net/route cannot be read", special: false };
   const route = routeFor(IMDS_IPV4, parseRoutes(table.text, endianness()));
   if (route === undefined) return { kind: "no-route", says: "no route leads there", special: false };
-  const network = route.prefixLength === 0 ? "the default route" : `a route for ${route.destination}/${route.prefixLength}`;
-  if (route.effect !== "forward") return { kind: "closed", says: `${network} ${route.effect === "reject" ? "refuses" : "drops"} packets on this host`, special: false };
+  const network =
+    route.prefixLength === 0 ? "the default route" : `a route for ${route.destination}/${route.prefixLength}`;
+  if (route.effect !== "forward")
+    return {
+      kind: "closed",
+      says: `${network} ${route.effect === "reject" ? "refuses" : "drops"} packets on this host`,
+      special: false,
+    };
   const hop = route.gateway === undefined ? "on the link" : `via ${route.gateway}`;
-  return { kind: "open", says: `packets leave on ${route.interface}, ${hop}, by ${network}`, special: route.prefixLength >= SPECIAL_IPV4 };
+  return {
+    kind: "open",
+    says: `packets leave on ${route.interface}, ${hop}, by ${network}`,
+    special: route.prefixLength >= SPECIAL_IPV4,
+  };
 }
 
 function ipv6Way(system: Patient["system"]): Omit<Way, "address"> {
@@ -52,15 +66,25 @@ function ipv6Way(system: Patient["system"]): Omit<Way, "address"> {
   if (table.kind !== "text") return { ...closed, kind: "unknown", says: "/proc/net/ipv6_route cannot be read" };
   const route = ipv6RouteFor(IMDS_IPV6, parseIpv6Routes(table.text));
   if (route === undefined) return { ...closed, kind: "no-route", says: "no route leads there" };
-  const network = route.prefixLength === 0 ? "the default route" : `a route for ${route.destination}/${route.prefixLength}`;
+  const network =
+    route.prefixLength === 0 ? "the default route" : `a route for ${route.destination}/${route.prefixLength}`;
   if (route.rejects) return { ...closed, kind: "closed", says: `${network} refuses packets on this host` };
   const hop = route.gateway === undefined ? "on the link" : `via ${route.gateway}`;
   const advertised = route.advertised && route.prefixLength >= SPECIAL_IPV6;
-  return { kind: "open", says: `packets leave on ${route.interface}, ${hop}, by ${network}${advertised ? ", learned from a router advertisement" : ""}`, special: route.prefixLength >= SPECIAL_IPV6, advertised };
+  return {
+    kind: "open",
+    says: `packets leave on ${route.interface}, ${hop}, by ${network}${advertised ? ", learned from a router advertisement" : ""}`,
+    special: route.prefixLength >= SPECIAL_IPV6,
+    advertised,
+  };
 }
 
 /** Judges the ways. `responders` are those found by asking, with MAC and gateway. */
-export function judgeWays(ways: readonly Way[], { host, otherCloud }: Patient, responders: ReadonlyMap<string, Responder> = new Map()): Check[] {
+export function judgeWays(
+  ways: readonly Way[],
+  { host, otherCloud }: Patient,
+  responders: ReadonlyMap<string, Responder> = new Map(),
+): Check[] {
   return ways.map((way) => {
     const line = { section: "network", id: "route", subject: `way to ${way.address}` } as const;
     const mac = responders.get(way.address)?.mac;
@@ -68,12 +92,23 @@ export function judgeWays(ways: readonly Way[], { host, otherCloud }: Patient, r
     if (way.kind === "unknown") return { ...line, status: "unknown", says };
     if (host.verdict === "ec2") return { ...line, status: "ok", says };
     if (way.kind === "local") {
-      return { ...line, status: "finding", says: `${says}: a program here stands in for EC2`, advice: ["a tool such as aws-vault --server or kube2iam does so; anything else should not", `$ ip address show | grep -B3 -F ${way.address}`] };
+      return {
+        ...line,
+        status: "finding",
+        says: `${says}: a program here stands in for EC2`,
+        advice: [
+          "a tool such as aws-vault --server or kube2iam does so; anything else should not",
+          `$ ip address show | grep -B3 -F ${way.address}`,
+        ],
+      };
     }
     if (way.special && (otherCloud === undefined || way.advertised)) {
       const remove = way.address === IMDS_IPV4 ? "$ ip route get 169.254.169.254" : "$ ip -6 route get fd00:ec2::254";
       return {
-        ...line, status: "finding", says: `${says}: somebody leads this host there`, advice: ["find where the route comes from (DHCP, router advertisement, configuration) and remove it", remove],
+        ...line,
+        status: "finding",
+        says: `${says}: somebody leads this host there`,
+        advice: ["find where the route comes from (DHCP, router advertisement, configuration) and remove it", remove],
         ...(way.advertised && { fixes: [ignoreRouteInformation] }),
       };
     }

@@ -1,4 +1,7 @@
-/** Whether this host itself keeps programs from the metadata addresses: routes that refuse, packet filter rules, and what asking came to. */
+/**
+ * Whether this host itself keeps programs from the metadata addresses: routes that refuse, packet filter rules, and
+ * what asking came to.
+ */
 import { IMDS_IPV4 } from "../../addresses.js";
 import type { NetworkAnswers } from "./answers.js";
 import type { Check, Patient } from "./check.js";
@@ -17,14 +20,21 @@ export interface FilterView {
   readonly unseen: readonly string[];
 }
 
-const TOOLS: readonly (readonly [command: string, ...args: string[]])[] = [["nft", "list", "ruleset"], ["iptables-save"], ["ip6tables-save"]];
+const TOOLS: readonly (readonly [command: string, ...args: string[]])[] = [
+  ["nft", "list", "ruleset"],
+  ["iptables-save"],
+  ["ip6tables-save"],
+];
 /** Rules that are shown. */
 const MAX_SHOWN = 20;
 
 /** Reads the packet filter by its own tools. They tell root only. */
 export async function readFilter({ system }: Patient): Promise<FilterView> {
-  if (system.platform !== "linux") return { read: [], rules: [], unseen: [`packet filters are not read on ${system.platform}`] };
-  const results = await Promise.all(TOOLS.map(async ([command, ...args]) => ({ command, result: await system.run(command, args, 3_000) })));
+  if (system.platform !== "linux")
+    return { read: [], rules: [], unseen: [`packet filters are not read on ${system.platform}`] };
+  const results = await Promise.all(
+    TOOLS.map(async ([command, ...args]) => ({ command, result: await system.run(command, args, 3_000) })),
+  );
   const read: string[] = [];
   const rules: FilterView["rules"][number][] = [];
   const unseen: string[] = [];
@@ -40,35 +50,84 @@ export async function readFilter({ system }: Patient): Promise<FilterView> {
   return { read, rules, unseen };
 }
 
-const EFFECTS: Readonly<Record<FilterRule["effect"], string>> = { blocks: "blocks a metadata address", passes: "lets packets for a metadata address pass", unclear: "names a metadata address" };
+const EFFECTS: Readonly<Record<FilterRule["effect"], string>> = {
+  blocks: "blocks a metadata address",
+  passes: "lets packets for a metadata address pass",
+  unclear: "names a metadata address",
+};
 
 /** Judges off EC2 whether programs can get out to the address; on EC2 they are meant to. */
-export function judgeRules(filter: FilterView, ways: readonly Way[], answers: NetworkAnswers | undefined, { host }: Patient): Check {
+export function judgeRules(
+  filter: FilterView,
+  ways: readonly Way[],
+  answers: NetworkAnswers | undefined,
+  { host }: Patient,
+): Check {
   const line = { section: "rules", id: "block", subject: "kernel rules" } as const;
   const evidence = filter.rules.slice(0, MAX_SHOWN).map(({ tool, text, effect, ownPackets }) => ({
-    source: "packet filter", value: `${tool}: ${text.slice(0, 160)}`, says: `${EFFECTS[effect]}${ownPackets ? "" : ", but only what is forwarded for others"}`,
+    source: "packet filter",
+    value: `${tool}: ${text.slice(0, 160)}`,
+    says: `${EFFECTS[effect]}${ownPackets ? "" : ", but only what is forwarded for others"}`,
   }));
   const ofHost = filter.rules.filter(({ address, ownPackets }) => ownPackets && address === IMDS_IPV4);
-  const seen = [filter.read.length > 0 ? `read: ${filter.read.join(", ")}` : undefined, ...filter.unseen].filter((part) => part !== undefined).join("; ");
+  const seen = [filter.read.length > 0 ? `read: ${filter.read.join(", ")}` : undefined, ...filter.unseen]
+    .filter((part) => part !== undefined)
+    .join("; ");
   const way = ways.find(({ address }) => address === IMDS_IPV4);
   const asked = answers?.imds.find(({ address }) => address === IMDS_IPV4)?.answer;
   if (host.verdict === "ec2") {
-    return { ...line, status: "ok", says: evidence.length === 0 ? "on EC2 none is needed" : `${filter.rules.length} rules name the metadata addresses (${seen})`, evidence };
+    return {
+      ...line,
+      status: "ok",
+      says:
+        evidence.length === 0
+          ? "on EC2 none is needed"
+          : `${filter.rules.length} rules name the metadata addresses (${seen})`,
+      evidence,
+    };
   }
-  if (way?.kind === "closed" || way?.kind === "no-route") return { ...line, status: "ok", says: `nothing gets out to ${IMDS_IPV4}: ${way.says}`, evidence };
-  if (asked?.kind === "refused") return { ...line, status: "ok", says: `connections to ${IMDS_IPV4} are refused (${asked.code})`, evidence };
+  if (way?.kind === "closed" || way?.kind === "no-route")
+    return { ...line, status: "ok", says: `nothing gets out to ${IMDS_IPV4}: ${way.says}`, evidence };
+  if (asked?.kind === "refused")
+    return { ...line, status: "ok", says: `connections to ${IMDS_IPV4} are refused (${asked.code})`, evidence };
   if (asked !== undefined && asked.kind !== "silent") {
-    return { ...line, status: "finding", says: `nothing keeps programs of this host from ${IMDS_IPV4}, and somebody answers there`, evidence, advice: ["block it (--fix-plan)"], fixes: BLOCK_FIXES };
+    return {
+      ...line,
+      status: "finding",
+      says: `nothing keeps programs of this host from ${IMDS_IPV4}, and somebody answers there`,
+      evidence,
+      advice: ["block it (--fix-plan)"],
+      fixes: BLOCK_FIXES,
+    };
   }
-  if (ofHost.some(({ effect }) => effect === "blocks")) return { ...line, status: "ok", says: `rules block ${IMDS_IPV4} (${seen})`, evidence };
+  if (ofHost.some(({ effect }) => effect === "blocks"))
+    return { ...line, status: "ok", says: `rules block ${IMDS_IPV4} (${seen})`, evidence };
   if (ofHost.some(({ effect }) => effect === "unclear")) {
-    return { ...line, status: "unknown", says: `rules name ${IMDS_IPV4}, and whether they block it was not understood (${seen})`, evidence, advice: evidence.map(({ value }) => `look at: ${value}`) };
+    return {
+      ...line,
+      status: "unknown",
+      says: `rules name ${IMDS_IPV4}, and whether they block it was not understood (${seen})`,
+      evidence,
+      advice: evidence.map(({ value }) => `look at: ${value}`),
+    };
   }
   if (filter.read.length === 0) {
-    return { ...line, status: "unknown", says: `whether a rule blocks ${IMDS_IPV4} was not seen (${seen})`, advice: ["run doctor as root, and with nft or iptables-save installed, to see the rules; --fix-plan shows one that blocks"], fixes: BLOCK_FIXES };
+    return {
+      ...line,
+      status: "unknown",
+      says: `whether a rule blocks ${IMDS_IPV4} was not seen (${seen})`,
+      advice: [
+        "run doctor as root, and with nft or iptables-save installed, to see the rules; --fix-plan shows one that blocks",
+      ],
+      fixes: BLOCK_FIXES,
+    };
   }
   return {
-    ...line, status: "finding", evidence, says: `no rule blocks ${IMDS_IPV4}: whoever owns the network may answer there (${seen})`,
-    advice: ["block it, so that no program of this host can ask (--fix-plan)"], fixes: BLOCK_FIXES,
+    ...line,
+    status: "finding",
+    evidence,
+    says: `no rule blocks ${IMDS_IPV4}: whoever owns the network may answer there (${seen})`,
+    advice: ["block it, so that no program of this host can ask (--fix-plan)"],
+    fixes: BLOCK_FIXES,
   };
 }

@@ -11,7 +11,13 @@ type Line = Omit<Check, "section" | "id">;
 /** Judges environment variables alone. */
 export function judgeEnvironment(env: Env, patient: Patient): Check[] {
   const off = patient.host.verdict !== "ec2";
-  const lines = [...disabled(env, off), ...v1Disabled(env), ...endpoint(env["AWS_EC2_METADATA_SERVICE_ENDPOINT"], "AWS_EC2_METADATA_SERVICE_ENDPOINT"), ...proxies(env), ...region(env, off)];
+  const lines = [
+    ...disabled(env, off),
+    ...v1Disabled(env),
+    ...endpoint(env["AWS_EC2_METADATA_SERVICE_ENDPOINT"], "AWS_EC2_METADATA_SERVICE_ENDPOINT"),
+    ...proxies(env),
+    ...region(env, off),
+  ];
   return lines.map((line) => ({ section: "settings", id: "environment", ...line }));
 }
 
@@ -21,37 +27,107 @@ function disabled(env: Env, off: boolean): Line[] {
   const subject = "AWS_EC2_METADATA_DISABLED";
   const fix = ["$ export AWS_EC2_METADATA_DISABLED=true"];
   if (value === undefined || value === "") {
-    return off ? [{ subject, status: "ok", says: "not set: AWS SDKs without this guard ask the metadata service", advice: fix }] : [];
+    return off
+      ? [{ subject, status: "ok", says: "not set: AWS SDKs without this guard ask the metadata service", advice: fix }]
+      : [];
   }
   if (value === "true") {
-    const says = "shuts the default chain of every SDK; the JavaScript SDK still asks through fromInstanceMetadata, credential_source and MetadataService";
-    return [{ subject, status: off ? "ok" : "finding", says: off ? says : `${says}. On EC2 it keeps programs from their role`, ...(!off && { advice: ["unset it if programs here are meant to use the instance role"] }) }];
+    const says =
+      "shuts the default chain of every SDK; the JavaScript SDK still asks through fromInstanceMetadata, credential_source and MetadataService";
+    return [
+      {
+        subject,
+        status: off ? "ok" : "finding",
+        says: off ? says : `${says}. On EC2 it keeps programs from their role`,
+        ...(!off && { advice: ["unset it if programs here are meant to use the instance role"] }),
+      },
+    ];
   }
-  if (value.toLowerCase() === "true") return [{ subject, status: "finding", says: `is ${printable(value)}: most SDKs read that as true, not all; write it in lower case`, advice: fix }];
+  if (value.toLowerCase() === "true")
+    return [
+      {
+        subject,
+        status: "finding",
+        says: `is ${printable(value)}: most SDKs read that as true, not all; write it in lower case`,
+        advice: fix,
+      },
+    ];
   if (value.toLowerCase() === "false") {
     const odd = `is ${printable(value)}: shuts nothing, though the JavaScript SDK then does not look up its region there`;
     return [{ subject, status: off ? "finding" : "ok", says: odd, ...(off && { advice: fix }) }];
   }
-  return [{ subject, status: "finding", says: `is ${printable(value)}: shuts the chain of the JavaScript SDK, and nothing in Python, Go and the AWS CLI, which know only true`, advice: fix }];
+  return [
+    {
+      subject,
+      status: "finding",
+      says: `is ${printable(value)}: shuts the chain of the JavaScript SDK, and nothing in Python, Go and the AWS CLI, which know only true`,
+      advice: fix,
+    },
+  ];
 }
 
 function v1Disabled(env: Env): Line[] {
   const value = env["AWS_EC2_METADATA_V1_DISABLED"];
   if (value === undefined || value === "") return [];
-  if (value.toLowerCase() !== "true") return [{ subject: "AWS_EC2_METADATA_V1_DISABLED", status: "finding", says: `is ${printable(value)}: only true has an effect`, advice: ["$ export AWS_EC2_METADATA_V1_DISABLED=true"] }];
-  return [{ subject: "AWS_EC2_METADATA_V1_DISABLED", status: "ok", says: "shuts the fall-back to IMDSv1 only; an impersonator that speaks IMDSv2 is believed as before" }];
+  if (value.toLowerCase() !== "true")
+    return [
+      {
+        subject: "AWS_EC2_METADATA_V1_DISABLED",
+        status: "finding",
+        says: `is ${printable(value)}: only true has an effect`,
+        advice: ["$ export AWS_EC2_METADATA_V1_DISABLED=true"],
+      },
+    ];
+  return [
+    {
+      subject: "AWS_EC2_METADATA_V1_DISABLED",
+      status: "ok",
+      says: "shuts the fall-back to IMDSv1 only; an impersonator that speaks IMDSv2 is believed as before",
+    },
+  ];
 }
 
 /** Judges where an endpoint setting leads. */
 function endpoint(text: string | undefined, subject: string): Line[] {
   if (text === undefined || text === "") return [];
   const parsed = parseEndpoint(text.trim());
-  if ("problem" in parsed) return [{ subject, status: "finding", says: `is ${printable(text)}, which cannot be used: ${parsed.problem}`, advice: [`unset ${subject}, or correct it`] }];
+  if ("problem" in parsed)
+    return [
+      {
+        subject,
+        status: "finding",
+        says: `is ${printable(text)}, which cannot be used: ${parsed.problem}`,
+        advice: [`unset ${subject}, or correct it`],
+      },
+    ];
   const where = `${parsed.host} port ${parsed.port}`;
-  if (parsed.loopback && parsed.port === 1) return [{ subject, status: "ok", says: `leads to ${where}, where nobody listens: shuts the service for every SDK` }];
-  if (parsed.loopback) return [{ subject, status: "ok", says: `leads to ${where} on this machine; any local process may listen there`, advice: ["set IMDS_GUARD_EXPECTED_ACCOUNTS to your account ids"] }];
-  if (parsed.kind === "address" && parsed.port === 80 && (parsed.host === "169.254.169.254" || parsed.host === "fd00:ec2::254")) return [{ subject, status: "ok", says: "names the metadata address itself" }];
-  return [{ subject, status: "finding", says: `leads every AWS SDK of this user to ${where} for credentials`, advice: [`unset ${subject} unless that host is yours`] }];
+  if (parsed.loopback && parsed.port === 1)
+    return [
+      { subject, status: "ok", says: `leads to ${where}, where nobody listens: shuts the service for every SDK` },
+    ];
+  if (parsed.loopback)
+    return [
+      {
+        subject,
+        status: "ok",
+        says: `leads to ${where} on this machine; any local process may listen there`,
+        advice: ["set IMDS_GUARD_EXPECTED_ACCOUNTS to your account ids"],
+      },
+    ];
+  if (
+    parsed.kind === "address" &&
+    parsed.port === 80 &&
+    (parsed.host === "169.254.169.254" || parsed.host === "fd00:ec2::254")
+  )
+    return [{ subject, status: "ok", says: "names the metadata address itself" }];
+  return [
+    {
+      subject,
+      status: "finding",
+      says: `leads every AWS SDK of this user to ${where} for credentials`,
+      advice: [`unset ${subject} unless that host is yours`],
+    },
+  ];
 }
 
 /** Who sends requests for link-local addresses to a proxy, and what exempts them. */
@@ -61,19 +137,36 @@ function proxies(env: Env): Line[] {
   const name = env["http_proxy"] ? "http_proxy" : "HTTP_PROXY";
   if (!proxy) return [];
   const entries = exempt.split(/[\s,]+/);
-  if (entries.includes("*") || entries.includes("169.254.169.254")) return [{ subject: name, status: "ok", says: "NO_PROXY exempts 169.254.169.254" }];
+  if (entries.includes("*") || entries.includes("169.254.169.254"))
+    return [{ subject: name, status: "ok", says: "NO_PROXY exempts 169.254.169.254" }];
   const network = entries.find((entry) => /^169\.254\.[\d.]*\/\d+$/.test(entry));
-  const node = /^(?:1|true)$/i.test(env["NODE_USE_ENV_PROXY"] ?? "") || /--use-env-proxy\b/.test(env["NODE_OPTIONS"] ?? "");
+  const node =
+    /^(?:1|true)$/i.test(env["NODE_USE_ENV_PROXY"] ?? "") || /--use-env-proxy\b/.test(env["NODE_OPTIONS"] ?? "");
   const who = node ? "Node.js (NODE_USE_ENV_PROXY), Python and the AWS CLI send" : "Python and the AWS CLI send";
-  const wrong = network === undefined ? "" : `; ${network} in NO_PROXY has no effect, since networks are not understood there`;
-  return [{ subject: name, status: "finding", says: `${who} metadata requests to that proxy, and believe what it answers${wrong}`, advice: [`$ export NO_PROXY="${[...entries.filter((entry) => entry !== ""), "169.254.169.254", "[fd00:ec2::254]"].join(",")}"`] }];
+  const wrong =
+    network === undefined ? "" : `; ${network} in NO_PROXY has no effect, since networks are not understood there`;
+  return [
+    {
+      subject: name,
+      status: "finding",
+      says: `${who} metadata requests to that proxy, and believe what it answers${wrong}`,
+      advice: [
+        `$ export NO_PROXY="${[...entries.filter((entry) => entry !== ""), "169.254.169.254", "[fd00:ec2::254]"].join(",")}"`,
+      ],
+    },
+  ];
 }
 
 function region(env: Env, off: boolean): Line[] {
   if (!off) return [];
   const lines: Line[] = [];
   if (env["AWS_DEFAULTS_MODE"] === "auto") {
-    lines.push({ subject: "AWS_DEFAULTS_MODE", status: "finding", says: "is auto: the JavaScript SDK asks the metadata service for a region, whatever region is set", advice: ["$ export AWS_DEFAULTS_MODE=standard"] });
+    lines.push({
+      subject: "AWS_DEFAULTS_MODE",
+      status: "finding",
+      says: "is auto: the JavaScript SDK asks the metadata service for a region, whatever region is set",
+      advice: ["$ export AWS_DEFAULTS_MODE=standard"],
+    });
   }
   return lines;
 }
@@ -88,27 +181,53 @@ export function judgeProfiles(profiles: Profiles, env: Env, { host }: Patient): 
     const subject = `profile ${printable(name).slice(1, -1)}`;
     const found: Line[] = [];
     if (profile["credential_source"] === "Ec2InstanceMetadata" && off) {
-      const open = env["AWS_EC2_METADATA_DISABLED"] ? ", and the JavaScript SDK does so although AWS_EC2_METADATA_DISABLED is set" : "";
-      found.push({ subject, status: "finding", says: `credential_source = Ec2InstanceMetadata: takes credentials from the metadata service${open}`, advice: ["remove it on hosts that are not EC2, or use this package's fromIni"] });
+      const open = env["AWS_EC2_METADATA_DISABLED"]
+        ? ", and the JavaScript SDK does so although AWS_EC2_METADATA_DISABLED is set"
+        : "";
+      found.push({
+        subject,
+        status: "finding",
+        says: `credential_source = Ec2InstanceMetadata: takes credentials from the metadata service${open}`,
+        advice: ["remove it on hosts that are not EC2, or use this package's fromIni"],
+      });
     }
     for (const source of sourceOf(name, profiles)) {
-      if (off) found.push({ subject, status: "finding", says: `source_profile leads to profile ${source}, which takes credentials from the metadata service`, advice: ["give it another source"] });
+      if (off)
+        found.push({
+          subject,
+          status: "finding",
+          says: `source_profile leads to profile ${source}, which takes credentials from the metadata service`,
+          advice: ["give it another source"],
+        });
     }
     found.push(...endpoint(profile["ec2_metadata_service_endpoint"], `${subject}: ec2_metadata_service_endpoint`));
     if (profile["disable_ec2_metadata"] !== undefined) {
-      found.push({ subject, status: "ok", says: "disable_ec2_metadata: read by this guard and few SDKs; AWS_EC2_METADATA_DISABLED=true is read by all" });
+      found.push({
+        subject,
+        status: "ok",
+        says: "disable_ec2_metadata: read by this guard and few SDKs; AWS_EC2_METADATA_DISABLED=true is read by all",
+      });
     }
     return found;
   });
   const guard = Object.keys(profiles).length === 0 ? "none" : `${Object.keys(profiles).length}`;
-  if (lines.length === 0) lines.push({ subject: "profiles", status: "ok", says: `${guard} in the shared config files, and none leads to the metadata service` });
+  if (lines.length === 0)
+    lines.push({
+      subject: "profiles",
+      status: "ok",
+      says: `${guard} in the shared config files, and none leads to the metadata service`,
+    });
   return lines.map((line) => ({ section: "settings", id: "profile", ...line }));
 }
 
 /** The profile with credential_source that a chain of source_profile ends in, if it does. */
 function sourceOf(name: string, profiles: Profiles): string[] {
   const seen = new Set([name]);
-  for (let at = profiles[name]?.["source_profile"]; at !== undefined && !seen.has(at); at = profiles[at]?.["source_profile"]) {
+  for (
+    let at = profiles[name]?.["source_profile"];
+    at !== undefined && !seen.has(at);
+    at = profiles[at]?.["source_profile"]
+  ) {
     if (!Object.hasOwn(profiles, at)) return [];
     if (profiles[at]?.["credential_source"] === "Ec2InstanceMetadata") return [at];
     seen.add(at);
@@ -118,11 +237,23 @@ function sourceOf(name: string, profiles: Profiles): string[] {
 
 /** Reads every profile; a file that cannot be used is a finding of its own. */
 export async function checkProfiles(patient: Patient): Promise<Check[]> {
-  const [{ readProfile }, { parseKnownFiles }] = await Promise.all([import("../../settings/config-files.js"), import("@smithy/shared-ini-file-loader")]);
+  const [{ readProfile }, { parseKnownFiles }] = await Promise.all([
+    import("../../settings/config-files.js"),
+    import("@smithy/shared-ini-file-loader"),
+  ]);
   const { env } = patient.system;
   const { problem } = await readProfile(env["AWS_PROFILE"] || "default", {}, patient.system);
   if (problem !== undefined) {
-    return [{ section: "settings", id: "profile", status: "finding", subject: "shared config files", says: problem.message, advice: [problem.advice] }];
+    return [
+      {
+        section: "settings",
+        id: "profile",
+        status: "finding",
+        subject: "shared config files",
+        says: problem.message,
+        advice: [problem.advice],
+      },
+    ];
   }
   return judgeProfiles(await parseKnownFiles({ ignoreCache: true }), env, patient);
 }
@@ -142,9 +273,24 @@ export async function checkGuardSettings({ system, host }: Patient): Promise<Che
   const { settings, problem } = resolved;
   if (problem !== undefined) return [{ ...line, status: "finding", says: problem.message, advice: [problem.advice] }];
   const decision = decide(settings, host);
-  const said = decision.kind === "refuse" ? `refuses: ${decision.reason}` : `asks ${decision.target.host} port ${decision.target.port}, proof ${decision.proof}`;
-  const first: Check = { ...line, status: "ok", says: `${said} (mode ${settings.mode}, expected accounts ${settings.expectedAccounts.join(", ") || "any"})` };
+  const said =
+    decision.kind === "refuse"
+      ? `refuses: ${decision.reason}`
+      : `asks ${decision.target.host} port ${decision.target.port}, proof ${decision.proof}`;
+  const first: Check = {
+    ...line,
+    status: "ok",
+    says: `${said} (mode ${settings.mode}, expected accounts ${settings.expectedAccounts.join(", ") || "any"})`,
+  };
   if (decision.kind === "refuse") return [first];
   // A loopback endpoint is a choice somebody made; mode allow without an account to expect leaves the door open.
-  return [first, ...decision.notices.map((notice): Check => ({ ...line, status: notice.code === "imds.unattested_allowed" ? "finding" : "ok", says: notice.message, advice: [notice.advice] }))];
+  return [
+    first,
+    ...decision.notices.map((notice): Check => ({
+      ...line,
+      status: notice.code === "imds.unattested_allowed" ? "finding" : "ok",
+      says: notice.message,
+      advice: [notice.advice],
+    })),
+  ];
 }

@@ -23,18 +23,20 @@ describe("the order of identities of the SSM Agent", () => {
   });
 
   it("is never empty, and has EC2 in it wherever the file does not say otherwise", () => {
-    fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
-      const { order, why } = identityOrder(text);
-      expect(order.length).toBeGreaterThan(0);
-      expect(why).not.toBe("");
-    }));
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        const { order, why } = identityOrder(text);
+        expect(order.length).toBeGreaterThan(0);
+        expect(why).not.toBe("");
+      }),
+    );
   });
 });
 
 describe("the CloudWatch agent", () => {
   it.each([
     ["extensions:\n    entitystore:\n        mode: onPremise\n", "onPremise"],
-    ["extensions:\n  entitystore:\n    mode: \"ec2\"\n", "ec2"],
+    ['extensions:\n  entitystore:\n    mode: "ec2"\n', "ec2"],
     ["mode: onPremise\n", undefined],
     ["extensions: {}\n", undefined],
   ])("mode of %j", (yaml, mode) => {
@@ -53,7 +55,12 @@ describe("the CloudWatch agent", () => {
 
 describe("the ECS agent", () => {
   it("reads a file of variables as its service does", () => {
-    const values = readEnvironmentFile("# ECS_EXTERNAL=false\nECS_EXTERNAL=true\r\n ECS_CLUSTER='main'\nECS_CLUSTER=\"other\"\nnot a line\n");
-    expect([...values]).toEqual([["ECS_EXTERNAL", "true"], ["ECS_CLUSTER", "other"]]);
+    const values = readEnvironmentFile(
+      "# ECS_EXTERNAL=false\nECS_EXTERNAL=true\r\n ECS_CLUSTER='main'\nECS_CLUSTER=\"other\"\nnot a line\n",
+    );
+    expect([...values]).toEqual([
+      ["ECS_EXTERNAL", "true"],
+      ["ECS_CLUSTER", "other"],
+    ]);
   });
 });

@@ -1,4 +1,7 @@
-/** Rules as `nft list ruleset` 1.0.6 and `iptables-save` 1.8.9 printed them in a network namespace, and what follows from them. */
+/**
+ * Rules as `nft list ruleset` 1.0.6 and `iptables-save` 1.8.9 printed them in a network namespace, and what follows
+ * from them.
+ */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { FilterRule } from "../../../src/cli/doctor/packet-filter.js";
@@ -6,13 +9,16 @@ import { readIptables, readNft } from "../../../src/cli/doctor/packet-filter.js"
 import { fc } from "../../support/properties.js";
 
 const captured = (name: string): string => readFileSync(new URL(`captured/${name}.txt`, import.meta.url), "utf8");
-const inShort = (rules: readonly FilterRule[]): string[] => rules.map(({ text, effect, ownPackets }) => `${effect} ${ownPackets ? "own" : "others'"}: ${text}`);
+const inShort = (rules: readonly FilterRule[]): string[] =>
+  rules.map(({ text, effect, ownPackets }) => `${effect} ${ownPackets ? "own" : "others'"}: ${text}`);
 
 describe("readNft", () => {
   it("follows the sets and chains that --fix-plan prints", () => {
     expect(inShort(readNft(captured("nft-fix-plan")))).toEqual([
-      "blocks own: ip daddr @imds4 jump deny", "blocks own: ip6 daddr @imds6 jump deny",
-      "blocks others': ip daddr @imds4 jump deny", "blocks others': ip6 daddr @imds6 jump deny",
+      "blocks own: ip daddr @imds4 jump deny",
+      "blocks own: ip6 daddr @imds6 jump deny",
+      "blocks others': ip daddr @imds4 jump deny",
+      "blocks others': ip6 daddr @imds6 jump deny",
     ]);
   });
 
@@ -49,14 +55,22 @@ describe("readIptables", () => {
       "blocks own: -m iprange --dst-range 169.254.169.253-169.254.169.254 -j DROP",
       "unclear own: -d 169.254.169.254/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 127.0.0.1:8181",
     ]);
-    expect(inShort(readIptables(captured("ip6tables-save")))).toEqual(["blocks own: -d fd00:ec2::/32 -p tcp -j REJECT --reject-with tcp-reset"]);
+    expect(inShort(readIptables(captured("ip6tables-save")))).toEqual([
+      "blocks own: -d fd00:ec2::/32 -p tcp -j REJECT --reject-with tcp-reset",
+    ]);
   });
 });
 
 it("any text is read, and chains that lead to one another end", () => {
   const circle = "table ip x {\nchain a {\nip daddr 169.254.169.254 jump b\n}\nchain b {\njump a\n}\n}\n";
   expect(inShort(readNft(circle))).toEqual(["unclear others': ip daddr 169.254.169.254 jump b"]);
-  const lines = fc.array(fc.oneof(fc.string(), fc.constantFrom(...captured("nft-site").split("\n"), ...captured("iptables-save").split("\n"))), { maxLength: 40 });
+  const lines = fc.array(
+    fc.oneof(
+      fc.string(),
+      fc.constantFrom(...captured("nft-site").split("\n"), ...captured("iptables-save").split("\n")),
+    ),
+    { maxLength: 40 },
+  );
   fc.assert(
     fc.property(lines, (text) => {
       readNft(text.join("\n"));

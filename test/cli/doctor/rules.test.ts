@@ -9,28 +9,74 @@ import type { HostReport, Verdict } from "../../../src/host/report.js";
 import type { CommandResult } from "../../../src/system.js";
 import { fakeHost } from "../../host/fake-host.js";
 
-function patientOf(verdict: Verdict, run: (command: string) => CommandResult = () => ({ kind: "failed", reason: "ENOENT" }), vendor = "LENOVO"): Patient {
-  const evidence = [{ kind: "dmi", source: "/sys/class/dmi/id/sys_vendor", status: "present", value: vendor, weight: "contradicts", says: "" }] as const;
+function patientOf(
+  verdict: Verdict,
+  run: (command: string) => CommandResult = () => ({ kind: "failed", reason: "ENOENT" }),
+  vendor = "LENOVO",
+): Patient {
+  const evidence = [
+    {
+      kind: "dmi",
+      source: "/sys/class/dmi/id/sys_vendor",
+      status: "present",
+      value: vendor,
+      weight: "contradicts",
+      says: "",
+    },
+  ] as const;
   const host: HostReport = { verdict, rule: "foreign-dmi", reason: "a reason.", evidence, vetoes: [] };
-  const system = { ...fakeHost({ platform: "linux", files: {} }), run: (command: string) => Promise.resolve(run(command)), listDirectory: () => ({ kind: "absent" }) as const };
+  const system = {
+    ...fakeHost({ platform: "linux", files: {} }),
+    run: (command: string) => Promise.resolve(run(command)),
+    listDirectory: () => ({ kind: "absent" }) as const,
+  };
   return { system, host, otherCloud: otherCloudOf(host) };
 }
 
-const way = (kind: Way["kind"]): Way => ({ address: "169.254.169.254", kind, says: `way ${kind}`, special: false, advertised: false });
+const way = (kind: Way["kind"]): Way => ({
+  address: "169.254.169.254",
+  kind,
+  says: `way ${kind}`,
+  special: false,
+  advertised: false,
+});
 const answer = (kind: "silent" | "imdsv2" | "refused"): NetworkAnswers => {
-  const answers = { silent: { kind: "silent" }, refused: { kind: "refused", code: "ECONNREFUSED" }, imdsv2: { kind: "imdsv2", status: 200, tokenLength: 56, elapsedMs: 1 } } as const;
+  const answers = {
+    silent: { kind: "silent" },
+    refused: { kind: "refused", code: "ECONNREFUSED" },
+    imdsv2: { kind: "imdsv2", status: 200, tokenLength: 56, elapsedMs: 1 },
+  } as const;
   return { imds: [{ address: "169.254.169.254", answer: answers[kind] }], dns: [] };
 };
 
 describe("readFilter", () => {
   it("keeps the rules that name a metadata address, and says what it could not see", async () => {
-    const ruleset = "table inet x {\n  chain output {\n    type filter hook output priority filter; policy accept;\n    ip daddr 169.254.169.254 reject\n    ip6 daddr fd00:ec2::/32 drop\n    ip daddr 10.0.0.1 accept\n  }\n}\n";
-    const view = await readFilter(patientOf("not-ec2", (command) => (command === "nft" ? { kind: "output", stdout: ruleset } : { kind: "failed", reason: command === "iptables-save" ? "4" : "ENOENT" })));
+    const ruleset =
+      "table inet x {\n  chain output {\n    type filter hook output priority filter; policy accept;\n    ip daddr 169.254.169.254 reject\n    ip6 daddr fd00:ec2::/32 drop\n    ip daddr 10.0.0.1 accept\n  }\n}\n";
+    const view = await readFilter(
+      patientOf("not-ec2", (command) =>
+        command === "nft"
+          ? { kind: "output", stdout: ruleset }
+          : { kind: "failed", reason: command === "iptables-save" ? "4" : "ENOENT" },
+      ),
+    );
     expect(view).toEqual({
       read: ["nft"],
       rules: [
-        { tool: "nft", text: "ip daddr 169.254.169.254 reject", address: "169.254.169.254", effect: "blocks", ownPackets: true },
-        { tool: "nft", text: "ip6 daddr fd00:ec2::/32 drop", address: "fd00:ec2::254", effect: "blocks", ownPackets: true },
+        {
+          tool: "nft",
+          text: "ip daddr 169.254.169.254 reject",
+          address: "169.254.169.254",
+          effect: "blocks",
+          ownPackets: true,
+        },
+        {
+          tool: "nft",
+          text: "ip6 daddr fd00:ec2::/32 drop",
+          address: "fd00:ec2::254",
+          effect: "blocks",
+          ownPackets: true,
+        },
       ],
       unseen: ["iptables-save: refused (needs root)", "ip6tables-save: not installed"],
     });
@@ -39,7 +85,13 @@ describe("readFilter", () => {
 
 describe("judgeRules", () => {
   const seen = { read: ["nft"], rules: [], unseen: [] };
-  const rule = { tool: "nft", text: "ip daddr 169.254.169.254 ...", address: "169.254.169.254", effect: "blocks", ownPackets: true } as const;
+  const rule = {
+    tool: "nft",
+    text: "ip daddr 169.254.169.254 ...",
+    address: "169.254.169.254",
+    effect: "blocks",
+    ownPackets: true,
+  } as const;
   const blocking = { read: ["nft"], rules: [rule], unseen: [] };
   const passing = { ...blocking, rules: [{ ...rule, effect: "passes" as const }] };
   const unclear = { ...blocking, rules: [{ ...rule, effect: "unclear" as const }] };
@@ -71,7 +123,12 @@ describe("judgeRules", () => {
 
 describe("otherCloudOf", () => {
   it.each([
-    ["Google", "Google Cloud"], ["Microsoft Corporation", "Azure"], ["OpenStack Foundation", "OpenStack"], ["Hetzner", "Hetzner Cloud"], ["LENOVO", undefined], ["Not Google", undefined],
+    ["Google", "Google Cloud"],
+    ["Microsoft Corporation", "Azure"],
+    ["OpenStack Foundation", "OpenStack"],
+    ["Hetzner", "Hetzner Cloud"],
+    ["LENOVO", undefined],
+    ["Not Google", undefined],
   ])("%s: %s", (vendor, cloud) => {
     expect(patientOf("not-ec2", undefined, vendor).otherCloud).toBe(cloud);
   });

@@ -1,5 +1,7 @@
 // @ts-check
-/** A program that installs the firewall itself, after it has already talked, and tells what became of each of its steps. */
+/**
+ * A program that installs the firewall itself, after it has already talked, and tells what became of each of its steps.
+ */
 import { execFile, spawnSync } from "node:child_process";
 import http from "node:http";
 import { connect } from "node:net";
@@ -14,13 +16,21 @@ const HIT = fileURLToPath(new URL("./hit.cjs", import.meta.url));
 const order = JSON.parse(process.argv[2] ?? "{}");
 /** @type {object[]} */
 const events = [];
-const onEvent = (/** @type {any} */ event) => { events.push(event); };
+const onEvent = (/** @type {any} */ event) => {
+  events.push(event);
+};
 const guard = createGuard({ certificates: order.certificates, log: "off", onEvent });
 
 /** @param {string} url @returns {Promise<string>} */
 function get(url) {
   return new Promise((resolve, reject) => {
-    http.get(url, (response) => { response.resume().on("end", () => { resolve(String(response.statusCode)); }); }).on("error", reject);
+    http
+      .get(url, (response) => {
+        response.resume().on("end", () => {
+          resolve(String(response.statusCode));
+        });
+      })
+      .on("error", reject);
   });
 }
 
@@ -31,9 +41,25 @@ const steps = {
   httpV6: () => get("http://[fd00:ec2::254]/latest/meta-data/"),
   fetch: async () => String((await fetch(URL_V4)).status),
   keptAlive: kept,
-  worker: () => new Promise((resolve, reject) => { new Worker(HIT, { execArgv: [], env: {} }).on("exit", (code) => { if (code === 0) resolve("arrived"); else reject(exited(code)); }); }),
-  child: () => promisify(execFile)(process.execPath, [HIT], { env: {} }).then(() => "arrived", (error) => { throw exited(error.code); }),
-  childSync: async () => { const { status } = spawnSync(process.execPath, [HIT], { env: {} }); if (status !== 0) throw exited(status); return "arrived"; },
+  worker: () =>
+    new Promise((resolve, reject) => {
+      new Worker(HIT, { execArgv: [], env: {} }).on("exit", (code) => {
+        if (code === 0) resolve("arrived");
+        else reject(exited(code));
+      });
+    }),
+  child: () =>
+    promisify(execFile)(process.execPath, [HIT], { env: {} }).then(
+      () => "arrived",
+      (error) => {
+        throw exited(error.code);
+      },
+    ),
+  childSync: async () => {
+    const { status } = spawnSync(process.execPath, [HIT], { env: {} });
+    if (status !== 0) throw exited(status);
+    return "arrived";
+  },
 };
 
 /** @param {unknown} code */
@@ -47,7 +73,9 @@ let line;
 function kept() {
   const socket = line;
   return new Promise((resolve, reject) => {
-    socket?.once("data", (chunk) => { resolve(/^HTTP\/1\.1 (\d+)/.exec(chunk.toString())?.[1] ?? "no HTTP"); });
+    socket?.once("data", (chunk) => {
+      resolve(/^HTTP\/1\.1 (\d+)/.exec(chunk.toString())?.[1] ?? "no HTTP");
+    });
     socket?.once("error", reject);
     socket?.write("GET /latest/ HTTP/1.1\r\nHost: 169.254.169.254\r\n\r\n");
   });
@@ -60,7 +88,9 @@ try {
   if (order.steps.includes("keptAlive")) {
     const socket = connect(80, "169.254.169.254");
     line = socket;
-    await new Promise((resolve) => { socket.once("connect", resolve); });
+    await new Promise((resolve) => {
+      socket.once("connect", resolve);
+    });
   }
   if (order.installer === "guard") report = await guard.installFirewall();
   else if (order.installer === "twice") {
@@ -75,7 +105,11 @@ for (const name of order.steps) {
     outcomes[name] = { value: await steps[name]?.() };
   } catch (error) {
     const { code, cause, message } = /** @type {any} */ (error);
-    outcomes[name] = { code: code ?? cause?.code, cause: cause?.code === "EACCES" ? cause.cause?.code : cause?.code, message };
+    outcomes[name] = {
+      code: code ?? cause?.code,
+      cause: cause?.code === "EACCES" ? cause.cause?.code : cause?.code,
+      message,
+    };
   }
 }
 process.stdout.write(JSON.stringify({ report, steps: outcomes, events }));

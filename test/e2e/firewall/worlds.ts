@@ -30,7 +30,12 @@ export interface Run {
   readonly arrived: number;
   /** Connections on which something was asked. */
   readonly asked: number;
-  readonly outcome: { readonly value?: unknown; readonly code?: string; readonly uncaught?: boolean; readonly unparsed?: string };
+  readonly outcome: {
+    readonly value?: unknown;
+    readonly code?: string;
+    readonly uncaught?: boolean;
+    readonly unparsed?: string;
+  };
   readonly stderr: string;
   readonly code: number | null;
   readonly signal: string | null;
@@ -45,7 +50,10 @@ export interface Pair {
 /** The probes that this Node runs: with `libraries`, those of third parties, else all others. */
 export function probesFor(node: string, libraries: boolean): readonly Probe[] {
   const major = Number(execFileSync(node, ["-p", "process.versions.node.split('.')[0]"], { encoding: "utf8" }));
-  const listed = JSON.parse(execFileSync(node, ["--no-warnings", PROBES, "--list"], { encoding: "utf8" })) as Record<string, Omit<Probe, "name">>;
+  const listed = JSON.parse(execFileSync(node, ["--no-warnings", PROBES, "--list"], { encoding: "utf8" })) as Record<
+    string,
+    Omit<Probe, "name">
+  >;
   return Object.entries(listed)
     .map(([name, options]) => ({ name, ...options }))
     .filter(({ min = 0, max = 999, lib }) => min <= major && major <= max && (lib !== undefined) === libraries);
@@ -54,7 +62,11 @@ export function probesFor(node: string, libraries: boolean): readonly Probe[] {
 /** What a world is told: see world.mjs. */
 export interface Job {
   readonly node: string;
-  readonly tasks: readonly { readonly probe: string; readonly execArgv?: readonly string[]; readonly env?: Readonly<Record<string, string>> }[];
+  readonly tasks: readonly {
+    readonly probe: string;
+    readonly execArgv?: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
+  }[];
   readonly modules?: string;
   /** What is run for each task, instead of the probes. */
   readonly program?: string;
@@ -65,19 +77,26 @@ export interface Job {
 /** Makes a namespace, runs the tasks in it one after the other, and gives what became of each. */
 export async function runWorld(job: Job): Promise<readonly Run[]> {
   const order = JSON.stringify({ ...job, outerNet: readlinkSync("/proc/self/ns/net") });
-  const world = spawn("unshare", ["-Urnm", "--kill-child", "--fork", process.execPath, WORLD, order], { stdio: ["ignore", "pipe", "pipe"] });
+  const world = spawn("unshare", ["-Urnm", "--kill-child", "--fork", process.execPath, WORLD, order], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let said = "";
   let complaints = "";
   world.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
   world.stderr.on("data", (chunk: Buffer) => (complaints += chunk.toString()));
   await new Promise((resolve) => world.once("close", resolve));
   const lines = said.split("\n").filter(Boolean);
-  if (lines.length !== job.tasks.length) throw new Error(`a world ended after ${lines.length} of ${job.tasks.length} probes: ${complaints.slice(0, 2_000)}`);
+  if (lines.length !== job.tasks.length)
+    throw new Error(`a world ended after ${lines.length} of ${job.tasks.length} probes: ${complaints.slice(0, 2_000)}`);
   return lines.map((line) => JSON.parse(line) as Run);
 }
 
 /** Runs every probe twice. `modules` is a folder in which third parties' packages are installed. */
-export async function runProbes(node: string, probes: readonly Probe[], modules?: string): Promise<ReadonlyMap<string, Pair>> {
+export async function runProbes(
+  node: string,
+  probes: readonly Probe[],
+  modules?: string,
+): Promise<ReadonlyMap<string, Pair>> {
   const tasks = probes.flatMap(({ name, args = [], env = {} }) =>
     [false, true].map((guarded) => ({
       probe: name,
@@ -105,9 +124,15 @@ export async function runProbes(node: string, probes: readonly Probe[], modules?
 export function complaintsAbout(probe: Probe, { bare, guarded }: Pair): readonly string[] {
   const refused = /EACCES|ERR_DNS_SET_SERVERS_FAILED/.test(JSON.stringify(guarded.outcome));
   const wrong: Readonly<Record<string, boolean>> = probe.works
-    ? { "does not work even without the firewall": bare.outcome.value === undefined, "no longer works": guarded.outcome.value === undefined }
+    ? {
+        "does not work even without the firewall": bare.outcome.value === undefined,
+        "no longer works": guarded.outcome.value === undefined,
+      }
     : probe.documented !== undefined
-      ? { "does not arrive without the firewall": bare.arrived === 0, "is stopped: take it off the list of what is not": guarded.arrived === 0 }
+      ? {
+          "does not arrive without the firewall": bare.arrived === 0,
+          "is stopped: take it off the list of what is not": guarded.arrived === 0,
+        }
       : {
           "does not arrive without the firewall": probe.control !== false && bare.arrived === 0,
           arrived: probe.tunnel ? guarded.asked > 0 : guarded.arrived > 0,

@@ -4,4 +4,8 @@ import { createGuard } from "imds-guard";
 import { signedBy } from "./signed-by.mjs";
 
 const guard = createGuard();
-void signedBy((endpoint) => new S3Client({ ...guard.clientConfig(), endpoint, forcePathStyle: true, maxAttempts: 1 }).send(new ListBucketsCommand({})));
+void signedBy((endpoint) =>
+  new S3Client({ ...guard.clientConfig(), endpoint, forcePathStyle: true, maxAttempts: 1 }).send(
+    new ListBucketsCommand({}),
+  ),
+);

@@ -9,7 +9,14 @@ export async function signedBy(send) {
     response.setHeader("Content-Type", "application/xml");
     response.end("<ListAllMyBucketsResult></ListAllMyBucketsResult>");
   });
-  await new Promise((resolve) => { standIn.listen(0, "127.0.0.1", resolve); });
-  const outcome = await send(`http://127.0.0.1:${standIn.address().port}`).then(() => ({ key }), (error) => ({ error: error.name, code: error.code, ...(key !== undefined && { key }) }));
-  process.stdout.write(JSON.stringify(outcome), () => { process.exit(0); });
+  await new Promise((resolve) => {
+    standIn.listen(0, "127.0.0.1", resolve);
+  });
+  const outcome = await send(`http://127.0.0.1:${standIn.address().port}`).then(
+    () => ({ key }),
+    (error) => ({ error: error.name, code: error.code, ...(key !== undefined && { key }) }),
+  );
+  process.stdout.write(JSON.stringify(outcome), () => {
+    process.exit(0);
+  });
 }

@@ -2,4 +2,6 @@
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 import { signedBy } from "./signed-by.mjs";
 
-void signedBy((endpoint) => new S3Client({ endpoint, forcePathStyle: true, maxAttempts: 1 }).send(new ListBucketsCommand({})));
+void signedBy((endpoint) =>
+  new S3Client({ endpoint, forcePathStyle: true, maxAttempts: 1 }).send(new ListBucketsCommand({})),
+);

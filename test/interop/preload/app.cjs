@@ -5,16 +5,24 @@ const { createServer } = require("node:http");
 /** The access key id that each signed request carried. */
 const signed = [];
 const standIn = createServer((request, response) => {
-  signed.push(`${/Credential=([^/]+)\/\d+\/([^/]+)/.exec(request.headers.authorization ?? "")?.slice(1).join(" ")}`);
+  signed.push(
+    `${/Credential=([^/]+)\/\d+\/([^/]+)/
+      .exec(request.headers.authorization ?? "")
+      ?.slice(1)
+      .join(" ")}`,
+  );
   response.setHeader("Content-Type", "application/xml");
   let asked = "";
-  request.on("data", (chunk) => { asked += chunk; });
+  request.on("data", (chunk) => {
+    asked += chunk;
+  });
   request.on("end", () => response.end(answerTo(request.method, new URLSearchParams(asked))));
 });
 
 function answerTo(method, form) {
   if (method !== "POST") return "<ListAllMyBucketsResult></ListAllMyBucketsResult>";
-  if (form.get("Action") !== "AssumeRole") return "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
+  if (form.get("Action") !== "AssumeRole")
+    return "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
   // The role is of whichever account the key of this variable is.
   const credentials = `<AccessKeyId>${process.env.ROLE_KEY}</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>`;
   return `<AssumeRoleResponse><AssumeRoleResult><Credentials>${credentials}</Credentials></AssumeRoleResult></AssumeRoleResponse>`;
@@ -51,14 +59,19 @@ const doors = (load) => ({
     const { fromTemporaryCredentials } = await load("@aws-sdk/credential-providers");
     let key;
     await signedWith(async (endpoint) => {
-      const provider = fromTemporaryCredentials({ params: { RoleArn: "arn:aws:iam::111122223333:role/x" }, clientConfig: { endpoint, region: "eu-central-1", maxAttempts: 1 } });
+      const provider = fromTemporaryCredentials({
+        params: { RoleArn: "arn:aws:iam::111122223333:role/x" },
+        clientConfig: { endpoint, region: "eu-central-1", maxAttempts: 1 },
+      });
       key = (await provider()).accessKeyId;
     });
     return key;
   },
   async s3() {
     const { S3Client, ListBucketsCommand } = await load("@aws-sdk/client-s3");
-    return signedWith((endpoint) => new S3Client({ endpoint, forcePathStyle: true, maxAttempts: 1 }).send(new ListBucketsCommand({})));
+    return signedWith((endpoint) =>
+      new S3Client({ endpoint, forcePathStyle: true, maxAttempts: 1 }).send(new ListBucketsCommand({})),
+    );
   },
   async sts() {
     const { STSClient, GetCallerIdentityCommand } = await load("@aws-sdk/client-sts");
@@ -79,11 +92,17 @@ const doors = (load) => ({
   },
   async metadata() {
     const { MetadataService } = await load("@aws-sdk/ec2-metadata-service");
-    return new MetadataService({ retries: 0, httpOptions: { timeout: 1000 } }).request("/latest/meta-data/instance-id", {});
+    return new MetadataService({ retries: 0, httpOptions: { timeout: 1000 } }).request(
+      "/latest/meta-data/instance-id",
+      {},
+    );
   },
   async metadataRegion() {
     const { MetadataService } = await load("@aws-sdk/ec2-metadata-service");
-    return new MetadataService({ retries: 0, httpOptions: { timeout: 1000 } }).request("/latest/meta-data/placement/region", {});
+    return new MetadataService({ retries: 0, httpOptions: { timeout: 1000 } }).request(
+      "/latest/meta-data/placement/region",
+      {},
+    );
   },
   async v2() {
     process.env.AWS_SDK_JS_SUPPRESS_MAINTENANCE_MODE_MESSAGE = "1";
@@ -95,12 +114,21 @@ const doors = (load) => ({
     const loaded = await load("aws-sdk");
     const AWS = loaded.default ?? loaded;
     return new Promise((resolve, reject) => {
-      new AWS.MetadataService({ httpOptions: { timeout: 1000 }, maxRetries: 0 }).request("/latest/meta-data/placement/region", (error, data) => (error ? reject(error) : resolve(data)));
+      new AWS.MetadataService({ httpOptions: { timeout: 1000 }, maxRetries: 0 }).request(
+        "/latest/meta-data/placement/region",
+        (error, data) => (error ? reject(error) : resolve(data)),
+      );
     });
   },
   // A request that a user forged: it has to fail wherever the SDK's own succeed.
   async ssrf() {
-    return (await fetch("http://169.254.169.254/latest/api/token", { method: "PUT", headers: { "x-aws-ec2-metadata-token-ttl-seconds": "60" }, signal: AbortSignal.timeout(2000) })).text();
+    return (
+      await fetch("http://169.254.169.254/latest/api/token", {
+        method: "PUT",
+        headers: { "x-aws-ec2-metadata-token-ttl-seconds": "60" },
+        signal: AbortSignal.timeout(2000),
+      })
+    ).text();
   },
 });
 
@@ -111,7 +139,11 @@ module.exports = async function main(load, names) {
     try {
       outcome[name] = { value: await all[name]() };
     } catch (error) {
-      outcome[name] = { error: error.name, code: error.code ?? error.cause?.code, message: String(error.message).slice(0, 200) };
+      outcome[name] = {
+        error: error.name,
+        code: error.code ?? error.cause?.code,
+        message: String(error.message).slice(0, 200),
+      };
     }
   }
   process.stdout.write(JSON.stringify(outcome));

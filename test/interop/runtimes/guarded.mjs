@@ -19,8 +19,23 @@ const steps = {
   firewall: async () => installFirewall(),
   firewallOfGuard: () => guard.installFirewall(),
   fetch: async () => (await fetch("http://169.254.169.254/latest/")).status,
-  http: () => new Promise((resolve, reject) => { http.get("http://169.254.169.254/latest/", (answer) => { answer.resume(); resolve(answer.statusCode); }).on("error", reject); }),
-  net: () => new Promise((resolve, reject) => { net.connect(80, "169.254.169.254", () => { resolve("connected"); }).on("error", reject); }),
+  http: () =>
+    new Promise((resolve, reject) => {
+      http
+        .get("http://169.254.169.254/latest/", (answer) => {
+          answer.resume();
+          resolve(answer.statusCode);
+        })
+        .on("error", reject);
+    }),
+  net: () =>
+    new Promise((resolve, reject) => {
+      net
+        .connect(80, "169.254.169.254", () => {
+          resolve("connected");
+        })
+        .on("error", reject);
+    }),
 };
 
 const outcome = {};

@@ -3,7 +3,10 @@ import { fromInstanceMetadata, fromNodeProviderChain } from "@aws-sdk/credential
 
 const outcome = {};
 for (const [name, provide] of Object.entries({ chain: fromNodeProviderChain(), instance: fromInstanceMetadata() })) {
-  outcome[name] = await provide().then(({ accessKeyId }) => ({ value: accessKeyId }), (error) => ({ code: error.code ?? error.name }));
+  outcome[name] = await provide().then(
+    ({ accessKeyId }) => ({ value: accessKeyId }),
+    (error) => ({ code: error.code ?? error.name }),
+  );
 }
 console.log(JSON.stringify(outcome));
 process.exit(0);

@@ -22,5 +22,9 @@ export const ON_EC2: Judgement = { status: "ok", says: "installed; on EC2 it is 
 
 /** A judgement on something that this user may not read. */
 export function unreadable(path: string, why: string, what: string): Judgement {
-  return { status: "unknown", says: `${path} cannot be read (${why}), so ${what} is not known`, advice: ["run doctor as root to see it"] };
+  return {
+    status: "unknown",
+    says: `${path} cannot be read (${why}), so ${what} is not known`,
+    advice: ["run doctor as root to see it"],
+  };
 }

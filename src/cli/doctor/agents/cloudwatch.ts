@@ -4,13 +4,28 @@ import { readText } from "../check.js";
 import type { Agent, Judgement } from "./agent.js";
 import { ON_EC2, unreadable } from "./agent.js";
 
-function placesOf({ system: { platform, env } }: Patient): { readonly yaml: string; readonly common: string; readonly signs: readonly string[]; readonly fetch: string } {
+function placesOf({ system: { platform, env } }: Patient): {
+  readonly yaml: string;
+  readonly common: string;
+  readonly signs: readonly string[];
+  readonly fetch: string;
+} {
   if (platform === "win32") {
     const data = `${env["ProgramData"] ?? "C:\\ProgramData"}\\Amazon\\AmazonCloudWatchAgent`;
-    return { yaml: `${data}\\amazon-cloudwatch-agent.yaml`, common: `${data}\\common-config.toml`, signs: [data], fetch: "amazon-cloudwatch-agent-ctl.ps1 -a fetch-config -m onPremise -s -c file:CONFIG" };
+    return {
+      yaml: `${data}\\amazon-cloudwatch-agent.yaml`,
+      common: `${data}\\common-config.toml`,
+      signs: [data],
+      fetch: "amazon-cloudwatch-agent-ctl.ps1 -a fetch-config -m onPremise -s -c file:CONFIG",
+    };
   }
   const base = "/opt/aws/amazon-cloudwatch-agent";
-  return { yaml: `${base}/etc/amazon-cloudwatch-agent.yaml`, common: `${base}/etc/common-config.toml`, signs: [base], fetch: `${base}/bin/amazon-cloudwatch-agent-ctl -a fetch-config -m onPremise -s -c file:CONFIG` };
+  return {
+    yaml: `${base}/etc/amazon-cloudwatch-agent.yaml`,
+    common: `${base}/etc/common-config.toml`,
+    signs: [base],
+    fetch: `${base}/bin/amazon-cloudwatch-agent-ctl -a fetch-config -m onPremise -s -c file:CONFIG`,
+  };
 }
 
 /** The `mode` under `entitystore` of the translated configuration: `ec2`, `onPremise`, `onPrem`, ... */
@@ -33,15 +48,27 @@ export const cloudwatch: Agent = {
     const read = readText(patient.system, yaml);
     if (read.kind === "unknown") return [unreadable(yaml, read.why, "its mode")];
     const mode = read.kind === "text" ? modeOf(read.text) : undefined;
-    const evidence = [{ source: yaml, value: mode, says: read.kind === "absent" ? "not there: the mode is ec2 by default" : "the mode" }];
+    const evidence = [
+      {
+        source: yaml,
+        value: mode,
+        says: read.kind === "absent" ? "not there: the mode is ec2 by default" : "the mode",
+      },
+    ];
     if (mode === undefined || !/^onprem(ise)?$/i.test(mode)) {
-      return [{
-        status: "finding", says: `would believe an impersonator: its mode is ${mode ?? "not set, which means ec2"}`, evidence, advice: [`$ ${fetch}`],
-        fixes: [{ title: "CloudWatch agent: on-premises mode", text: fetch }],
-      }];
+      return [
+        {
+          status: "finding",
+          says: `would believe an impersonator: its mode is ${mode ?? "not set, which means ec2"}`,
+          evidence,
+          advice: [`$ ${fetch}`],
+          fixes: [{ title: "CloudWatch agent: on-premises mode", text: fetch }],
+        },
+      ];
     }
     const credentials = readText(patient.system, common);
-    if (credentials.kind === "unknown") return [unreadable(common, credentials.why, "where it takes its credentials from")];
+    if (credentials.kind === "unknown")
+      return [unreadable(common, credentials.why, "where it takes its credentials from")];
     const named = credentials.kind === "text" && namesCredentials(credentials.text);
     const from = named ? `the profile or file of ${common}` : "the profile AmazonCloudWatchAgent";
     return [{ status: "ok", says: `runs on premises (mode ${mode}), with credentials from ${from}`, evidence }];

@@ -8,7 +8,12 @@ const FILES = ["/var/lib/ecs/ecs.config", "/etc/ecs/ecs.config"] as const;
 
 /** A file of `NAME=value` lines, as systemd and Docker read them; later lines win. */
 export function readEnvironmentFile(text: string): ReadonlyMap<string, string> {
-  return new Map([...text.matchAll(/^[ \t]*([A-Z][A-Z0-9_]*)=["']?([^"'\n]*?)["']?[ \t\r]*$/gm)].map(([, name = "", value = ""]) => [name, value]));
+  return new Map(
+    [...text.matchAll(/^[ \t]*([A-Z][A-Z0-9_]*)=["']?([^"'\n]*?)["']?[ \t\r]*$/gm)].map(([, name = "", value = ""]) => [
+      name,
+      value,
+    ]),
+  );
 }
 
 export const ecs: Agent = {
@@ -26,13 +31,32 @@ export const ecs: Agent = {
     }
     const external = values.get("ECS_EXTERNAL")?.toLowerCase() === "true";
     if (!external && hidden.length > 0) return hidden.slice(0, 1);
-    const fixes = [{ title: "ECS agent: no instance role (append; then: systemctl restart ecs)", file: FILES[1], text: `${external ? "" : "ECS_EXTERNAL=true\n"}AWS_EC2_METADATA_DISABLED=true` }];
+    const fixes = [
+      {
+        title: "ECS agent: no instance role (append; then: systemctl restart ecs)",
+        file: FILES[1],
+        text: `${external ? "" : "ECS_EXTERNAL=true\n"}AWS_EC2_METADATA_DISABLED=true`,
+      },
+    ];
     if (!external) {
-      return [{ status: "finding", says: "would believe an impersonator: ECS_EXTERNAL=true is not set, so it takes this host for an instance", advice: ["install it with the ECS Anywhere script, or block the address"], fixes }];
+      return [
+        {
+          status: "finding",
+          says: "would believe an impersonator: ECS_EXTERNAL=true is not set, so it takes this host for an instance",
+          advice: ["install it with the ECS Anywhere script, or block the address"],
+          fixes,
+        },
+      ];
     }
-    if (values.get("AWS_EC2_METADATA_DISABLED") === "true") return [{ status: "ok", says: "runs as ECS Anywhere, and is told not to use the metadata service" }];
-    return [{
-      status: "finding", says: "runs as ECS Anywhere, and falls back to an instance role when its own credentials fail", advice: [`append AWS_EC2_METADATA_DISABLED=true to ${FILES[1]}`], fixes,
-    }];
+    if (values.get("AWS_EC2_METADATA_DISABLED") === "true")
+      return [{ status: "ok", says: "runs as ECS Anywhere, and is told not to use the metadata service" }];
+    return [
+      {
+        status: "finding",
+        says: "runs as ECS Anywhere, and falls back to an instance role when its own credentials fail",
+        advice: [`append AWS_EC2_METADATA_DISABLED=true to ${FILES[1]}`],
+        fixes,
+      },
+    ];
   },
 };

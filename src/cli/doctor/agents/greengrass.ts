@@ -14,16 +14,41 @@ export const greengrass: Agent = {
   signs: (patient) => [rootOf(patient)],
   judge(patient): Judgement[] {
     if (patient.host.verdict === "ec2") return [ON_EC2];
-    const path = patient.system.platform === "win32" ? `${rootOf(patient)}\\config\\effectiveConfig.yaml` : `${rootOf(patient)}/config/effectiveConfig.yaml`;
+    const path =
+      patient.system.platform === "win32"
+        ? `${rootOf(patient)}\\config\\effectiveConfig.yaml`
+        : `${rootOf(patient)}/config/effectiveConfig.yaml`;
     const read = readText(patient.system, path, 4 * 1024 * 1024);
     if (read.kind === "unknown") return [unreadable(path, read.why, "whether its components have a role")];
-    if (read.kind === "absent") return [{ status: "unknown", says: `installed, but ${path} is not there`, advice: ["start the nucleus once, and look again"] }];
+    if (read.kind === "absent")
+      return [
+        {
+          status: "unknown",
+          says: `installed, but ${path} is not there`,
+          advice: ["start the nucleus once, and look again"],
+        },
+      ];
     const alias = /^[ \t]*iotRoleAlias:[ \t]*["']?([\w-]{1,128})["']?[ \t]*$/m.exec(read.text)?.[1];
-    if (alias !== undefined) return [{ status: "ok", says: `components get credentials from the role alias ${alias} before they would ask the metadata service` }];
-    return [{
-      status: "finding", says: "components would believe an impersonator: no iotRoleAlias is configured, so their SDKs go on to the metadata service",
-      advice: ["configure iotRoleAlias for the nucleus, or AWS_EC2_METADATA_DISABLED=true for the components"],
-      fixes: [{ title: "Greengrass: a role alias for the components (deployment configuration of aws.greengrass.Nucleus)", text: '{ "iotRoleAlias": "<name of the role alias>" }', file: "merge of the deployment" }],
-    }];
+    if (alias !== undefined)
+      return [
+        {
+          status: "ok",
+          says: `components get credentials from the role alias ${alias} before they would ask the metadata service`,
+        },
+      ];
+    return [
+      {
+        status: "finding",
+        says: "components would believe an impersonator: no iotRoleAlias is configured, so their SDKs go on to the metadata service",
+        advice: ["configure iotRoleAlias for the nucleus, or AWS_EC2_METADATA_DISABLED=true for the components"],
+        fixes: [
+          {
+            title: "Greengrass: a role alias for the components (deployment configuration of aws.greengrass.Nucleus)",
+            text: '{ "iotRoleAlias": "<name of the role alias>" }',
+            file: "merge of the deployment",
+          },
+        ],
+      },
+    ];
   },
 };

@@ -1,4 +1,6 @@
-/** amazon-ssm-agent: takes the EC2 identity from whoever answers as IMDS, unless its order of identities says otherwise. */
+/**
+ * amazon-ssm-agent: takes the EC2 identity from whoever answers as IMDS, unless its order of identities says otherwise.
+ */
 import type { Patient } from "../check.js";
 import { readText } from "../check.js";
 import type { Agent, Judgement } from "./agent.js";
@@ -12,7 +14,8 @@ export const DEFAULT_ORDER: readonly string[] = ["OnPrem", "EC2", "CustomIdentit
  * written, unknown ones are dropped, and if none is left or the file is not JSON the default comes back, EC2 included.
  */
 export function identityOrder(text: string | undefined): { readonly order: readonly string[]; readonly why: string } {
-  if (text === undefined) return { order: DEFAULT_ORDER, why: "there is no configuration file, so the default order holds" };
+  if (text === undefined)
+    return { order: DEFAULT_ORDER, why: "there is no configuration file, so the default order holds" };
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -20,9 +23,14 @@ export function identityOrder(text: string | undefined): { readonly order: reado
     return { order: DEFAULT_ORDER, why: "the configuration file is not JSON, so the default order holds" };
   }
   const given = member(member(parsed, "identity"), "consumptionorder");
-  if (!Array.isArray(given) || given.length === 0) return { order: DEFAULT_ORDER, why: "the configuration sets no order, so the default holds" };
+  if (!Array.isArray(given) || given.length === 0)
+    return { order: DEFAULT_ORDER, why: "the configuration sets no order, so the default holds" };
   const known = given.filter((word) => typeof word === "string" && DEFAULT_ORDER.includes(word)) as string[];
-  if (known.length === 0) return { order: DEFAULT_ORDER, why: `the configuration names ${JSON.stringify(given).slice(0, 80)}, which the agent does not know in that case, so the default order holds` };
+  if (known.length === 0)
+    return {
+      order: DEFAULT_ORDER,
+      why: `the configuration names ${JSON.stringify(given).slice(0, 80)}, which the agent does not know in that case, so the default order holds`,
+    };
   return { order: known, why: `the configuration says ${known.join(", ")}` };
 }
 
@@ -40,11 +48,21 @@ interface Places {
 
 function placesOf({ system: { platform, env } }: Patient): Places {
   if (platform !== "win32") {
-    return { config: "/etc/amazon/ssm/amazon-ssm-agent.json", data: "/var/lib/amazon/ssm", program: "/usr/bin/amazon-ssm-agent", restart: "systemctl restart amazon-ssm-agent" };
+    return {
+      config: "/etc/amazon/ssm/amazon-ssm-agent.json",
+      data: "/var/lib/amazon/ssm",
+      program: "/usr/bin/amazon-ssm-agent",
+      restart: "systemctl restart amazon-ssm-agent",
+    };
   }
   const shared = `${env["ProgramData"] ?? "C:\\ProgramData"}\\Amazon\\SSM`;
   const programs = `${env["ProgramFiles"] ?? "C:\\Program Files"}\\Amazon\\SSM`;
-  return { config: `${programs}\\amazon-ssm-agent.json`, data: shared, program: `${programs}\\amazon-ssm-agent.exe`, restart: "Restart-Service AmazonSSMAgent" };
+  return {
+    config: `${programs}\\amazon-ssm-agent.json`,
+    data: shared,
+    program: `${programs}\\amazon-ssm-agent.exe`,
+    restart: "Restart-Service AmazonSSMAgent",
+  };
 }
 
 export const ssm: Agent = {
@@ -67,22 +85,39 @@ function judgeOrder(patient: Patient): Judgement {
   if (read.kind === "unknown") return unreadable(config, read.why, "its order of identities");
   const { order, why } = identityOrder(read.kind === "text" ? read.text : undefined);
   const evidence = [{ source: config, value: read.kind === "text" ? order.join(", ") : undefined, says: why }];
-  if (!order.includes("EC2")) return { status: "ok", says: `takes no identity from the metadata service: ${why}`, evidence };
+  if (!order.includes("EC2"))
+    return { status: "ok", says: `takes no identity from the metadata service: ${why}`, evidence };
   const registration = readText(patient.system, `${data}${separator}registration`);
-  const registered = registration.kind === "text" && /"ManagedInstanceID"\s*:\s*"mi-[0-9a-f]{8,17}"/i.test(registration.text);
+  const registered =
+    registration.kind === "text" && /"ManagedInstanceID"\s*:\s*"mi-[0-9a-f]{8,17}"/i.test(registration.text);
   const first = registered && order.indexOf("OnPrem") === 0;
-  const when = first ? "if its registration as a hybrid node breaks" : registration.kind === "unknown" ? "unless its registration as a hybrid node (not readable) comes first" : "as soon as somebody answers";
+  const when = first
+    ? "if its registration as a hybrid node breaks"
+    : registration.kind === "unknown"
+      ? "unless its registration as a hybrid node (not readable) comes first"
+      : "as soon as somebody answers";
   return {
-    status: "finding", says: `would believe an impersonator ${when}: ${why}`, evidence,
+    status: "finding",
+    says: `would believe an impersonator ${when}: ${why}`,
+    evidence,
     advice: [`set Identity.ConsumptionOrder to ["OnPrem"] in ${config}`, `$ ${restart}`],
-    fixes: [{ title: `SSM Agent: only the identity of a hybrid node (merge into the file; then: ${restart})`, file: config, text: '{ "Identity": { "ConsumptionOrder": ["OnPrem"] } }' }],
+    fixes: [
+      {
+        title: `SSM Agent: only the identity of a hybrid node (merge into the file; then: ${restart})`,
+        file: config,
+        text: '{ "Identity": { "ConsumptionOrder": ["OnPrem"] } }',
+      },
+    ],
   };
 }
 
 /** What the running agent says it is. The file holds no secret. */
 function judgeRunning(patient: Patient): Judgement[] {
   const { data } = placesOf(patient);
-  const path = patient.system.platform === "win32" ? `${data}\\runtimeconfig\\identity_config.json` : `${data}/runtimeconfig/identity_config.json`;
+  const path =
+    patient.system.platform === "win32"
+      ? `${data}\\runtimeconfig\\identity_config.json`
+      : `${data}/runtimeconfig/identity_config.json`;
   const read = readText(patient.system, path);
   if (read.kind === "absent") return [];
   if (read.kind === "unknown") return [unreadable(path, read.why, "the identity it runs with")];
@@ -90,7 +125,24 @@ function judgeRunning(patient: Patient): Judgement[] {
   const instance = /"InstanceId"\s*:\s*"([\w-]{1,64})"/i.exec(read.text)?.[1];
   const evidence = [{ source: path, value: type, says: "the identity that the agent runs with" }];
   if (type === "EC2" && patient.host.verdict === "not-ec2") {
-    return [{ status: "finding", says: `runs with an EC2 identity (${instance ?? "no instance id"}) on a host that is not EC2: it believed somebody`, evidence, advice: ["take it for compromised until it is clear who answered: look at its account in that identity's Systems Manager"] }];
+    return [
+      {
+        status: "finding",
+        says: `runs with an EC2 identity (${instance ?? "no instance id"}) on a host that is not EC2: it believed somebody`,
+        evidence,
+        advice: [
+          "take it for compromised until it is clear who answered: look at its account in that identity's Systems Manager",
+        ],
+      },
+    ];
   }
-  return type === undefined ? [] : [{ status: "ok", says: `runs with the identity ${type}${instance === undefined ? "" : ` (${instance})`}`, evidence }];
+  return type === undefined
+    ? []
+    : [
+        {
+          status: "ok",
+          says: `runs with the identity ${type}${instance === undefined ? "" : ` (${instance})`}`,
+          evidence,
+        },
+      ];
 }
