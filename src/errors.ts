@@ -141,8 +141,8 @@ const DEFAULT_TRY_NEXT_LINK: Readonly<Record<ImdsGuardErrorKind, boolean>> = {
  * ```ts
  * import { fromNodeProviderChain, ImdsRefusedError } from "imds-guard";
  * const credentials = await fromNodeProviderChain()().catch((error: unknown) => {
- *   if (error instanceof ImdsRefusedError && error.code === "ERR_IMDS_NOT_EC2") return undefined; // a laptop without
- * credentials
+ *   // A laptop without credentials.
+ *   if (error instanceof ImdsRefusedError && error.code === "ERR_IMDS_NOT_EC2") return undefined;
  *   throw error;
  * });
  * ```
