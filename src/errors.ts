@@ -228,8 +228,8 @@ export class ImdsImpersonationError extends ImdsGuardError {
  * ```ts
  * import { createGuard, ImdsGuardSettingsError } from "imds-guard";
  * await createGuard().whereAmI().catch((error: unknown) => {
- *   if (error instanceof ImdsGuardSettingsError) console.error(error.message, error.advice); // IMDS_GUARD_MODE is
- * "alow"; allowed: ...
+ *   // IMDS_GUARD_MODE is "alow"; allowed: ...
+ *   if (error instanceof ImdsGuardSettingsError) console.error(error.message, error.advice);
  *   throw error;
  * });
  * ```
