@@ -4,7 +4,7 @@ import { defineConfig } from "tsup";
 import type { Options } from "tsup";
 
 /** What programs import besides the main entry, and so has types. */
-const LIBRARY = { firewall: "src/firewall/index.ts", "credential-provider-imds": "src/provider/imds-package.ts" };
+const LIBRARY = { firewall: "src/firewall/index.ts", "credential-provider-imds": "src/sdk/imds-package.ts" };
 /** What every start of a program waits for. */
 const STARTED = { index: "src/index.ts", register: "src/preload/register.ts" };
 

@@ -12,31 +12,33 @@ import { fileURLToPath } from "node:url";
 const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 const OUTPUT = fileURLToPath(new URL("../docs/architecture.md", import.meta.url));
 
-/** Files directly in src are three rooms without a door of their own. */
 const FACE = "index.ts";
-const GUARD = "guard and joiners";
-const GROUND = "ground floor";
-const GROUND_ROOMS = [GROUND, "events", "settings"];
+/** Everybody stands on it. */
+const GROUND = "base";
 
 const PURPOSE = {
   [FACE]: 'What `import "imds-guard"` gives: names and nothing else.',
-  [GUARD]:
-    "`guard.ts` and the files directly in `src` that join rooms: settings, verdict, decision, session, proof, life of the credentials, events. `decide.ts` is a pure function.",
-  [GROUND]:
-    "Files directly in `src` that know no other room: errors, and the outside world as one object (`system.ts`): files, environment, clocks.",
   attest:
     "Is it AWS? Reads the signed identity document, holds it against AWS's public keys, this host and the access key.",
+  aws: "Facts about AWS: regions, partitions and host names, access key ids and their accounts.",
+  base: "The ground: the outside world as one object (`system.ts`), errors, addresses and networks, text, the life of credentials, the loader of SDK modules.",
   cli: "The `imds-guard` program, one file a command.",
   detection: "Sigma rules for IMDS impersonation, and the scanner that runs them over logs.",
   events: "The catalogue of what can happen, and where it is told: stderr, file, channel, OpenTelemetry; ECS and OCSF.",
   firewall:
     "Nothing else in this process reaches a metadata service: hooks under `node:net`, HTTP and DNS, and the classifier of addresses.",
+  fleet: "IMDSv2 everywhere: which instances still allow or use version 1, a plan, its application and its undoing.",
+  gateway: "One guard for every program of the host: packet filter rules and a responder that asks through the guard.",
+  guard:
+    "Joins the rooms: settings, verdict, decision, session, proof, life of the credentials, events. `decide.ts` is a pure function.",
   host: "Where am I? One file for each kind of evidence, one that combines them; no network.",
   imds: "Speaks IMDSv2 to one pinned address: transport, token, strict answers, a limit on everything.",
   monitor: "Watches who answers as IMDS and by which way, and reports what changes.",
   network: "What is on this wire? Probe, neighbours, routes, sockets, names.",
   preload: "`node -r imds-guard/register`: firewall on, and the AWS SDK led through a guard.",
-  provider: "What the AWS SDK sees: chain, instance metadata, profiles, region, metadata client. SDK types only here.",
+  "roles-anywhere":
+    "The sanctioned path off EC2: certificates, the X.509 signature, CreateSession, AWS IoT role aliases.",
+  sdk: "What the AWS SDK sees: chain, instance metadata, profiles, region, metadata client, adapters of its modules.",
   serving: "Proved credentials on loopback for other programs: `exec`, `serve`.",
   settings: "What the user asked for: options, environment, profile, defaults; read in one place.",
 };
@@ -65,21 +67,9 @@ function targets(path, text, pattern) {
   );
 }
 
-/** A file of src itself belongs to the ground floor unless it knows a room that stands on it, or a file that does. */
+/** A room is a folder of src with what is below it, or a file directly in src. */
 function rooms() {
-  const room = new Map(
-    files.map(({ path }) => [path, path === FACE ? FACE : path.includes("/") ? path.split("/")[0] : GROUND]),
-  );
-  for (let changed = true; changed;) {
-    changed = false;
-    for (const { path, eager, lazy } of files) {
-      if (room.get(path) !== GROUND) continue;
-      if ([...eager, ...lazy].every((target) => GROUND_ROOMS.includes(room.get(target)))) continue;
-      room.set(path, GUARD);
-      changed = true;
-    }
-  }
-  return room;
+  return new Map(files.map(({ path }) => [path, path.split("/")[0]]));
 }
 
 /** Room -> rooms it imports from; "lazy" where that is only types or on demand. */
@@ -107,9 +97,7 @@ function floorOf(edges) {
     if (!floors.has(name))
       floors.set(
         name,
-        GROUND_ROOMS.includes(name)
-          ? 0
-          : 1 + Math.max(...[...edges.get(name).keys()].map((to) => visit(to, [...trail, name]))),
+        name === GROUND ? 0 : 1 + Math.max(0, ...[...edges.get(name).keys()].map((to) => visit(to, [...trail, name]))),
       );
     return floors.get(name);
   };
@@ -123,9 +111,9 @@ function reduced(edges, name) {
     [...edges.get(from)].some(
       ([next, how]) =>
         (only === undefined || how === only) &&
-        (next === to || (!seen.has(next) && !GROUND_ROOMS.includes(next) && reaches(next, to, only, seen.add(next)))),
+        (next === to || (!seen.has(next) && next !== GROUND && reaches(next, to, only, seen.add(next)))),
     );
-  const own = [...edges.get(name)].filter(([to]) => !GROUND_ROOMS.includes(to));
+  const own = [...edges.get(name)].filter(([to]) => to !== GROUND);
   return own.filter(([to, how]) => {
     const only = how === "eager" ? "eager" : undefined;
     return !own.some(([other, by]) => other !== to && (only === undefined || by === only) && reaches(other, to, only));
@@ -151,7 +139,7 @@ function generate() {
     "  end",
   ]);
   const arrows = [...edges.keys()]
-    .filter((name) => !GROUND_ROOMS.includes(name))
+    .filter((name) => name !== GROUND)
     .flatMap((name) => {
       const above = reduced(edges, name).map(
         ([to, how]) => `  ${id(name)} ${how === "eager" ? "-->" : "-.->"} ${id(to)}`,
@@ -160,14 +148,14 @@ function generate() {
       return above.length > 0 ? above : [`  ${id(name)} --> ${id(GROUND)}`];
     });
   const rows = levels.flat().map((name) => {
-    const from = [...edges.get(name).keys()].filter((to) => !GROUND_ROOMS.includes(to)).sort();
+    const from = [...edges.get(name).keys()].filter((to) => to !== GROUND).sort();
     return `| ${name} | ${PURPOSE[name]} | ${from.join(", ") || "-"} |`;
   });
   return `<!-- Generated by scripts/generate-architecture.mjs from the imports in src; do not edit. -->
 # Architecture
 
 Rooms of \`src\`, and who imports whom. A solid arrow is loaded with the room, a dotted one on demand or only for its types.
-What a room reaches by way of another is not drawn, and neither is the ground floor under every room.
+What a room reaches by way of another is not drawn, and neither is \`base\`, on which every room stands.
 
 \`\`\`mermaid
 flowchart TD
@@ -178,21 +166,21 @@ ${[...drawn, ...arrows].join("\n")}
 
 From the top down.
 
-| room | what it is for | imports from, besides the ground floor |
+| room | what it is for | imports from, besides \`base\` |
 |---|---|---|
 ${rows.join("\n")}
 
 ## The rule
 
-A file imports from rooms below its own, and from its own; there are no cycles. Rooms of one floor do not know each other:
-\`host\`, \`imds\`, \`attest\` and \`network\` meet only in \`guard.ts\` and the files that it joins. Types of the AWS SDK stay in \`provider\`.
+A file imports from rooms on floors below its own, and from its own room; there are no cycles of rooms or of files. Rooms of one
+floor do not know each other: \`host\`, \`imds\`, \`attest\` and \`network\` meet only in \`guard\`. Types of the AWS SDK stay in \`sdk\`.
 [test/package/rooms.test.ts](../test/package/rooms.test.ts) holds every file against this, and
 [test/package/architecture.test.ts](../test/package/architecture.test.ts) this page against the imports.
 
 ## The way of one request
 
 \`\`\`text
-provider -> guard.credentials()
+sdk -> guard.credentials()
   settings   what the user asked for                        options, environment, profile
   host       is this EC2?                                   verdict with all its evidence; no packet
   decide     ask, or refuse and say why                     a pure function

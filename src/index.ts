@@ -3,30 +3,30 @@
  * AWS is answering before it hands out a credential.
  * @module imds-guard
  */
-export { fromNodeProviderChain } from "./provider/node-chain.js";
-export type { FromNodeProviderChainInit } from "./provider/node-chain.js";
-export { fromInstanceMetadata } from "./provider/instance-metadata.js";
-export type { FromInstanceMetadataInit } from "./provider/instance-metadata.js";
-export { fromIni } from "./provider/ini.js";
-export type { FromIniInit } from "./provider/ini.js";
-export { fromTemporaryCredentials } from "./provider/temporary-credentials.js";
-export type { FromTemporaryCredentialsOptions } from "./provider/temporary-credentials.js";
-export { fromGuardedRegion } from "./provider/region.js";
-export type { FromGuardedRegionInit } from "./provider/region.js";
-export { MetadataService } from "./provider/metadata-service.js";
-export type { MetadataRequestOptions, MetadataServiceInit } from "./provider/metadata-service.js";
-export { createGuard } from "./provider/application-guard.js";
-export type { ApplicationGuard } from "./provider/application-guard.js";
+export { fromNodeProviderChain } from "./sdk/node-chain.js";
+export type { FromNodeProviderChainInit } from "./sdk/node-chain.js";
+export { fromInstanceMetadata } from "./sdk/instance-metadata.js";
+export type { FromInstanceMetadataInit } from "./sdk/instance-metadata.js";
+export { fromIni } from "./sdk/ini.js";
+export type { FromIniInit } from "./sdk/ini.js";
+export { fromTemporaryCredentials } from "./sdk/temporary-credentials.js";
+export type { FromTemporaryCredentialsOptions } from "./sdk/temporary-credentials.js";
+export { fromGuardedRegion } from "./sdk/region.js";
+export type { FromGuardedRegionInit } from "./sdk/region.js";
+export { MetadataService } from "./sdk/metadata-service.js";
+export type { MetadataRequestOptions, MetadataServiceInit } from "./sdk/metadata-service.js";
+export { createGuard } from "./sdk/application-guard.js";
+export type { ApplicationGuard } from "./sdk/application-guard.js";
 export type { Monitor, MonitorOptions, MonitorStatus } from "./monitor/monitor.js";
-export type { ClientConfig, ClientConfigInit, ResolvedDefaultsMode } from "./provider/client-config.js";
-export type { GuardKey } from "./provider/guard-option.js";
+export type { ClientConfig, ClientConfigInit, ResolvedDefaultsMode } from "./sdk/client-config.js";
+export type { GuardKey } from "./sdk/guard-option.js";
 
-export type { Guard, GuardedCredentials, Whereabouts } from "./guard.js";
-export type { Verifiable } from "./account-gate.js";
-export type { AttestationReport } from "./acquire.js";
+export type { Guard, GuardedCredentials, Whereabouts } from "./guard/guard.js";
+export type { Verifiable } from "./guard/accounts.js";
+export type { AttestationReport } from "./guard/acquire.js";
 export type { BindingSubject, Unbound } from "./attest/bind.js";
 export type { IdentityDocument } from "./attest/identity-document.js";
-export type { Decision, Contact, Refusal, Proof, Target } from "./decide.js";
+export type { Decision, Contact, Refusal, Proof, Target } from "./guard/decide.js";
 export type { AttestationMode, GuardOptions, Mode, OnUnknownAccount } from "./settings/options.js";
 export { DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT } from "./settings/options.js";
 export type {
@@ -48,7 +48,7 @@ export {
   ImdsUnavailableError,
   ImdsUntrustedError,
   isImdsGuardError,
-} from "./errors.js";
+} from "./base/errors.js";
 export type {
   Evidence,
   ImdsGuardErrorCode,
@@ -59,7 +59,7 @@ export type {
   SettingsCode,
   UnavailableCode,
   UntrustedCode,
-} from "./errors.js";
+} from "./base/errors.js";
 
 export { EVENT_CHANNEL } from "./events/sinks.js";
 export type { Logger } from "./events/sinks.js";

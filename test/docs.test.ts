@@ -8,11 +8,11 @@ import {
   ImdsRefusedError,
   ImdsUnavailableError,
   ImdsUntrustedError,
-} from "../src/errors.js";
+} from "../src/base/errors.js";
 import { CATALOGUE } from "../src/events/catalogue.js";
 import { resolveSettings } from "../src/settings/resolve.js";
 import { SETTINGS } from "../src/settings/table.js";
-import { realSystem } from "../src/system.js";
+import { realSystem } from "../src/base/system.js";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const README = readFileSync(join(ROOT, "README.md"), "utf8");
@@ -28,7 +28,7 @@ function table(marker: string): string[][] {
 
 /** Error codes by kind, out of the unions in errors.ts: types leave no trace at run time. */
 function errorCodes(): string[][] {
-  const source = readFileSync(join(ROOT, "src/errors.ts"), "utf8");
+  const source = readFileSync(join(ROOT, "src/base/errors.ts"), "utf8");
   const unions = [
     ...source.matchAll(/export type (Refusal|Unavailable|Untrusted|Impersonation|Settings)Code =([^;]*);/g),
   ];

@@ -1,5 +1,5 @@
 /** The rules an identity document has to keep, each with a stable word, and the error raised when one is broken. */
-import { ImdsImpersonationError } from "../errors.js";
+import { ImdsImpersonationError } from "../base/errors.js";
 
 /** Path the signed document is read from. */
 export const IDENTITY_PATH = "/latest/dynamic/instance-identity/rsa2048";

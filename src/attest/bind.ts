@@ -1,8 +1,8 @@
 /** Binds a signed identity to this host and to the credentials: a pure comparison of what each source says. */
-import { ImdsImpersonationError, printable } from "../errors.js";
-import type { Evidence, ImpersonationCode } from "../errors.js";
-import { accountOfAccessKey, accountOfPrincipalId, maskAccessKeyId } from "./access-key.js";
-import type { AccountOfKey, UnknownAccountReason } from "./access-key.js";
+import { ImdsImpersonationError, printable } from "../base/errors.js";
+import type { Evidence, ImpersonationCode } from "../base/errors.js";
+import { accountOfAccessKey, accountOfPrincipalId, maskAccessKeyId } from "../aws/access-key.js";
+import type { AccountOfKey, UnknownAccountReason } from "../aws/access-key.js";
 import { IDENTITY_PATH } from "./attestation-error.js";
 import type { IdentityDocument } from "./identity-document.js";
 

@@ -1,9 +1,9 @@
 /** Reads an instance identity document strictly, and attests one: shape, region's key, signature, in this order. */
-import { ImdsImpersonationError } from "../errors.js";
+import { ImdsImpersonationError } from "../base/errors.js";
 import { IDENTITY_PATH, attestationInvalid } from "./attestation-error.js";
 import type { AttestationRule } from "./attestation-error.js";
 import { matchesDigest, readSignedIdentity, verifySignedIdentity } from "./cms.js";
-import { isRegionName } from "../region.js";
+import { isRegionName } from "../aws/region.js";
 import type { KeyRing } from "./user-keys.js";
 import { isUtcTime } from "./utc-time.js";
 

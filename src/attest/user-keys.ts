@@ -1,9 +1,8 @@
 /** The public keys that may sign identity documents: those of AWS, by region, and those the user adds. */
 import type { KeyObject } from "node:crypto";
-import { ImdsGuardSettingsError } from "../errors.js";
-import { nodeCrypto } from "../node-crypto.js";
+import { ImdsGuardSettingsError } from "../base/errors.js";
 import { AWS_PUBLIC_KEYS } from "./aws-public-keys.js";
-import { isRegionName } from "../region.js";
+import { isRegionName } from "../aws/region.js";
 
 /** Longest PEM text that is read, in bytes. */
 export const MAX_PEM_BYTES = 64 * 1024;
@@ -76,7 +75,8 @@ function readBlock(region: string, block: string, label: string): KeyObject {
   if (label !== "CERTIFICATE" && label !== "PUBLIC KEY")
     throw unusable(region, "a PEM block that is neither CERTIFICATE nor PUBLIC KEY");
   try {
-    const { X509Certificate, createPublicKey } = nodeCrypto();
+    // Loading it costs milliseconds, which whoever verifies nothing must not pay; and options are checked synchronously.
+    const { X509Certificate, createPublicKey } = process.getBuiltinModule("node:crypto");
     return label === "CERTIFICATE" ? new X509Certificate(block).publicKey : createPublicKey(block);
   } catch (cause) {
     throw unusable(region, `a ${label} block that cannot be read`, cause);
@@ -89,7 +89,9 @@ const publishedKeys = new Map<string, KeyObject>();
 function publishedKey(region: string, spki: string): KeyObject {
   const known = publishedKeys.get(region);
   if (known !== undefined) return known;
-  const key = nodeCrypto().createPublicKey({ key: Buffer.from(spki, "base64"), format: "der", type: "spki" });
+  const key = process
+    .getBuiltinModule("node:crypto")
+    .createPublicKey({ key: Buffer.from(spki, "base64"), format: "der", type: "spki" });
   publishedKeys.set(region, key);
   return key;
 }

@@ -1,5 +1,5 @@
 /** The shape of every command: what `--help`, completion and man page are made from, and what runs. */
-import type { System } from "../system.js";
+import type { System } from "../base/system.js";
 import type { Ui } from "./ui.js";
 
 /** 0: fine. 1: a finding. 2: wrong usage. 3: could not tell. */
@@ -35,6 +35,7 @@ export interface CommandContext {
   readonly system: System;
   /** Aborted by SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
+  readonly commands: CommandList;
 }
 
 /** One command of `imds-guard`. */
@@ -54,6 +55,14 @@ export interface Command {
   readonly exitCodes?: readonly (readonly [code: string, meaning: string])[];
   /** Loaded when the command is run. */
   readonly run: (context: CommandContext) => Promise<ExitCode>;
+}
+
+/** All commands, for those that speak of the others: help, completion and the manual page. */
+export interface CommandList {
+  /** Loads one. @throws UsageError where there is none of that name */
+  readonly load: (name: string) => Promise<Command>;
+  /** Loads all, in the order of the help. */
+  readonly loadAll: () => Promise<readonly Command[]>;
 }
 
 /** A call that cannot be understood: shown with the usage line, exit code 2. */

@@ -1,6 +1,6 @@
 /** The commands in the order of the help; each file is loaded only when its command, or the help, is asked for. */
 import { nearest } from "../settings/nearest.js";
-import type { Command } from "./command.js";
+import type { Command, CommandList } from "./command.js";
 import { UsageError } from "./command.js";
 
 interface Entry {
@@ -23,26 +23,19 @@ const ENTRIES: readonly Entry[] = [
   { name: "help", load: () => import("./help-command.js") },
 ];
 
-/** Names of all commands. */
-export const COMMAND_NAMES: readonly string[] = ENTRIES.map(({ name }) => name);
+const NAMES: readonly string[] = ENTRIES.map(({ name }) => name);
 
-/**
- * Loads one command.
- * @throws UsageError where there is none of that name
- */
-export async function loadCommand(name: string): Promise<Command> {
+/** All commands of the program. */
+export const COMMANDS: CommandList = { load, loadAll: () => Promise.all(NAMES.map(load)) };
+
+async function load(name: string): Promise<Command> {
   const entry = ENTRIES.find((candidate) => candidate.name === name);
   if (entry === undefined) {
-    const near = nearest(name, COMMAND_NAMES);
+    const near = nearest(name, NAMES);
     throw new UsageError(
       `there is no command ${name}`,
-      near === undefined ? `the commands are ${COMMAND_NAMES.join(", ")}` : `did you mean ${near}?`,
+      near === undefined ? `the commands are ${NAMES.join(", ")}` : `did you mean ${near}?`,
     );
   }
   return (await entry.load()).command;
-}
-
-/** Loads all of them. */
-export function loadAllCommands(): Promise<readonly Command[]> {
-  return Promise.all(COMMAND_NAMES.map(loadCommand));
 }

@@ -3,7 +3,6 @@
  */
 import type { Command, OptionSpec } from "./command.js";
 import { UsageError } from "./command.js";
-import { COMMAND_NAMES, loadAllCommands } from "./commands.js";
 import { optionsOf } from "./parse.js";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -22,11 +21,11 @@ export const command: Command = {
     { command: 'imds-guard completion zsh > "${fpath[1]}/_imds-guard"', does: "for zsh" },
     { command: "imds-guard completion fish > ~/.config/fish/completions/imds-guard.fish", does: "for fish" },
   ],
-  async run({ words, json, ui }) {
+  async run({ words, json, ui, commands }) {
     const [shell] = words;
     if (shell === undefined || words.length > 1)
       throw new UsageError("completion needs the name of one shell", `known: ${SHELLS.join(", ")}`);
-    const script = MAKERS[shell as (typeof SHELLS)[number]](await loadAllCommands());
+    const script = MAKERS[shell as (typeof SHELLS)[number]](await commands.loadAll());
     if (json) ui.json({ shell, script });
     else ui.line(script.trimEnd());
     return 0;
@@ -35,9 +34,9 @@ export const command: Command = {
 
 const MAKERS: Readonly<Record<(typeof SHELLS)[number], (commands: readonly Command[]) => string>> = { bash, zsh, fish };
 
-/** The first words that a command may be given. */
-function wordsOf({ name, words }: Command): readonly string[] {
-  return name === "help" ? COMMAND_NAMES : (words ?? []);
+/** The first words that a command may be given: after `help`, the name of any. */
+function wordsOf({ name, words }: Command, commands: readonly Command[]): readonly string[] {
+  return name === "help" ? commands.map((described) => described.name) : (words ?? []);
 }
 
 function takesPaths(command: Command): boolean {
@@ -64,7 +63,7 @@ function bash(commands: readonly Command[]): string {
           : "COMPREPLY=()";
       return `        ${flags(option).join("|")}) ${reply}; return ;;`;
     });
-    const words = wordsOf(described);
+    const words = wordsOf(described, commands);
     return [
       `    ${described.name})`,
       ...(cases.length > 0 ? ['      case "$prev" in', ...cases, "      esac"] : []),
@@ -109,7 +108,7 @@ function zsh(commands: readonly Command[]): string {
       return quoted(`${option.multiple === true ? "*" : ""}${flag}[${bracketed(option.summary)}]${value}`);
     });
   const branches = commands.map((described) => {
-    const words = wordsOf(described);
+    const words = wordsOf(described, commands);
     const first = words.length > 0 ? [quoted(`1:word:(${words.join(" ")})`)] : [];
     const rest = takesPaths(described) ? [quoted("*:file:_files")] : [];
     return `        ${described.name}) _arguments ${[...optionsOf(described).flatMap(spec), ...first, ...rest].join(" ")} ;;`;
@@ -137,7 +136,7 @@ function fish(commands: readonly Command[]): string {
   const escaped = (text: string): string => `'${text.replace(/['\\]/g, "\\$&")}'`;
   const lines = commands.flatMap((described) => {
     const here = `complete -c imds-guard -n '__fish_seen_subcommand_from ${described.name}'`;
-    const words = wordsOf(described);
+    const words = wordsOf(described, commands);
     return [
       `complete -c imds-guard -n __fish_use_subcommand -f -a ${described.name} -d ${escaped(described.summary)}`,
       ...(takesPaths(described) ? [] : [`${here} -f`]),

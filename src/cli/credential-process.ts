@@ -1,6 +1,6 @@
 /** `imds-guard credential-process`: proved instance credentials for any program that reads `~/.aws/config`. */
-import { isImdsGuardError } from "../errors.js";
-import { createGuard } from "../guard.js";
+import { isImdsGuardError } from "../base/errors.js";
+import { createGuard } from "../guard/guard.js";
 import type { Command } from "./command.js";
 import { UsageError } from "./command.js";
 
@@ -35,7 +35,7 @@ export const command: Command = {
     const guard = createGuard(named, { system });
     try {
       const { parseKnownFiles } = await import("@smithy/shared-ini-file-loader");
-      const { fromIni, routeToImds } = await import("../provider/ini.js");
+      const { fromIni, routeToImds } = await import("../sdk/ini.js");
       const throughProfile =
         typeof profile === "string" && routeToImds(await parseKnownFiles({}), profile) !== undefined;
       const credentials = throughProfile

@@ -4,8 +4,8 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { isImdsGuardError } from "../errors.js";
-import { createGuard } from "../guard.js";
+import { isImdsGuardError } from "../base/errors.js";
+import { createGuard } from "../guard/guard.js";
 import type { Rejection } from "../serving/loopback-server.js";
 import type { PreparedChild } from "../serving/prepare-child.js";
 import type { Command, CommandContext, ExitCode } from "./command.js";

@@ -1,7 +1,6 @@
 /** `imds-guard help`: the same pages as `--help`. */
 import type { Command } from "./command.js";
 import { UsageError } from "./command.js";
-import { loadAllCommands, loadCommand } from "./commands.js";
 import { commandHelp, EXIT_CODES, programHelp, SUMMARY } from "./help.js";
 import { optionsOf } from "./parse.js";
 
@@ -14,23 +13,23 @@ export const command: Command = {
   ],
   options: [],
   examples: [{ command: "imds-guard help doctor", does: "explain doctor" }],
-  async run({ words, json, ui }) {
+  async run({ words, json, ui, commands }) {
     if (words.length > 1) throw new UsageError("help explains one command at a time");
     const [name] = words;
     const title = (text: string): string => ui.paint(text, "strong");
     if (json) {
-      const commands = name === undefined ? await loadAllCommands() : [await loadCommand(name)];
+      const described = name === undefined ? await commands.loadAll() : [await commands.load(name)];
       ui.json({
         name: "imds-guard",
         summary: SUMMARY,
         exitCodes: Object.fromEntries(EXIT_CODES),
-        commands: commands.map(definitionOf),
+        commands: described.map(definitionOf),
       });
     } else
       ui.line(
         name === undefined
-          ? programHelp(await loadAllCommands(), ui.columns, title)
-          : commandHelp(await loadCommand(name), ui.columns, title),
+          ? programHelp(await commands.loadAll(), ui.columns, title)
+          : commandHelp(await commands.load(name), ui.columns, title),
       );
     return 0;
   },

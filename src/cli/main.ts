@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /** The `imds-guard` program: finds the command, runs it, and turns what becomes of it into words and an exit code. */
-import type { ImdsGuardError } from "../errors.js";
-import { isImdsGuardError } from "../errors.js";
-import { PACKAGE_VERSION } from "../package-version.js";
-import { realSystem } from "../system.js";
+import type { ImdsGuardError } from "../base/errors.js";
+import { isImdsGuardError } from "../base/errors.js";
+import { PACKAGE_VERSION } from "../base/package-version.js";
+import { realSystem } from "../base/system.js";
 import { UsageError } from "./command.js";
-import { loadAllCommands, loadCommand } from "./commands.js";
+import { COMMANDS } from "./commands.js";
 import { commandHelp, programHelp } from "./help.js";
 import { parseWords } from "./parse.js";
 import type { Ui } from "./ui.js";
@@ -48,7 +48,7 @@ async function run(args: readonly string[]): Promise<number | undefined> {
       return 0;
     }
     if (first === undefined || first === "--help" || first === "-h") {
-      const help = programHelp(await loadAllCommands(), ui.columns, (text) => ui.paint(text, "strong"));
+      const help = programHelp(await COMMANDS.loadAll(), ui.columns, (text) => ui.paint(text, "strong"));
       if (first !== undefined) ui.line(help);
       else process.stderr.write(`${help}\n`);
       return first === undefined ? 2 : 0;
@@ -62,14 +62,14 @@ async function run(args: readonly string[]): Promise<number | undefined> {
 }
 
 async function runCommand(name: string, args: readonly string[]): Promise<number> {
-  const command = await loadCommand(name);
+  const command = await COMMANDS.load(name);
   try {
     const { options, words, json, help } = parseWords(command, args);
     if (help) {
       ui.line(commandHelp(command, ui.columns, (text) => ui.paint(text, "strong")));
       return 0;
     }
-    return await command.run({ options, words, json, ui, system: realSystem, signal: stop.signal });
+    return await command.run({ options, words, json, ui, system: realSystem, signal: stop.signal, commands: COMMANDS });
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     ui.error(error.message, [

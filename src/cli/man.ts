@@ -1,7 +1,6 @@
 /** `imds-guard man`: the manual page, made from the definitions of the commands. */
 import type { Command, OptionSpec } from "./command.js";
 import { UsageError } from "./command.js";
-import { loadAllCommands } from "./commands.js";
 import { EXIT_CODES, optionText, SUMMARY } from "./help.js";
 import { COMMON_OPTIONS } from "./parse.js";
 
@@ -12,9 +11,9 @@ export const command: Command = {
   description: ['Prints the manual page in the language of man(7). With --json it is the member "roff" of an object.'],
   options: [],
   examples: [{ command: "imds-guard man | man -l -", does: "read it" }],
-  async run({ words, json, ui }) {
+  async run({ words, json, ui, commands }) {
     if (words.length > 0) throw new UsageError("man takes no words");
-    const roff = manualPage(await loadAllCommands());
+    const roff = manualPage(await commands.loadAll());
     if (json) ui.json({ roff });
     else ui.line(roff);
     return 0;

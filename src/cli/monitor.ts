@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { GuardEvent } from "../events/catalogue.js";
 import { atLeast } from "../events/catalogue.js";
 import { toText } from "../events/text.js";
-import { createGuard, workingsOf } from "../guard.js";
+import { createGuard, workingsOf } from "../guard/guard.js";
 import type { MonitorStatus } from "../monitor/monitor.js";
 import type { Output } from "../monitor/output.js";
 import type { LoopbackServer } from "../serving/loopback-server.js";

@@ -1,7 +1,7 @@
 /** The files of another machine: a mounted image or a captured tree as a `System`. */
 import { lstatSync, readlinkSync } from "node:fs";
 import { join, sep } from "node:path";
-import type { FileRead, System } from "../system.js";
+import type { FileRead, System } from "../base/system.js";
 
 /** As many links as Linux follows in one path. */
 const MAX_LINKS = 40;

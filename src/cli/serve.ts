@@ -1,8 +1,8 @@
 /** `imds-guard serve`: guarded credentials for programs of this host that are started by somebody else. */
 import { join } from "node:path";
 import { once } from "node:events";
-import { createGuard } from "../guard.js";
-import type { System } from "../system.js";
+import { createGuard } from "../guard/guard.js";
+import type { System } from "../base/system.js";
 import { rejectionNotes } from "./exec.js";
 import type { Command, CommandContext } from "./command.js";
 import { UsageError } from "./command.js";
@@ -42,7 +42,7 @@ export const command: Command = {
     await guard.whereAmI();
     const [{ fromNodeProviderChain }, { startCredentialServer }, { createTokenFile }, { notifyReady }] =
       await Promise.all([
-        import("../provider/node-chain.js"),
+        import("../sdk/node-chain.js"),
         import("../serving/credential-server.js"),
         import("../serving/token-file.js"),
         import("../serving/service-manager.js"),

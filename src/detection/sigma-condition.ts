@@ -1,5 +1,5 @@
 /** The condition of a Sigma rule: names of searches joined by `and`, `or`, `not`, `1 of`, `all of` and parentheses. */
-import { invalidArgument } from "../errors.js";
+import { invalidArgument } from "../base/errors.js";
 
 /** A parsed condition. */
 export type Condition =

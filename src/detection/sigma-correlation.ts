@@ -1,5 +1,5 @@
 /** Evaluates correlation rules over the matches of other rules, with a bounded memory. */
-import { invalidArgument } from "../errors.js";
+import { invalidArgument } from "../base/errors.js";
 import { fieldOf } from "./log-record.js";
 import type { LogRecord } from "./log-record.js";
 import type { CorrelationRule, DetectionRule } from "./sigma-rule.js";

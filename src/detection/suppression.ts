@@ -1,7 +1,7 @@
 /** Leaves out the networks that do have EC2 instances, whose requests to the metadata service are to be expected. */
-import { IMDS_IPV4, IMDS_IPV6 } from "../addresses.js";
-import { invalidArgument } from "../errors.js";
-import { overlaps, parseNetwork } from "./ip-network.js";
+import { IMDS_IPV4, IMDS_IPV6 } from "../base/addresses.js";
+import { invalidArgument } from "../base/errors.js";
+import { overlaps, parseNetwork } from "../base/ip-network.js";
 import type { FieldMap, LogSource, SigmaRule } from "./sigma-rule.js";
 import { isDetectionRule } from "./sigma-rule.js";
 

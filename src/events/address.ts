@@ -1,5 +1,5 @@
 /** How events show the address of an endpoint. */
-import { parseIp } from "../addresses.js";
+import { parseIp } from "../base/addresses.js";
 import type { EventEndpoint } from "./catalogue.js";
 
 /** `address:port`, an IPv6 address in brackets. */

@@ -1,5 +1,11 @@
 /** The catalogue of events: every thing imds-guard has to say, as one typed table. */
-import type { Evidence } from "../errors.js";
+import type { Evidence } from "../base/errors.js";
+
+/** What a line of the events file can be: the event itself, or a document of one of the two schemas that SIEMs know. */
+export const EVENT_FORMATS = ["json", "ecs", "ocsf"] as const;
+
+/** One of {@link EVENT_FORMATS}. */
+export type EventFormat = (typeof EVENT_FORMATS)[number];
 
 /** How much an event matters. `warning` and above reach stderr by default. */
 export type Severity = "info" | "notice" | "warning" | "error" | "critical";

@@ -1,7 +1,6 @@
 /** The forms in which an event is written as JSON. */
-import { PACKAGE_VERSION } from "../package-version.js";
-import type { EventFormat } from "../settings/options.js";
-import type { GuardEvent } from "./catalogue.js";
+import { PACKAGE_VERSION } from "../base/package-version.js";
+import type { EventFormat, GuardEvent } from "./catalogue.js";
 import { toEcs } from "./ecs.js";
 import { toOcsf } from "./ocsf.js";
 

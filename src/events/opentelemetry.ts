@@ -1,6 +1,6 @@
 /** Events as log records of OpenTelemetry, through whichever logs API the application has installed. */
-import { ImdsGuardSettingsError } from "../errors.js";
-import { PACKAGE_VERSION } from "../package-version.js";
+import { ImdsGuardSettingsError } from "../base/errors.js";
+import { PACKAGE_VERSION } from "../base/package-version.js";
 import { ipVersion } from "./address.js";
 import { CATALOGUE, isFinding } from "./catalogue.js";
 import type { GuardEvent, Severity } from "./catalogue.js";

@@ -1,6 +1,6 @@
 /** Turns what a room has to say into one complete, bounded and frozen event, and hands it to every sink. */
-import type { Evidence } from "../errors.js";
-import type { System } from "../system.js";
+import type { Evidence } from "../base/errors.js";
+import type { System } from "../base/system.js";
 import { boundText } from "./bounded-text.js";
 import { BULLETIN, CATALOGUE, isFinding } from "./catalogue.js";
 import type { Claimed, EventCode, EventDetails, EventEndpoint, GuardEvent, Responder } from "./catalogue.js";

@@ -1,6 +1,6 @@
 /** Which connections may pass: those that the guard itself marked. The set is reachable from this file only. */
-import type { InstalledFirewall } from "../own-sockets.js";
-import { FIREWALL } from "../own-sockets.js";
+import type { InstalledFirewall } from "../base/own-sockets.js";
+import { FIREWALL } from "../base/own-sockets.js";
 
 // Captured now, so that replacing a method of WeakSet later opens nothing.
 const uncurried = Function.prototype.bind.bind(Function.prototype.call) as (

@@ -1,5 +1,5 @@
 /** Events of the firewall, before any guard exists: the reporter is made at the first of them. */
-import { isImdsGuardError } from "../errors.js";
+import { isImdsGuardError } from "../base/errors.js";
 import type { EventCode, EventDetails, GuardEvent } from "../events/catalogue.js";
 import { encoderOf } from "../events/encode.js";
 import { fileSink, MAX_PENDING } from "../events/file-sink.js";
@@ -8,7 +8,7 @@ import type { Reporter } from "../events/reporter.js";
 import type { Sink } from "../events/sinks.js";
 import { diagnosticsChannelSink, stderrSink } from "../events/sinks.js";
 import type { EarlySettings } from "../settings/unsaid.js";
-import { realSystem } from "../system.js";
+import { realSystem } from "../base/system.js";
 
 /** Reports to the sinks that the settings name, and to `extra`. */
 export function earlyReporter(

@@ -2,12 +2,12 @@
  * Nothing else in this process reaches a metadata service: the firewall, and checks for URLs that users name.
  * @module imds-guard/firewall
  */
-import { invalidArgument } from "../errors.js";
+import { invalidArgument } from "../base/errors.js";
 import { callbackSink } from "../events/sinks.js";
 import type { GuardEvent } from "../events/catalogue.js";
 import type { AllowWord } from "../settings/options.js";
 import { ALLOW_WORDS } from "../settings/options.js";
-import { realSystem } from "../system.js";
+import { realSystem } from "../base/system.js";
 import { earlyReporter } from "./early-reporter.js";
 import type { FirewallReport } from "./install.js";
 import { install } from "./install.js";

@@ -1,6 +1,6 @@
 /** Puts the firewall in place, once for a thread: hooks, children, proxies, and the events of what they refuse. */
 import type { AllowWord } from "../settings/options.js";
-import { whenRead } from "../when-read.js";
+import { defineLazy } from "../base/lazy.js";
 import { watchCallers } from "./callers.js";
 import { installed, publish } from "./capability.js";
 import { createClassifier, serviceOf } from "./classify.js";
@@ -105,7 +105,7 @@ export function install({ mode, allow, early, onFirstSocket, teller }: Installat
     blocking = true;
   };
   publish({ mode: (): FirewallMode => (blocking ? "block" : "report"), tighten, allow, notClosed } satisfies State);
-  return whenRead({ mode, allow, alreadyInstalled: false }, "notClosed", notClosed);
+  return defineLazy({ mode, allow, alreadyInstalled: false }, "notClosed", notClosed);
 }
 
 /** A runtime that runs programs for Node.js in a way of its own. */

@@ -3,7 +3,7 @@
  */
 import { dirname, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ImdsRefusedError } from "../errors.js";
+import { ImdsRefusedError } from "../base/errors.js";
 import type { EventCode, EventDetails } from "../events/catalogue.js";
 import { quietly } from "../events/quietly.js";
 import type { MetadataService } from "./classify.js";

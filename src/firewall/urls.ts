@@ -1,5 +1,5 @@
 /** For code that fetches what users name: refuses URLs that lead, or could be made to lead, to a metadata service. */
-import { ImdsRefusedError, invalidArgument, printable } from "../errors.js";
+import { ImdsRefusedError, invalidArgument, printable } from "../base/errors.js";
 import { serviceOf } from "./classify.js";
 
 /**

@@ -1,5 +1,5 @@
 /** Signs of a container, for the explanation only: images and environments travel, so they decide nothing. */
-import type { System } from "../system.js";
+import type { System } from "../base/system.js";
 import { type ContainerFacts, type Fact, readFact, textFact } from "./facts.js";
 
 /** Files and the runtime that makes them. Their being there is the sign, whatever they contain. */

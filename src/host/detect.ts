@@ -1,9 +1,9 @@
 /**
  * Where am I? Gathers the facts that this operating system shows without root and without a packet, and judges them.
  */
-import type { System } from "../system.js";
+import type { System } from "../base/system.js";
 import { readContainer } from "./container.js";
-import { whenRead } from "../when-read.js";
+import { defineLazy } from "../base/lazy.js";
 import type { HostFacts } from "./facts.js";
 import { readFreebsdKenv } from "./freebsd-kenv.js";
 import { readLinuxDmi } from "./linux-dmi.js";
@@ -51,11 +51,11 @@ function linuxFacts(system: System): HostFacts {
   };
   // Where the vendor's own strings decide, nobody asks for these.
   return inContainer(
-    whenRead(facts, "hypervisor", () => readXenHypervisor(system)),
+    defineLazy(facts, "hypervisor", () => readXenHypervisor(system)),
     system,
   );
 }
 
 function inContainer(facts: Omit<HostFacts, "container">, system: System): HostFacts {
-  return whenRead(facts, "container", () => readContainer(system));
+  return defineLazy(facts, "container", () => readContainer(system));
 }

@@ -1,5 +1,5 @@
 /** Facts about a host in one shape, whichever operating system they were read from. */
-import type { CommandResult, System } from "../system.js";
+import type { CommandResult, System } from "../base/system.js";
 import type { HostEvidenceKind } from "./report.js";
 
 /** Fields of the SMBIOS tables that the verdict or its explanation uses, by their Linux meaning. */

@@ -1,5 +1,5 @@
 /** SMBIOS strings as FreeBSD's loader leaves them in the kernel environment. */
-import type { System } from "../system.js";
+import type { System } from "../base/system.js";
 import { listedFact, type Listing, listing, runListing, type SmbiosFacts } from "./facts.js";
 
 /** SMBIOS field -> kernel variable. The loader sets no variable for an empty string. */

@@ -1,5 +1,5 @@
 /** SMBIOS strings as the Linux kernel shows them in /sys/class/dmi/id. */
-import type { System } from "../system.js";
+import type { System } from "../base/system.js";
 import { readFact, type SmbiosFacts } from "./facts.js";
 
 const FOLDER = "/sys/class/dmi/id";

@@ -1,5 +1,5 @@
 /** SMBIOS strings as OpenBSD's kernel shows them under `hw`. */
-import type { System } from "../system.js";
+import type { System } from "../base/system.js";
 import { type Fact, listedFact, type Listing, listing, runListing, type SmbiosFacts } from "./facts.js";
 
 /** SMBIOS field -> variable. The kernel shows one vendor, the system's, and no version of the BIOS. */

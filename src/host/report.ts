@@ -1,5 +1,5 @@
 /** What the search for "where am I?" comes to: a verdict, the rule that decided, and every fact it rests on. */
-import type { Evidence } from "../errors.js";
+import type { Evidence } from "../base/errors.js";
 
 /** `unknown` is an answer of its own: what could be read decides neither way. */
 export type Verdict = "ec2" | "not-ec2" | "unknown";

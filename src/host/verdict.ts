@@ -11,7 +11,7 @@ import {
 import { AMAZON_VENDOR, beginsEc2, isAmazonXenExtra, isInstanceId, namesBoard, XEN_VENDOR } from "./ec2-marks.js";
 import { describeFacts, shown } from "./evidence.js";
 import type { Fact, HostFacts, SmbiosFacts } from "./facts.js";
-import { whenRead } from "../when-read.js";
+import { defineLazy } from "../base/lazy.js";
 import type { HostReport, HostRule, HostVirtualization, Verdict } from "./report.js";
 
 interface Ruling {
@@ -40,9 +40,9 @@ export function judge(facts: HostFacts): HostReport {
     ...(ruling.virtualization !== undefined && { virtualization: ruling.virtualization }),
   };
   // The explanation takes longer than the verdict, and most verdicts are never explained.
-  const explained = whenRead(report, "evidence", () => describeFacts(facts, ruling.verdict, contradictions));
-  const weighed = whenRead(explained, "vetoes", () => explained.evidence.filter((item) => item.weight === "veto"));
-  return whenRead(weighed, "container", () => facts.container.name);
+  const explained = defineLazy(report, "evidence", () => describeFacts(facts, ruling.verdict, contradictions));
+  const weighed = defineLazy(explained, "vetoes", () => explained.evidence.filter((item) => item.weight === "veto"));
+  return defineLazy(weighed, "container", () => facts.container.name);
 }
 
 function rule(facts: HostFacts, claim: Claim | undefined, contradictions: readonly Contradiction[]): Ruling {

@@ -1,5 +1,5 @@
 /** SMBIOS strings as Windows keeps them in the registry, where every user may read them. */
-import type { System } from "../system.js";
+import type { System } from "../base/system.js";
 import { listedFact, type Listing, listing, runListing, type SmbiosFacts } from "./facts.js";
 
 const KEY = "HKLM\\HARDWARE\\DESCRIPTION\\System\\BIOS";

@@ -1,5 +1,5 @@
 /** What a Xen guest on Linux reads about its hypervisor in /sys/hypervisor, without root. */
-import type { System } from "../system.js";
+import type { System } from "../base/system.js";
 import { type HypervisorFacts, readFact } from "./facts.js";
 
 const FOLDER = "/sys/hypervisor";

@@ -1,6 +1,6 @@
 /** Reads what IMDS answers, strictly: nothing is passed on that a genuine service would not say. */
-import type { UnavailableCode } from "../errors.js";
-import { ImdsUnavailableError, ImdsUntrustedError, printable } from "../errors.js";
+import type { UnavailableCode } from "../base/errors.js";
+import { ImdsUnavailableError, ImdsUntrustedError, printable } from "../base/errors.js";
 
 /** Credentials of an instance role as IMDS gave them. */
 export interface RoleCredentials {

@@ -1,6 +1,6 @@
 /** A conversation with one pinned IMDS: a token that is reused, and a GET that knows which failures may be repeated. */
-import { ImdsUnavailableError, ImdsUntrustedError } from "../errors.js";
-import type { System } from "../system.js";
+import { ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
+import type { System } from "../base/system.js";
 import { MAX_CREDENTIALS, MAX_ROLE_LIST, MAX_TOKEN, parseRoleName, parseToken, parseTokenTtl } from "./responses.js";
 import type { Deadline, ImdsRequest, ImdsResponse, Peer, Pin } from "./transport.js";
 import { exchange, wasReset, wasUnreachable } from "./transport.js";

@@ -6,10 +6,10 @@ import type { IncomingMessage } from "node:http";
 import { request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
 import { connect } from "node:net";
-import type { ImdsGuardError } from "../errors.js";
-import { ImdsUnavailableError, ImdsUntrustedError } from "../errors.js";
-import { sameAddress } from "../addresses.js";
-import { markOwn } from "../own-sockets.js";
+import type { ImdsGuardError } from "../base/errors.js";
+import { ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
+import { sameAddress } from "../base/addresses.js";
+import { markOwn } from "../base/own-sockets.js";
 
 /** The addresses and the port that may be talked to. */
 export interface Pin {

@@ -1,10 +1,10 @@
 /** Watches the metadata addresses for as long as a process lives, and reports what changes, once. */
-import { IMDS_IPV4, IMDS_IPV6 } from "../addresses.js";
-import { invalidArgument } from "../errors.js";
+import { IMDS_IPV4, IMDS_IPV6 } from "../base/addresses.js";
+import { invalidArgument } from "../base/errors.js";
 import type { EventCode, EventEndpoint } from "../events/catalogue.js";
 import type { Reporter } from "../events/reporter.js";
 import type { Verdict } from "../host/report.js";
-import type { System } from "../system.js";
+import type { System } from "../base/system.js";
 import { createObserver } from "./observe.js";
 import { createWatch } from "./watch.js";
 

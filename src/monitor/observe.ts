@@ -1,7 +1,7 @@
 /** One look around: who answers at the metadata addresses, by which way, and who on this host or in DNS leads there. */
 import { endianness, networkInterfaces } from "node:os";
-import { IMDS_IPV4, IMDS_IPV6, isImdsAddress, sameAddress } from "../addresses.js";
-import { ImdsUnavailableError, printable } from "../errors.js";
+import { IMDS_IPV4, IMDS_IPV6, isImdsAddress, sameAddress } from "../base/addresses.js";
+import { ImdsUnavailableError, printable } from "../base/errors.js";
 import type { EventEndpoint, Responder } from "../events/catalogue.js";
 import type { Verdict } from "../host/report.js";
 import { resolveHost } from "../network/dns.js";
@@ -10,7 +10,7 @@ import { probeImds } from "../network/probe.js";
 import { describeIpv6Route, ipv6RouteFor, parseIpv6Routes } from "../network/ipv6-routes.js";
 import { describeResponder } from "../network/responder.js";
 import { describeRoute, parseArp, parseRoutes, routeFor } from "../network/routes.js";
-import type { System } from "../system.js";
+import type { System } from "../base/system.js";
 import { connectionsToImds } from "./connections.js";
 import type { Observation, Sighting } from "./watch.js";
 

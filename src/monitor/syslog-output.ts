@@ -2,7 +2,7 @@
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import type { GuardEvent } from "../events/catalogue.js";
-import type { System } from "../system.js";
+import type { System } from "../base/system.js";
 import type { Output } from "./output.js";
 import { createSpool } from "./output.js";
 import type { SyslogTarget } from "./syslog.js";

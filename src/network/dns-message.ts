@@ -1,6 +1,6 @@
 /** DNS questions and answers as bytes: what may be believed of a packet that claims to answer a question of ours. */
 import type { decode, encode } from "dns-packet";
-import { parseIp } from "../addresses.js";
+import { parseIp } from "../base/addresses.js";
 
 /**
  * The two functions of `dns-packet` in use. Passed in, because loading the package is left until a name is resolved.

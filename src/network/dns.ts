@@ -5,11 +5,11 @@ import { createSocket } from "node:dgram";
 import { getServers } from "node:dns";
 import { randomInt } from "node:crypto";
 import { Socket } from "node:net";
-import { ImdsUnavailableError, invalidArgument, printable } from "../errors.js";
-import type { Evidence } from "../errors.js";
-import { parseIp } from "../addresses.js";
-import { membersOf } from "../imported.js";
-import { markOwn } from "../own-sockets.js";
+import { ImdsUnavailableError, invalidArgument, printable } from "../base/errors.js";
+import type { Evidence } from "../base/errors.js";
+import { parseIp } from "../base/addresses.js";
+import { membersOf } from "../base/load-sdk.js";
+import { markOwn } from "../base/own-sockets.js";
 import { createQuery, MAX_ADDRESSES, readAnswer } from "./dns-message.js";
 import type { DnsAnswer, DnsCodec, DnsQuery } from "./dns-message.js";
 

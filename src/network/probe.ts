@@ -1,8 +1,8 @@
 /** One secret-free question to an address: does anybody answer there as IMDSv2? */
 import { Socket } from "node:net";
-import { invalidArgument } from "../errors.js";
-import { parseIp } from "../addresses.js";
-import { markOwn } from "../own-sockets.js";
+import { invalidArgument } from "../base/errors.js";
+import { parseIp } from "../base/addresses.js";
+import { markOwn } from "../base/own-sockets.js";
 import { MAX_ANSWER_BYTES, readProbeAnswer } from "./probe-answer.js";
 import type { ProbeAnswer } from "./probe-answer.js";
 

@@ -2,9 +2,9 @@
 import { createSocket } from "node:dgram";
 import { endianness, networkInterfaces } from "node:os";
 import type { Responder } from "../events/catalogue.js";
-import type { System } from "../system.js";
-import { isLoopback, parseIp, sameAddress } from "../addresses.js";
-import { markOwn } from "../own-sockets.js";
+import type { System } from "../base/system.js";
+import { isLoopback, parseIp, sameAddress } from "../base/addresses.js";
+import { markOwn } from "../base/own-sockets.js";
 import { describeIpv6Route, ipv6RouteFor, parseIpv6Routes } from "./ipv6-routes.js";
 import { describeRoute, parseArp, parseRoutes, routeFor } from "./routes.js";
 

@@ -1,5 +1,5 @@
 /** The IPv4 routes and neighbours of a Linux host, as `/proc/net/route` and `/proc/net/arp` tell them. */
-import { parseIp } from "../addresses.js";
+import { parseIp } from "../base/addresses.js";
 
 /** One line of the main routing table. */
 export interface Route {

@@ -9,8 +9,8 @@ import type { Teller } from "../firewall/install.js";
 import { install } from "../firewall/install.js";
 import type { EarlySettings } from "../settings/unsaid.js";
 import { nothingSaid, UNSAID } from "../settings/unsaid.js";
-import { realSystem } from "../system.js";
-import { leadSdkThroughGuard } from "./stock-sdk.js";
+import { realSystem } from "../base/system.js";
+import { leadSdkThroughGuard } from "../sdk/stock-modules.js";
 
 /**
  * After the first socket it is loaded all the same: the file may be replaced or gone by the time something is tried.

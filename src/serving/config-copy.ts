@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { sectionAsRead } from "../settings/config-files.js";
 import type { FileKind } from "../settings/locations.js";
 import { FILE_KINDS, locate, MAX_CONFIG_FILE } from "../settings/locations.js";
-import type { System } from "../system.js";
+import type { System } from "../base/system.js";
 import { CREDENTIAL_KEYS } from "./credential-origin.js";
 
 /** Copies on disk, for as long as a program runs. */

@@ -1,5 +1,5 @@
 /** Where a program would find credentials by itself, told from environment and shared config without asking anybody. */
-import { routeToImds } from "../provider/ini.js";
+import { routeToImds } from "../sdk/ini.js";
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -3,8 +3,8 @@
  * can read.
  */
 import { randomBytes } from "node:crypto";
-import { accountOfAccessKey } from "../attest/access-key.js";
-import { isImdsGuardError } from "../errors.js";
+import { accountOfAccessKey } from "../aws/access-key.js";
+import { isImdsGuardError } from "../base/errors.js";
 import type { LoopbackServer, Rejection, Reply } from "./loopback-server.js";
 import { startLoopbackServer } from "./loopback-server.js";
 import { sameText } from "./same-text.js";

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { isLoopback } from "../addresses.js";
+import { isLoopback } from "../base/addresses.js";
 import { sameText } from "./same-text.js";
 
 /** Connections held at once; a further one takes the place of the oldest that has not asked yet. */

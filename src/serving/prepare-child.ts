@@ -1,10 +1,10 @@
 /** Everything a program needs to run under a guard: the decision, credentials that are served, region, environment. */
 import { randomBytes } from "node:crypto";
-import type { Guard, Whereabouts } from "../guard.js";
-import type { ImdsUnavailableError } from "../errors.js";
-import { isImdsGuardError } from "../errors.js";
-import { fromNodeProviderChain } from "../provider/node-chain.js";
-import type { System } from "../system.js";
+import type { Guard, Whereabouts } from "../guard/guard.js";
+import type { ImdsUnavailableError } from "../base/errors.js";
+import { isImdsGuardError } from "../base/errors.js";
+import { fromNodeProviderChain } from "../sdk/node-chain.js";
+import type { System } from "../base/system.js";
 import type { ChildPlan } from "./child-environment.js";
 import { environmentChanges } from "./child-environment.js";
 import type { ConfigCopies } from "./config-copy.js";

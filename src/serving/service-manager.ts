@@ -1,5 +1,5 @@
 /** Tells the service manager that started this process how far it is. */
-import type { System } from "../system.js";
+import type { System } from "../base/system.js";
 
 /**
  * Says "ready" to systemd where it asked to be told (`Type=notify`). Node.js has no datagram sockets of the unix

@@ -1,7 +1,7 @@
 /** Reads the shared config and credentials files: checked strictly first, then parsed by the SDK's own loader. */
-import { ImdsGuardSettingsError, printable } from "../errors.js";
-import { loadIniFiles } from "../sdk.js";
-import type { System } from "../system.js";
+import { ImdsGuardSettingsError, printable } from "../base/errors.js";
+import { loadIniFiles } from "../base/load-sdk.js";
+import type { System } from "../base/system.js";
 import { FILE_KINDS, FILE_VARIABLES, locate, MAX_CONFIG_FILE, mentionsGuard } from "./locations.js";
 import type { FileKind } from "./locations.js";
 

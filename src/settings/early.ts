@@ -2,7 +2,7 @@
  * The settings that a preload needs before the program starts: read at once, without the SDK's loader, which takes its
  * time.
  */
-import type { System } from "../system.js";
+import type { System } from "../base/system.js";
 import type { Profile } from "./config-files.js";
 import { complaintAbout, sectionAsRead, sectionOf, unusable } from "./config-files.js";
 import type { FileKind } from "./locations.js";

@@ -1,6 +1,6 @@
 /** Where the shared config and credentials files are, and whether they say anything about this package. */
 import { join } from "node:path";
-import type { System } from "../system.js";
+import type { System } from "../base/system.js";
 
 /** The largest shared config file that is read, in bytes. */
 export const MAX_CONFIG_FILE = 1024 * 1024;

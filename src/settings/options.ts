@@ -1,5 +1,5 @@
 /** What the user may ask of the guard, and what it comes to once every source has been read. */
-import type { GuardEvent, Severity } from "../events/catalogue.js";
+import type { EventFormat, GuardEvent, Severity } from "../events/catalogue.js";
 import type { Logger } from "../events/sinks.js";
 import type { Endpoint } from "./endpoint.js";
 
@@ -35,12 +35,6 @@ export const ALLOW_WORDS = ["gcp", "azure", "openstack", "ecs", "eks", "dns", "n
 
 /** One of {@link ALLOW_WORDS}. */
 export type AllowWord = (typeof ALLOW_WORDS)[number];
-
-/** What a line of the events file can be: the event itself, or a document of one of the two schemas that SIEMs know. */
-export const EVENT_FORMATS = ["json", "ecs", "ocsf"] as const;
-
-/** One of {@link EVENT_FORMATS}. */
-export type EventFormat = (typeof EVENT_FORMATS)[number];
 
 /** What to do with credentials whose account cannot be told while `expectedAccounts` is set. */
 export type OnUnknownAccount = "refuse" | "allow";

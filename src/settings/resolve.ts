@@ -1,12 +1,13 @@
 /** Brings the settings together: options, then environment, then shared config profile, then defaults. */
-import { ImdsGuardSettingsError, invalidArgument, printable } from "../errors.js";
-import type { System } from "../system.js";
+import { ImdsGuardSettingsError, invalidArgument, printable } from "../base/errors.js";
+import type { EventFormat } from "../events/catalogue.js";
+import type { System } from "../base/system.js";
 import type { ConfigFileLocations, Profile, ProfileRead } from "./config-files.js";
 import { readProfile } from "./config-files.js";
 import type { Endpoint } from "./endpoint.js";
 import { ENDPOINT_FORM, parseEndpoint } from "./endpoint.js";
 import { nearest } from "./nearest.js";
-import type { EndpointOverride, EventFormat, GuardOptions, SettingSource, Settings } from "./options.js";
+import type { EndpointOverride, GuardOptions, SettingSource, Settings } from "./options.js";
 import { DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT } from "./options.js";
 import type { SettingName, SettingSpec } from "./table.js";
 import { complaint, parseSetting, ROLE_NAME, SETTINGS } from "./table.js";

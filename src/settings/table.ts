@@ -1,9 +1,10 @@
 /** The table of settings: for each its three names, how its text is read, and which words are allowed. */
-import { printable } from "../errors.js";
-import { isRegionName } from "../region.js";
+import { printable } from "../base/errors.js";
+import { isRegionName } from "../aws/region.js";
 import { parseEndpoint, ENDPOINT_FORM } from "./endpoint.js";
 import type { GuardOptions } from "./options.js";
-import { ALLOW_WORDS, EVENT_FORMATS } from "./options.js";
+import { EVENT_FORMATS } from "../events/catalogue.js";
+import { ALLOW_WORDS } from "./options.js";
 
 /** The settings that can be written as text, by the name of their option. */
 export type SettingName = Exclude<keyof GuardOptions, "profile" | "onEvent" | "logger">;

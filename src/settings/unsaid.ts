@@ -1,7 +1,8 @@
 /** The firewall's settings where nobody said anything, which is found out without loading what reads settings. */
-import type { System } from "../system.js";
+import type { EventFormat } from "../events/catalogue.js";
+import type { System } from "../base/system.js";
 import { FILE_KINDS, locate, MAX_CONFIG_FILE, mentionsGuard } from "./locations.js";
-import type { EventFormat, GuardOptions, Settings } from "./options.js";
+import type { GuardOptions, Settings } from "./options.js";
 
 /** What the firewall has to know before the program starts. */
 export interface EarlySettings extends Pick<Settings, "firewall" | "firewallAllow"> {

@@ -1,10 +1,10 @@
 /** The attack matrix judges rightly: what it would call a leak, a hang or silence, so that its zeros mean something. */
 import { describe, expect, test } from "vitest";
-import { ATTACKS, KINDS, RIGHTFUL } from "../../attack/catalogue.mjs";
-import { DEADLINE_MS, ENTRIES } from "../../attack/entries.mjs";
-import { cellOf, goalsOf } from "../../attack/judge.mjs";
-import { page } from "../../attack/page.mjs";
-import { planOf } from "../../attack/plan.mjs";
+import { ATTACKS, KINDS, RIGHTFUL } from "./catalogue.mjs";
+import { DEADLINE_MS, ENTRIES } from "./entries.mjs";
+import { cellOf, goalsOf } from "./judge.mjs";
+import { page } from "./page.mjs";
+import { planOf } from "./plan.mjs";
 import { accessKeyIdFor } from "../support/access-keys.mjs";
 
 const told = {

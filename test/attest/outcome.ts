@@ -1,5 +1,5 @@
 /** What a call came to, as one word a table can compare: `ok`, the rule that failed, or the code of the error. */
-import { ImdsImpersonationError, isImdsGuardError } from "../../src/errors.js";
+import { ImdsImpersonationError, isImdsGuardError } from "../../src/base/errors.js";
 
 export function outcomeOf(run: () => unknown): string {
   try {

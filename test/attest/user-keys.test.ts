@@ -4,7 +4,7 @@ import type { KeyObject } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { AWS_PUBLIC_KEYS } from "../../src/attest/aws-public-keys.js";
 import { createKeyRing, parseTrustedKeys } from "../../src/attest/user-keys.js";
-import { ImdsGuardSettingsError } from "../../src/errors.js";
+import { ImdsGuardSettingsError } from "../../src/base/errors.js";
 import { algorithm, createSigner, integer, OID, oid, sequence, set, tlv } from "../support/identity-signer.mjs";
 import { outcomeOf } from "./outcome.js";
 import { golden, wordingOf } from "../support/wording.js";

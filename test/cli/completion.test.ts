@@ -3,9 +3,9 @@ import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { command } from "../../src/cli/completion.js";
 import { manualPage } from "../../src/cli/man.js";
-import { loadAllCommands } from "../../src/cli/commands.js";
+import { COMMANDS } from "../../src/cli/commands.js";
 import { createUi } from "../../src/cli/ui.js";
-import { realSystem } from "../../src/system.js";
+import { realSystem } from "../../src/base/system.js";
 
 async function scriptOf(shell: string): Promise<string> {
   let out = "";
@@ -17,6 +17,7 @@ async function scriptOf(shell: string): Promise<string> {
     ui,
     system: realSystem,
     signal: new AbortController().signal,
+    commands: COMMANDS,
   });
   return out;
 }
@@ -58,7 +59,7 @@ describe.each(["zsh", "fish"])("%s", (shell) => {
 
   it("knows every command and option", async () => {
     const script = await scriptOf(shell);
-    for (const { name, options } of await loadAllCommands()) {
+    for (const { name, options } of await COMMANDS.loadAll()) {
       expect(script).toContain(name);
       for (const option of options)
         expect(script).toContain(shell === "fish" ? `-l ${option.name}` : `--${option.name}[`);
@@ -68,7 +69,7 @@ describe.each(["zsh", "fish"])("%s", (shell) => {
 
 describe("the manual page", () => {
   it("uses macros of man(7) only, and names every command and option", async () => {
-    const commands = await loadAllCommands();
+    const commands = await COMMANDS.loadAll();
     const lines = manualPage(commands).split("\n");
     const macros = lines.filter((line) => line.startsWith(".")).map((line) => line.split(" ")[0]);
     expect([...new Set(macros)].sort()).toEqual([".B", ".PP", ".RE", ".RS", ".SH", ".SS", ".TH", ".TP", ".fi", ".nf"]);

@@ -1,10 +1,10 @@
 /** Help on a terminal: nothing is broken by the terminal itself, and what is there to be pasted stays what it was. */
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { loadAllCommands } from "../../src/cli/commands.js";
+import { COMMANDS } from "../../src/cli/commands.js";
 import { commandHelp, EXIT_CODES, programHelp } from "../../src/cli/help.js";
 
-const commands = await loadAllCommands();
+const commands = await COMMANDS.loadAll();
 const plain = (text: string): string => text;
 
 describe.each([80, 120])("at %i columns", (columns) => {

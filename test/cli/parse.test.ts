@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { FORMATS } from "../../src/cli/scan.js";
 import { UsageError } from "../../src/cli/command.js";
-import { loadAllCommands, loadCommand } from "../../src/cli/commands.js";
+import { COMMANDS } from "../../src/cli/commands.js";
 import { optionsOf, parseWords } from "../../src/cli/parse.js";
 import { FORMAT_NAMES } from "../../src/detection/log-formats.js";
 import { fc } from "../support/properties.js";
@@ -97,8 +97,8 @@ describe("parseWords", () => {
 
 describe("the commands", () => {
   it("are named as they are listed, and say what they do in one line", async () => {
-    for (const described of await loadAllCommands()) {
-      expect(await loadCommand(described.name)).toBe(described);
+    for (const described of await COMMANDS.loadAll()) {
+      expect(await COMMANDS.load(described.name)).toBe(described);
       for (const text of [described.summary, ...described.options.map(({ summary }) => summary)]) {
         expect(text, described.name).toMatch(/^[^\n]+[^.\n]$/);
         expect(text.length, text).toBeLessThan(100);
@@ -107,7 +107,7 @@ describe("the commands", () => {
   });
 
   it("have no option twice", async () => {
-    for (const described of await loadAllCommands()) {
+    for (const described of await COMMANDS.loadAll()) {
       const names = optionsOf(described).flatMap(({ name, short }) => (short === undefined ? [name] : [name, short]));
       expect(new Set(names).size, described.name).toBe(names.length);
     }
@@ -118,7 +118,7 @@ describe("the commands", () => {
     const rows = [...(readme.split("\n\n")[0]?.matchAll(/^\| `([\w-]+)` \| (.*) \|$/gm) ?? [])].map(
       ([, name, summary]) => [name, summary],
     );
-    expect(rows).toEqual((await loadAllCommands()).map(({ name, summary }) => [name, summary]));
+    expect(rows).toEqual((await COMMANDS.loadAll()).map(({ name, summary }) => [name, summary]));
   });
 
   it("scan offers every format there is", () => {

@@ -1,7 +1,7 @@
 /** Account ids of real access key ids and principal ids, against the shared data. */
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { accountOfAccessKey, accountOfPrincipalId } from "../../src/attest/access-key.js";
+import { accountOfAccessKey, accountOfPrincipalId } from "../../src/aws/access-key.js";
 
 const root = new URL("../../../shared/access-key-ids/", import.meta.url);
 const absent = !existsSync(root);

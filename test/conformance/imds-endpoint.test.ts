@@ -4,9 +4,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { isImdsAddress, isLoopback } from "../../src/addresses.js";
-import { decide } from "../../src/decide.js";
-import { ImdsGuardSettingsError } from "../../src/errors.js";
+import { isImdsAddress, isLoopback } from "../../src/base/addresses.js";
+import { decide } from "../../src/guard/decide.js";
+import { ImdsGuardSettingsError } from "../../src/base/errors.js";
 import type { GuardOptions } from "../../src/settings/options.js";
 import { checkOptions, resolveSettings } from "../../src/settings/resolve.js";
 import { makeHome } from "../settings/home.js";

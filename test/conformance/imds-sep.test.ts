@@ -2,9 +2,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, test, vi } from "vitest";
-import { ImdsGuardError } from "../../src/errors.js";
-import type { Guard } from "../../src/guard.js";
-import { createGuard } from "../../src/guard.js";
+import { ImdsGuardError } from "../../src/base/errors.js";
+import type { Guard } from "../../src/guard/guard.js";
+import { createGuard } from "../../src/guard/guard.js";
 import type { GuardOptions } from "../../src/settings/options.js";
 import { makeHome } from "../settings/home.js";
 import { readCases } from "./peer-cases.js";

@@ -13,7 +13,7 @@ import { withSuppression } from "../../src/detection/suppression.js";
 import { problemsOf } from "./json-schema.js";
 import { fc } from "../support/properties.js";
 
-const RULES = new URL("../../detection/rules/", import.meta.url);
+const RULES = new URL("../../src/detection/rules/", import.meta.url);
 const SCHEMAS = new URL("./schema/", import.meta.url);
 const schema = (name: string): object => JSON.parse(readFileSync(new URL(name, SCHEMAS), "utf8")) as object;
 const textOf = (file: string): string => readFileSync(new URL(`${file}.yml`, RULES), "utf8");

@@ -16,7 +16,7 @@ export type Kind = "positive" | "negative";
  * lines.
  */
 export function sampleLines(file: string, kind: Kind): string[] {
-  const path = new URL(`../../detection/samples/${file}/${kind}.jsonl`, import.meta.url);
+  const path = new URL(`./samples/${file}/${kind}.jsonl`, import.meta.url);
   if (!existsSync(path)) return [];
   return readFileSync(path, "utf8")
     .trimEnd()

@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { toEcs } from "../../src/events/ecs.js";
 import { encoderOf } from "../../src/events/encode.js";
 import { toOcsf } from "../../src/events/ocsf.js";
-import { PACKAGE_VERSION } from "../../src/package-version.js";
-import { EVENT_FORMATS } from "../../src/settings/options.js";
+import { PACKAGE_VERSION } from "../../src/base/package-version.js";
+import { EVENT_FORMATS } from "../../src/events/catalogue.js";
 import { eventOf, IMPERSONATION } from "./samples.js";
 
 const event = eventOf("imds.impersonation_detected", IMPERSONATION);

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { CATALOGUE } from "../../src/events/catalogue.js";
 import { openTelemetrySink, toLogRecord } from "../../src/events/opentelemetry.js";
 import { earlyReporter } from "../../src/firewall/early-reporter.js";
-import { PACKAGE_VERSION } from "../../src/package-version.js";
+import { PACKAGE_VERSION } from "../../src/base/package-version.js";
 import { fc } from "../support/properties.js";
 import { anyCode, anyDetails, AT, CODES, eventOf, IMPERSONATION } from "./samples.js";
 

@@ -1,10 +1,10 @@
 /** Events and systems for the tests of this folder. */
-import type { Evidence } from "../../src/errors.js";
+import type { Evidence } from "../../src/base/errors.js";
 import { CATALOGUE } from "../../src/events/catalogue.js";
 import type { EventCode, EventDetails, GuardEvent } from "../../src/events/catalogue.js";
 import { createReporter } from "../../src/events/reporter.js";
-import { realSystem } from "../../src/system.js";
-import type { System } from "../../src/system.js";
+import { realSystem } from "../../src/base/system.js";
+import type { System } from "../../src/base/system.js";
 import { fc } from "../support/properties.js";
 
 export const CODES = Object.keys(CATALOGUE) as EventCode[];

@@ -1,6 +1,6 @@
 /** The fault runs judge rightly, so that a table without a miss means something. */
 import { expect, test } from "vitest";
-import { table, verdict } from "../../faults/table.mjs";
+import { table, verdict } from "./table.mjs";
 
 const fine = {
   name: "x",

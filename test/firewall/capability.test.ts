@@ -4,7 +4,7 @@ import { Resolver } from "node:dns";
 import { describe, expect, it } from "vitest";
 import { FIREWALL, kernel } from "./kernel.js";
 import { handleOf, installed, isOwn, publish } from "../../src/firewall/capability.js";
-import { markOwn } from "../../src/own-sockets.js";
+import { markOwn } from "../../src/base/own-sockets.js";
 
 const HANDLE = { handle: "of a test" };
 const STATE = Symbol("state symbol");

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isImdsAddress } from "../../src/addresses.js";
+import { isImdsAddress } from "../../src/base/addresses.js";
 import { createClassifier, isPlainQuad, serviceOf, serviceOfV6 } from "../../src/firewall/classify.js";
 import { carriers, compressed, groups, IMDS_QUAD } from "./forms.js";
 import { fc } from "../support/properties.js";

@@ -8,7 +8,7 @@ import { afterAll, afterEach, describe, expect, test } from "vitest";
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import { MAX_PENDING } from "../../src/events/file-sink.js";
 import { earlyReporter } from "../../src/firewall/early-reporter.js";
-import { EVENT_FORMATS } from "../../src/settings/options.js";
+import { EVENT_FORMATS } from "../../src/events/catalogue.js";
 
 const folder = mkdtempSync(join(tmpdir(), "imds-guard-early-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -11,7 +11,7 @@ import { hookHandles } from "../../src/firewall/handles.js";
 import { nativePrototypes } from "../../src/firewall/native-prototypes.js";
 import type { Attempt } from "../../src/firewall/refusal.js";
 import { EACCES } from "../../src/firewall/refusal.js";
-import { markOwn } from "../../src/own-sockets.js";
+import { markOwn } from "../../src/base/own-sockets.js";
 
 const CAUSE = new Error("why");
 const classifier = createClassifier([]);

@@ -14,7 +14,7 @@ import { EACCES } from "../../src/firewall/refusal.js";
 import { createTeller, MAX_REPORTED, REPORT_WINDOW_MS } from "../../src/firewall/telling.js";
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import { ALLOW_WORDS } from "../../src/settings/options.js";
-import { ImdsRefusedError } from "../../src/errors.js";
+import { ImdsRefusedError } from "../../src/base/errors.js";
 
 type Report = Parameters<typeof createTeller>[0];
 let told: Parameters<Report>[];

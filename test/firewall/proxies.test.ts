@@ -9,7 +9,7 @@ import { createClassifier } from "../../src/firewall/classify.js";
 import { isPlainName, keepOffProxies } from "../../src/firewall/proxies.js";
 import type { Attempt } from "../../src/firewall/refusal.js";
 import { EACCES } from "../../src/firewall/refusal.js";
-import { markOwn } from "../../src/own-sockets.js";
+import { markOwn } from "../../src/base/own-sockets.js";
 import { fc } from "../support/properties.js";
 
 const CAUSE = new Error("why");

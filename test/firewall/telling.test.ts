@@ -1,7 +1,7 @@
 /** What is told of an attempt: the error behind a refusal, and its event. */
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { ImdsRefusedError } from "../../src/errors.js";
+import { ImdsRefusedError } from "../../src/base/errors.js";
 import type { MetadataService } from "../../src/firewall/classify.js";
 import type { Attempt } from "../../src/firewall/refusal.js";
 import { stackHere } from "../../src/firewall/refusal.js";

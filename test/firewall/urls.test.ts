@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ImdsRefusedError } from "../../src/errors.js";
+import { ImdsRefusedError } from "../../src/base/errors.js";
 import { golden, wordingOf } from "../support/wording.js";
 import { assertNotMetadataUrl, isMetadataAddress, MAX_URL } from "../../src/firewall/urls.js";
 import { carriers, compressed, groups, IMDS_QUAD } from "./forms.js";

@@ -5,13 +5,13 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { blocksOf, wordsOf } from "../../fuzz/blocks.mjs";
-import { readCorpus, readFindings } from "../../fuzz/corpus.mjs";
-import { MOST_BYTES, MOST_FILES } from "../../fuzz/minimise.mjs";
-import { declared, hold, holdsItsTongue, SECRETS } from "../../fuzz/oracle.mjs";
-import { play, prepare } from "../../fuzz/session.mjs";
-import { readSettings, targetOfFile } from "../../fuzz/settings.mjs";
-import { TARGETS } from "../../fuzz/targets.mjs";
+import { blocksOf, wordsOf } from "./blocks.mjs";
+import { readCorpus, readFindings } from "./corpus.mjs";
+import { MOST_BYTES, MOST_FILES } from "./minimise.mjs";
+import { declared, hold, holdsItsTongue, SECRETS } from "./oracle.mjs";
+import { play, prepare } from "./session.mjs";
+import { readSettings, targetOfFile } from "./settings.mjs";
+import { TARGETS } from "./targets.mjs";
 import { TARGETS as PLANTED } from "./planted/targets.mjs";
 
 const load = (name: string): Promise<unknown> => import(/* @vite-ignore */ `../../src/${name}.ts`);
@@ -159,7 +159,7 @@ describe("settings", () => {
   test("that are wrong end the program with code 2", () => {
     const { status, stderr } = spawnSync(
       process.execPath,
-      [fileURLToPath(new URL("../../fuzz/run.mjs", import.meta.url)), "--replay", "nothing"],
+      [fileURLToPath(new URL("./run.mjs", import.meta.url)), "--replay", "nothing"],
       { encoding: "utf8" },
     );
     expect([status, stderr]).toEqual([
@@ -169,7 +169,7 @@ describe("settings", () => {
   });
 
   test("tell the target of a file", () => {
-    expect(targetOfFile("fuzz/corpus/ber/0123", NAMES)).toBe("ber");
+    expect(targetOfFile("test/fuzz/corpus/ber/0123", NAMES)).toBe("ber");
     expect(targetOfFile("findings/identity-text-x", ["identity", "identity-text"])).toBe("identity-text");
   });
 });

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { detectHost } from "../../src/host/detect.js";
 import type { HostReport } from "../../src/host/report.js";
-import { realSystem, type System } from "../../src/system.js";
+import { realSystem, type System } from "../../src/base/system.js";
 import { fakeHost, type RunLog } from "./fake-host.js";
 import { fc } from "../support/properties.js";
 

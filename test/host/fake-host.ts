@@ -1,5 +1,5 @@
 /** A machine of a test's own making: a `System` that serves files, registry values and kernel variables from a map. */
-import type { CommandResult, FileRead, System } from "../../src/system.js";
+import type { CommandResult, FileRead, System } from "../../src/base/system.js";
 
 const ROOT_ONLY = ["product_uuid", "product_serial", "board_serial", "chassis_serial"].map(
   (name) => `/sys/class/dmi/id/${name}`,

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { detectHost } from "../../src/host/detect.js";
 import type { HostEvidence } from "../../src/host/report.js";
-import type { System } from "../../src/system.js";
+import type { System } from "../../src/base/system.js";
 import { type FakeHost, fakeHost } from "./fake-host.js";
 
 const DMI = "sys/class/dmi/id";

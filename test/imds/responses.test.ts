@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { describe, expect, test, vi } from "vitest";
-import { ImdsGuardError } from "../../src/errors.js";
+import { ImdsGuardError } from "../../src/base/errors.js";
 import {
   MAX_LIFETIME_MS,
   parseCredentials,

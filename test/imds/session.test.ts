@@ -1,11 +1,11 @@
 import { createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { describe, expect, test, vi } from "vitest";
-import { ImdsGuardError } from "../../src/errors.js";
+import { ImdsGuardError } from "../../src/base/errors.js";
 import type { ImdsSession } from "../../src/imds/session.js";
 import { createSession } from "../../src/imds/session.js";
-import type { System } from "../../src/system.js";
-import { realSystem } from "../../src/system.js";
+import type { System } from "../../src/base/system.js";
+import { realSystem } from "../../src/base/system.js";
 import type { RawServer } from "./raw-server.js";
 import { golden, wordingOf } from "../support/wording.js";
 import { answer, deadlineOf, LONG, readHead, seeingSockets, SHORT, startServer } from "./raw-server.js";

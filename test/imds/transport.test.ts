@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { Worker } from "node:worker_threads";
 import type { AddressInfo } from "node:net";
 import { describe, expect, test, vi } from "vitest";
-import { ImdsGuardError, ImdsUnavailableError } from "../../src/errors.js";
+import { ImdsGuardError, ImdsUnavailableError } from "../../src/base/errors.js";
 import type { ImdsRequest, ImdsResponse } from "../../src/imds/transport.js";
 import { exchange, startDeadline, wasReset, wasUnreachable } from "../../src/imds/transport.js";
 import type { RawServer } from "./raw-server.js";

@@ -16,7 +16,7 @@ const PACKAGES = [
   "pysigma-backend-qradar-community",
   "pysigma-validators-sigmahq",
 ];
-const RULES = fileURLToPath(new URL("../../detection/rules", import.meta.url));
+const RULES = fileURLToPath(new URL("../../src/detection/rules", import.meta.url));
 const SCRIPT = fileURLToPath(new URL("./sigma_rules.py", import.meta.url));
 
 interface Outcome {

@@ -10,8 +10,8 @@ import type { Verdict } from "../../src/host/report.js";
 import { createGuard } from "../../src/index.js";
 import type { MonitorOptions } from "../../src/monitor/monitor.js";
 import { createMonitor } from "../../src/monitor/monitor.js";
-import type { FileRead, System } from "../../src/system.js";
-import { realSystem } from "../../src/system.js";
+import type { FileRead, System } from "../../src/base/system.js";
+import { realSystem } from "../../src/base/system.js";
 import type { ImdsServer } from "../support/imds-server.mjs";
 import { startImdsServer } from "../support/imds-server.mjs";
 

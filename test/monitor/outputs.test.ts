@@ -17,7 +17,7 @@ import { createSpool, MAX_WAITING } from "../../src/monitor/output.js";
 import { stdoutOutput } from "../../src/monitor/stdout-output.js";
 import { syslogOutput } from "../../src/monitor/syslog-output.js";
 import { droppedMessage, frame, parseSyslogTarget, syslogMessage } from "../../src/monitor/syslog.js";
-import { realSystem } from "../../src/system.js";
+import { realSystem } from "../../src/base/system.js";
 import { anyCode, anyDetails, eventOf } from "../events/samples.js";
 import { fc } from "../support/properties.js";
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { readArguments } from "../../mutation/arguments.mjs";
+import { readArguments } from "./arguments.mjs";
 
 /** A package of the test's own. */
 const root = mkdtempSync(join(tmpdir(), "imds-guard-arguments-"));
@@ -133,7 +133,7 @@ test.each([
   ["--jobs", "none"],
   ["--rooms", "--json"],
 ])("%j is refused in one line, before it is tried whether a network can be made", (...words) => {
-  const run = fileURLToPath(new URL("../../mutation/run.mjs", import.meta.url));
+  const run = fileURLToPath(new URL("./run.mjs", import.meta.url));
   // Without a PATH there is no unshare, which would be exit code 3.
   const { status, stdout, stderr } = spawnSync(process.execPath, [run, ...words], {
     env: { PATH: root },

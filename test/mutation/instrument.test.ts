@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, expect, test } from "vitest";
-import { instrument } from "../../mutation/instrument.mjs";
+import { instrument } from "./instrument.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "imds-guard-instrument-"));
 const switches = ((globalThis as { __stryker__?: { activeMutant?: string | undefined } }).__stryker__ ??= {});

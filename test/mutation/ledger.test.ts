@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { entriesOf, note } from "../../mutation/ledger.mjs";
+import { entriesOf, note } from "./ledger.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "imds-guard-ledger-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import type { Mutant } from "../../mutation/instrument.mjs";
-import { scores, survivors, table } from "../../mutation/table.mjs";
+import type { Mutant } from "./instrument.mjs";
+import { scores, survivors, table } from "./table.mjs";
 
 const root = mkdtempSync(join(tmpdir(), "imds-guard-table-"));
 afterAll(() => rmSync(root, { recursive: true }));

@@ -5,14 +5,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { beat, lastBeat, lastBeatAt } from "../../mutation/heartbeat.mjs";
-import { judge, watched } from "../../mutation/watch.mjs";
+import { beat, lastBeat, lastBeatAt } from "./heartbeat.mjs";
+import { judge, watched } from "./watch.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "imds-guard-watch-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 /** Nothing here may be ended for being slow, unless it is silent for good. */
 const PATIENCE = { startMs: 20_000, silenceMs: 20_000, everyMs: 20 };
-const HEARTBEAT = new URL("../../mutation/heartbeat.mjs", import.meta.url).href;
+const HEARTBEAT = new URL("./heartbeat.mjs", import.meta.url).href;
 const at = (name: string): string => join(folder, name);
 const atMutant = (mutant: string): Parameters<typeof beat>[1] => ({
   phase: "mutant",

@@ -1,6 +1,6 @@
 import * as dnsPacket from "dns-packet";
 import { describe, expect, it } from "vitest";
-import { parseIp } from "../../src/addresses.js";
+import { parseIp } from "../../src/base/addresses.js";
 import { createQuery, MAX_ADDRESSES, readAnswer } from "../../src/network/dns-message.js";
 import type { DnsAnswer } from "../../src/network/dns-message.js";
 import { reply } from "./dns-server.js";

@@ -3,7 +3,7 @@ import { createSocket } from "node:dgram";
 import type { Socket } from "node:net";
 import type { Answer } from "dns-packet";
 import { afterEach, describe, expect, it } from "vitest";
-import { ImdsUnavailableError } from "../../src/errors.js";
+import { ImdsUnavailableError } from "../../src/base/errors.js";
 import { resolveHost } from "../../src/network/dns.js";
 import { compileRoom } from "./namespace.js";
 import { reply, startDnsServer } from "./dns-server.js";

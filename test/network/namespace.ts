@@ -11,7 +11,7 @@ import ts from "typescript";
 
 const SOURCES = fileURLToPath(new URL("../../src/", import.meta.url));
 /** What the programs use; what these import comes with them. */
-const MODULES = ["system.ts", "network/responder.ts", "network/probe.ts", "network/dns.ts"];
+const MODULES = ["base/system.ts", "network/responder.ts", "network/probe.ts", "network/dns.ts"];
 
 /** Whether this machine lets an ordinary user make network namespaces and links in them. */
 export const namespacesAllowed = spawnSync("unshare", ["-Urn", "ip", "link", "add", "v0", "type", "veth"]).status === 0;

@@ -2,8 +2,8 @@ import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Responder } from "../../src/events/catalogue.js";
 import { describeResponder } from "../../src/network/responder.js";
-import { realSystem } from "../../src/system.js";
-import type { FileRead, System } from "../../src/system.js";
+import { realSystem } from "../../src/base/system.js";
+import type { FileRead, System } from "../../src/base/system.js";
 import { compileRoom, namespacesAllowed, runInNamespace, SILENT_LINK } from "./namespace.js";
 import type { CompiledRoom } from "./namespace.js";
 import { fc } from "../support/properties.js";
@@ -86,7 +86,7 @@ describe.skipIf(!namespacesAllowed)("describeResponder inside a network namespac
   async function describeIn(setup: string, address: string): Promise<Responder> {
     const program = `
       import { describeResponder } from "./network/responder.js";
-      import { realSystem } from "./system.js";
+      import { realSystem } from "./base/system.js";
       console.log(JSON.stringify(await describeResponder(${JSON.stringify(address)}, realSystem)));`;
     return JSON.parse(await runInNamespace(room, setup, program)) as Responder;
   }
@@ -193,7 +193,7 @@ describe.skipIf(!namespacesAllowed)("describeResponder inside a network namespac
     const program = `
       import { readFileSync } from "node:fs";
       import { describeResponder } from "./network/responder.js";
-      import { realSystem } from "./system.js";
+      import { realSystem } from "./base/system.js";
       const outDatagrams = () => readFileSync("/proc/net/snmp", "utf8").match(/^Udp: \\d.*$/m)[0].split(" ")[4];
       const before = outDatagrams();
       await describeResponder("169.254.169.254", realSystem);

@@ -119,7 +119,7 @@ describe("documentation", () => {
       const specifier = {
         "src/index.ts": "imds-guard",
         "src/firewall/index.ts": "imds-guard/firewall",
-        "src/provider/imds-package.ts": "imds-guard/credential-provider-imds",
+        "src/sdk/imds-package.ts": "imds-guard/credential-provider-imds",
       }[path];
       const imported = new RegExp(`^import \\{[^}]*\\b${name}\\b[^}]*\\} from "${specifier}";$`, "m");
       return !shown.some((text) => text.startsWith("```ts\n") && text.split(imported)[1]?.includes(name));

@@ -5,35 +5,26 @@ import { describe, expect, test } from "vitest";
 
 const SRC = resolve(import.meta.dirname, "../../src");
 
-/**
- * Rooms from the ground up. A file imports from lower levels and from its own room. Files directly in `src` belong to
- * the ground floor unless they know a room that stands on it: those join the rooms.
- */
-const LEVELS: Readonly<Record<string, number>> = {
-  events: 0,
-  settings: 0,
-  host: 1,
-  imds: 1,
-  attest: 1,
-  network: 1,
-  detection: 1,
-  firewall: 1,
-  monitor: 2,
-  provider: 3,
-  preload: 4,
-  serving: 4,
-  cli: 5,
-};
-const JOINERS = 2;
-const FACE = 6;
+/** Rooms from the ground up. A file imports from lower floors and from its own room; `import type` and `import()` count. */
+const FLOORS: readonly (readonly string[])[] = [
+  ["base"],
+  ["aws", "events"],
+  ["settings", "host", "imds", "attest", "network", "roles-anywhere"],
+  ["guard", "firewall", "monitor", "detection"],
+  ["sdk"],
+  ["preload", "serving", "gateway", "fleet"],
+  ["cli"],
+];
+const FLOOR_OF = new Map(FLOORS.flatMap((rooms, floor) => rooms.map((room) => [room, floor] as const)));
+const FACE = "index.ts";
+const MOST_ROOMS = 20;
+const MOST_FLOORS = 7;
 
 interface SourceFile {
   readonly path: string;
   readonly room: string;
   readonly text: string;
   readonly imports: readonly string[];
-  /** Those that are loaded with the file, and not on demand. */
-  readonly eager: readonly string[];
 }
 
 const files: readonly SourceFile[] = readdirSync(SRC, { recursive: true, encoding: "utf8" })
@@ -46,30 +37,31 @@ const files: readonly SourceFile[] = readdirSync(SRC, { recursive: true, encodin
           .replaceAll(sep, "/")
           .replace(/\.js$/, ".ts"),
       );
-    const eager = targets(/(?:\bfrom\s+|^import\s+)"(\.{1,2}\/[^"]+)"/gm);
-    const imports = [...eager, ...targets(/\b(?:import|require)\s*\(\s*"(\.{1,2}\/[^"]+\.js)"/gm)];
+    const imports = [
+      ...targets(/(?:\bfrom\s+|^import\s+)"(\.{1,2}\/[^"]+)"/gm),
+      ...targets(/\b(?:import|require)\s*\(\s*"(\.{1,2}\/[^"]+\.js)"/gm),
+    ];
     return {
       path: path.replaceAll(sep, "/"),
       room: dirname(path) === "." ? "" : (path.split(sep)[0] ?? ""),
       text,
       imports,
-      eager,
     };
   });
 const byPath = new Map(files.map((file) => [file.path, file]));
 
-function levelOf({ path, room, imports }: SourceFile): number {
-  if (path === "index.ts") return FACE;
-  if (room !== "") return LEVELS[room] ?? Number.NaN;
-  const known = imports.map((target) => byPath.get(target)?.room ?? "");
-  return known.some((other) => other !== "" && LEVELS[other] !== 0) ? JOINERS : 0;
-}
+const floorOf = ({ path, room }: SourceFile): number =>
+  path === FACE ? FLOORS.length : (FLOOR_OF.get(room) ?? Number.NaN);
 
 describe("the rooms of src", () => {
-  test("are known, and none has a single file", () => {
-    const rooms = [...new Set(files.map(({ room }) => room))].filter((room) => room !== "");
-    expect(rooms.filter((room) => !(room in LEVELS))).toEqual([]);
+  const rooms = [...new Set(files.map(({ room }) => room))].filter((room) => room !== "");
+
+  test("are folders beside index.ts, known, and none has a single file", () => {
+    expect(files.filter(({ room }) => room === "").map(({ path }) => path)).toEqual([FACE]);
+    expect(rooms.filter((room) => !FLOOR_OF.has(room))).toEqual([]);
     expect(rooms.filter((room) => files.filter((file) => file.room === room).length === 1)).toEqual([]);
+    expect(rooms.length).toBeLessThanOrEqual(MOST_ROOMS);
+    expect(FLOORS.length).toBeLessThanOrEqual(MOST_FLOORS);
   });
 
   test("import downward only, and nothing that is not there", () => {
@@ -77,8 +69,7 @@ describe("the rooms of src", () => {
       file.imports.flatMap((target) => {
         const other = byPath.get(target);
         if (other === undefined) return [`${file.path} -> ${target}: no such file`];
-        const [from, to] = [levelOf(file), levelOf(other)];
-        const allowed = to < from || (to === from && (file.room === other.room || from === 0));
+        const allowed = file.room === other.room || floorOf(other) < floorOf(file);
         return allowed ? [] : [`${file.path} -> ${other.path}`];
       }),
     );
@@ -91,7 +82,7 @@ describe("the rooms of src", () => {
     const visit = (path: string, trail: readonly string[]): void => {
       if (trail.includes(path)) cycles.push([...trail.slice(trail.indexOf(path)), path].join(" -> "));
       if (trail.includes(path) || done.has(path)) return;
-      for (const target of byPath.get(path)?.eager ?? []) visit(target, [...trail, path]);
+      for (const target of byPath.get(path)?.imports ?? []) visit(target, [...trail, path]);
       done.add(path);
     };
     for (const { path } of files) visit(path, []);

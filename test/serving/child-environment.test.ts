@@ -10,7 +10,7 @@ import { applyChanges, environmentChanges, NOWHERE } from "../../src/serving/chi
 import { copyWithoutCredentials, withoutCredentials } from "../../src/serving/config-copy.js";
 import type { CredentialOrigin } from "../../src/serving/credential-origin.js";
 import { CREDENTIAL_KEYS, credentialOrigin } from "../../src/serving/credential-origin.js";
-import { realSystem } from "../../src/system.js";
+import { realSystem } from "../../src/base/system.js";
 import { fc } from "../support/properties.js";
 
 const SHUT = {

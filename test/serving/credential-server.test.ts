@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { afterEach, describe, expect, test } from "vitest";
-import { ImdsImpersonationError, ImdsUnavailableError } from "../../src/errors.js";
+import { ImdsImpersonationError, ImdsUnavailableError } from "../../src/base/errors.js";
 import type {
   CredentialServer,
   CredentialServerOptions,

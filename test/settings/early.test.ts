@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ImdsGuardSettingsError } from "../../src/errors.js";
+import { ImdsGuardSettingsError } from "../../src/base/errors.js";
 import { readEarlySettings } from "../../src/settings/early.js";
 import { resolveSettings } from "../../src/settings/resolve.js";
-import { realSystem } from "../../src/system.js";
+import { realSystem } from "../../src/base/system.js";
 
 let folder: string;
 beforeAll(() => {

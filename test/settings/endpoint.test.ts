@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { describe, expect, test, vi } from "vitest";
-import { sameAddress } from "../../src/addresses.js";
+import { sameAddress } from "../../src/base/addresses.js";
 import { parseEndpoint } from "../../src/settings/endpoint.js";
 import { fc } from "../support/properties.js";
 

@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "vitest";
-import type { FileRead, System } from "../../src/system.js";
-import { realSystem } from "../../src/system.js";
+import type { FileRead, System } from "../../src/base/system.js";
+import { realSystem } from "../../src/base/system.js";
 
 const made: string[] = [];
 

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
-import { ImdsGuardError } from "../../src/errors.js";
+import { ImdsGuardError } from "../../src/base/errors.js";
 import type { GuardOptions, Settings } from "../../src/settings/options.js";
 import type { Resolved } from "../../src/settings/resolve.js";
 import { checkOptions, resolveSettings } from "../../src/settings/resolve.js";

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { readEarlySettings } from "../../src/settings/early.js";
 import { SETTINGS } from "../../src/settings/table.js";
 import { nothingSaid, UNSAID, VARIABLES } from "../../src/settings/unsaid.js";
-import type { System } from "../../src/system.js";
-import { realSystem } from "../../src/system.js";
+import type { System } from "../../src/base/system.js";
+import { realSystem } from "../../src/base/system.js";
 import { fc } from "../support/properties.js";
 
 function system(env: Record<string, string>, files: Readonly<Record<string, string>> = {}): System {

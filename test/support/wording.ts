@@ -1,5 +1,5 @@
 /** What refusals and reports say, as golden files keep it: the text that operators act on. */
-import { isImdsGuardError } from "../../src/errors.js";
+import { isImdsGuardError } from "../../src/base/errors.js";
 
 /** Everything that a refusal says. Throws what is no error of this package. */
 export function wordingOf(error: unknown): object {

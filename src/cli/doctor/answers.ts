@@ -1,6 +1,6 @@
 /** Who answers at the metadata addresses: asked over the network, without a secret. */
-import { IMDS_IPV4, IMDS_IPV6 } from "../../addresses.js";
-import { ImdsUnavailableError } from "../../errors.js";
+import { IMDS_IPV4, IMDS_IPV6 } from "../../base/addresses.js";
+import { ImdsUnavailableError } from "../../base/errors.js";
 import type { Responder } from "../../events/catalogue.js";
 import type { ProbeResult } from "../../network/probe.js";
 import type { Check, Patient } from "./check.js";

@@ -1,7 +1,7 @@
 /** What one look at the host comes to, and what the looks share. */
-import type { Evidence } from "../../errors.js";
+import type { Evidence } from "../../base/errors.js";
 import type { HostReport } from "../../host/report.js";
-import type { System } from "../../system.js";
+import type { System } from "../../base/system.js";
 
 /** `ok`: as it should be. `finding`: somebody should act. `unknown`: could not be told, and why. */
 export type Status = "ok" | "finding" | "unknown";

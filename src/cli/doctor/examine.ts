@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import type { HostReport } from "../../host/report.js";
-import type { System } from "../../system.js";
+import type { System } from "../../base/system.js";
 import { checkAgents } from "./agents.js";
 import type { NetworkAnswers } from "./answers.js";
 import { askAround, judgeAnswers } from "./answers.js";
@@ -106,7 +106,7 @@ function temper(check: Check): Check {
 
 /** The events of this guard would say on stderr what its checks say on the page. */
 async function examineService(answers: NetworkAnswers, patient: Patient): Promise<Check[]> {
-  const { createGuard } = await import("../../guard.js");
+  const { createGuard } = await import("../../guard/guard.js");
   const guard = createGuard({ log: "off", probe: "off" }, { system: patient.system });
   try {
     return await checkService(guard, answers, patient);

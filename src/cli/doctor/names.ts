@@ -1,6 +1,6 @@
 /** Names under which programs look for the metadata service: who resolves them, and to what. */
-import { isImdsAddress } from "../../addresses.js";
-import { ImdsUnavailableError } from "../../errors.js";
+import { isImdsAddress } from "../../base/addresses.js";
+import { ImdsUnavailableError } from "../../base/errors.js";
 import type { Check, Patient } from "./check.js";
 import { readText } from "./check.js";
 import { searchDomains } from "./leases.js";

@@ -1,6 +1,6 @@
 /** What rules of nftables and iptables, as their own tools list them, do to packets for the metadata addresses. */
-import { IMDS_IPV4, IMDS_IPV6, parseIp } from "../../addresses.js";
-import { inNetwork, parseNetwork } from "../../detection/ip-network.js";
+import { IMDS_IPV4, IMDS_IPV6, parseIp } from "../../base/addresses.js";
+import { inNetwork, parseNetwork } from "../../base/ip-network.js";
 
 /** One rule that names a metadata address, a network or a range around one, or a set that holds one. */
 export interface FilterRule {

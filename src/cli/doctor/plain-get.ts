@@ -2,8 +2,8 @@
  * Does IMDSv1 answer? One or two GET requests without a token, for nothing secret, of which the first bytes are read.
  */
 import { Socket } from "node:net";
-import { parseIp } from "../../addresses.js";
-import { markOwn } from "../../own-sockets.js";
+import { parseIp } from "../../base/addresses.js";
+import { markOwn } from "../../base/own-sockets.js";
 
 /** What came back. */
 export interface PlainAnswer {

@@ -3,7 +3,7 @@
  * itself.
  */
 import { endianness } from "node:os";
-import { IMDS_IPV4, IMDS_IPV6, isImdsAddress } from "../../addresses.js";
+import { IMDS_IPV4, IMDS_IPV6, isImdsAddress } from "../../base/addresses.js";
 import type { Responder } from "../../events/catalogue.js";
 import { ipv6RouteFor, parseIpv6Routes } from "../../network/ipv6-routes.js";
 import { parseRoutes, routeFor } from "../../network/routes.js";

@@ -2,7 +2,7 @@
  * Whether this host itself keeps programs from the metadata addresses: routes that refuse, packet filter rules, and
  * what asking came to.
  */
-import { IMDS_IPV4 } from "../../addresses.js";
+import { IMDS_IPV4 } from "../../base/addresses.js";
 import type { NetworkAnswers } from "./answers.js";
 import type { Check, Patient } from "./check.js";
 import { BLOCK_FIXES } from "./fixes.js";

@@ -1,6 +1,6 @@
 /** On EC2: does the service demand tokens, is it proved to be AWS, is there a role? */
-import { isImdsGuardError } from "../../errors.js";
-import type { Guard } from "../../guard.js";
+import { isImdsGuardError } from "../../base/errors.js";
+import type { Guard } from "../../guard/guard.js";
 import type { NetworkAnswers } from "./answers.js";
 import { hopLimitCommand } from "./answers.js";
 import type { Check, Patient } from "./check.js";

@@ -1,5 +1,5 @@
 /** Settings of this user that open or shut the metadata service, and those that only look as if they did. */
-import { isImdsGuardError, printable } from "../../errors.js";
+import { isImdsGuardError, printable } from "../../base/errors.js";
 import type { Profile } from "../../settings/config-files.js";
 import { parseEndpoint } from "../../settings/endpoint.js";
 import type { Resolved } from "../../settings/resolve.js";
@@ -269,7 +269,7 @@ export async function checkGuardSettings({ system, host }: Patient): Promise<Che
     if (!isImdsGuardError(error)) throw error;
     return [{ ...line, status: "finding", says: error.message, advice: [error.advice] }];
   }
-  const { decide } = await import("../../decide.js");
+  const { decide } = await import("../../guard/decide.js");
   const { settings, problem } = resolved;
   if (problem !== undefined) return [{ ...line, status: "finding", says: problem.message, advice: [problem.advice] }];
   const decision = decide(settings, host);

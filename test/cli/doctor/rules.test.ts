@@ -6,7 +6,7 @@ import { otherCloudOf } from "../../../src/cli/doctor/check.js";
 import type { Way } from "../../../src/cli/doctor/routes.js";
 import { judgeRules, readFilter } from "../../../src/cli/doctor/rules.js";
 import type { HostReport, Verdict } from "../../../src/host/report.js";
-import type { CommandResult } from "../../../src/system.js";
+import type { CommandResult } from "../../../src/base/system.js";
 import { fakeHost } from "../../host/fake-host.js";
 
 function patientOf(

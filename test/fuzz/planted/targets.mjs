@@ -1,7 +1,7 @@
 // @ts-check
 /** Targets with bugs that are known. */
 
-/** @type {readonly import("../../../fuzz/targets.mjs").Target[]} */
+/** @type {readonly import("../targets.mjs").Target[]} */
 export const TARGETS = [
   {
     name: "planted",

@@ -1,0 +1,311 @@
+/** Every error that imds-guard raises, each with a stable `code`, the evidence it rests on, and advice. */
+import { defineLazy } from "./lazy.js";
+
+/** One observed fact: where it was read, what it said, and what that means for the decision. */
+export interface Evidence {
+  /** Where the fact comes from: a file path, a setting name, a request (`PUT /latest/api/token`). */
+  readonly source: string;
+  /** What was read there, shortened and free of secrets. Absent when nothing could be read. */
+  readonly value?: string | undefined;
+  /** What the fact says, in words. */
+  readonly says: string;
+}
+
+/** Codes of decisions made before any packet is sent. */
+export type RefusalCode =
+  | "ERR_IMDS_NOT_EC2"
+  | "ERR_IMDS_HOST_UNKNOWN"
+  | "ERR_IMDS_DISABLED"
+  | "ERR_IMDS_ENDPOINT_OVERRIDE"
+  | "ERR_IMDS_GUARD_CLOSED"
+  | "ERR_IMDS_CONNECTION_BLOCKED"
+  | "ERR_IMDS_URL_REFUSED";
+
+/** Codes of an instance metadata service that could not be used. */
+export type UnavailableCode =
+  | "ERR_IMDS_UNREACHABLE"
+  | "ERR_IMDS_TIMEOUT"
+  | "ERR_IMDS_TOKEN_TIMEOUT"
+  | "ERR_IMDS_ENDPOINT_UNRESOLVED"
+  | "ERR_IMDS_FORBIDDEN"
+  | "ERR_IMDS_UNAUTHORIZED"
+  | "ERR_IMDS_NOT_FOUND"
+  | "ERR_IMDS_STATUS"
+  | "ERR_IMDS_NO_ROLE"
+  | "ERR_IMDS_NO_REGION"
+  | "ERR_IMDS_CREDENTIALS_UNAVAILABLE"
+  | "ERR_IMDS_CREDENTIALS_EXPIRED"
+  | "ERR_IMDS_STS_UNAVAILABLE";
+
+/** Codes of answers that no genuine instance metadata service gives. */
+export type UntrustedCode =
+  "ERR_IMDS_PEER_MISMATCH" | "ERR_IMDS_REDIRECT" | "ERR_IMDS_V1_ONLY" | "ERR_IMDS_TOO_LARGE" | "ERR_IMDS_MALFORMED";
+
+/** Codes of proof that failed: whoever answered is not the instance metadata service of this host and account. */
+export type ImpersonationCode =
+  | "ERR_IMDS_ATTESTATION_MISSING"
+  | "ERR_IMDS_ATTESTATION_INVALID"
+  | "ERR_IMDS_ATTESTATION_REGION"
+  | "ERR_IMDS_INSTANCE_MISMATCH"
+  | "ERR_IMDS_ACCOUNT_MISMATCH"
+  | "ERR_IMDS_ACCOUNT_UNEXPECTED"
+  | "ERR_IMDS_ACCOUNT_UNKNOWN"
+  | "ERR_IMDS_ROLE_MISMATCH"
+  | "ERR_IMDS_ROLE_UNEXPECTED"
+  | "ERR_IMDS_REGION_UNEXPECTED"
+  | "ERR_IMDS_IDENTITY_CHANGED"
+  | "ERR_IMDS_STS_MISMATCH";
+
+/** Codes of settings that cannot be honoured as written. */
+export type SettingsCode = "ERR_IMDS_GUARD_SETTING" | "ERR_IMDS_GUARD_CONFIG_FILE";
+
+/** Every code an {@link ImdsGuardError} may carry. */
+export type ImdsGuardErrorCode = RefusalCode | UnavailableCode | UntrustedCode | ImpersonationCode | SettingsCode;
+
+/** What an {@link ImdsGuardError} is made of besides its message. */
+export interface ImdsGuardErrorDetails {
+  /** A function is called when somebody reads the error's `evidence`. */
+  readonly evidence?: readonly Evidence[] | (() => readonly Evidence[]);
+  /** What the person who reads the error can do about it. */
+  readonly advice: string;
+  /** Whether a credential chain may ask its next provider. Each subclass has its own default. */
+  readonly tryNextLink?: boolean;
+  readonly cause?: unknown;
+}
+
+const BRAND = Symbol.for("imds-guard.error");
+
+/** The kinds of {@link ImdsGuardError}, as carried by `error.kind`. */
+export type ImdsGuardErrorKind = "refused" | "unavailable" | "untrusted" | "impersonation" | "settings";
+
+/**
+ * Base of every error raised by imds-guard. `instanceof` works across copies of the package (ESM, CommonJS, nested
+ * installs), because it tests a brand registered with `Symbol.for` and not the identity of the class.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, ImdsGuardError } from "imds-guard";
+ * try {
+ *   await createGuard({ mode: "deny" }).credentials();
+ * } catch (error) {
+ *   if (!(error instanceof ImdsGuardError)) throw error;
+ *   console.error(error.code, error.evidence, error.advice); // ERR_IMDS_DISABLED ...
+ * }
+ * ```
+ */
+export class ImdsGuardError extends Error {
+  /** Stable code; compare this and never the message. */
+  readonly code: ImdsGuardErrorCode;
+  readonly kind: ImdsGuardErrorKind;
+  declare readonly evidence: readonly Evidence[];
+  readonly advice: string;
+  /** Read by the credential chains of the AWS SDK: `false` stops the chain. */
+  readonly tryNextLink: boolean;
+
+  constructor(kind: ImdsGuardErrorKind, code: ImdsGuardErrorCode, message: string, details: ImdsGuardErrorDetails) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = "ImdsGuardError";
+    this.kind = kind;
+    this.code = code;
+    carryEvidence(this, details.evidence ?? []);
+    this.advice = details.advice;
+    this.tryNextLink = details.tryNextLink ?? DEFAULT_TRY_NEXT_LINK[kind];
+    Object.defineProperty(this, BRAND, { value: kind });
+  }
+
+  /** Whether `value` is an error of this class, from any copy of the package. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // Subclasses test their own kind; the base class accepts every branded error.
+    const kind = brandOf(value);
+    const wanted = Object.hasOwn(this, "KIND") ? (this as unknown as { KIND: ImdsGuardErrorKind }).KIND : undefined;
+    return kind !== undefined && (wanted === undefined || wanted === kind);
+  }
+}
+
+/**
+ * A refused host or a service that is not there lets a chain go on. Answers no genuine service gives, failed proofs and
+ * settings that could not be read stop it: silently trying the next provider would hide the finding.
+ */
+const DEFAULT_TRY_NEXT_LINK: Readonly<Record<ImdsGuardErrorKind, boolean>> = {
+  refused: true,
+  unavailable: true,
+  untrusted: false,
+  impersonation: false,
+  settings: false,
+};
+
+/**
+ * IMDS was not asked: the host is not EC2, the service is disabled, or the endpoint is not one that may be asked.
+ *
+ * @example
+ * ```ts
+ * import { fromNodeProviderChain, ImdsRefusedError } from "imds-guard";
+ * const credentials = await fromNodeProviderChain()().catch((error: unknown) => {
+ *   // A laptop without credentials.
+ *   if (error instanceof ImdsRefusedError && error.code === "ERR_IMDS_NOT_EC2") return undefined;
+ *   throw error;
+ * });
+ * ```
+ */
+export class ImdsRefusedError extends ImdsGuardError {
+  static readonly KIND = "refused";
+  declare readonly code: RefusalCode;
+  constructor(code: RefusalCode, message: string, details: ImdsGuardErrorDetails) {
+    super("refused", code, message, details);
+    this.name = "ImdsRefusedError";
+  }
+}
+
+/**
+ * IMDS was asked and could not serve: nobody there, a timeout, no role attached, throttled to the end.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, ImdsUnavailableError } from "imds-guard";
+ * const guard = createGuard();
+ * const credentials = await guard.credentials().catch((error: unknown) => {
+ *   if (error instanceof ImdsUnavailableError) process.exitCode = 75; // may pass: let the supervisor start it again
+ *   throw error;
+ * });
+ * ```
+ */
+export class ImdsUnavailableError extends ImdsGuardError {
+  static readonly KIND = "unavailable";
+  declare readonly code: UnavailableCode;
+  constructor(code: UnavailableCode, message: string, details: ImdsGuardErrorDetails) {
+    super("unavailable", code, message, details);
+    this.name = "ImdsUnavailableError";
+  }
+}
+
+/**
+ * Somebody answered, but not as the genuine service does: redirect, IMDSv1 only, oversized or malformed content.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, ImdsUntrustedError } from "imds-guard";
+ * await createGuard().credentials().catch((error: unknown) => {
+ *   if (error instanceof ImdsUntrustedError) console.error("no genuine IMDS:", error.code, error.evidence);
+ *   throw error;
+ * });
+ * ```
+ */
+export class ImdsUntrustedError extends ImdsGuardError {
+  static readonly KIND = "untrusted";
+  declare readonly code: UntrustedCode;
+  constructor(code: UntrustedCode, message: string, details: ImdsGuardErrorDetails) {
+    super("untrusted", code, message, details);
+    this.name = "ImdsUntrustedError";
+  }
+}
+
+/**
+ * The proof failed: the responder, the instance, the account or the role is not the one it has to be.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, ImdsImpersonationError } from "imds-guard";
+ * const guard = createGuard({ expectedAccounts: ["111122223333"] });
+ * await guard.credentials().catch((error: unknown) => {
+ *   if (error instanceof ImdsImpersonationError) console.error("impersonated:", error.code, error.evidence);
+ *   throw error;
+ * });
+ * ```
+ */
+export class ImdsImpersonationError extends ImdsGuardError {
+  static readonly KIND = "impersonation";
+  declare readonly code: ImpersonationCode;
+  constructor(code: ImpersonationCode, message: string, details: ImdsGuardErrorDetails) {
+    super("impersonation", code, message, details);
+    this.name = "ImdsImpersonationError";
+  }
+}
+
+/**
+ * A setting from the environment or the shared config file that cannot be honoured as written.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, ImdsGuardSettingsError } from "imds-guard";
+ * await createGuard().whereAmI().catch((error: unknown) => {
+ *   // IMDS_GUARD_MODE is "alow"; allowed: ...
+ *   if (error instanceof ImdsGuardSettingsError) console.error(error.message, error.advice);
+ *   throw error;
+ * });
+ * ```
+ */
+export class ImdsGuardSettingsError extends ImdsGuardError {
+  static readonly KIND = "settings";
+  declare readonly code: SettingsCode;
+  constructor(code: SettingsCode, message: string, details: ImdsGuardErrorDetails) {
+    super("settings", code, message, details);
+    this.name = "ImdsGuardSettingsError";
+  }
+}
+
+/**
+ * Whether `value` is an error of imds-guard, of any kind and from any copy of the package.
+ *
+ * @example
+ * ```ts
+ * import { fromNodeProviderChain, isImdsGuardError } from "imds-guard";
+ * await fromNodeProviderChain()().catch((error: unknown) => {
+ *   if (isImdsGuardError(error) && error.kind === "impersonation") console.error(error.advice);
+ *   throw error;
+ * });
+ * ```
+ */
+export function isImdsGuardError(value: unknown): value is ImdsGuardError {
+  return brandOf(value) !== undefined;
+}
+
+function brandOf(value: unknown): ImdsGuardErrorKind | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  return (value as { [BRAND]?: ImdsGuardErrorKind })[BRAND];
+}
+
+/**
+ * Marks a foreign error (the SDK's `CredentialsProviderError`) as one of ours, so that `instanceof` holds both ways.
+ */
+export function brandAs(target: Error, kind: ImdsGuardErrorKind): void {
+  Object.defineProperty(target, BRAND, { value: kind });
+}
+
+const INSPECT = Symbol.for("nodejs.util.inspect.custom");
+type Inspect = (value: unknown, options: unknown) => string;
+
+/** Gives an error its `evidence`. What is still to be gathered is gathered when it is read or printed. */
+export function carryEvidence(error: Error, evidence: readonly Evidence[] | (() => readonly Evidence[])): void {
+  if (typeof evidence !== "function") {
+    Object.assign(error, { evidence });
+    return;
+  }
+  defineLazy(error, "evidence", evidence);
+  // Printed, an accessor is "[Getter]": it is read first, and then the error printed as any other.
+  const inspect = (_depth: number, options: unknown, print: Inspect): string => {
+    Reflect.get(error, "evidence");
+    Reflect.deleteProperty(error, INSPECT);
+    return print(error, options);
+  };
+  Object.defineProperty(error, INSPECT, { value: inspect, configurable: true });
+}
+
+/** A caller mistake in an option: a `TypeError` with Node's own code names. */
+export function invalidArgument(option: string, value: unknown, allowed: string): TypeError {
+  const code = "ERR_INVALID_ARG_VALUE";
+  return Object.assign(new TypeError(`${option} is ${describe(value)}; allowed: ${allowed} [${code}]`), { code });
+}
+
+/** A short, printable form of any value for a message: never longer than 80 characters, control characters escaped. */
+export function describe(value: unknown): string {
+  if (typeof value === "string") return printable(value);
+  if (typeof value === "function") return "a function";
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
+  return String(value);
+}
+
+/** Quotes and shortens text from outside, with control and non-ASCII characters escaped. */
+export function printable(text: string, max = 80): string {
+  const shown = JSON.stringify(text.length > max ? `${text.slice(0, max)}...` : text);
+  return shown.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}

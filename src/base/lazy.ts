@@ -1,0 +1,22 @@
+/** Properties that are worked out when somebody reads them, for explanations that most callers never look at. */
+
+/**
+ * Defines `key` of `target` so that `work` runs at the first reading; from then on it is a plain value. Returns
+ * `target`.
+ */
+export function defineLazy<T extends object, K extends string, V>(
+  target: T,
+  key: K,
+  work: () => V,
+): T & { readonly [P in K]: V } {
+  let done: { readonly value: V } | undefined;
+  const get = (): V => {
+    done ??= { value: work() };
+    // Of a frozen object it stays an accessor.
+    Reflect.defineProperty(target, key, { ...done, enumerable: true, configurable: true, writable: true });
+    return done.value;
+  };
+  return Object.defineProperty(target, key, { get, enumerable: true, configurable: true }) as T & {
+    readonly [P in K]: V;
+  };
+}

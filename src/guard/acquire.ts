@@ -1,0 +1,288 @@
+/** One acquisition: proof and credentials over one session, bound to each other before anything is handed out. */
+import { accountOfAccessKey } from "../aws/access-key.js";
+import type { BindingReport } from "../attest/bind.js";
+import { bindIdentity } from "../attest/bind.js";
+import type { IdentityDocument } from "../attest/identity-document.js";
+import { checkAgainstDocument } from "./metadata.js";
+import type { KeyRing } from "../attest/user-keys.js";
+import type { Proof } from "./decide.js";
+import { ImdsImpersonationError, ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
+import type { Reporter } from "../events/reporter.js";
+import type { HostReport } from "../host/report.js";
+import type { RoleCredentials } from "../imds/responses.js";
+import { parseCredentials } from "../imds/responses.js";
+import type { ImdsSession } from "../imds/session.js";
+import type { Deadline } from "../imds/transport.js";
+import { startDeadline } from "../imds/transport.js";
+import type { Identity } from "./prove.js";
+import { findingFirst, createProver, NO_IDENTITY } from "./prove.js";
+import type { Settings } from "../settings/options.js";
+import type { System } from "../base/system.js";
+
+/** What was proved about the responder, and what could not be. */
+export interface AttestationReport extends Omit<BindingReport, "failure"> {
+  /** The signed document, where one was verified. */
+  readonly document?: IdentityDocument;
+}
+
+/** Credentials with the role they belong to and the proof they rest on. */
+export interface Acquired extends RoleCredentials {
+  readonly roleName: string;
+  readonly attestation: AttestationReport;
+}
+
+/** What an acquirer works with. */
+export interface AcquireOptions {
+  readonly openSession: () => ImdsSession;
+  readonly proof: Proof;
+  readonly host: HostReport;
+  readonly settings: Settings;
+  readonly keyRing: KeyRing;
+  readonly reporter: Reporter;
+  readonly system: System;
+  /** Milliseconds that the first operation has used before, to find out where to ask. Default 0. */
+  readonly spentMs?: number;
+}
+
+/** Obtains credentials and metadata, again and again, from what has to stay the same responder. */
+export interface Acquirer {
+  acquire(): Promise<Acquired>;
+  /** Proves the responder without credentials; bound to this host, but to no access key. */
+  identify(): Promise<AttestationReport>;
+  /** GET of a path below `/latest/` from the proved responder. At most 64 KiB. */
+  fetch(path: string): Promise<Buffer>;
+  /** A session token of the proved responder, for programs that speak IMDSv2 themselves. A secret. */
+  token(): Promise<string>;
+}
+
+/** Credentials of a role, unparsed. */
+interface Offer {
+  readonly role: string;
+  readonly body: Buffer;
+}
+
+/** Called as the requests for credentials go out: the first of them, and the one for the key itself. */
+interface Steps {
+  readonly begun?: () => void;
+  readonly keyAsked?: () => void;
+}
+
+const NO_STEPS: Steps = {};
+const MAX_METADATA = 64 * 1024;
+
+/** Makes an acquirer. It remembers the role name and the verified identity; a finding makes it forget both. */
+export function createAcquirer(options: AcquireOptions): Acquirer {
+  const { proof, settings, host, reporter, system } = options;
+  const prove = createProver(options);
+  let session = options.openSession();
+  let identity: Identity | undefined = proof === "none" ? NO_IDENTITY : undefined;
+  let roleName = settings.roleName;
+  let lastRole: string | undefined;
+  /** Who it has been since the first success; never forgotten, because an instance keeps both for life. */
+  let established: { accountId?: string | undefined; instanceId?: string | undefined } = {};
+
+  let spent = options.spentMs ?? 0;
+
+  function startOperation(): Deadline {
+    const deadline = startDeadline(settings.timeout - spent, system.monotonic);
+    spent = 0;
+    return deadline;
+  }
+
+  async function acquire(): Promise<Acquired> {
+    const deadline = startOperation();
+    try {
+      const [offered, proved] = await beside(deadline, offer);
+      return offered ? accept(offered, proved) : await changeRole(deadline);
+    } catch (error) {
+      if (error instanceof ImdsImpersonationError || error instanceof ImdsUntrustedError) forget();
+      throw error;
+    }
+  }
+
+  /** Runs `ask` against the responder once that has proved itself; a finding makes it prove itself again. */
+  async function afterProof<T>(ask: (deadline: Deadline, attestation: AttestationReport) => Promise<T>): Promise<T> {
+    const deadline = startOperation();
+    try {
+      const known = identity ?? (await prove(session, deadline));
+      const attestation = bind(undefined, known, undefined);
+      if (identity !== known) reportIdentity(attestation);
+      identity = known;
+      return await ask(deadline, attestation);
+    } catch (error) {
+      if (error instanceof ImdsImpersonationError || error instanceof ImdsUntrustedError) forget();
+      throw error;
+    }
+  }
+
+  function forget(): void {
+    session = options.openSession();
+    identity = proof === "none" ? NO_IDENTITY : undefined;
+    roleName = settings.roleName;
+  }
+
+  /**
+   * Credentials are asked for beside the proof, and stay unread until it stands. Each part of the proof begins when a
+   * request for them is on its way, so that it takes no time of its own.
+   */
+  async function beside<T>(
+    deadline: Deadline,
+    ask: (deadline: Deadline, steps: Steps) => Promise<T>,
+  ): Promise<[T, Identity]> {
+    if (identity) return [await ask(deadline, NO_STEPS), identity];
+    const [begun, begin] = signal();
+    const [keyAsked, askedForKey] = signal();
+    const offering = ask(deadline, { begun: begin, keyAsked: askedForKey }).finally(() => {
+      begin();
+      askedForKey();
+    });
+    return findingFirst(offering, prove(session, deadline, { begun, keyAsked }));
+  }
+
+  function offer(deadline: Deadline, steps: Steps): Promise<Offer | undefined> {
+    return roleName === undefined ? offerOfListedRole(deadline, steps) : offerOfKnownRole(roleName, deadline, steps);
+  }
+
+  async function offerOfListedRole(deadline: Deadline, steps: Steps): Promise<Offer> {
+    const role = await session.roleName(deadline, steps.begun);
+    return { role, body: await session.roleCredentials(role, deadline, steps.keyAsked) };
+  }
+
+  /** Undefined where the remembered role is gone. */
+  async function offerOfKnownRole(role: string, deadline: Deadline, steps: Steps): Promise<Offer | undefined> {
+    const onSent = (): void => {
+      steps.begun?.();
+      steps.keyAsked?.();
+    };
+    try {
+      return { role, body: await session.roleCredentials(role, deadline, onSent) };
+    } catch (error) {
+      if (!(error instanceof ImdsUnavailableError) || error.code !== "ERR_IMDS_NOT_FOUND") throw error;
+      if (settings.roleName !== undefined) throw noSuchRole(role, error);
+      return undefined;
+    }
+  }
+
+  function accept({ role, body }: Offer, proved: Identity): Acquired {
+    const credentials = parseCredentials(body, system.now());
+    const attestation = bind(role, proved, credentials);
+    if (identity !== proved || roleName !== role) reportIdentity(attestation);
+    if (lastRole !== undefined && lastRole !== role) reportRoleChange(lastRole, role);
+    identity = proved;
+    roleName = role;
+    lastRole = role;
+    reporter.report("imds.credentials_obtained", {
+      endpoint: session.pin,
+      claimed: { roleName: role, accessKeyId: credentials.accessKeyId, accountId: attestation.document?.accountId },
+    });
+    return { ...credentials, roleName: role, attestation };
+  }
+
+  /** The remembered role is gone: whoever names another one has to prove itself again, now or whenever it answers. */
+  async function changeRole(deadline: Deadline): Promise<Acquired> {
+    roleName = undefined;
+    identity = proof === "none" ? NO_IDENTITY : undefined;
+    const [offered, proved] = await beside(deadline, offerOfListedRole);
+    return accept(offered, proved);
+  }
+
+  function reportRoleChange(before: string, now: string): void {
+    reporter.report("imds.role_changed", {
+      endpoint: session.pin,
+      claimed: { roleName: now },
+      evidence: [{ source: "role listing", value: `${before} -> ${now}`, says: "another role is attached now" }],
+    });
+  }
+
+  /** Without `credentials` only the document is held against the host and the expectations. */
+  function bind(
+    role: string | undefined,
+    proved: Identity,
+    credentials: RoleCredentials | undefined,
+  ): AttestationReport {
+    const key = credentials && accountOfAccessKey(credentials.accessKeyId);
+    const accountId = key?.kind === "known" ? key.accountId : undefined;
+    refuseChange("accountId", accountId);
+    refuseChange("accountId", proved.document?.accountId);
+    refuseChange("instanceId", proved.document?.instanceId);
+
+    const input = {
+      document: proved.document,
+      hostInstanceId: host.instanceId,
+      hostInstanceIdMissing:
+        host.virtualization === "nitro" || host.virtualization === undefined
+          ? undefined
+          : "Xen instances have no board asset tag",
+      accessKeyId: credentials?.accessKeyId,
+      accountIdField: credentials?.accountId,
+      instanceProfileArn: proved.instanceProfileArn,
+      instanceProfileId: proved.instanceProfileId,
+      roleName: role,
+      requestedRole: credentials && settings.roleName,
+      expectedAccounts: settings.expectedAccounts,
+      expectedRoles: credentials && settings.expectedRoles,
+      expectedRegions: proof === "none" ? [] : settings.expectedRegions,
+      onUnknownAccount: settings.onUnknownAccount,
+    };
+    const report = bindIdentity(input);
+    // An unverified document proves nothing, but one that contradicts this host or key gives its author away.
+    const failure = report.failure ?? (proved.claim && bindIdentity({ ...input, document: proved.claim }).failure);
+    if (failure) throw failure;
+    established = {
+      accountId: established.accountId ?? proved.document?.accountId ?? accountId,
+      instanceId: established.instanceId ?? proved.document?.instanceId,
+    };
+    const { level, bound, unbound } = report;
+    return { level, bound, unbound, ...(proved.document && { document: proved.document }) };
+  }
+
+  function refuseChange(what: "accountId" | "instanceId", now: string | undefined): void {
+    const before = established[what];
+    if (before === undefined || now === undefined || before === now) return;
+    throw new ImdsImpersonationError(
+      "ERR_IMDS_IDENTITY_CHANGED",
+      `The ${what} behind IMDS changed from ${before} to ${now} during the life of this process`,
+      {
+        evidence: [{ source: "IMDS", value: now, says: `earlier answers were of ${what} ${before}` }],
+        advice:
+          "An instance keeps both for life. Somebody else answers now: do not use what it gave, and find out who it is.",
+      },
+    );
+  }
+
+  function reportIdentity(attestation: AttestationReport): void {
+    const { document } = attestation;
+    if (!document) return;
+    reporter.report("imds.attested", {
+      endpoint: session.pin,
+      claimed: { accountId: document.accountId, instanceId: document.instanceId, region: document.region },
+      evidence: attestation.unbound.map(({ what, why }) => ({ source: what, says: why })),
+    });
+  }
+
+  return {
+    acquire,
+    identify: () => afterProof((_, attestation) => Promise.resolve(attestation)),
+    fetch: (path) =>
+      afterProof(async (deadline, { document }) => {
+        const body = await session.get(path, MAX_METADATA, deadline);
+        checkAgainstDocument(path, body, document);
+        return body;
+      }),
+    token: () => afterProof((deadline) => session.token(deadline)),
+  };
+}
+
+function signal(): [reached: Promise<void>, reach: () => void] {
+  let reach!: () => void;
+  return [new Promise<void>((resolve) => (reach = resolve)), reach];
+}
+
+function noSuchRole(role: string, cause: ImdsUnavailableError): ImdsUnavailableError {
+  return new ImdsUnavailableError("ERR_IMDS_NOT_FOUND", `IMDS has no credentials for the configured role ${role}`, {
+    evidence: cause.evidence,
+    advice:
+      "Correct AWS_EC2_INSTANCE_PROFILE_NAME (or its profile key or option), or remove it so that the attached role is used.",
+    cause,
+  });
+}

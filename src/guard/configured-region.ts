@@ -1,0 +1,31 @@
+/** The region that somebody configured, checked, and the error where there is none. */
+import { ImdsGuardSettingsError, ImdsUnavailableError } from "../base/errors.js";
+import { isRegionName } from "../aws/region.js";
+import { complaint } from "../settings/table.js";
+
+/**
+ * A region from a setting goes into host names, so it has to look like one. @throws ImdsGuardSettingsError
+ * `ERR_IMDS_GUARD_SETTING`
+ */
+export function checkedRegion(region: string): string {
+  if (isRegionName(region)) return region;
+  throw new ImdsGuardSettingsError(
+    "ERR_IMDS_GUARD_SETTING",
+    complaint(
+      "The configured region (AWS_REGION, AWS_DEFAULT_REGION or profile key region)",
+      region,
+      "a region name such as eu-central-1",
+    ),
+    {
+      advice: "Correct it where it is set.",
+    },
+  );
+}
+
+/** The error where neither a setting nor a signed document tells a region. */
+export function noRegion(): ImdsUnavailableError {
+  return new ImdsUnavailableError("ERR_IMDS_NO_REGION", "No region is configured, and no signed document tells one", {
+    advice:
+      "Set AWS_REGION or the profile key region; or leave attestation on, so that the signed identity document can tell it.",
+  });
+}

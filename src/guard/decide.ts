@@ -1,0 +1,202 @@
+/** May IMDS be asked, where, and what must be proved? A pure function over settings and host report. */
+import { IMDS_IPV4, IMDS_IPV6, sameAddress } from "../base/addresses.js";
+import type { Evidence, RefusalCode } from "../base/errors.js";
+import type { EventCode } from "../events/catalogue.js";
+import type { HostReport } from "../host/report.js";
+import type { EndpointOverride, Settings } from "../settings/options.js";
+import { defineLazy } from "../base/lazy.js";
+
+/** Where a request may go: one literal address, or a name that is resolved once and pinned. */
+export interface Target {
+  readonly kind: "address" | "name";
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * What has to be proved before a credential is handed out.
+ * - `required`: a valid AWS signature, bound to this instance and account.
+ * - `unless-unknown-region`: the same, but a region without a known public key passes with a warning.
+ * - `none`: nothing (the account pin still holds).
+ */
+export type Proof = "required" | "unless-unknown-region" | "none";
+
+/** IMDS may be asked. */
+export interface Contact {
+  readonly kind: "contact";
+  readonly target: Target;
+  readonly proof: Proof;
+  /** Events that go with the permission itself. */
+  readonly notices: readonly { readonly code: EventCode; readonly message: string; readonly advice: string }[];
+}
+
+/** IMDS may not be asked. */
+export interface Refusal {
+  readonly kind: "refuse";
+  readonly code: RefusalCode;
+  readonly event: EventCode;
+  /** A sentence without the name of the package. */
+  readonly reason: string;
+  readonly evidence: readonly Evidence[];
+  readonly advice: string;
+  /** Where a request would have gone. */
+  readonly target: Target;
+}
+
+/** What settings and verdict come to: IMDS may be asked, or not. */
+export type Decision = Contact | Refusal;
+
+/** The settings a decision rests on. */
+export type DecisionSettings = Pick<
+  Settings,
+  "mode" | "attestation" | "expectedAccounts" | "override" | "endpointMode" | "disabledBy"
+>;
+
+/** The decision table. Every row of it is a test. */
+export function decide(
+  settings: DecisionSettings,
+  host: Pick<HostReport, "verdict" | "reason" | "evidence">,
+): Decision {
+  const target = targetOf(settings);
+  if (settings.disabledBy !== undefined) return disabled(settings.disabledBy, target);
+  if (settings.mode === "deny") return disabled("mode deny", target);
+
+  const { override } = settings;
+  if (override && !isPinned(override)) {
+    if (override.endpoint.loopback) return loopback(settings, override, target);
+    if (override.owner === "guard" && settings.mode === "allow")
+      return allowed(settings, target, "it is not the metadata address of EC2");
+    return overrideRefused(override, target);
+  }
+  if (host.verdict === "ec2") return contact(target, PROOF_ON_EC2[settings.attestation]);
+  if (settings.mode === "allow") return allowed(settings, target, "this host does not prove to be EC2");
+  if (host.verdict === "not-ec2") return notEc2(host, target);
+  const provable = settings.attestation !== "off" && settings.expectedAccounts.length > 0;
+  return provable ? contact(target, "required") : unknownHost(settings, host, target);
+}
+
+const PROOF_ON_EC2: Readonly<Record<Settings["attestation"], Proof>> = {
+  auto: "unless-unknown-region",
+  required: "required",
+  off: "none",
+};
+
+function targetOf(settings: DecisionSettings): Target {
+  const endpoint = settings.override?.endpoint;
+  if (endpoint) return { kind: endpoint.kind, host: endpoint.host, port: endpoint.port };
+  return { kind: "address", host: settings.endpointMode === "IPv6" ? IMDS_IPV6 : IMDS_IPV4, port: 80 };
+}
+
+/** An override that names the real address is no override. */
+function isPinned({ endpoint }: EndpointOverride): boolean {
+  return (
+    endpoint.kind === "address" &&
+    endpoint.port === 80 &&
+    (sameAddress(endpoint.host, IMDS_IPV4) || sameAddress(endpoint.host, IMDS_IPV6))
+  );
+}
+
+function contact(target: Target, proof: Proof, notices: Contact["notices"] = []): Contact {
+  return { kind: "contact", target, proof, notices };
+}
+
+/**
+ * Explicit configuration of this machine itself, such as `aws_signing_helper serve`: it has no signed document to show.
+ */
+function loopback(settings: DecisionSettings, override: EndpointOverride, target: Target): Contact {
+  return contact(target, settings.attestation === "required" ? "required" : "none", [
+    {
+      code: "imds.endpoint_override_accepted",
+      message: `${override.setting} names ${target.host} port ${target.port} on this machine; it is asked without attestation`,
+      advice:
+        "Any process of this machine may listen there. Set expectedAccounts so that keys of another account are refused.",
+    },
+  ]);
+}
+
+/** Off EC2 nothing local vouches for the responder, so an unknown region is no excuse there. */
+function allowed(settings: DecisionSettings, target: Target, although: string): Contact {
+  const unpinned = settings.expectedAccounts.length === 0;
+  return contact(
+    target,
+    settings.attestation === "off" ? "none" : "required",
+    unpinned
+      ? [
+          {
+            code: "imds.unattested_allowed",
+            message: `mode allow: ${target.host} is asked although ${although}, and no account is expected`,
+            advice:
+              "Set expectedAccounts to the ids of your accounts, so that credentials of a stranger's account are refused.",
+          },
+        ]
+      : [],
+  );
+}
+
+function refuse(
+  code: RefusalCode,
+  event: EventCode,
+  target: Target,
+  reason: string,
+  evidence: () => readonly Evidence[],
+  advice: string,
+): Refusal {
+  return defineLazy({ kind: "refuse", code, event, reason, advice, target }, "evidence", evidence);
+}
+
+function disabled(setting: string, target: Target): Refusal {
+  const evidence = [{ source: setting, says: "disables the instance metadata service" }];
+  return refuse(
+    "ERR_IMDS_DISABLED",
+    "imds.refused_disabled",
+    target,
+    `IMDS is disabled by ${setting}`,
+    () => evidence,
+    `Remove ${setting} if this process is meant to use IMDS.`,
+  );
+}
+
+function overrideRefused(override: EndpointOverride, target: Target): Refusal {
+  const { setting } = override;
+  return refuse(
+    "ERR_IMDS_ENDPOINT_OVERRIDE",
+    "imds.endpoint_override_refused",
+    target,
+    `${setting} points IMDS at ${target.host} port ${target.port}, which is neither the metadata address nor this machine`,
+    () => [{ source: setting, value: `${target.host} port ${target.port}`, says: "not an endpoint that may be asked" }],
+    `Remove ${setting}. If it is meant, set the guard's own endpoint together with mode allow, and expectedAccounts.`,
+  );
+}
+
+const OTHER_SOURCES =
+  "Give this process credentials of another kind (environment, profile, SSO, IAM Roles Anywhere). If this really is EC2, set mode allow with expectedAccounts.";
+
+function notEc2(host: Pick<HostReport, "reason" | "evidence">, target: Target): Refusal {
+  return refuse(
+    "ERR_IMDS_NOT_EC2",
+    "imds.refused_not_ec2",
+    target,
+    `this host is not EC2: ${host.reason}`,
+    () => host.evidence,
+    OTHER_SOURCES,
+  );
+}
+
+function unknownHost(
+  settings: DecisionSettings,
+  host: Pick<HostReport, "reason" | "evidence">,
+  target: Target,
+): Refusal {
+  const missing = [
+    ...(settings.expectedAccounts.length === 0 ? ["expectedAccounts is not set"] : []),
+    ...(settings.attestation === "off" ? ["attestation is off"] : []),
+  ].join(" and ");
+  return refuse(
+    "ERR_IMDS_HOST_UNKNOWN",
+    "imds.refused_unknown_host",
+    target,
+    `it could not be told whether this host is EC2 (${host.reason}), and ${missing}`,
+    () => [...host.evidence, { source: "settings", says: `${missing}, so an answer could not be proved` }],
+    `${OTHER_SOURCES} With expectedAccounts and attestation, a signed identity document is accepted as the proof.`,
+  );
+}

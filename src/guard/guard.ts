@@ -1,0 +1,374 @@
+/** Wires the rooms together: settings, host, decision, session, proof, life and events of one guard. */
+import type { Verifiable } from "./accounts.js";
+import { checkAccount } from "./accounts.js";
+import type { Acquired, Acquirer, AttestationReport } from "./acquire.js";
+import type { IdentityDocument } from "../attest/identity-document.js";
+import type { KeyRing } from "../attest/user-keys.js";
+import { createKeyRing, parseTrustedKeys } from "../attest/user-keys.js";
+import { checkedRegion, noRegion } from "./configured-region.js";
+import type { Contact, Decision, Refusal, Target } from "./decide.js";
+import { decide } from "./decide.js";
+import { ImdsGuardError, ImdsRefusedError, ImdsUnavailableError, invalidArgument } from "../base/errors.js";
+import type { Reporter } from "../events/reporter.js";
+import { reportFailure } from "../events/failure-events.js";
+import { openReporter, plainReporter } from "./reporter.js";
+import { detectHost } from "../host/detect.js";
+import type { HostReport } from "../host/report.js";
+import type { Lifetime } from "../base/lifetime.js";
+import { createLifetime } from "../base/lifetime.js";
+import { checkMetadataPath } from "./metadata.js";
+import type { ConfigFileLocations } from "../settings/config-files.js";
+import type { GuardOptions } from "../settings/options.js";
+import type { Resolved } from "../settings/resolve.js";
+import { checkOptions, resolveSettings } from "../settings/resolve.js";
+import type { StsGate, StsGateOptions } from "./sts.js";
+import { createStsGate } from "./sts.js";
+import type { System } from "../base/system.js";
+import { realSystem } from "../base/system.js";
+
+/** Credentials of the instance role, as the AWS SDK takes them. */
+export interface GuardedCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+  readonly expiration: Date;
+  /** Only where IMDS itself stated it. */
+  readonly accountId?: string;
+}
+
+/** What a guard knows of its host and what follows from it. */
+export interface Whereabouts {
+  readonly host: HostReport;
+  readonly decision: Decision;
+}
+
+/** A guarded way to IMDS, for as long as a process lives. */
+export interface Guard {
+  /**
+   * Credentials of the instance role: decided, pinned, attested, bound, then kept and renewed ahead of their end.
+   * Concurrent calls share one exchange.
+   * @throws ImdsGuardError of any kind; see `code`
+   */
+  credentials(options?: { readonly forceRefresh?: boolean | undefined }): Promise<GuardedCredentials>;
+  /**
+   * Holds credentials from elsewhere against `expectedAccounts` and, with `verifyWithSts`, against what STS says of
+   * them. `link` names their source in the error. Returns them unchanged.
+   */
+  verify<C extends Verifiable>(credentials: C, link: string): Promise<C>;
+  /** The verdict on this host with all its evidence, and whether IMDS may be asked. Sends nothing. */
+  whereAmI(): Promise<Whereabouts>;
+  /**
+   * The region: as configured (`AWS_REGION`, profile), else that of the signed identity document. Never one that a
+   * responder merely states.
+   * @throws ImdsGuardError; `ERR_IMDS_NO_REGION` where nothing vouches for one
+   */
+  region(): Promise<string>;
+  /**
+   * The signed identity document, verified and bound to this host. Undefined where attestation is off or not possible.
+   */
+  identity(): Promise<IdentityDocument | undefined>;
+  /**
+   * GET of a metadata path, `/latest/...`, from the proved responder: decided, pinned, IMDSv2, at most 64 KiB. Paths
+   * that hold credentials are refused: {@link Guard.credentials} checks what it hands out.
+   */
+  metadata(path: string): Promise<string>;
+  /** An IMDSv2 session token of the proved responder, for programs that speak to it themselves. A secret. */
+  metadataToken(): Promise<string>;
+  /** What the last credentials rest on, or undefined before any were obtained. */
+  attestation(): AttestationReport | undefined;
+  /** Flushes events and ends the guard: later calls are refused with `ERR_IMDS_GUARD_CLOSED`. */
+  close(): Promise<void>;
+}
+
+/** What only tests and this package's own providers pass. */
+export interface Surroundings {
+  readonly system?: System;
+  readonly locations?: ConfigFileLocations;
+  readonly sts?: StsGateOptions["sts"];
+}
+
+interface Opened extends Resolved {
+  readonly reporter: Reporter;
+  readonly keyRing: KeyRing;
+  readonly askSts: StsGate;
+}
+
+interface Place extends Whereabouts, Opened {}
+
+interface Line {
+  readonly acquirer: Acquirer;
+  readonly lifetime: Lifetime<Acquired>;
+}
+
+/**
+ * Creates a guard. Nothing is read or sent before the first call.
+ * @throws TypeError `ERR_INVALID_ARG_VALUE` for an option that is unknown or not allowed
+ */
+export function createGuard(options: GuardOptions = {}, surroundings: Surroundings = {}): Guard {
+  checkOptions(options);
+  const givenKeys = keyRingOf(Object.entries(options.certificates ?? {}));
+  const { system = realSystem, locations = {}, sts } = surroundings;
+  let opening: Promise<Opened> | undefined;
+  let placing: Promise<Place> | undefined;
+  let living: Promise<Line> | undefined;
+  let last: Acquired | undefined;
+  let findings = 0;
+  let closed = false;
+  let watched = false;
+
+  /** Settings that cannot be honoured are not remembered: the next call reads them again. */
+  function open(): Promise<Opened> {
+    opening ??= openOnce().catch((error: unknown) => {
+      opening = undefined;
+      throw error;
+    });
+    return opening;
+  }
+
+  async function openOnce(): Promise<Opened> {
+    try {
+      const resolved = await resolveSettings(options, system, locations);
+      const { sources, certificates } = resolved.settings;
+      const keyRing = sources["certificates"] === "option" ? givenKeys : keyRingOf(certificates);
+      const askSts = createStsGate({ settings: resolved.settings, keyRing, sts });
+      return { ...resolved, keyRing, askSts, reporter: await openReporter(options, resolved, system) };
+    } catch (error) {
+      const fallback = plainReporter(options, system);
+      if (error instanceof ImdsGuardError)
+        fallback.report("settings.invalid", { message: error.message, evidence: error.evidence, advice: error.advice });
+      throw error;
+    }
+  }
+
+  function place(): Promise<Place> {
+    placing ??= findPlace().catch((error: unknown) => {
+      placing = undefined;
+      throw error;
+    });
+    return placing;
+  }
+
+  async function findPlace(): Promise<Place> {
+    const opened = await open();
+    const { settings, reporter, problem } = opened;
+    if (problem) {
+      opening = undefined;
+      const event = problem.code === "ERR_IMDS_GUARD_CONFIG_FILE" ? "settings.file_unusable" : "settings.invalid";
+      reporter.report(event, { message: problem.message, evidence: problem.evidence, advice: problem.advice });
+      throw problem;
+    }
+    const host = await hostOf(system);
+    const decision = decide(settings, host);
+    if (decision.kind === "refuse") {
+      const { event, reason, advice, target } = decision;
+      reporter.report(event, () => ({
+        message: `IMDS was not asked: ${reason}`,
+        evidence: decision.evidence,
+        advice,
+        endpoint: endpointOf(target),
+      }));
+    } else {
+      for (const notice of decision.notices)
+        reporter.report(notice.code, { ...notice, endpoint: endpointOf(decision.target) });
+    }
+    return { ...opened, host, decision };
+  }
+
+  async function live(here: Place & { decision: Contact }): Promise<Line> {
+    const { decision, reporter } = here;
+    const { openLine } = await import("./open.js");
+    const acquirer = await openLine({ ...here, system });
+    const lifetime = createLifetime<Acquired>({
+      system,
+      async acquire() {
+        try {
+          const acquired = await acquirer.acquire();
+          const document = acquired.attestation.document;
+          const instanceId = document?.instanceId ?? here.host.instanceId;
+          await here.askSts(acquired, {
+            account: document?.accountId,
+            roleName: acquired.roleName,
+            instanceId,
+            region: document?.region,
+          });
+          return (last = acquired);
+        } catch (error) {
+          if (error instanceof ImdsGuardError) reportFailure(reporter, error, endpointOf(decision.target));
+          if (!(error instanceof ImdsUnavailableError)) findings += 1;
+          throw error;
+        }
+      },
+      onExtended(original, until, cause) {
+        reporter.report("imds.static_stability", {
+          message: `IMDS is out (${cause.code}): credentials that ended at ${original.expiration.toISOString()} are served until ${until.toISOString()}`,
+          endpoint: endpointOf(decision.target),
+          evidence: cause.evidence,
+          advice: cause.advice,
+        });
+      },
+    });
+    return { acquirer, lifetime };
+  }
+
+  /** The open line to IMDS, or the refusal. */
+  async function line(): Promise<Line> {
+    const here = await whileOpen(place);
+    const { decision } = here;
+    if (decision.kind === "refuse") {
+      watch(here, decision);
+      throw refusalError(decision);
+    }
+    living ??= live({ ...here, decision }).catch((error: unknown) => {
+      living = undefined;
+      if (error instanceof ImdsGuardError) reportFailure(here.reporter, error, endpointOf(decision.target));
+      throw error;
+    });
+    return living;
+  }
+
+  async function ask<T>(question: (acquirer: Acquirer) => Promise<T>): Promise<T> {
+    const { acquirer, lifetime } = await line();
+    try {
+      return await question(acquirer);
+    } catch (error) {
+      if (error instanceof ImdsGuardError) {
+        const { reporter, decision } = await place();
+        reportFailure(reporter, error, endpointOf(decision.target));
+        if (!(error instanceof ImdsUnavailableError)) {
+          findings += 1;
+          lifetime.drop();
+        }
+      }
+      throw error;
+    }
+  }
+
+  const identify = async (): Promise<IdentityDocument | undefined> =>
+    (await ask((acquirer) => acquirer.identify())).document;
+
+  const guard: Guard = {
+    async credentials({ forceRefresh } = {}) {
+      const { lifetime } = await line();
+      const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = await lifetime.get({
+        forceRefresh,
+      });
+      const credentials = {
+        accessKeyId,
+        secretAccessKey,
+        sessionToken,
+        expiration,
+        ...(accountId !== undefined && { accountId }),
+      };
+      const before = findings;
+      withdrawals.set(credentials, () => findings !== before);
+      return credentials;
+    },
+    async region() {
+      const { settings } = await whileOpen(open);
+      if (settings.configuredRegion !== undefined) return checkedRegion(settings.configuredRegion);
+      const region = (await identify())?.region;
+      if (region === undefined) throw noRegion();
+      return region;
+    },
+    identity: identify,
+    async metadata(path) {
+      checkMetadataPath(path);
+      return (await ask((acquirer) => acquirer.fetch(path))).toString("utf8");
+    },
+    metadataToken: () => ask((acquirer) => acquirer.token()),
+    async verify(credentials, link) {
+      const { settings, reporter, askSts } = await whileOpen(open);
+      try {
+        checkAccount(credentials, link, settings);
+        await askSts(credentials, {});
+        return credentials;
+      } catch (error) {
+        if (error instanceof ImdsGuardError) reportFailure(reporter, error);
+        throw error;
+      }
+    },
+    async whereAmI() {
+      const { host, decision } = await whileOpen(place);
+      // Plain values, with everything that is worked out only for those who ask.
+      return { host: { ...host }, decision: { ...decision } };
+    },
+    attestation: () => last?.attestation,
+    async close() {
+      closed = true;
+      (await living?.catch(() => undefined))?.lifetime.drop();
+      last = undefined;
+      const opened = await opening?.catch(() => undefined);
+      await opened?.reporter.close();
+    },
+  };
+  workings.set(guard, () => whileOpen(open));
+  return guard;
+
+  /** A guard that was closed meanwhile asks nothing any more. */
+  async function whileOpen<T>(step: () => Promise<T>): Promise<T> {
+    if (closed) throw closedError();
+    const result = await step();
+    if (closed) throw closedError();
+    return result;
+  }
+
+  function watch({ settings, host, reporter }: Place, refusal: Refusal): void {
+    const offEc2 = refusal.code === "ERR_IMDS_NOT_EC2" || refusal.code === "ERR_IMDS_HOST_UNKNOWN";
+    if (watched || !offEc2 || settings.probe === "off") return;
+    watched = true;
+    const target = { address: refusal.target.host, port: refusal.target.port };
+    // In a later turn, so that loading it does not delay the refusal.
+    setImmediate(
+      () => void import("./watch.js").then(({ watchOffEc2 }) => watchOffEc2(target, host.verdict, reporter, system)),
+    );
+  }
+}
+
+const withdrawals = new WeakMap<object, () => boolean>();
+
+/** Whether credentials that a guard handed out rest on proof that a later finding of the same guard has shaken. */
+export function isWithdrawn(credentials: object): boolean {
+  return withdrawals.get(credentials)?.() ?? false;
+}
+
+const workings = new WeakMap<Guard, () => Promise<Opened>>();
+
+/** Settings and reporter of a guard, for those parts of this package that work on its behalf. */
+export async function workingsOf(guard: Guard): Promise<Pick<Opened, "settings" | "reporter">> {
+  const open = workings.get(guard);
+  if (open === undefined) throw invalidArgument("guard", guard, "what createGuard returned");
+  return open();
+}
+
+const hosts = new WeakMap<System, Promise<HostReport>>();
+
+/** A host does not change while a process lives. */
+function hostOf(system: System): Promise<HostReport> {
+  let host = hosts.get(system);
+  if (!host) {
+    host = detectHost(system);
+    hosts.set(system, host);
+  }
+  return host;
+}
+
+function keyRingOf(certificates: Iterable<readonly [string, string]>): KeyRing {
+  return createKeyRing(
+    new Map(Array.from(certificates, ([region, pem]) => [region, parseTrustedKeys(region, pem)] as const)),
+  );
+}
+
+function endpointOf(target: Target): { address: string; port: number } {
+  return { address: target.host, port: target.port };
+}
+
+function refusalError(refusal: Refusal): ImdsRefusedError {
+  const { code, reason, advice } = refusal;
+  return new ImdsRefusedError(code, `IMDS was not asked: ${reason}`, { evidence: () => refusal.evidence, advice });
+}
+
+function closedError(): ImdsRefusedError {
+  return new ImdsRefusedError("ERR_IMDS_GUARD_CLOSED", "IMDS was not asked: this guard is closed", {
+    advice: "Create another guard.",
+  });
+}

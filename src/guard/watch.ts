@@ -1,0 +1,77 @@
+/** Off EC2: asks once, in the background and without a secret, whether anybody answers as IMDS. */
+import type { Evidence } from "../base/errors.js";
+import { printable } from "../base/errors.js";
+import { quietly } from "../events/quietly.js";
+import type { Reporter } from "../events/reporter.js";
+import type { Verdict } from "../host/report.js";
+import type { ProbeResult } from "../network/probe.js";
+import type { System } from "../base/system.js";
+
+/** How long the probe waits, in milliseconds. */
+export const PROBE_TIMEOUT_MS = 200;
+
+/** The address and port that were not asked. */
+interface Target {
+  readonly address: string;
+  readonly port: number;
+}
+
+const PROBED = Symbol.for("imds-guard.probed");
+
+/** Addresses probed so far: by process for the real machine, so that two copies of the package probe once. */
+function probedAddresses(system: System): Set<string> {
+  const shared = globalThis as { [PROBED]?: WeakMap<object, Set<string>> };
+  const registry = (shared[PROBED] ??= new WeakMap());
+  const key = system.env === process.env ? process : system;
+  let probed = registry.get(key);
+  if (!probed) registry.set(key, (probed = new Set()));
+  return probed;
+}
+
+/**
+ * Probes `target` unless this process already did. The result is an event or nothing: only a token for a request that
+ * no other cloud understands counts, since every cloud owns this address. Never throws and never holds the process.
+ */
+export async function watchOffEc2(target: Target, verdict: Verdict, reporter: Reporter, system: System): Promise<void> {
+  const probed = probedAddresses(system);
+  const key = `${target.address} ${target.port}`;
+  if (probed.has(key)) return;
+  probed.add(key);
+  // Nobody waits for the outcome, so a probe that cannot be made must not become an unhandled rejection.
+  await quietly(() => probeAndReport(target, verdict, reporter, system));
+}
+
+async function probeAndReport(target: Target, verdict: Verdict, reporter: Reporter, system: System): Promise<void> {
+  const [{ probeImds }, { describeResponder }] = await Promise.all([
+    import("../network/probe.js"),
+    import("../network/responder.js"),
+  ]);
+  const result = await probeImds(target, { timeoutMs: PROBE_TIMEOUT_MS });
+  if (result.kind !== "imdsv2") return;
+  const responder = await describeResponder(target.address, system);
+  reporter.report(verdict === "not-ec2" ? "imds.impersonation_detected" : "imds.unverified_responder", {
+    message:
+      verdict === "not-ec2"
+        ? `${target.address} answers as the EC2 instance metadata service, but this host is not EC2`
+        : `${target.address} answers as the EC2 instance metadata service, and this host could not be identified`,
+    endpoint: target,
+    responder,
+    evidence: probeEvidence(result),
+    advice:
+      "Credentials from there would belong to whoever answers. Trace the address by MAC, interface and route; block 169.254.169.254 and " +
+      "fd00:ec2::254 on this network; look for AWS SDK programs on it that do not use this guard.",
+  });
+}
+
+function probeEvidence(result: Extract<ProbeResult, { kind: "imdsv2" }>): Evidence[] {
+  const evidence: Evidence[] = [
+    { source: "PUT /latest/api/token", value: "200", says: "an IMDSv2 token was handed out" },
+  ];
+  if (result.server !== undefined)
+    evidence.push({
+      source: "Server header",
+      value: printable(result.server),
+      says: "trivially copied, proves nothing",
+    });
+  return evidence;
+}

@@ -1,0 +1,169 @@
+/**
+ * `fromIni`: the SDK's profile provider, except that a `credential_source = Ec2InstanceMetadata` leaf goes through a
+ * guard.
+ */
+import type { fromIni as stock } from "@aws-sdk/credential-providers";
+import type { AwsCredentialIdentity } from "@smithy/types";
+import type { Guard } from "../guard/guard.js";
+import { loadIniFiles, loadSdkConfig, loadSdkProviders } from "../base/load-sdk.js";
+import type { GuardKey } from "./guard-option.js";
+import { guardOf } from "./guard-option.js";
+import { toProviderError } from "./provider-error.js";
+
+type StockInit = NonNullable<Parameters<typeof stock>[0]>;
+type StockProvider = ReturnType<typeof stock>;
+type Call = Parameters<StockProvider>[0];
+type Profile = Readonly<Record<string, string | undefined>>;
+type Profiles = Readonly<Record<string, Profile | undefined>>;
+type RoleAssumer = NonNullable<StockInit["roleAssumer"]>;
+type Role = Parameters<RoleAssumer>[1];
+
+/** Options of {@link fromIni}: the SDK's own, and `guard`. */
+export type FromIniInit = StockInit & GuardKey;
+
+/**
+ * Credentials of a shared config profile. Every kind of profile is the SDK's own business but one: where the profile,
+ * or the one its `source_profile` chain ends in, takes its source credentials from IMDS, they come from the guard and
+ * the roles on the way are assumed with them. With `expectedAccounts`, credentials of every kind of profile are held
+ * against it.
+ *
+ * @example
+ * ```ts
+ * import { S3Client } from "@aws-sdk/client-s3";
+ * import { fromIni } from "imds-guard";
+ * // [profile backup] credential_source = Ec2InstanceMetadata, role_arn = ...
+ * const s3 = new S3Client({ region: "eu-central-1", credentials: fromIni({ profile: "backup" }) });
+ * ```
+ * @throws CredentialsProviderError; where the guard refused, one that is also an {@link ImdsGuardError}
+ */
+export const fromIni = (init: FromIniInit = {}): StockProvider => {
+  const { guard: _, ...own } = init;
+  const guard = guardOf(init);
+  return async (call) => {
+    const sdk = await loadSdkProviders();
+    const { parseKnownFiles, getProfileName } = await loadIniFiles();
+    const profiles = (await parseKnownFiles(own)) as Profiles;
+    const name = getProfileName({ profile: own.profile ?? profileOfCaller(call) });
+    const route = routeToImds(profiles, name);
+    try {
+      // Not read again: the SDK shall judge the very files that were judged here.
+      const credentials =
+        route === undefined
+          ? await sdk.fromIni({ ...own, ignoreCache: false })(call)
+          : await alongRoute(sdk, own, call, profiles, route, guard);
+      return await guard.verify(credentials, "profile");
+    } catch (error) {
+      throw await toProviderError(error, own.logger);
+    }
+  };
+};
+
+/** Credentials of the instance, and with them each role on the way back from `route`'s end. */
+async function alongRoute(
+  sdk: typeof import("@aws-sdk/credential-providers"),
+  init: StockInit,
+  call: Call,
+  profiles: Profiles,
+  route: readonly string[],
+  guard: Guard,
+): Promise<AwsCredentialIdentity> {
+  await requireMfaCallback(init, profiles, route);
+  const roleAssumer = init.roleAssumer ?? stsRoleAssumer(sdk, init, call, profiles[route[0] ?? ""]?.["region"]);
+  let credentials: AwsCredentialIdentity = await guard.credentials();
+  mark(credentials, "CREDENTIALS_PROFILE_NAMED_PROVIDER", "p");
+  for (const step of route.toReversed()) {
+    const profile = profiles[step] ?? {};
+    if (profile["role_arn"]) credentials = await roleAssumer(credentials, await roleOf(profile, init));
+    mark(credentials, "CREDENTIALS_PROFILE_SOURCE_PROFILE", "o");
+  }
+  return credentials;
+}
+
+function profileOfCaller(call: Call): string | undefined {
+  return (call as { callerClientConfig?: { profile?: string } } | undefined)?.callerClientConfig?.profile;
+}
+
+/**
+ * The profiles from `name` to the one whose source is IMDS, or undefined if it ends elsewhere. Takes the turns that
+ * `@aws-sdk/credential-provider-ini` takes; whatever that would reject (cycles, unknown sources) is left to it.
+ */
+export function routeToImds(profiles: Profiles, name: string): readonly string[] | undefined {
+  const route: string[] = [];
+  let current = name;
+  for (;;) {
+    const profile = Object.hasOwn(profiles, current) ? profiles[current] : undefined;
+    if (!profile || route.includes(current)) return undefined;
+    const { role_arn: role, source_profile: source, credential_source: origin } = profile;
+    const nested = route.length > 0;
+    if (nested && profile["aws_access_key_id"] && profile["aws_secret_access_key"]) return undefined;
+    // A source profile with a credential_source and no role hands its own source through, and source_profile wins
+    // there.
+    const handsThrough = nested && !role && origin !== undefined;
+    // Everywhere else a role with exactly one of the two is what it takes.
+    if (!handsThrough && (!role || (source === undefined) === (origin === undefined))) return undefined;
+    route.push(current);
+    if (source === undefined) return origin === "Ec2InstanceMetadata" ? route : undefined;
+    current = source;
+  }
+}
+
+/** Asked for before anything is sent, the outermost role first, as in the SDK. */
+async function requireMfaCallback(init: StockInit, profiles: Profiles, route: readonly string[]): Promise<void> {
+  if (init.mfaCodeProvider) return;
+  const name = route.find((step) => profiles[step]?.["role_arn"] && profiles[step]["mfa_serial"]);
+  if (name === undefined) return;
+  const { CredentialsProviderError } = await loadSdkConfig();
+  throw new CredentialsProviderError(
+    `Profile ${name} requires multi-factor authentication, but no MFA code callback was provided.`,
+    {
+      tryNextLink: false,
+      logger: init.logger,
+    },
+  );
+}
+
+async function roleOf(profile: Profile, init: StockInit): Promise<Role> {
+  const serial = profile["mfa_serial"];
+  return {
+    RoleArn: profile["role_arn"] as string,
+    RoleSessionName: profile["role_session_name"] || `aws-sdk-js-${Date.now()}`,
+    ExternalId: profile["external_id"],
+    DurationSeconds: Number.parseInt(profile["duration_seconds"] || "3600", 10),
+    ...(serial && { SerialNumber: serial, TokenCode: await init.mfaCodeProvider?.(serial) }),
+  };
+}
+
+/** What the SDK does where no `roleAssumer` is given: AssumeRole with the client options of `init`. */
+function stsRoleAssumer(
+  sdk: typeof import("@aws-sdk/credential-providers"),
+  init: StockInit,
+  call: Call,
+  profileRegion: string | undefined,
+): RoleAssumer {
+  const { clientPlugins, logger, parentClientConfig: parent } = init;
+  const clientConfig = init.clientConfig as object | undefined;
+  const region = profileRegion ?? parent?.region;
+  return async (source, { TokenCode: code, ...role }) => {
+    const { credentialScope, ...credentials } = await sdk.fromTemporaryCredentials({
+      masterCredentials: source,
+      params: role,
+      ...(code !== undefined && { mfaCodeProvider: () => Promise.resolve(code) }),
+      clientConfig: {
+        ...(region !== undefined && { region }),
+        ...(parent?.requestHandler !== undefined && { requestHandler: parent.requestHandler as object }),
+        ...clientConfig,
+      },
+      ...(clientPlugins && { clientPlugins }),
+      ...(logger && { logger }),
+    })(call);
+    const accountId = role.RoleArn?.split(":")[4];
+    mark(credentials, "CREDENTIALS_STS_ASSUME_ROLE", "i");
+    return { ...credentials, ...(credentialScope && { credentialScope }), ...(accountId && { accountId }) };
+  };
+}
+
+/** The SDK's record of where credentials came from, which ends up in the user agent. */
+function mark(credentials: AwsCredentialIdentity, feature: string, value: string): void {
+  const marked = credentials as { $source?: Record<string, string> };
+  (marked.$source ??= {})[feature] = value;
+}

@@ -1,0 +1,131 @@
+/** `fromNodeProviderChain`: the SDK's default chain link by link, with a guard as its last link. */
+import type { fromNodeProviderChain as stock } from "@aws-sdk/credential-providers";
+import type { AwsCredentialIdentity } from "@smithy/types";
+import { isImdsGuardError } from "../base/errors.js";
+import type { Guard } from "../guard/guard.js";
+import { isWithdrawn } from "../guard/guard.js";
+import type { System } from "../base/system.js";
+import { realSystem } from "../base/system.js";
+import { loadSdkConfig, loadSdkProviders } from "../base/load-sdk.js";
+import { fromIni } from "./ini.js";
+import type { GuardKey } from "./guard-option.js";
+import { guardOf } from "./guard-option.js";
+import { hasEnvironmentKeys, hasSharedFiles, hasWebIdentity } from "./link-inputs.js";
+import { memoize } from "./memoize.js";
+import { dressAs, toProviderError } from "./provider-error.js";
+
+type StockInit = NonNullable<Parameters<typeof stock>[0]>;
+type StockProvider = ReturnType<typeof stock>;
+type Call = Parameters<StockProvider>[0];
+type Link = readonly [name: string, provide: (call: Call) => Promise<AwsCredentialIdentity>];
+
+/** Options of {@link fromNodeProviderChain}: the SDK's own, and `guard`. */
+export type FromNodeProviderChainInit = StockInit & GuardKey;
+
+/**
+ * The SDK's default credential chain: environment, SSO, profiles, login, process, web identity and container as the
+ * SDK itself provides them, in its order; and IMDS through a guard. With `expectedAccounts`, credentials of every link
+ * are held against it.
+ *
+ * Nothing of the SDK is loaded and nothing is read before the first call, and a link whose variables or files are not
+ * there is not loaded at all. With a `logger` every link is asked, so that it says for itself what it lacks.
+ *
+ * @example
+ * ```ts
+ * import { S3Client } from "@aws-sdk/client-s3";
+ * import { fromNodeProviderChain } from "imds-guard";
+ * const credentials = fromNodeProviderChain({ guard: { expectedAccounts: ["111122223333"] } });
+ * const s3 = new S3Client({ region: "eu-central-1", credentials });
+ * ```
+ * @throws CredentialsProviderError; where IMDS was the last hope, one that is also an {@link ImdsGuardError}
+ */
+export const fromNodeProviderChain = (init: FromNodeProviderChainInit = {}): StockProvider => {
+  const guard = guardOf(init);
+  const provider: StockProvider = memoize<AwsCredentialIdentity, NonNullable<Call>>(async (call) => {
+    return firstOf(chainLinks(init, guard, realSystem), guard, init, call);
+  }, isWithdrawn);
+  // This chain remembers for itself. A client that remembered once more would go on serving what a finding withdrew.
+  return Object.assign(provider, { memoized: true });
+};
+
+function chainLinks(init: FromNodeProviderChainInit, guard: Guard, system: System): Link[] {
+  const { guard: _, ...own } = init;
+  const named = init.profile ?? process.env["AWS_PROFILE"];
+  if (named) warnOfTwoSources(init);
+  const { ssoStartUrl, ssoAccountId, ssoRegion, ssoRoleName, ssoSession } = init;
+  const sso = ssoStartUrl || ssoAccountId || ssoRegion || ssoRoleName || ssoSession;
+  const verbose = init.logger !== undefined;
+  const files = verbose || hasSharedFiles(own, system);
+  const inContainer =
+    process.env["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] || process.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+  return [
+    ...when<Link>(!named && (verbose || hasEnvironmentKeys(system)), [
+      "environment",
+      async () => (await loadSdkProviders()).fromEnv(own)(),
+    ]),
+    ...when<Link>(sso, ["SSO", async (call) => (await loadSdkProviders()).fromSSO(own)(call)]),
+    ...when<Link>(files, ["profile", (call) => fromIni({ ...own, guard })(call)]),
+    ...when<Link>(files, ["credential process", async (call) => (await loadSdkProviders()).fromProcess(own)(call)]),
+    ...when<Link>(verbose || hasWebIdentity(own, system), [
+      "web identity token",
+      async (call) => (await loadSdkProviders()).fromTokenFile(own)(call),
+    ]),
+    ...(inContainer
+      ? ([
+          ["container (HTTP)", async () => (await loadSdkProviders()).fromHttp(own)()],
+          ["container", async () => (await loadSdkProviders()).fromContainerMetadata(own)()],
+        ] satisfies Link[])
+      : ([["instance metadata", (call) => guard.credentials({ forceRefresh: call?.forceRefresh })]] satisfies Link[])),
+  ];
+}
+
+function when<T>(condition: unknown, item: T): T[] {
+  return condition ? [item] : [];
+}
+
+async function firstOf(
+  links: readonly Link[],
+  guard: Guard,
+  init: FromNodeProviderChainInit,
+  call: Call,
+): Promise<AwsCredentialIdentity> {
+  let last: unknown;
+  for (const [name, provide] of links) {
+    init.logger?.debug(`imds-guard - fromNodeProviderChain::${name}`);
+    try {
+      return await guard.verify(await provide(call), name);
+    } catch (error) {
+      last = error;
+      if ((error as { tryNextLink?: boolean } | null)?.tryNextLink !== true)
+        throw await toProviderError(error, init.logger, false);
+    }
+  }
+  throw await exhausted(last, init);
+}
+
+/** The end of the chain: the SDK's sentence, followed by why IMDS, its last link, gave nothing. */
+async function exhausted(last: unknown, init: FromNodeProviderChainInit): Promise<Error> {
+  const { CredentialsProviderError } = await loadSdkConfig();
+  const why = isImdsGuardError(last) ? `. ${last.message}` : "";
+  const error = new CredentialsProviderError(`Could not load credentials from any providers${why}`, {
+    logger: init.logger,
+    tryNextLink: false,
+  });
+  if (!isImdsGuardError(last)) return Object.assign(error, { cause: last });
+  return dressAs(error, last);
+}
+
+let warned = false;
+
+/** The SDK's own warning, once, for the one case in which it prefers the less obvious of two sources. */
+function warnOfTwoSources(init: FromNodeProviderChainInit): void {
+  if (warned || !process.env["AWS_ACCESS_KEY_ID"] || !process.env["AWS_SECRET_ACCESS_KEY"]) return;
+  warned = true;
+  const { logger } = init;
+  // eslint-disable-next-line no-console -- where the SDK says it, too
+  const warn = logger?.warn && logger.constructor?.name !== "NoOpLogger" ? logger.warn.bind(logger) : console.warn;
+  warn(
+    "imds-guard - fromNodeProviderChain WARNING: both a profile and the pair AWS_ACCESS_KEY_ID/AWS_SECRET_ACCESS_KEY are set. " +
+      "As in the AWS SDK, the profile is used.",
+  );
+}

@@ -1,0 +1,94 @@
+/** The accounts a user expects, held against credentials of any source. */
+import { describe, expect, test } from "vitest";
+import { checkAccount } from "../../src/guard/accounts.js";
+import { accessKeyIdFor } from "../support/access-keys.mjs";
+import { fc } from "../support/properties.js";
+
+const OURS = "111122223333";
+const STRANGER = "999988887777";
+const OLD_KEY = "AKIAJ3EXAMPLEOLDKEY7";
+
+function codeOf(
+  credentials: { accessKeyId: string; accountId?: string },
+  expectedAccounts: string[],
+  onUnknownAccount: "refuse" | "allow" = "refuse",
+): string | undefined {
+  try {
+    checkAccount(credentials, "the environment", { expectedAccounts, onUnknownAccount });
+    return undefined;
+  } catch (error) {
+    expect(error).toMatchObject({
+      kind: "impersonation",
+      tryNextLink: false,
+      message: expect.stringContaining("the environment") as string,
+    });
+    return (error as { code: string }).code;
+  }
+}
+
+describe("checkAccount", () => {
+  test.each([
+    ["any key where nothing is expected", { accessKeyId: "whatever" }, [], undefined],
+    ["a key of an expected account", { accessKeyId: accessKeyIdFor(OURS) }, [STRANGER, OURS], undefined],
+    ["a long-term key of an expected account", { accessKeyId: accessKeyIdFor(OURS, "0", "AKIA") }, [OURS], undefined],
+    ["a key of another account", { accessKeyId: accessKeyIdFor(STRANGER) }, [OURS], "ERR_IMDS_ACCOUNT_UNEXPECTED"],
+    [
+      "a key of another account that states ours",
+      { accessKeyId: accessKeyIdFor(STRANGER), accountId: OURS },
+      [OURS],
+      "ERR_IMDS_ACCOUNT_UNEXPECTED",
+    ],
+    [
+      "our key that states another account",
+      { accessKeyId: accessKeyIdFor(OURS), accountId: STRANGER },
+      [OURS],
+      undefined,
+    ],
+    ["an old key that states our account", { accessKeyId: OLD_KEY, accountId: OURS }, [OURS], undefined],
+    [
+      "an old key that states another account",
+      { accessKeyId: OLD_KEY, accountId: STRANGER },
+      [OURS],
+      "ERR_IMDS_ACCOUNT_UNEXPECTED",
+    ],
+    ["an old key that states none", { accessKeyId: OLD_KEY }, [OURS], "ERR_IMDS_ACCOUNT_UNKNOWN"],
+    ["no access key at all", { accessKeyId: "" }, [OURS], "ERR_IMDS_ACCOUNT_UNKNOWN"],
+  ])("%s: %s", (_, credentials, expected, code) => {
+    expect(codeOf(credentials, expected)).toBe(code);
+  });
+
+  test("onUnknownAccount: allow passes what tells no account, and nothing else", () => {
+    expect(codeOf({ accessKeyId: OLD_KEY }, [OURS], "allow")).toBeUndefined();
+    expect(codeOf({ accessKeyId: OLD_KEY, accountId: STRANGER }, [OURS], "allow")).toBe("ERR_IMDS_ACCOUNT_UNEXPECTED");
+    expect(codeOf({ accessKeyId: accessKeyIdFor(STRANGER) }, [OURS], "allow")).toBe("ERR_IMDS_ACCOUNT_UNEXPECTED");
+  });
+
+  test("the error names both accounts and shows no whole key", () => {
+    const accessKeyId = accessKeyIdFor(STRANGER);
+    expect(() =>
+      checkAccount({ accessKeyId }, "profile", { expectedAccounts: [OURS], onUnknownAccount: "refuse" }),
+    ).toThrow(
+      expect.objectContaining({
+        message: `The credentials from profile belong to account ${STRANGER}; expected: ${OURS}`,
+        evidence: [
+          {
+            source: "profile",
+            value: `${accessKeyId.slice(0, 4)}${"*".repeat(12)}${accessKeyId.slice(-4)}`,
+            says: "encodes its account",
+          },
+        ],
+      }) as Error,
+    );
+  });
+
+  test("of two accounts exactly the expected one passes", () => {
+    const account = fc.integer({ min: 0, max: 999_999_999_999 }).map((number) => String(number).padStart(12, "0"));
+    fc.assert(
+      fc.property(account, account, fc.string(), (mine, theirs, seed) => {
+        fc.pre(mine !== theirs);
+        expect(codeOf({ accessKeyId: accessKeyIdFor(mine, seed) }, [mine])).toBeUndefined();
+        expect(codeOf({ accessKeyId: accessKeyIdFor(theirs, seed) }, [mine])).toBe("ERR_IMDS_ACCOUNT_UNEXPECTED");
+      }),
+    );
+  });
+});

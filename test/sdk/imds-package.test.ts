@@ -1,0 +1,80 @@
+/** The names of `@smithy/credential-provider-imds`, with IMDS behind a guard. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import * as stock from "@smithy/credential-provider-imds";
+import * as ours from "../../src/sdk/imds-package.js";
+import { withAttestedService } from "./attested-service.js";
+import { inScene } from "./side-by-side.js";
+
+describe("httpRequest", () => {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? "");
+    response.end("body");
+  });
+  let port = 0;
+  beforeAll(async () => {
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    ({ port } = server.address() as AddressInfo);
+  });
+  afterAll(() => server.close());
+
+  it.each([
+    [{ host: "169.254.169.254" }, "169.254.169.254"],
+    [{ hostname: "169.254.169.254" }, "169.254.169.254"],
+    // As in node:http, which takes `hostname` where there are both.
+    [{ hostname: "169.254.169.254", host: "127.0.0.1" }, "169.254.169.254"],
+    [{ hostname: "fd00:ec2::254" }, "fd00:ec2::254"],
+    [{ hostname: "[fd00:ec2::254]" }, "fd00:ec2::254"],
+  ])("refuses %j", async (options, host) => {
+    const { code, message, evidence, advice } = (await ours
+      .httpRequest({ ...options, path: "/latest/api/token", method: "PUT" })
+      .catch((error: unknown) => error)) as Error & { code: string; evidence: object[]; advice: string };
+    expect({ code, message, evidence, advice }).toEqual({
+      code: "ERR_IMDS_CONNECTION_BLOCKED",
+      message: `A bare HTTP request to ${host} was refused`,
+      evidence: [{ source: "httpRequest", value: host, says: "an address of the instance metadata service" }],
+      advice: "Use MetadataService of imds-guard, which decides, pins and proves before it asks.",
+    });
+  });
+
+  it("is the SDK's for anybody else", async () => {
+    asked.length = 0;
+    expect(String(await ours.httpRequest({ host: "127.0.0.1", port, path: "/credentials" }))).toBe("body");
+    expect(
+      String(await ours.httpRequest({ hostname: "127.0.0.1", host: "169.254.169.254", port, path: "/hostname" })),
+    ).toBe("body");
+    expect(asked).toEqual(["/credentials", "/hostname"]);
+    await expect(ours.httpRequest({ port: 1, path: "/" })).rejects.not.toMatchObject({
+      code: "ERR_IMDS_CONNECTION_BLOCKED",
+    });
+  });
+});
+
+it.each([{}, { timeout: 5 }, { maxRetries: 3 }, { timeout: 5, maxRetries: 3 }])(
+  "providerConfigFromInit(%j) fills in what the SDK's does",
+  (init) => {
+    expect(ours.providerConfigFromInit(init)).toEqual(stock.providerConfigFromInit(init));
+  },
+);
+
+describe("fromInstanceMetadata", () => {
+  it("is a guard, and leaves it to its callers to say where credentials are from", async () => {
+    await withAttestedService({}, {}, async ({ service, options }) => {
+      const credentials = await ours.fromInstanceMetadata({ guard: options } as never)();
+      expect(credentials).toMatchObject({ accessKeyId: service.identity.accessKeyId });
+      expect(credentials).not.toHaveProperty("$source");
+      expect(service.counters.byRequest["GET /latest/dynamic/instance-identity/rsa2048"]).toBe(1);
+    });
+  });
+
+  it("takes its settings from the environment where none are given", async () => {
+    await inScene({ env: { AWS_EC2_METADATA_DISABLED: "true" } }, async () => {
+      await expect(ours.fromInstanceMetadata()()).rejects.toMatchObject({
+        name: "CredentialsProviderError",
+        code: "ERR_IMDS_DISABLED",
+      });
+    });
+  });
+});
