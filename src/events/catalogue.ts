@@ -125,6 +125,11 @@ export const CATALOGUE = {
     action: "observed",
     title: "The firewall cannot work in this JavaScript runtime",
   },
+  "preload.module_unadapted": {
+    severity: "warning",
+    action: "observed",
+    title: "A module of the AWS SDK is not led through the guard",
+  },
   "firewall.connection_seen": {
     severity: "warning",
     action: "observed",

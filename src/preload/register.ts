@@ -59,4 +59,10 @@ function prepare(): void {
 }
 
 install({ mode, allow, early: true, onFirstSocket: prepare, teller });
-leadSdkThroughGuard();
+leadSdkThroughGuard((file, error) => {
+  onDemand().earlyReporter(sinks)("preload.module_unadapted", {
+    message: `${file} is not led through imds-guard, so what it asks of IMDS is refused`,
+    evidence: [{ source: file, value: String(error), says: "no build of the AWS SDK that imds-guard knows" }],
+    advice: "Look for a newer imds-guard, or give this client clientConfig() of imds-guard.",
+  });
+});

@@ -4,6 +4,7 @@ import type { RequestOptions } from "node:http";
 import { Readable } from "node:stream";
 import type { Guard } from "../guard/guard.js";
 import { serviceOf } from "../firewall/classify.js";
+import { withMembers } from "./adapted-module.js";
 import { holdingAccounts } from "./expected-accounts.js";
 
 const TOKEN_PATH = "/latest/api/token";
@@ -16,7 +17,8 @@ interface Init {
 const guards = new Map<string, Promise<Guard>>();
 
 /** One guard for each profile, whose settings come from the environment and that profile. */
-function guardFor({ profile }: Init = {}): Promise<Guard> {
+function guardFor(init: Init = {}): Promise<Guard> {
+  const profile = Object.hasOwn(init, "profile") ? init.profile : undefined;
   const key = profile ?? "";
   let guard = guards.get(key);
   if (guard === undefined)
@@ -41,94 +43,117 @@ async function answer(method: string, path: string): Promise<string> {
   return (await guard.identity())?.region ?? guard.region();
 }
 
-interface CredentialProviderPackage {
-  fromInstanceMetadata: (init?: Init) => unknown;
-  httpRequest: (options: RequestOptions) => Promise<Buffer>;
+type HttpRequest = (options: RequestOptions) => Promise<Buffer>;
+
+/** The package that asks IMDS for credentials, and that other modules of the SDK ask for a region. */
+export function adaptCredentialProvider(exports: object): object {
+  return withMembers(exports, {
+    fromInstanceMetadata: () => fromInstanceMetadata,
+    httpRequest: (httpRequest: HttpRequest): HttpRequest => {
+      return async (options) => {
+        const host = (options.hostname ?? options.host ?? "").replace(/^\[(.+)\]$/, "$1");
+        return serviceOf(host) === "imds"
+          ? Buffer.from(await answer(options.method ?? "GET", options.path ?? "/"))
+          : httpRequest(options);
+      };
+    },
+  });
 }
 
-export function adaptCredentialProvider(exports: CredentialProviderPackage): void {
-  const { httpRequest } = exports;
-  exports.fromInstanceMetadata = (init = {}) => {
-    let provider: Promise<() => Promise<unknown>> | undefined;
-    return async () => {
-      provider ??= Promise.all([import("./instance-metadata.js"), guardFor(init)]).then(
-        ([{ fromInstanceMetadata }, guard]) => fromInstanceMetadata({ ...init, guard }),
-      );
-      // The SDK's callers of this package set their own marks.
-      const { $source: _, ...credentials } = (await (await provider)()) as { $source?: unknown };
-      return credentials;
-    };
-  };
-  exports.httpRequest = async (options) => {
-    const host = (options.hostname ?? options.host ?? "").replace(/^\[(.+)\]$/, "$1");
-    return serviceOf(host) === "imds"
-      ? Buffer.from(await answer(options.method ?? "GET", options.path ?? "/"))
-      : httpRequest(options);
+function fromInstanceMetadata(init: Init = {}): () => Promise<unknown> {
+  let provider: Promise<() => Promise<unknown>> | undefined;
+  return async () => {
+    provider ??= Promise.all([import("./instance-metadata.js"), guardFor(init)]).then(([module, guard]) =>
+      module.fromInstanceMetadata({ ...init, guard }),
+    );
+    // The SDK's callers of this package set their own marks.
+    const { $source: _, ...credentials } = (await (await provider)()) as { $source?: unknown };
+    return credentials;
   };
 }
 
 type Factory = Parameters<typeof holdingAccounts>[0];
 
-export function adaptDefaultChain(exports: { defaultProvider: Factory }): void {
-  exports.defaultProvider = holdingAccounts(exports.defaultProvider, "the default chain", guardFor);
+const holding =
+  (link: string) =>
+  (factory: Factory): Factory =>
+    holdingAccounts(factory, link, guardFor);
+
+export function adaptDefaultChain(exports: object): object {
+  return withMembers(exports, { defaultProvider: holding("the default chain") });
 }
 
 /** Those that this package has drop-ins for. Its chain is the default chain. */
-export function adaptProviders(exports: { fromIni: Factory; fromTemporaryCredentials: Factory }): void {
-  exports.fromIni = holdingAccounts(exports.fromIni, "profile", guardFor);
-  exports.fromTemporaryCredentials = holdingAccounts(
-    exports.fromTemporaryCredentials,
-    "temporary credentials",
-    guardFor,
-  );
+export function adaptProviders(exports: object): object {
+  return withMembers(exports, {
+    fromIni: holding("profile"),
+    fromTemporaryCredentials: holding("temporary credentials"),
+  });
 }
 
-export function adaptMetadataClient(exports: { MetadataService: unknown }): void {
-  exports.MetadataService = class MetadataService {
-    readonly #init: Init;
+export function adaptMetadataClient(exports: object): object {
+  return withMembers(exports, { MetadataService: () => MetadataService });
+}
 
-    constructor(init: Init = {}) {
-      this.#init = init;
-    }
+class MetadataService {
+  readonly #init: Init;
 
-    async request(path: string, options: { readonly method?: string } = {}): Promise<string> {
-      const method = options.method ?? "GET";
-      if (method === "GET" && path === REGION_PATH) return answer(method, path);
-      const guard = await guardFor(this.#init);
-      return method === "PUT" ? guard.metadataToken() : guard.metadata(path);
-    }
+  constructor(init: Init = {}) {
+    this.#init = init;
+  }
 
-    async fetchMetadataToken(): Promise<string> {
-      return (await guardFor(this.#init)).metadataToken();
-    }
-  };
+  async request(path: string, options: { readonly method?: string } = {}): Promise<string> {
+    const method = options.method ?? "GET";
+    if (method === "GET" && path === REGION_PATH) return answer(method, path);
+    const guard = await guardFor(this.#init);
+    return method === "PUT" ? guard.metadataToken() : guard.metadata(path);
+  }
+
+  async fetchMetadataToken(): Promise<string> {
+    return (await guardFor(this.#init)).metadataToken();
+  }
 }
 
 type Callback = (error: unknown, data?: unknown) => void;
 
-interface SecondMajorService {
-  prototype: {
-    request: (this: Init, path: string, options: { method?: string } | Callback, callback?: Callback) => void;
-    loadCredentials: (this: Init, callback: Callback) => void;
-    fetchMetadataToken: (this: Init, callback: Callback) => void;
-  };
+type Options = { readonly method?: string } | Callback;
+
+/**
+ * That version keeps its class in two places, its module and the namespace of the whole package, so the methods are
+ * defined on the prototype, which both have: all of them or none.
+ * @throws TypeError where the prototype is not as it was in every version, or cannot be changed
+ */
+export function adaptSecondMajor(exports: object): object {
+  const { prototype } = exports as { readonly prototype?: object };
+  const methods = Object.entries(SECOND_MAJOR_METHODS);
+  for (const [name] of methods) {
+    const own = prototype && Reflect.getOwnPropertyDescriptor(prototype, name);
+    if (own === undefined || !Object.hasOwn(own, "value") || !own.configurable)
+      throw new TypeError(`the class has no method ${name} that could be replaced`);
+  }
+  for (const [name, value] of methods)
+    Object.defineProperty(
+      prototype,
+      name,
+      Object.assign(Object.create(null), {
+        value,
+        writable: true,
+        configurable: true,
+        enumerable: true,
+      }) as PropertyDescriptor,
+    );
+  return exports;
 }
 
-export function adaptSecondMajor(exports: SecondMajorService): void {
-  const { prototype } = exports;
-  const tell = (work: Promise<unknown>, callback: Callback): void => {
-    // Out of the promise: what a callback throws is the program's own exception and not a rejection.
-    work.then(
-      (value) => setImmediate(callback, null, value),
-      (error: unknown) => setImmediate(callback, error),
-    );
-  };
-  prototype.request = (path, options, callback) => {
+const SECOND_MAJOR_METHODS = {
+  request(path: string, options: Options, callback?: Callback): void {
     const [given, done] = typeof options === "function" ? [{}, options] : [options, callback as Callback];
     tell(answer(given.method ?? "GET", path), done);
-  };
-  prototype.fetchMetadataToken = (callback) => tell(answer("PUT", TOKEN_PATH), callback);
-  prototype.loadCredentials = function loadCredentials(callback) {
+  },
+  fetchMetadataToken(callback: Callback): void {
+    tell(answer("PUT", TOKEN_PATH), callback);
+  },
+  loadCredentials(callback: Callback): void {
     // That version names a default profile even where the program named none.
     const work = guardFor().then(async (guard) => {
       const { accessKeyId, secretAccessKey, sessionToken, expiration } = await guard.credentials();
@@ -142,7 +167,15 @@ export function adaptSecondMajor(exports: SecondMajorService): void {
       };
     });
     tell(work, callback);
-  };
+  },
+};
+
+/** Out of the promise: what a callback throws is the program's own exception and not a rejection. */
+function tell(work: Promise<unknown>, callback: Callback): void {
+  work.then(
+    (value) => setImmediate(callback, null, value),
+    (error: unknown) => setImmediate(callback, error),
+  );
 }
 
 /** As much of a client request as the region lookup uses, answered by the guard and by no socket. */

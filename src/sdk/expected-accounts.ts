@@ -5,10 +5,7 @@ import type { Verifiable } from "../guard/accounts.js";
 import type { Guard } from "../guard/guard.js";
 
 type Provider = (...args: unknown[]) => Promise<Verifiable>;
-type Factory = (init?: {
-  readonly profile?: string | undefined;
-  readonly clientConfig?: { readonly profile?: string | undefined };
-}) => Provider;
+type Factory = (init?: object) => Provider;
 
 /**
  * The same factory, whose providers hand out nothing that the guard refuses. Credentials that were let pass once are
@@ -19,14 +16,14 @@ export function holdingAccounts(
   link: string,
   guardFor: (init: { readonly profile?: string | undefined }) => Promise<Guard>,
 ): Factory {
-  return (init = {}) => {
+  return (init) => {
     const provide = factory(init);
     let passed: Verifiable | undefined;
     const held: Provider = async (...args) => {
       const credentials = await provide(...args);
       if (credentials === passed) return credentials;
       try {
-        const guard = await guardFor({ profile: init.profile ?? init.clientConfig?.profile });
+        const guard = await guardFor({ profile: profileOf(init, args[0]) });
         return (passed = await guard.verify(credentials, link));
       } catch (error) {
         const { toProviderError } = await import("./provider-error.js");
@@ -36,4 +33,28 @@ export function holdingAccounts(
     // The SDK marks providers that remember for themselves.
     return Object.assign(held, provide);
   };
+}
+
+/**
+ * The profile whose settings hold: that of the provider, of its STS client, or of the client that asks, where the SDK's
+ * version tells. Only what somebody said of this very provider: a property of every object would choose a profile that
+ * expects no account.
+ */
+function profileOf(init: unknown, call: unknown): string | undefined {
+  for (const object of [
+    init,
+    own(init, "clientConfig"),
+    own(init, "parentClientConfig"),
+    own(call, "callerClientConfig"),
+  ]) {
+    const profile = own(object, "profile");
+    if (typeof profile === "string") return profile;
+  }
+  return undefined;
+}
+
+function own(object: unknown, key: string): unknown {
+  return typeof object === "object" && object !== null && Object.hasOwn(object, key)
+    ? (object as Readonly<Record<string, unknown>>)[key]
+    : undefined;
 }

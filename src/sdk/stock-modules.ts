@@ -4,15 +4,22 @@
  * by the request they send, so that a request forged through any library is never mistaken for the SDK's.
  */
 
-type Load = (
-  this: unknown,
-  request: string,
-  parent: { readonly filename?: string | null } | undefined,
-  isMain: boolean,
-) => unknown;
+type Parent = { readonly filename?: string | null } | undefined;
+type Load = (this: unknown, request: string, parent: Parent, isMain: boolean) => unknown;
+
+interface CachedModule {
+  readonly filename: string;
+  readonly loaded: boolean;
+  exports: unknown;
+}
+
+type Extension = (this: unknown, module: CachedModule, file: string) => unknown;
 
 interface Loader {
   _load: Load;
+  readonly _extensions: { ".js": Extension };
+  readonly _resolveFilename: (request: string, parent: Parent) => string;
+  readonly _cache: Readonly<Record<string, CachedModule | undefined>>;
 }
 
 const { apply } = Reflect;
@@ -26,39 +33,91 @@ const METADATA_CLIENT = /(?:^|[\\/])@aws-sdk[\\/]ec2-metadata-service(?:$|[\\/]d
 const DEFAULT_CHAIN = /(?:^|[\\/])@aws-sdk[\\/]credential-provider-node(?:$|[\\/]dist-cjs[\\/]index\.js$)/;
 const PROVIDERS = /(?:^|[\\/])@aws-sdk[\\/]credential-providers(?:$|[\\/]dist-cjs[\\/]index\.js$)/;
 /** The SDK's second major version: `require("./metadata_service")` within it. */
-const SECOND_MAJOR = /[\\/]aws-sdk[\\/]lib[\\/]/;
+const SECOND_MAJOR = /[\\/][^\\/]*aws-sdk[^\\/]*[\\/]lib[\\/]/;
 
 type Adapters = typeof import("./adapters.js");
+type Adapter = Exclude<keyof Adapters, "guardedHttp">;
+
+/** Told of a module that stays as it is: the file, and why. */
+export type Unadapted = (file: string, error: unknown) => void;
 
 /** Loaded with the first of those modules: most programs have none. */
 function adapters(): Adapters {
   return require("./adapters.js") as Adapters;
 }
 
-/** Adapts the SDK's modules from now on; those loaded before are as they were, and their requests are refused. */
-export function leadSdkThroughGuard(): void {
+/**
+ * Adapts the SDK's modules from now on; those loaded before are as they were, and their requests are refused. So are
+ * those of a module that cannot be adapted: the program gets it as it is, whatever goes wrong here.
+ */
+export function leadSdkThroughGuard(unadapted: Unadapted): void {
   // The class of this very module: loading node:module for it would cost a millisecond.
   const { constructor: own } = module as unknown as { constructor: Partial<Loader> };
   const loader =
     typeof own._load === "function" ? (own as Loader) : (process.getBuiltinModule("node:module") as unknown as Loader);
-  const { _load: original } = loader;
-  const adapted = new WeakSet<object>();
+  const { _load: original, _extensions: extensions } = loader;
+  /** What a module exports -> what the program gets of it, and those themselves. */
+  const adapted = new WeakMap<object, object>();
+  const adapt = (exports: object, file: string, adapter: () => object, loaded?: CachedModule): object => {
+    try {
+      const given = adapted.get(exports) ?? adapter();
+      if (loaded !== undefined && loaded.exports !== given) loaded.exports = given;
+      adapted.set(exports, given).set(given, given);
+      return given;
+    } catch (error) {
+      adapted.set(exports, exports);
+      try {
+        unadapted(file, error);
+      } catch {
+        // What cannot be told is refused all the same.
+      }
+      return exports;
+    }
+  };
+
+  // As soon as the module has run: right after, Node keeps what it exports for whoever imports it.
+  const { ".js": run } = extensions;
+  extensions[".js"] = function adapting(loaded, file) {
+    const result = apply(run, this, [loaded, file]);
+    const name = adapterOf(file, file);
+    const exports: unknown = name === undefined ? undefined : loaded.exports;
+    if (name !== undefined && isObject(exports)) adapt(exports, file, () => adapters()[name](exports), loaded);
+    return result;
+  };
   loader._load = function load(request, parent, isMain) {
     const asker = parent?.filename ?? "";
     const exports = apply(original, this, [request, parent, isMain]);
+    if (!isObject(exports)) return exports;
     if ((request === "node:http" || request === "http") && REGION_LOOKUP.test(asker))
-      return adapters().guardedHttp(exports as object);
-    if (typeof exports !== "object" && typeof exports !== "function") return exports;
+      return adapt(exports, asker, () => adapters().guardedHttp(exports));
     const name = adapterOf(request, asker);
-    if (name !== undefined && exports !== null && !adapted.has(exports)) {
-      adapted.add(exports);
-      adapters()[name](exports as never);
-    }
-    return exports;
+    if (name === undefined || adapted.has(exports)) return exports;
+    // Loaded before the preload. Where not all of its exports are there yet, two modules load each other.
+    const entry = cacheEntry(loader, request, parent, exports);
+    return entry?.loaded === true ? adapt(exports, entry.filename, () => adapters()[name](exports), entry) : exports;
   };
 }
 
-function adapterOf(request: string, asker: string): Exclude<keyof Adapters, "guardedHttp"> | undefined {
+function isObject(exports: unknown): exports is object {
+  return (typeof exports === "object" && exports !== null) || typeof exports === "function";
+}
+
+/** The module that was just loaded; undefined where something else than Node's own loader found it. */
+function cacheEntry(
+  { _cache, _resolveFilename }: Loader,
+  request: string,
+  parent: Parent,
+  exports: unknown,
+): CachedModule | undefined {
+  try {
+    const entry = _cache[_resolveFilename(request, parent)];
+    return entry?.exports === exports ? entry : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function adapterOf(request: string, asker: string): Adapter | undefined {
   if (!request.includes("metadata") && !request.includes("credential-provider")) return undefined;
   if (CREDENTIAL_PROVIDER.test(request)) return "adaptCredentialProvider";
   if (METADATA_CLIENT.test(request)) return "adaptMetadataClient";
