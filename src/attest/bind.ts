@@ -1,7 +1,8 @@
 /** Binds a signed identity to this host and to the credentials: a pure comparison of what each source says. */
-import { ImdsImpersonationError, printable } from "../base/errors.js";
+import { ImdsImpersonationError } from "../base/errors.js";
+import { maskAccessKeyId, printable } from "../base/text.js";
 import type { Evidence, ImpersonationCode } from "../base/errors.js";
-import { accountOfAccessKey, accountOfPrincipalId, maskAccessKeyId } from "../aws/access-key.js";
+import { accountOfAccessKey, accountOfPrincipalId } from "../aws/access-key.js";
 import type { AccountOfKey, UnknownAccountReason } from "../aws/access-key.js";
 import { IDENTITY_PATH } from "./attestation-error.js";
 import type { IdentityDocument } from "./identity-document.js";

@@ -33,12 +33,6 @@ export function accountOfPrincipalId(id: string): AccountOfKey {
   return PRINCIPAL.test(id) ? decode(id.slice(4, 20)) : { kind: "unknown", reason: "not-a-principal-id" };
 }
 
-/** An id as it may be shown: its first and last four characters, or nothing of one too short to hide the rest. */
-export function maskAccessKeyId(id: string): string {
-  if (id.length < 16) return "****";
-  return `${id.slice(0, 4)}${"*".repeat(Math.min(id.length, 32) - 8)}${id.slice(-4)}`.replace(/[^A-Za-z0-9*]/g, "?");
-}
-
 /**
  * `letters` is base32 of 80 bits: one bit that is 1 in the new format, 40 bits of account number, 39 bits without
  * relation to the account.

@@ -1,5 +1,6 @@
 /** Every error that imds-guard raises, each with a stable `code`, the evidence it rests on, and advice. */
 import { defineLazy } from "./lazy.js";
+import { printable } from "./text.js";
 
 /** One observed fact: where it was read, what it said, and what that means for the decision. */
 export interface Evidence {
@@ -302,10 +303,4 @@ export function describe(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
   return String(value);
-}
-
-/** Quotes and shortens text from outside, with control and non-ASCII characters escaped. */
-export function printable(text: string, max = 80): string {
-  const shown = JSON.stringify(text.length > max ? `${text.slice(0, max)}...` : text);
-  return shown.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -1,6 +1,7 @@
 /**
  * `imds-guard completion`: what a shell needs to complete commands, options and their words, made from the definitions.
  */
+import { shellWord } from "../base/text.js";
 import type { Command, OptionSpec } from "./command.js";
 import { UsageError } from "./command.js";
 import { optionsOf } from "./parse.js";
@@ -92,11 +93,6 @@ complete -o filenames -F _imds_guard imds-guard
 `;
 }
 
-/** Text between single quotes of a shell. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}
-
 function zsh(commands: readonly Command[]): string {
   const bracketed = (text: string): string => text.replace(/[[\]:]/g, "\\$&");
   const spec = (option: OptionSpec): string[] =>
@@ -105,12 +101,12 @@ function zsh(commands: readonly Command[]): string {
         option.value === undefined
           ? ""
           : `:${option.value}:${option.words ? `(${option.words.join(" ")})` : isPath(option) ? "_files" : ""}`;
-      return quoted(`${option.multiple === true ? "*" : ""}${flag}[${bracketed(option.summary)}]${value}`);
+      return shellWord(`${option.multiple === true ? "*" : ""}${flag}[${bracketed(option.summary)}]${value}`);
     });
   const branches = commands.map((described) => {
     const words = wordsOf(described, commands);
-    const first = words.length > 0 ? [quoted(`1:word:(${words.join(" ")})`)] : [];
-    const rest = takesPaths(described) ? [quoted("*:file:_files")] : [];
+    const first = words.length > 0 ? [shellWord(`1:word:(${words.join(" ")})`)] : [];
+    const rest = takesPaths(described) ? [shellWord("*:file:_files")] : [];
     return `        ${described.name}) _arguments ${[...optionsOf(described).flatMap(spec), ...first, ...rest].join(" ")} ;;`;
   });
   return `#compdef imds-guard
@@ -120,7 +116,7 @@ _imds_guard() {
   case $state in
     command)
       local -a commands
-      commands=(${commands.map(({ name, summary }) => quoted(`${name}:${summary}`)).join(" ")})
+      commands=(${commands.map(({ name, summary }) => shellWord(`${name}:${summary}`)).join(" ")})
       _describe command commands ;;
     words)
       case $line[1] in

@@ -2,9 +2,9 @@
  * Output rules of the command line. Results go to stdout; everything said about the work (errors, hints, progress) goes
  * to stderr, in lower case, without a full stop, behind "imds-guard: ". On a terminal there is colour (not with
  * NO_COLOR), tables fit its width, and work that lasts longer than a second shows progress; in a pipe everything is
- * plain. With
- * --json stdout carries one JSON document (or JSON lines, where a command says so) and nothing else.
+ * plain. With --json stdout carries one JSON document (or JSON lines, where a command says so) and nothing else.
  */
+import { terminalText } from "../base/text.js";
 
 /** Meaning of a piece of text; a terminal shows it as colour, a pipe not at all. */
 export type Tone = "ok" | "finding" | "unknown" | "strong" | "dim";
@@ -72,11 +72,11 @@ export function createUi({ stdout, stderr, env }: UiSurroundings): Ui {
   };
   const print = (text: string): void => {
     clear();
-    stdout.write(`${harmless(text, coloured)}\n`);
+    stdout.write(`${terminalText(text, coloured)}\n`);
   };
   const say = (text: string): void => {
     clear();
-    const line = `imds-guard: ${harmless(text, false)}`;
+    const line = `imds-guard: ${terminalText(text, false)}`;
     // Broken between words on a terminal only: in a file one message is one line.
     const broken =
       stderr.isTTY === true
@@ -114,7 +114,7 @@ export function createUi({ stdout, stderr, env }: UiSurroundings): Ui {
       shownAt = now;
       shown = true;
       stderr.write(
-        `\r\u001b[K${harmless(text, false)
+        `\r\u001b[K${terminalText(text, false)
           .replaceAll("\n", " ")
           .slice(0, Math.max(40, stderr.columns ?? 80) - 1)}`,
       );
@@ -127,15 +127,6 @@ function wantsColour(terminal: boolean, env: UiSurroundings["env"]): boolean {
   if (env["NO_COLOR"]) return false;
   if (env["FORCE_COLOR"]) return env["FORCE_COLOR"] !== "0" && env["FORCE_COLOR"] !== "false";
   return terminal && env["TERM"] !== "dumb";
-}
-
-/** Text in which nothing but line breaks, tabs and, where there is colour, our own colours steers a terminal. */
-function harmless(text: string, coloured: boolean): string {
-  // eslint-disable-next-line no-control-regex -- these are what is looked for
-  const cleaned = text.replace(/\u001b\[[\d;]{1,8}m|[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, (match) =>
-    match.length > 1 ? (coloured ? match : "") : `\\u${match.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-  return cleaned;
 }
 
 const GAP = "  ";

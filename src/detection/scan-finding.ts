@@ -1,7 +1,7 @@
 /** What the scanner reports of one match: which rule, where, and the fields that tell the story, without secrets. */
 import { fieldOf } from "./log-record.js";
 import type { LogRecord } from "./log-record.js";
-import { maskSecrets } from "./mask-secrets.js";
+import { maskSecrets } from "../base/text.js";
 import type { Correlated } from "./sigma-correlation.js";
 import type { CompiledRule } from "./sigma-evaluator.js";
 import type { Level, SigmaRule } from "./sigma-rule.js";

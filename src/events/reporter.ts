@@ -1,7 +1,7 @@
 /** Turns what a room has to say into one complete, bounded and frozen event, and hands it to every sink. */
 import type { Evidence } from "../base/errors.js";
 import type { System } from "../base/system.js";
-import { boundText } from "./bounded-text.js";
+import { boundText, maskAccessKeyId } from "../base/text.js";
 import { BULLETIN, CATALOGUE, isFinding } from "./catalogue.js";
 import type { Claimed, EventCode, EventDetails, EventEndpoint, GuardEvent, Responder } from "./catalogue.js";
 import { quietly } from "./quietly.js";
@@ -157,11 +157,4 @@ function present<Key extends string>(
     if (value !== undefined) kept[key] = boundText(value, MAX_VALUE);
   }
   return Object.keys(kept).length === 0 ? undefined : Object.freeze(kept);
-}
-
-/** All but the first and last four characters as `*`. Masking what is masked already changes nothing. */
-export function maskAccessKeyId(accessKeyId: string): string {
-  if (accessKeyId.length < 12) return "*".repeat(accessKeyId.length);
-  const hidden = Math.min(accessKeyId.length, MAX_VALUE) - 8;
-  return `${accessKeyId.slice(0, 4)}${"*".repeat(hidden)}${accessKeyId.slice(-4)}`;
 }

@@ -1,6 +1,6 @@
 /** One event as one line for a person: printable ASCII only, so that neither a terminal nor a log can be spoofed. */
 import { hostAndPort } from "./address.js";
-import { boundAscii } from "./bounded-text.js";
+import { boundAscii, logValue } from "../base/text.js";
 import type { GuardEvent } from "./catalogue.js";
 
 /**
@@ -18,15 +18,14 @@ const EVIDENCE_SHOWN = 4;
 
 /**
  * `imds-guard: warning: <message> [imds.code] endpoint=169.254.169.254:80 ... advice: <what to do>`, without a newline.
- * Values with anything but letters, digits and `_.:/@+*-[]` are quoted; quotes inside become single ones, so that a
- * quoted value ends where it seems to. Facts that do not fit are left out and marked by `...`.
+ * Facts that do not fit are left out and marked by `...`.
  */
 export function toText(event: GuardEvent): string {
   const { severity, code, advice } = event;
   const parts = [`imds-guard: ${severity}: ${boundAscii(event.message, MESSAGE_SHARE)} [${code}]`];
   let room = FACTS_SHARE;
   for (const [name, value] of facts(event)) {
-    const fact = `${name}=${quoted(value)}`;
+    const fact = `${name}=${logValue(value, VALUE_SHARE)}`;
     room -= fact.length + 1;
     if (room < 0) {
       parts.push("...");
@@ -56,9 +55,4 @@ function* facts({ endpoint, claimed, responder, evidence }: GuardEvent): Generat
   for (const { source, value, says } of evidence.slice(0, EVIDENCE_SHOWN)) {
     yield ["evidence", value === undefined ? `${source}: ${says}` : `${source} = ${value}: ${says}`];
   }
-}
-
-function quoted(value: string): string {
-  const ascii = boundAscii(value, VALUE_SHARE);
-  return /^[\w.:/@+*[\]-]+$/.test(ascii) ? ascii : `"${ascii.replaceAll('"', "'")}"`;
 }

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { requireOption, withNodeOption } from "../base/text.js";
 import { binding } from "./bindings.js";
 import { isLoaded } from "./loaded.js";
 
@@ -24,9 +25,9 @@ export type Inherited = Readonly<Record<string, string>>;
  * @returns what could not be covered, in words
  */
 export function passOn(path: string, inherited: Inherited): string[] {
-  const option = `--require ${quoted(path)}`;
+  const option = requireOption(path);
   const notClosed: string[] = [];
-  process.env["NODE_OPTIONS"] = withOption(process.env["NODE_OPTIONS"], option);
+  process.env["NODE_OPTIONS"] = withNodeOption(process.env["NODE_OPTIONS"], option);
   // What ECMAScript modules import of either is made when it is loaded, and has to be told of changes after that.
   const imported = isLoaded("worker_threads") || isLoaded("process");
   wrapWorker(path);
@@ -43,16 +44,6 @@ export function passOn(path: string, inherited: Inherited): string[] {
   return notClosed;
 }
 
-/** As Node reads NODE_OPTIONS: a value with spaces in double quotes, in which a backslash escapes. */
-function quoted(path: string): string {
-  return /[\s"\\]/.test(path) ? `"${path.replace(/["\\]/g, "\\$&")}"` : path;
-}
-
-function withOption(present: string | undefined, option: string): string {
-  if (present === undefined || present.trim() === "") return option;
-  return ` ${present} `.includes(` ${option} `) ? present : `${present} ${option}`;
-}
-
 /** `NAME=value` pairs, as they go to the operating system. */
 function withPairs(pairs: readonly unknown[], option: string, inherited: Inherited): unknown[] {
   const rest = pairs.filter((pair) => typeof pair !== "string" || !pair.startsWith("NODE_OPTIONS="));
@@ -63,7 +54,7 @@ function withPairs(pairs: readonly unknown[], option: string, inherited: Inherit
   );
   return [
     ...rest,
-    `NODE_OPTIONS=${withOption(given?.slice("NODE_OPTIONS=".length), option)}`,
+    `NODE_OPTIONS=${withNodeOption(given?.slice("NODE_OPTIONS=".length), option)}`,
     ...added.map(([name, value]) => `${name}=${value}`),
   ];
 }
@@ -121,7 +112,7 @@ function wrapExecve(option: string, inherited: Inherited): void {
     return apply(original, process, [
       file,
       args,
-      { ...inherited, ...env, NODE_OPTIONS: withOption(env["NODE_OPTIONS"], option) },
+      { ...inherited, ...env, NODE_OPTIONS: withNodeOption(env["NODE_OPTIONS"], option) },
     ]) as never;
   };
 }

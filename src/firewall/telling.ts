@@ -4,6 +4,7 @@
 import { dirname, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ImdsRefusedError } from "../base/errors.js";
+import { maskArguments } from "../base/text.js";
 import type { EventCode, EventDetails } from "../events/catalogue.js";
 import { quietly } from "../events/quietly.js";
 import type { MetadataService } from "./classify.js";
@@ -80,7 +81,7 @@ export function attemptDetails(
     endpoint: { address: attempt.literal, port: attempt.port ?? 0 },
     evidence: [
       ...error.evidence,
-      { source: "process", value: `pid ${process.pid}`, says: commandLine() },
+      { source: "process", value: `pid ${process.pid}`, says: maskArguments(process.argv, 400) },
       ...frames.map((frame, index) => ({
         source: `stack ${index + 1}`,
         value: frame,
@@ -103,17 +104,6 @@ export function callers(stack: string | undefined): string[] {
   const frames = stack.split("\n").flatMap((line) => /^\s+at (.+)$/.exec(line)?.[1] ?? []);
   const own = frames.filter((frame) => !frame.includes(HERE) && !/\(?node:[\w/.-]+:\d+|<anonymous>\)?$/.test(frame));
   return (own.length > 0 ? own : frames).slice(0, MAX_FRAMES);
-}
-
-/** The command line with whatever looks like a secret masked. */
-function commandLine(): string {
-  const masked = process.argv.map((argument, index, all) => {
-    if (/^--?[\w-]*(?:pass|secret|token|key|auth|credential)[\w-]*$/i.test(all[index - 1] ?? "")) return "***";
-    return argument
-      .replace(/((?:pass|secret|token|key|auth|credential)[\w-]*=).*/is, "$1***")
-      .replace(/(\/\/)[^/@\s]*@/g, "$1***@");
-  });
-  return masked.join(" ").slice(0, 400);
 }
 
 /** Reports at most so many attempts one by one: whoever makes the process try in a loop must not fill its logs. */

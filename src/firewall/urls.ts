@@ -1,5 +1,6 @@
 /** For code that fetches what users name: refuses URLs that lead, or could be made to lead, to a metadata service. */
-import { ImdsRefusedError, invalidArgument, printable } from "../base/errors.js";
+import { ImdsRefusedError, invalidArgument } from "../base/errors.js";
+import { printable } from "../base/text.js";
 import { serviceOf } from "./classify.js";
 
 /**

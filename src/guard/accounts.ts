@@ -1,5 +1,6 @@
 /** Holds credentials of any source against the accounts the user expects. */
-import { accountOfAccessKey, maskAccessKeyId } from "../aws/access-key.js";
+import { accountOfAccessKey } from "../aws/access-key.js";
+import { maskAccessKeyId } from "../base/text.js";
 import { ImdsImpersonationError } from "../base/errors.js";
 import type { Settings } from "../settings/options.js";
 

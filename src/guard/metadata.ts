@@ -1,6 +1,7 @@
 /** Metadata by name: which paths may be asked for, and that nothing contradicts what the signed document states, too. */
 import type { IdentityDocument } from "../attest/identity-document.js";
-import { ImdsImpersonationError, invalidArgument, printable } from "../base/errors.js";
+import { ImdsImpersonationError, invalidArgument } from "../base/errors.js";
+import { printable } from "../base/text.js";
 
 const METADATA_PATH = /^\/(latest|\d{4}-\d{2}-\d{2})\/(meta-data|dynamic|user-data)(\/[A-Za-z0-9._:@+=,-]*)*$/;
 const CREDENTIAL_PATH = /\/(security-credentials|security-credentials-extended|identity-credentials)(\/|$)/;

@@ -1,5 +1,5 @@
 /** Where the events of one guard go: the sinks its options and settings name. */
-import { printable } from "../base/errors.js";
+import { printable } from "../base/text.js";
 import type { Reporter } from "../events/reporter.js";
 import { createReporter } from "../events/reporter.js";
 import type { Sink } from "../events/sinks.js";

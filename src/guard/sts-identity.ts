@@ -2,7 +2,8 @@
 import type { Hash, Hmac } from "node:crypto";
 import { createHash, createHmac } from "node:crypto";
 import type { HashConstructor } from "@smithy/types";
-import { ImdsImpersonationError, ImdsUnavailableError, printable } from "../base/errors.js";
+import { ImdsImpersonationError, ImdsUnavailableError } from "../base/errors.js";
+import { printable } from "../base/text.js";
 import { membersOf } from "../base/load-sdk.js";
 
 /** Credentials to be checked. */

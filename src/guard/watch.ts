@@ -1,6 +1,6 @@
 /** Off EC2: asks once, in the background and without a secret, whether anybody answers as IMDS. */
 import type { Evidence } from "../base/errors.js";
-import { printable } from "../base/errors.js";
+import { printable } from "../base/text.js";
 import { quietly } from "../events/quietly.js";
 import type { Reporter } from "../events/reporter.js";
 import type { Verdict } from "../host/report.js";

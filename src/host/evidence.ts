@@ -1,5 +1,5 @@
 /** Facts as evidence: what each one says, and how much it weighs in the verdict that was reached. */
-import { printable } from "../base/errors.js";
+import { printable } from "../base/text.js";
 import { type Contradiction, guestUuid, namedVendors } from "./contradictions.js";
 import {
   AMAZON_VENDOR,

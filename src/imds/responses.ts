@@ -1,6 +1,7 @@
 /** Reads what IMDS answers, strictly: nothing is passed on that a genuine service would not say. */
 import type { UnavailableCode } from "../base/errors.js";
-import { ImdsUnavailableError, ImdsUntrustedError, printable } from "../base/errors.js";
+import { ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
+import { printable } from "../base/text.js";
 
 /** Credentials of an instance role as IMDS gave them. */
 export interface RoleCredentials {

@@ -1,4 +1,5 @@
 /** The state of a monitor in the text format of Prometheus. */
+import { metricLabel } from "../base/text.js";
 import type { MonitorStatus } from "./monitor.js";
 import type { OutputStatus } from "./output.js";
 
@@ -75,6 +76,5 @@ function metric(name: string, type: "counter" | "gauge", help: string, samples: 
 function labelText(labels: Labels): string {
   const entries = Object.entries(labels);
   if (entries.length === 0) return "";
-  // Event codes and names of outputs, none of which needs an escape.
-  return `{${entries.map(([name, value]) => `${name}="${value}"`).join(",")}}`;
+  return `{${entries.map(([name, value]) => `${name}="${metricLabel(value)}"`).join(",")}}`;
 }

@@ -1,7 +1,8 @@
 /** One look around: who answers at the metadata addresses, by which way, and who on this host or in DNS leads there. */
 import { endianness, networkInterfaces } from "node:os";
 import { IMDS_IPV4, IMDS_IPV6, isImdsAddress, sameAddress } from "../base/addresses.js";
-import { ImdsUnavailableError, printable } from "../base/errors.js";
+import { ImdsUnavailableError } from "../base/errors.js";
+import { printable } from "../base/text.js";
 import type { EventEndpoint, Responder } from "../events/catalogue.js";
 import type { Verdict } from "../host/report.js";
 import { resolveHost } from "../network/dns.js";

@@ -1,5 +1,6 @@
 /** Events as RFC 5424 messages over a stream. */
 import { hostname } from "node:os";
+import { asciiJson, syslogField } from "../base/text.js";
 import type { GuardEvent, Severity } from "../events/catalogue.js";
 
 /** Where a syslog receiver listens. */
@@ -36,7 +37,7 @@ export function droppedMessage(time: string, pid: number, count: number): string
 }
 
 function syslogLine(level: number, time: string, pid: number, id: string, content: string): string {
-  return `<${FACILITY * 8 + level}>1 ${time} ${field(hostname(), 255)} imds-guard ${pid} ${field(id, 32)} - ${ascii(content)}`;
+  return `<${FACILITY * 8 + level}>1 ${time} ${syslogField(hostname(), 255)} imds-guard ${pid} ${syslogField(id, 32)} - ${asciiJson(content)}`;
 }
 
 /**
@@ -45,13 +46,4 @@ function syslogLine(level: number, time: string, pid: number, id: string, conten
  */
 export function frame(message: string, kind: SyslogTarget["kind"]): Buffer {
   return Buffer.from(kind === "tcp" ? `${Buffer.byteLength(message)} ${message}` : `${message}\n`);
-}
-
-function field(text: string, max: number): string {
-  return text.replace(/[^!-~]/g, "?").slice(0, max) || "-";
-}
-
-/** JSON stays JSON by this: its own escape takes the place of what is not printable ASCII. */
-function ascii(text: string): string {
-  return text.replace(/[^ -~]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -1,4 +1,5 @@
 /** The environment of a program under the guard: every way to IMDS that its SDK can be told about is shut. */
+import { requireOption, withNodeOption } from "../base/text.js";
 import type { Environment } from "./credential-origin.js";
 
 /** What the environment shall say besides. */
@@ -71,7 +72,7 @@ export function environmentChanges(env: Environment, plan: ChildPlan): Environme
     changes["AWS_REGION"] = region;
     changes["AWS_DEFAULT_REGION"] = region;
   }
-  if (preload !== undefined) changes["NODE_OPTIONS"] = withPreload(env["NODE_OPTIONS"], preload);
+  if (preload !== undefined) changes["NODE_OPTIONS"] = withNodeOption(env["NODE_OPTIONS"], requireOption(preload));
   return Object.fromEntries(Object.entries(changes).filter(([name, value]) => env[name] !== value));
 }
 
@@ -92,11 +93,4 @@ function withLoopback(present: string | undefined): string {
     .map((host) => host.trim())
     .filter((host) => host !== "");
   return hosts.includes("*") || hosts.includes("127.0.0.1") ? (present as string) : [...hosts, "127.0.0.1"].join(",");
-}
-
-/** As Node reads NODE_OPTIONS: a value with spaces in double quotes, in which a backslash escapes. */
-function withPreload(present: string | undefined, path: string): string {
-  const option = `--require ${/[\s"\\]/.test(path) ? `"${path.replace(/["\\]/g, "\\$&")}"` : path}`;
-  if (present === undefined || present.trim() === "") return option;
-  return present.includes(option) ? present : `${present} ${option}`;
 }

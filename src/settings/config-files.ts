@@ -1,5 +1,6 @@
 /** Reads the shared config and credentials files: checked strictly first, then parsed by the SDK's own loader. */
-import { ImdsGuardSettingsError, printable } from "../base/errors.js";
+import { ImdsGuardSettingsError } from "../base/errors.js";
+import { printable } from "../base/text.js";
 import { loadIniFiles } from "../base/load-sdk.js";
 import type { System } from "../base/system.js";
 import { FILE_KINDS, FILE_VARIABLES, locate, MAX_CONFIG_FILE, mentionsGuard } from "./locations.js";

@@ -1,6 +1,6 @@
 /** Reads an IMDS endpoint as a user writes it; anything that could mean two things is refused. */
 import { isLoopback, parseIp } from "../base/addresses.js";
-import { printable } from "../base/errors.js";
+import { printable } from "../base/text.js";
 
 /** A literal address, or a host name that has yet to be resolved and pinned. */
 export interface Endpoint {

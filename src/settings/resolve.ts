@@ -1,5 +1,6 @@
 /** Brings the settings together: options, then environment, then shared config profile, then defaults. */
-import { ImdsGuardSettingsError, invalidArgument, printable } from "../base/errors.js";
+import { ImdsGuardSettingsError, invalidArgument } from "../base/errors.js";
+import { printable } from "../base/text.js";
 import type { EventFormat } from "../events/catalogue.js";
 import type { System } from "../base/system.js";
 import type { ConfigFileLocations, Profile, ProfileRead } from "./config-files.js";

@@ -1,5 +1,5 @@
 /** The table of settings: for each its three names, how its text is read, and which words are allowed. */
-import { printable } from "../base/errors.js";
+import { printable } from "../base/text.js";
 import { isRegionName } from "../aws/region.js";
 import { parseEndpoint, ENDPOINT_FORM } from "./endpoint.js";
 import type { GuardOptions } from "./options.js";

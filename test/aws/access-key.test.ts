@@ -1,6 +1,6 @@
 /** Account ids out of access key ids and principal ids. */
 import { describe, expect, test } from "vitest";
-import { accountOfAccessKey, accountOfPrincipalId, maskAccessKeyId } from "../../src/aws/access-key.js";
+import { accountOfAccessKey, accountOfPrincipalId } from "../../src/aws/access-key.js";
 import { fc } from "../support/properties.js";
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -100,20 +100,5 @@ describe("accountOfPrincipalId", () => {
     ["", unknown("not-a-principal-id")],
   ])("%s", (id, account) => {
     expect(accountOfPrincipalId(id)).toEqual(account);
-  });
-});
-
-describe("maskAccessKeyId", () => {
-  test.each([
-    ["ASIAQAAAAAAAGMKEM7X5", "ASIA************M7X5"],
-    ["ASIARTESTID", "****"],
-    ["", "****"],
-    ['A\u0007IA\nAAAAAAAGMKEM"X\u20ac', "A?IA************M?X?"],
-  ])("%j", (id, masked) => {
-    expect(maskAccessKeyId(id)).toBe(masked);
-  });
-
-  test("an id of any length is shown in at most 32 characters", () => {
-    expect(maskAccessKeyId("A".repeat(1_000))).toBe(`AAAA${"*".repeat(24)}AAAA`);
   });
 });

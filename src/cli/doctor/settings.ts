@@ -1,5 +1,6 @@
 /** Settings of this user that open or shut the metadata service, and those that only look as if they did. */
-import { isImdsGuardError, printable } from "../../base/errors.js";
+import { isImdsGuardError } from "../../base/errors.js";
+import { printable } from "../../base/text.js";
 import type { Profile } from "../../settings/config-files.js";
 import { parseEndpoint } from "../../settings/endpoint.js";
 import type { Resolved } from "../../settings/resolve.js";

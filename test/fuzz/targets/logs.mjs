@@ -221,7 +221,7 @@ export const LOGS = [
       "detection/scan-summary",
       "detection/log-stream",
       "detection/sigma-correlation",
-      "detection/mask-secrets",
+      "base/text",
     ],
     words: LOG_WORDS,
     maxBytes: 4_096,
@@ -382,7 +382,7 @@ export const LOGS = [
   {
     name: "mask-secrets",
     sentence: "what is quoted from a log: secrets that are named as such are never in it, whatever surrounds them",
-    sources: ["detection/mask-secrets"],
+    sources: ["base/text"],
     words: [
       SECRETS.key,
       SECRETS.session,
@@ -413,7 +413,7 @@ export const LOGS = [
         "a-b_c=d".repeat(30),
       ),
     async open(load) {
-      const { maskSecrets } = await load("detection/mask-secrets");
+      const { maskSecrets } = await load("base/text");
       return (input) => {
         const text = input.toString("utf8");
         const masked = maskSecrets(
