@@ -11,10 +11,10 @@ export type MetadataService = "imds" | "dns" | "ntp" | "ecs" | "eks" | "openstac
 
 /** Names the service that a literal must not reach, or undefined where it may. */
 export interface Classifier {
-  /** For a literal that is read as IPv4 (`169.254.169.254`). */
-  readonly v4: (literal: string) => MetadataService | undefined;
+  /** For a literal that is read as IPv4 (`169.254.169.254`), and the port there. */
+  readonly v4: (literal: string, port?: number) => MetadataService | undefined;
   /** For a literal that is read as IPv6, zone identifier included. */
-  readonly v6: (literal: string) => MetadataService | undefined;
+  readonly v6: (literal: string, port?: number) => MetadataService | undefined;
 }
 
 // Captured now: whoever replaces a method of String or Function later changes nothing here. Everything else in this
@@ -36,7 +36,7 @@ const PERCENT = 37;
  */
 export function createClassifier(
   allow: readonly AllowWord[],
-  containerNamed: (service: "ecs" | "eks") => boolean = () => false,
+  containerNamed: (service: "ecs" | "eks", port: number | undefined) => boolean = () => false,
 ): Classifier {
   let imds = false;
   let openstack = false;
@@ -53,7 +53,7 @@ export function createClassifier(
     if (word === "dns") dns = true;
     if (word === "ntp") ntp = true;
   }
-  const refused = (service: MetadataService | undefined): MetadataService | undefined => {
+  const refused = (service: MetadataService | undefined, port: number | undefined): MetadataService | undefined => {
     switch (service) {
       case "imds":
         return imds ? undefined : service;
@@ -62,9 +62,9 @@ export function createClassifier(
       case "ntp":
         return ntp ? undefined : service;
       case "ecs":
-        return ecs || containerNamed("ecs") ? undefined : service;
+        return ecs || containerNamed("ecs", port) ? undefined : service;
       case "eks":
-        return eks || containerNamed("eks") ? undefined : service;
+        return eks || containerNamed("eks", port) ? undefined : service;
       case "openstack":
         return openstack ? undefined : service;
       default:
@@ -77,8 +77,8 @@ export function createClassifier(
    */
   let ordinary = "";
   return {
-    v4: (literal) => refused(serviceOfV4(literal)),
-    v6: (literal) => {
+    v4: (literal, port) => refused(serviceOfV4(literal), port),
+    v6: (literal, port) => {
       if (literal === ordinary) return undefined;
       const service = serviceOfV6(literal);
       if (service === undefined) {
@@ -86,7 +86,7 @@ export function createClassifier(
         return undefined;
       }
       // The other cloud's word opens the IPv4 address in every form, and never Amazon's own IPv6 one.
-      return service === "imds" && isAmazons() ? service : refused(service);
+      return service === "imds" && isAmazons() ? service : refused(service, port);
     },
   };
 }

@@ -2,8 +2,9 @@
  * Nothing else in this process reaches a metadata service: the firewall, and checks for URLs that users name.
  * @module imds-guard/firewall
  */
+import { subscribe } from "node:diagnostics_channel";
 import { invalidArgument } from "../base/errors.js";
-import { callbackSink } from "../events/sinks.js";
+import { callbackSink, EVENT_CHANNEL } from "../events/sinks.js";
 import type { GuardEvent } from "../events/catalogue.js";
 import type { AllowWord } from "../settings/options.js";
 import { ALLOW_WORDS } from "../settings/options.js";
@@ -11,7 +12,7 @@ import { realSystem } from "../base/system.js";
 import { earlyReporter } from "./early-reporter.js";
 import type { FirewallReport } from "./install.js";
 import { install } from "./install.js";
-import { createTeller } from "./telling.js";
+import { createAttemptReporter } from "./attempt-reporter.js";
 import { readEarlySettings } from "../settings/early.js";
 
 export { assertNotMetadataUrl, isMetadataAddress } from "./urls.js";
@@ -45,17 +46,44 @@ export interface FirewallOptions {
  * ```
  */
 export function installFirewall(options: FirewallOptions = {}): FirewallReport {
-  const { mode, allow, onEvent } = options;
+  const { mode, allow, onEvent } = ownOptions(options);
   if (mode !== undefined && mode !== "block" && mode !== "report") throw invalidArgument("mode", mode, "block, report");
   if (
     allow !== undefined &&
     !(Array.isArray(allow) && allow.every((word: unknown) => (ALLOW_WORDS as readonly unknown[]).includes(word)))
   )
     throw invalidArgument("allow", allow, `a list of ${ALLOW_WORDS.join(", ")}`);
+  if (onEvent !== undefined && typeof onEvent !== "function") throw invalidArgument("onEvent", onEvent, "a function");
   const settings = readEarlySettings(
     { firewall: mode, ...(allow !== undefined && allow.length > 0 && { firewallAllow: allow }) },
     realSystem,
   );
-  const teller = () => createTeller(earlyReporter(settings, onEvent && callbackSink(onEvent)));
-  return install({ mode: settings.firewall, allow: settings.firewallAllow, early: false, teller });
+  const reporter = () => createAttemptReporter(earlyReporter(settings, onEvent && callbackSink(onEvent)));
+  return install({
+    mode: settings.firewall,
+    allow: settings.firewallAllow,
+    early: false,
+    reporter,
+    // To the sinks that the settings name; this callback hears of it as any other listener does.
+    onReportedElsewhere: () => onEvent && listen(onEvent),
+  });
+}
+
+/** What was given itself, and nothing that it inherits. */
+function ownOptions(options: unknown): FirewallOptions {
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    throw invalidArgument("options", options, "an object with mode, allow and onEvent");
+  const unknown = Object.keys(options).find((key) => !OPTIONS.includes(key));
+  if (unknown !== undefined) throw invalidArgument(unknown, "given", `no option but ${OPTIONS.join(", ")}`);
+  return Object.assign(Object.create(null) as object, options);
+}
+
+const OPTIONS: readonly string[] = ["mode", "allow", "onEvent"];
+
+function listen(onEvent: (event: GuardEvent) => void): void {
+  const sink = callbackSink(onEvent);
+  subscribe(EVENT_CHANNEL, (message) => {
+    const event = message as GuardEvent;
+    if (event.code.startsWith("firewall.")) sink.write(event);
+  });
 }

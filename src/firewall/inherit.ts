@@ -4,10 +4,14 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { requireOption, withNodeOption } from "../base/text.js";
 import { binding } from "./bindings.js";
-import { isLoaded } from "./loaded.js";
+import { defineOwn } from "./define-own.js";
+import { isLoaded } from "./loaded-builtins.js";
+import { nodeProcess, ownVariable } from "./node-process.js";
 
 const { apply, construct } = Reflect;
-const { getBuiltinModule } = process;
+const { assign, entries, hasOwn } = Object;
+const { isArray } = Array;
+const { getBuiltinModule } = nodeProcess;
 
 /** The preload of this very copy, or undefined where this file was bundled away from it. */
 export function preloadPath(): string | undefined {
@@ -24,13 +28,13 @@ export type Inherited = Readonly<Record<string, string>>;
  *
  * @returns what could not be covered, in words
  */
-export function passOn(path: string, inherited: Inherited): string[] {
+export function coverChildren(path: string, inherited: Inherited): string[] {
   const option = requireOption(path);
   const notClosed: string[] = [];
-  process.env["NODE_OPTIONS"] = withNodeOption(process.env["NODE_OPTIONS"], option);
+  nodeProcess.env["NODE_OPTIONS"] = withNodeOption(ownVariable("NODE_OPTIONS"), option);
   // What ECMAScript modules import of either is made when it is loaded, and has to be told of changes after that.
   const imported = isLoaded("worker_threads") || isLoaded("process");
-  wrapWorker(path);
+  wrapWorker(path, option);
   wrapSpawn(processes(), option, inherited);
   // The synchronous calls share no public function; the binding is what all of them call.
   const synchronous = binding("spawn_sync") as { spawn: Spawn } | undefined;
@@ -49,7 +53,7 @@ function withPairs(pairs: readonly unknown[], option: string, inherited: Inherit
   const rest = pairs.filter((pair) => typeof pair !== "string" || !pair.startsWith("NODE_OPTIONS="));
   const given = pairs.find((pair) => typeof pair === "string" && pair.startsWith("NODE_OPTIONS=")) as
     string | undefined;
-  const added = Object.entries(inherited).filter(
+  const added = entries(inherited).filter(
     ([name]) => !pairs.some((pair) => typeof pair === "string" && pair.startsWith(`${name}=`)),
   );
   return [
@@ -74,15 +78,21 @@ function wrapSpawn(target: { spawn: Spawn }, option: string, inherited: Inherite
   const { spawn: original } = target;
   target.spawn = function spawn(...args) {
     const [options] = args;
-    const holder = (typeof options === "object" && options !== null ? options : args) as Record<
-      string | number,
-      unknown
-    >;
-    const key = holder === (args as unknown) ? ENVIRONMENT_AT : "envPairs";
+    const positional = typeof options !== "object" || options === null;
+    const holder = (positional ? args : options) as Record<string | number, unknown>;
+    const key = positional ? ENVIRONMENT_AT : "envPairs";
     const pairs = holder[key];
-    if (Array.isArray(pairs)) holder[key] = withPairs(pairs, option, inherited);
+    // Without pairs a child is given the environment of this process, from which our option may be gone.
+    if (isArray(pairs)) holder[key] = withPairs(pairs, option, inherited);
+    else if (pairs === undefined || pairs === null) {
+      if (!positional || typeof options === "string") holder[key] = withPairs(environmentPairs(), option, inherited);
+    }
     return apply(original, this, args);
   };
+}
+
+function environmentPairs(): string[] {
+  return entries(nodeProcess.env).map(([name, value]) => `${name}=${value}`);
 }
 
 /**
@@ -90,7 +100,7 @@ function wrapSpawn(target: { spawn: Spawn }, option: string, inherited: Inherite
  * unknown, its class.
  */
 function processes(): { spawn: Spawn } {
-  const known = Number.parseInt(process.versions.node, 10) <= KNOWN_NODE;
+  const known = Number.parseInt(nodeProcess.versions.node, 10) <= KNOWN_NODE;
   const { Process } = ((known && binding("process_wrap")) || {}) as {
     Process?: { readonly prototype?: Partial<{ spawn: Spawn }> };
   };
@@ -105,49 +115,85 @@ interface ReplacesItself {
 
 /** `process.execve`, Node 22.15 and later. */
 function wrapExecve(option: string, inherited: Inherited): void {
-  const target = process as unknown as ReplacesItself;
+  const target = nodeProcess as unknown as ReplacesItself;
   const { execve: original } = target;
   if (typeof original !== "function") return;
-  target.execve = function execve(file, args = [], env = process.env) {
-    return apply(original, process, [
+  target.execve = function execve(file, args = [], env = nodeProcess.env) {
+    return apply(original, nodeProcess, [
       file,
       args,
-      { ...inherited, ...env, NODE_OPTIONS: withNodeOption(env["NODE_OPTIONS"], option) },
+      { ...inherited, ...env, NODE_OPTIONS: withNodeOption(variableIn(env, "NODE_OPTIONS"), option) },
     ]) as never;
   };
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A variable of an environment that somebody made, and nothing that it inherits. */
+function variableIn(env: Environment, name: string): string | undefined {
+  return hasOwn(env, name) ? env[name] : undefined;
+}
+
 interface WorkerOptions {
   readonly execArgv?: readonly string[];
+  readonly env?: Environment | symbol | null;
 }
 
 /**
  * A worker inherits `--require` of this process unless it is given `execArgv`, and `--import` does not run in every
- * worker; so the preload is named in `execArgv`. Loading it twice is harmless.
+ * worker; so the preload is named in `execArgv`, first: an option whose value stands apart may end the reading of those
+ * behind it. Loading it twice is harmless.
  */
-function wrapWorker(path: string): void {
+function wrapWorker(path: string, option: string): void {
   const workerThreads = getBuiltinModule("node:worker_threads");
   const { Worker: original } = workerThreads;
-  const option = `--require=${path}`;
+  const preload = `--require=${path}`;
   const Worker = new Proxy(original, {
     construct(target, args: [unknown, WorkerOptions?], newTarget) {
       const [program, options] = args;
-      const given: readonly string[] = Array.isArray(options?.execArgv)
-        ? (options.execArgv as string[])
-        : process.execArgv;
-      const execArgv = [...given, option];
+      const given = isArray(options?.execArgv) ? (options.execArgv as string[]) : undefined;
+      const start = (changed: WorkerOptions): object =>
+        construct(target, [program, assign({}, options, changed)], newTarget) as object;
+      const execArgv = [preload, ...(given ?? nodeProcess.execArgv)];
       try {
-        return construct(target, [program, { ...options, execArgv }], newTarget) as object;
+        return start({ execArgv });
       } catch (error) {
-        // Options of the whole process cannot be named for a worker. It then inherits them, and with them a `-r` of
-        // ours.
-        const inherits =
-          options?.execArgv === undefined &&
-          (error as { code?: string } | null)?.code === "ERR_WORKER_INVALID_EXEC_ARGV";
-        if (!inherits) throw error;
-        return construct(target, args, newTarget) as object;
+        if (given !== undefined || !namesOptionOfProcess(error)) throw error;
+        // Options of the whole process and of V8 cannot be named for a worker, but they may be inherited, and beside
+        // them NODE_OPTIONS of an environment that is given are read.
+        const env = options?.env ?? nodeProcess.env;
+        if (typeof env === "object") return start({ env: withNodeOptions(env, option) });
+        // The environment that is shared with this thread cannot be given another time.
+        return startWithout(error, execArgv, preload, start);
       }
     },
   });
+  // The public ways to the class itself.
+  defineOwn(original.prototype, "constructor", Worker);
   (workerThreads as { Worker: typeof original }).Worker = Worker;
+}
+
+function withNodeOptions(env: Environment, option: string): Environment {
+  return { ...env, NODE_OPTIONS: withNodeOption(variableIn(env, "NODE_OPTIONS"), option) };
+}
+
+function namesOptionOfProcess(error: unknown): error is Error {
+  return (error as { code?: string } | null)?.code === "ERR_WORKER_INVALID_EXEC_ARGV";
+}
+
+/** Leaves out the options that Node names in its error, and where that does not help, all but the preload. */
+function startWithout(
+  error: Error,
+  execArgv: readonly string[],
+  preload: string,
+  start: (changed: WorkerOptions) => object,
+): object {
+  const named = error.message.split(/: |, /);
+  const kept = execArgv.filter((argument) => argument === preload || !named.includes(argument));
+  try {
+    return start({ execArgv: kept });
+  } catch (again) {
+    if (!namesOptionOfProcess(again)) throw again;
+    return start({ execArgv: [preload] });
+  }
 }

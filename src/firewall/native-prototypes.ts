@@ -1,8 +1,9 @@
 /** Finds the prototypes of the native handles without dialling, sending or printing anything. */
 import { binding } from "./bindings.js";
-import { handleOf } from "./capability.js";
+import { handleOf } from "../base/own-sockets.js";
+import { nodeProcess } from "./node-process.js";
 
-const { getBuiltinModule } = process;
+const { getBuiltinModule } = nodeProcess;
 
 /** Where `connect`, `send` and `setServers` live. */
 export interface NativePrototypes {

@@ -3,11 +3,13 @@
  */
 import { subscribe } from "node:diagnostics_channel";
 import { EventEmitter } from "node:events";
-import { isOwn } from "./capability.js";
+import { isOwn } from "./own-connections.js";
 import type { Classifier, MetadataService } from "./classify.js";
-import { isPlainQuad, serviceOfV4 } from "./classify.js";
-import type { HandleRules } from "./handles.js";
-import { isLoaded } from "./loaded.js";
+import { isPlainQuad, serviceOf, serviceOfV4 } from "./classify.js";
+import type { ConnectionRules } from "./connection-hooks.js";
+import { defineAccessor, defineOwn } from "./define-own.js";
+import { isLoaded } from "./loaded-builtins.js";
+import { nodeProcess, ownVariable } from "./node-process.js";
 import { EACCES, stackHere } from "./refusal.js";
 
 /** What is added to `NO_PROXY`: exact literals, because most clients know no networks there. */
@@ -34,8 +36,8 @@ const exec = Function.prototype.call.bind(RegExp.prototype.exec) as (
   text: string,
 ) => readonly (string | undefined)[] | null;
 const { apply } = Reflect;
-const { defineProperty, hasOwn } = Object;
-const { getBuiltinModule } = process;
+const { hasOwn } = Object;
+const { getBuiltinModule } = nodeProcess;
 const canonicalUrl = URL;
 
 /** What Node's HTTP client publishes, as far as it is looked at. */
@@ -68,16 +70,16 @@ interface Found {
  * Extends `NO_PROXY` (both spellings where both are set) and ends requests that would leave through a proxy all the
  * same.
  */
-export function keepOffProxies(rules: HandleRules): void {
+export function keepOffProxies(rules: ConnectionRules): void {
   extendNoProxy();
   /** The last host that leads to no service, whatever is allowed: most requests go where the one before went. */
   let ordinary = "";
-  const find = (host: string, path: unknown): Found | undefined => {
+  const find = (host: string, path: unknown, port: () => number): Found | undefined => {
     // `GET http://host/...` and `CONNECT host:port` are how a client tells a proxy where to go.
     // What begins with a slash names no host, and nearly all requests do.
     if (typeof path === "string" && path !== "" && charCodeAt(path, 0) !== SLASH) {
       const text = authorityOf(path);
-      const targeted = serviceOfHost(text, rules.classifier);
+      const targeted = serviceOfHost(text, rules.classifier, () => portOf(path, isSecure(path)));
       if (targeted !== undefined) return { text, service: targeted, target: path };
     }
     if (host === ordinary) return undefined;
@@ -85,19 +87,17 @@ export function keepOffProxies(rules: HandleRules): void {
       ordinary = host;
       return undefined;
     }
-    const named = serviceOfHost(host, rules.classifier);
+    const named = serviceOfHost(host, rules.classifier, port);
     return named === undefined ? undefined : { text: host, service: named, target: undefined };
   };
   const check = (request: HttpRequest): void => {
-    const found = find(typeof request.host === "string" ? request.host : "", request.path);
+    const port = (): number => {
+      const stated = request.getHeader?.("host");
+      return portOf(typeof stated === "string" ? stated : "", request.protocol === "https:");
+    };
+    const found = find(typeof request.host === "string" ? request.host : "", request.path, port);
     if (found === undefined || isOwn(request)) return;
-    const stated = request.getHeader?.("host");
-    const error = refuse(
-      rules,
-      found,
-      portOf(typeof stated === "string" ? stated : "", request.protocol === "https:"),
-      check,
-    );
+    const error = refuse(rules, found, port(), check);
     if (error !== undefined) request.destroy(error);
   };
   // A request without an agent has a connection of its own making and is looked at when it is complete: only then can
@@ -107,7 +107,7 @@ export function keepOffProxies(rules: HandleRules): void {
     if (request.agent) check(request);
   });
   // Node 20 does not publish that; there an agent would already be dialling its proxy when the request starts.
-  if (Number.parseInt(process.versions.node, 10) < 22) guardAgents(check);
+  if (Number.parseInt(nodeProcess.versions.node, 10) < 22) guardAgents(check);
   subscribe("http.client.request.start", (message) => check((message as { request: HttpRequest }).request));
   let last = { origin: "", host: "" };
   const dispatched = (message: unknown): void => {
@@ -119,9 +119,10 @@ export function keepOffProxies(rules: HandleRules): void {
           ? request.origin.origin
           : "";
     if (origin !== last.origin) last = { origin, host: authorityOf(origin) };
-    const found = find(last.host, request.path);
+    const port = (): number => portOf(origin, isSecure(origin));
+    const found = find(last.host, request.path, port);
     if (found === undefined) return;
-    const error = refuse(rules, found, portOf(origin, isSecure(origin)), dispatched);
+    const error = refuse(rules, found, port(), dispatched);
     if (error === undefined) return;
     if (typeof request.onError === "function") request.onError(error);
     else request.onResponseError?.(error);
@@ -150,16 +151,11 @@ function guardAgents(check: (request: HttpRequest) => void): void {
   }
   // Loading node:http takes longer than the rest of the firewall. When Node does, it assigns the method to a prototype
   // that inherits from this one, and so the assignment comes by here.
-  defineProperty(EventEmitter.prototype, "addRequest", {
+  defineAccessor(EventEmitter.prototype, "addRequest", {
     get: () => undefined,
     set(this: object, value: unknown) {
       const agents = typeof value === "function" && hasOwn(this, "createConnection");
-      defineProperty(this, "addRequest", {
-        value: agents ? guarded(value as AgentPrototype["addRequest"]) : value,
-        writable: true,
-        enumerable: true,
-        configurable: true,
-      });
+      defineOwn(this, "addRequest", agents ? guarded(value as AgentPrototype["addRequest"]) : value, true);
     },
     configurable: true,
   });
@@ -167,7 +163,7 @@ function guardAgents(check: (request: HttpRequest) => void): void {
 
 /** `port` is that of the host. */
 function refuse(
-  rules: HandleRules,
+  rules: ConnectionRules,
   { text, service, target }: Found,
   port: number,
   below: (...args: never[]) => unknown,
@@ -201,13 +197,13 @@ function authorityOf(text: string): string {
  * The service that a host leads to, in the forms too that only an agent, a proxy or its resolver would take for an
  * address.
  */
-function serviceOfHost(host: string, classifier: Classifier): MetadataService | undefined {
+function serviceOfHost(host: string, classifier: Classifier, port: () => number): MetadataService | undefined {
   if (host === "" || isPlainName(host)) return undefined;
-  const literal = serviceOfLiteral(host, classifier);
+  const literal = serviceOfLiteral(host, classifier, port);
   // Parsing a URL costs more than everything else here, and most hosts that end in a number are written plainly.
   if (literal !== undefined || isPlainQuad(host)) return literal;
   const url = `http://${host}/`;
-  return canonicalUrl.canParse(url) ? serviceOfLiteral(new canonicalUrl(url).hostname, classifier) : undefined;
+  return canonicalUrl.canParse(url) ? serviceOfLiteral(new canonicalUrl(url).hostname, classifier, port) : undefined;
 }
 
 /** Whether a host leads to no service by itself, found out without asking what is allowed at the moment. */
@@ -242,16 +238,19 @@ function isLetterOrDash(code: number): boolean {
   return ((code | 32) >= 97 && (code | 32) <= 122) || code === 95 || code === 45;
 }
 
-function serviceOfLiteral(host: string, { v4, v6 }: Classifier): MetadataService | undefined {
-  return v4(host) ?? v6(charCodeAt(host, 0) === 91 ? slice(host, 1, -1) : host);
+function serviceOfLiteral(host: string, { v4, v6 }: Classifier, port: () => number): MetadataService | undefined {
+  const literal = charCodeAt(host, 0) === 91 ? slice(host, 1, -1) : host;
+  // Most hosts lead to none, whatever is allowed.
+  if (serviceOf(literal) === undefined) return undefined;
+  return v4(literal, port()) ?? v6(literal, port());
 }
 
 function extendNoProxy(): void {
-  const { env } = process;
+  const { env } = nodeProcess;
   for (const name of ["NO_PROXY", "no_proxy"]) {
-    const given = env[name];
+    const given = ownVariable(name);
     // Lower case wins where both are set, so it is extended and not made.
-    if (given === undefined && (name === "no_proxy" || env["no_proxy"] !== undefined)) continue;
+    if (given === undefined && (name === "no_proxy" || ownVariable("no_proxy") !== undefined)) continue;
     if (given?.trim() === "*") continue;
     const present = (given ?? "")
       .split(",")

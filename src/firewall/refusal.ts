@@ -2,14 +2,18 @@
  * What a refused connection becomes for whoever asked for it: the natural failure of each API, and a stack of who that
  * was.
  */
+import { types } from "node:util";
 import type { MetadataService } from "./classify.js";
+import { defineOwn } from "./define-own.js";
+import { nodeProcess } from "./node-process.js";
 
-const { defineProperty } = Object;
+const { assign, defineProperty, hasOwn } = Object;
 const { apply } = Reflect;
 const { captureStackTrace } = Error;
+const { isNativeError } = types;
 
 /** `EACCES` as libuv hands it out: the negative of the number that every Unix has for it, and one of libuv's own. */
-export const EACCES = process.platform === "win32" ? -4092 : -13;
+export const EACCES = nodeProcess.platform === "win32" ? -4092 : -13;
 
 /** Frames that are captured before those of Node itself are left out. */
 const CAPTURED_FRAMES = 64;
@@ -32,7 +36,7 @@ export interface CapturedStack {
 
 /** Captures the stack at this point, without the frames above `below`. */
 export function captureHere(below: (...args: never[]) => unknown): CapturedStack {
-  const captured: CapturedStack = {};
+  const captured = { __proto__: null } as CapturedStack;
   const { stackTraceLimit } = Error;
   try {
     Error.stackTraceLimit = CAPTURED_FRAMES;
@@ -92,17 +96,17 @@ function intercept(owner: Owner, name: "destroy" | "emit", cause: Error): () => 
     }
     return apply(original as (...args: unknown[]) => unknown, this, args);
   };
-  defineProperty(owner, name, { value, configurable: true, writable: true, enumerable: false });
+  defineOwn(owner, name, value);
   return () => {
     delete owner[name];
-    if (before) defineProperty(owner, name, before);
+    if (before) defineProperty(owner, name, assign({ __proto__: null }, before));
   };
 }
 
 function explain(error: unknown, cause: Error): void {
-  if (!(error instanceof Error) || error === cause) return;
-  if (!("cause" in error))
-    defineProperty(error, "cause", { value: cause, configurable: true, writable: true, enumerable: false });
+  // Node makes its errors in the main realm, and this may be another.
+  if (!isNativeError(error) || error === cause) return;
+  if (!hasOwn(error, "cause")) defineOwn(error, "cause", cause);
   const { errors } = error as { errors?: unknown };
   if (Array.isArray(errors)) for (const inner of errors) explain(inner, cause);
 }

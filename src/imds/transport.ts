@@ -137,7 +137,7 @@ function send(socket: Socket, peer: Peer, request: ImdsRequest, outcome: Outcome
   message.on("upgrade", () => outcome.fail(malformed(what, "an answer that switches protocols")));
   message.on("error", (error: NodeJS.ErrnoException) => outcome.fail(classify(peer, what, error)));
   message.on("response", (response) => collect(response, request, outcome));
-  markOwn(message).end();
+  markOwn(message, socket).end();
   request.onSent?.();
 }
 

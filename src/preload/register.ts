@@ -5,7 +5,7 @@
  * tell.
  * @module imds-guard/register
  */
-import type { Teller } from "../firewall/install.js";
+import type { AttemptReporter } from "../firewall/install.js";
 import { install } from "../firewall/install.js";
 import type { EarlySettings } from "../settings/unsaid.js";
 import { nothingSaid, UNSAID } from "../settings/unsaid.js";
@@ -19,13 +19,13 @@ const LOAD_AFTER_MS = 1_000;
 /** The program may put a clock of its own in its place. */
 const { setTimeout: later } = globalThis;
 
-function onDemand(): typeof import("./on-demand.js") {
-  return require("./on-demand.js") as typeof import("./on-demand.js");
+function settingsAndEvents(): typeof import("./settings-and-events.js") {
+  return require("./settings-and-events.js") as typeof import("./settings-and-events.js");
 }
 
 function settings(): EarlySettings {
   if (nothingSaid(realSystem)) return UNSAID;
-  const { earlyReporter, isImdsGuardError, readEarlySettings } = onDemand();
+  const { earlyReporter, isImdsGuardError, readEarlySettings } = settingsAndEvents();
   try {
     return readEarlySettings({}, realSystem);
   } catch (error) {
@@ -42,15 +42,15 @@ function settings(): EarlySettings {
 
 const { firewall: mode, firewallAllow: allow, ...sinks } = settings();
 
-function teller(): Teller {
-  const { createTeller, earlyReporter } = onDemand();
-  return createTeller(earlyReporter(sinks));
+function reporter(): AttemptReporter {
+  const { createAttemptReporter, earlyReporter } = settingsAndEvents();
+  return createAttemptReporter(earlyReporter(sinks));
 }
 
 function prepare(): void {
   const load = (): void => {
     try {
-      onDemand();
+      settingsAndEvents();
     } catch {
       // There is one more try with the first attempt, which is refused either way.
     }
@@ -58,9 +58,9 @@ function prepare(): void {
   later(load, LOAD_AFTER_MS).unref();
 }
 
-install({ mode, allow, early: true, onFirstSocket: prepare, teller });
+install({ mode, allow, early: true, onFirstSocket: prepare, reporter });
 leadSdkThroughGuard((file, error) => {
-  onDemand().earlyReporter(sinks)("preload.module_unadapted", {
+  settingsAndEvents().earlyReporter(sinks)("preload.module_unadapted", {
     message: `${file} is not led through imds-guard, so what it asks of IMDS is refused`,
     evidence: [{ source: file, value: String(error), says: "no build of the AWS SDK that imds-guard knows" }],
     advice: "Look for a newer imds-guard, or give this client clientConfig() of imds-guard.",

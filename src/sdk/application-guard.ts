@@ -69,16 +69,16 @@ export function createGuard(options: GuardOptions = {}): ApplicationGuard {
     ...core,
     clientConfig: (init) => clientConfig(core, init),
     async installFirewall() {
-      const [{ settings, reporter }, { install }, { createTeller }] = await Promise.all([
+      const [{ settings, reporter }, { install }, { createAttemptReporter }] = await Promise.all([
         workingsOf(core),
         import("../firewall/install.js"),
-        import("../firewall/telling.js"),
+        import("../firewall/attempt-reporter.js"),
       ]);
       return install({
         mode: settings.firewall,
         allow: settings.firewallAllow,
         early: false,
-        teller: () => createTeller((code, details) => reporter.report(code, details)),
+        reporter: () => createAttemptReporter((code, details) => reporter.report(code, details)),
       });
     },
     async monitor(wanted = {}) {

@@ -2,10 +2,10 @@
 import { ChildProcess } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import workerThreads, { Worker as exported } from "node:worker_threads";
+import workerThreads, { SHARE_ENV, Worker as exported } from "node:worker_threads";
 import { beforeEach, describe, expect, it } from "vitest";
 import { arrivals, kernel, put } from "./kernel.js";
-import { passOn, preloadPath } from "../../src/firewall/inherit.js";
+import { coverChildren, preloadPath } from "../../src/firewall/inherit.js";
 
 const PATH = "/srv/node_modules/imds-guard/dist/register.cjs";
 const OPTION = `--require ${PATH}`;
@@ -39,7 +39,7 @@ describe("NODE_OPTIONS of this process", () => {
     [`--title=${OPTION}`, `--title=${OPTION} ${OPTION}`],
   ])("%j becomes %j", (given, becomes) => {
     if (given !== undefined) process.env["NODE_OPTIONS"] = given;
-    expect(passOn(PATH, INHERITED)).toEqual([]);
+    expect(coverChildren(PATH, INHERITED)).toEqual([]);
     expect(process.env["NODE_OPTIONS"]).toBe(becomes);
   });
 
@@ -52,7 +52,7 @@ describe("NODE_OPTIONS of this process", () => {
     [String.raw`C:\my app\"x"`, String.raw`--require "C:\\my app\\\"x\""`],
     ["/\u00fc/'a'", "--require /\u00fc/'a'"],
   ])("names %s as Node reads it", (path, option) => {
-    passOn(path, INHERITED);
+    coverChildren(path, INHERITED);
     expect(process.env["NODE_OPTIONS"]).toBe(option);
   });
 });
@@ -84,6 +84,11 @@ const PAIRS: readonly (readonly [readonly unknown[], readonly unknown[]])[] = [
     [7, null, "A=1", `NODE_OPTIONS=${OPTION}`, ADDED],
   ],
 ];
+
+function ofThisProcess(): string[] {
+  const { NODE_OPTIONS: _, ...rest } = process.env;
+  return [...Object.entries(rest).map(([name, value]) => `${name}=${value}`), `NODE_OPTIONS=${OPTION}`, ADDED];
+}
 
 interface Spawner {
   spawn(options: unknown): unknown;
@@ -123,7 +128,7 @@ describe.each([
   });
   const start = (options: unknown): unknown => self.spawn(options);
   it.each(PAIRS)("is given %j as %j", (given, becomes) => {
-    passOn(PATH, INHERITED);
+    coverChildren(PATH, INHERITED);
     const options = { file: "/bin/true", envPairs: [...given] };
     expect(start(options)).toBe(`answer of ${arrived}`);
     expect(kernel.arrived).toEqual([{ method: arrived, self, args: [{ file: "/bin/true", envPairs: becomes }] }]);
@@ -132,30 +137,37 @@ describe.each([
   });
 
   it.each(PAIRS)("is given %j as %j, one argument after the other", (given, becomes) => {
-    passOn(PATH, INHERITED);
+    coverChildren(PATH, INHERITED);
     const own = self as unknown as { spawn(...args: unknown[]): unknown };
     expect(own.spawn("/bin/true", ["true"], "/", given, [], 0)).toBe(`answer of ${arrived}`);
     own.spawn("/bin/true", ["true"], "/", undefined, [], 0);
     own.spawn("/bin/true", ["true"], [...given]);
     expect(kernel.arrived.map(({ args }) => args)).toEqual([
       ["/bin/true", ["true"], "/", becomes, [], 0],
-      ["/bin/true", ["true"], "/", undefined, [], 0],
-      ["/bin/true", ["true"], given],
+      ["/bin/true", ["true"], "/", ofThisProcess(), [], 0],
+      ["/bin/true", ["true"], given, ofThisProcess()],
     ]);
   });
 
-  it.each([{ file: "/bin/true" }, { envPairs: undefined }, { envPairs: "A=1" }, undefined, null])(
-    "is the system's with %j",
+  it.each([{ file: "/bin/true" }, { envPairs: undefined }, { envPairs: null }])(
+    "is given the environment of this process with %j, where our option may be gone",
     (options) => {
-      passOn(PATH, INHERITED);
-      const copy = structuredClone(options);
-      expect(start(options)).toBe(`answer of ${arrived}`);
-      expect(kernel.arrived[0]?.args).toEqual([copy]);
+      coverChildren(PATH, INHERITED);
+      delete process.env["NODE_OPTIONS"];
+      start(options);
+      expect(kernel.arrived[0]?.args).toEqual([{ ...options, envPairs: ofThisProcess() }]);
     },
   );
 
+  it.each([{ envPairs: "A=1" }, undefined, null])("is the system's with %j", (options) => {
+    coverChildren(PATH, INHERITED);
+    const copy = structuredClone(options);
+    expect(start(options)).toBe(`answer of ${arrived}`);
+    expect(kernel.arrived[0]?.args).toEqual([copy]);
+  });
+
   it("is given every setting that is handed down", () => {
-    passOn(PATH, { ...INHERITED, IMDS_GUARD_FIREWALL_ALLOW: "dns,ntp" });
+    coverChildren(PATH, { ...INHERITED, IMDS_GUARD_FIREWALL_ALLOW: "dns,ntp" });
     start({ envPairs: ["IMDS_GUARD_FIREWALL_ALLOW=ecs"] });
     start({ envPairs: [] });
     expect(kernel.arrived.map(({ args }) => args)).toEqual([
@@ -168,7 +180,7 @@ describe.each([
 describe("spawnSync without a binding to guard", () => {
   it("is named as not closed", () => {
     kernel.bindings["spawn_sync"] = undefined;
-    expect(passOn(PATH, INHERITED)).toEqual([
+    expect(coverChildren(PATH, INHERITED)).toEqual([
       "children of spawnSync, execSync and execFileSync that are given an environment without NODE_OPTIONS",
     ]);
   });
@@ -180,7 +192,7 @@ describe("spawnSync without a binding to guard", () => {
       told.push(name, process.noDeprecation);
       return bindings[name];
     });
-    expect(passOn(PATH, INHERITED)).toEqual([]);
+    expect(coverChildren(PATH, INHERITED)).toEqual([]);
     expect(told).toEqual(["process_wrap", true, "spawn_sync", true]);
   });
 });
@@ -203,7 +215,7 @@ describe("process.execve", () => {
       ["/bin/node", ["a"], { IMDS_GUARD_FIREWALL: "report", NODE_OPTIONS: OPTION }],
     ],
   ])("%j goes on as %j", (given, becomes) => {
-    passOn(PATH, INHERITED);
+    coverChildren(PATH, INHERITED);
     expect(execve(...given)).toBe("answer of execve");
     expect(kernel.arrived).toEqual([{ method: "execve", self: process, args: becomes }]);
   });
@@ -211,7 +223,7 @@ describe("process.execve", () => {
   it("takes the environment of this process where none is given", () => {
     process.env["NODE_OPTIONS"] = "--inspect";
     process.env["A_SETTING"] = "7";
-    passOn(PATH, INHERITED);
+    coverChildren(PATH, INHERITED);
     execve("/bin/node");
     expect(kernel.arrived[0]?.args).toEqual([
       "/bin/node",
@@ -222,7 +234,7 @@ describe("process.execve", () => {
 
   it.each([undefined, 7])("stays away where Node has none (%j)", (absent) => {
     put(process, "execve", absent);
-    passOn(PATH, INHERITED);
+    coverChildren(PATH, INHERITED);
     expect((process as { execve?: unknown }).execve).toBe(absent);
   });
 });
@@ -233,10 +245,10 @@ describe("a worker", () => {
   const NAMED = `--require=${PATH}`;
 
   it.each([
-    [["a.js"], ["a.js", { execArgv: ["--of-this-process", NAMED] }]],
+    [["a.js"], ["a.js", { execArgv: [NAMED, "--of-this-process"] }]],
     [
       ["a.js", {}],
-      ["a.js", { execArgv: ["--of-this-process", NAMED] }],
+      ["a.js", { execArgv: [NAMED, "--of-this-process"] }],
     ],
     [
       ["a.js", { eval: true, execArgv: [] }],
@@ -244,20 +256,20 @@ describe("a worker", () => {
     ],
     [
       ["a.js", { execArgv: ["--its-own"] }],
-      ["a.js", { execArgv: ["--its-own", NAMED] }],
+      ["a.js", { execArgv: [NAMED, "--its-own"] }],
     ],
     [
       ["a.js", { execArgv: "--text" }],
-      ["a.js", { execArgv: ["--of-this-process", NAMED] }],
+      ["a.js", { execArgv: [NAMED, "--of-this-process"] }],
     ],
     [
       ["a.js", { env: { A: "1" } }],
-      ["a.js", { env: { A: "1" }, execArgv: ["--of-this-process", NAMED] }],
+      ["a.js", { env: { A: "1" }, execArgv: [NAMED, "--of-this-process"] }],
     ],
   ])("of %j is started with %j", (given, becomes) => {
     put(process, "execArgv", ["--of-this-process"]);
     const original = workerThreads.Worker;
-    passOn(PATH, INHERITED);
+    coverChildren(PATH, INHERITED);
     const worker = start(...given);
     expect(worker).toBeInstanceOf(original);
     expect(kernel.arrived).toEqual([{ method: "Worker", self: worker, args: becomes }]);
@@ -266,7 +278,7 @@ describe("a worker", () => {
   });
 
   it("of a class that extends it is of that class", () => {
-    passOn(PATH, INHERITED);
+    coverChildren(PATH, INHERITED);
     class Own extends (workerThreads.Worker as unknown as new (...args: unknown[]) => object) {}
     expect(new Own("a.js")).toBeInstanceOf(Own);
     expect(kernel.arrived).toMatchObject([{ args: ["a.js", { execArgv: expect.arrayContaining([NAMED]) }] }]);
@@ -278,20 +290,52 @@ describe("a worker", () => {
       kernel.arrived.push({ method: "Worker", self: this, args });
       if (always || (args[1] as { execArgv?: unknown } | undefined)?.execArgv !== undefined) throw error;
     });
-    passOn(PATH, INHERITED);
+    coverChildren(PATH, INHERITED);
   }
   const INVALID = Object.assign(new Error("not for a worker"), { code: "ERR_WORKER_INVALID_EXEC_ARGV" });
 
-  it.each([[["a.js"]], [["a.js", { eval: true }]]])("of %j inherits what cannot be named for it", (given) => {
+  it.each([
+    [["a.js"], undefined],
+    [["a.js", { eval: true }], undefined],
+    [["a.js", { env: null }], undefined],
+    [["a.js", { env: { A: "1" } }], { A: "1", NODE_OPTIONS: OPTION }],
+    [["a.js", { env: { NODE_OPTIONS: "--inspect" } }], { NODE_OPTIONS: `--inspect ${OPTION}` }],
+  ])("of %j inherits what cannot be named for it, and reads the preload from its environment", (given, env) => {
     failing(INVALID);
     expect(start(...given)).toBe(kernel.arrived[1]?.self);
     expect(arrivals()).toEqual(["Worker", "Worker"]);
-    expect(kernel.arrived[1]?.args).toEqual(given);
+    const [program, options = {}] = given as [string, object?];
+    expect(kernel.arrived[1]?.args).toEqual([program, { ...options, env: env ?? { ...process.env } }]);
+    expect((kernel.arrived[1]?.args[1] as { env: { NODE_OPTIONS: string } }).env.NODE_OPTIONS).toContain(OPTION);
+  });
+
+  it("that shares the environment is started with what may be named for it", () => {
+    put(process, "execArgv", ["--title=x", "--no-warnings"]);
+    put(workerThreads, "Worker", function Worker(this: object, ...args: unknown[]) {
+      kernel.arrived.push({ method: "Worker", self: this, args });
+      const { execArgv } = args[1] as { execArgv: string[] };
+      if (execArgv.length > left)
+        throw Object.assign(new Error(`Initiated Worker with invalid execArgv flags: ${named}`), {
+          code: "ERR_WORKER_INVALID_EXEC_ARGV",
+        });
+    });
+    coverChildren(PATH, INHERITED);
+    let [left, named] = [2, "--title=x"];
+    start("a.js", { env: SHARE_ENV });
+    expect(kernel.arrived.at(-1)?.args).toEqual(["a.js", { env: SHARE_ENV, execArgv: [NAMED, "--no-warnings"] }]);
+    // However Node words it, the preload is not left out.
+    [left, named] = [1, "something else"];
+    start("a.js", { env: SHARE_ENV });
+    expect(kernel.arrived.at(-1)?.args).toEqual(["a.js", { env: SHARE_ENV, execArgv: [NAMED] }]);
+  });
+
+  it("is made by the constructor of its prototype, too", () => {
+    coverChildren(PATH, INHERITED);
+    expect(workerThreads.Worker.prototype.constructor).toBe(workerThreads.Worker);
   });
 
   it.each([
     ["its own execArgv is refused", INVALID, ["a.js", { execArgv: ["--title=x"] }]],
-    ["its execArgv is no list", INVALID, ["a.js", { execArgv: null }]],
     ["it fails for another reason", new TypeError("no"), ["a.js"]],
     ["it throws what is no error", null, ["a.js"]],
     ["it throws nothing", undefined, ["a.js"]],

@@ -4,6 +4,7 @@
  */
 import { channel } from "node:diagnostics_channel";
 import { setImmediate as turn } from "node:timers/promises";
+import { createContext, runInContext } from "node:vm";
 import { beforeEach, describe, expect, it } from "vitest";
 import { golden } from "../support/wording.js";
 import { arrivals, FIREWALL, kernel, put } from "./kernel.js";
@@ -11,19 +12,20 @@ import { installFirewall } from "../../src/firewall/index.js";
 import type { Installation } from "../../src/firewall/install.js";
 import { install } from "../../src/firewall/install.js";
 import { EACCES } from "../../src/firewall/refusal.js";
-import { createTeller, MAX_REPORTED, REPORT_WINDOW_MS } from "../../src/firewall/telling.js";
+import { createAttemptReporter, MAX_REPORTED, REPORT_WINDOW_MS } from "../../src/firewall/attempt-reporter.js";
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import { ALLOW_WORDS } from "../../src/settings/options.js";
 import { ImdsRefusedError } from "../../src/base/errors.js";
+import { firewallAt } from "../../src/base/own-sockets.js";
 
-type Report = Parameters<typeof createTeller>[0];
+type Report = Parameters<typeof createAttemptReporter>[0];
 let told: Parameters<Report>[];
 
 function installed({
   report = (...event) => void told.push(event),
   ...options
 }: Partial<Installation> & { readonly report?: Report } = {}) {
-  return install({ mode: "block", allow: [], early: false, teller: () => createTeller(report), ...options });
+  return install({ mode: "block", allow: [], early: false, reporter: () => createAttemptReporter(report), ...options });
 }
 
 beforeEach(() => {
@@ -76,7 +78,7 @@ describe("a mode", () => {
       notClosed: ["anything: the firewall is switched off by a setting"],
     });
     expect(refusedOnes()).toEqual([]);
-    expect((globalThis as Record<symbol, unknown>)[FIREWALL]).toBeUndefined();
+    expect(firewallAt(kernel.TCP.prototype)).toBeUndefined();
     expect(told).toEqual([]);
   });
 });
@@ -109,7 +111,9 @@ describe("a container service", () => {
     [{ FULL_URI: "" }, []],
     [{ FULL_URI: "http://169.254.170.2/v2/credentials/x" }, ["ecs"]],
     [{ FULL_URI: "HTTP://169.254.170.2:80/x" }, ["ecs"]],
-    [{ FULL_URI: "https://169.254.170.2?x" }, ["ecs"]],
+    [{ FULL_URI: "https://169.254.170.2:80?x" }, ["ecs"]],
+    [{ FULL_URI: "https://169.254.170.2?x" }, []],
+    [{ FULL_URI: "http://169.254.170.2:8080/x" }, []],
     [{ FULL_URI: "http://169.254.170.2#x" }, ["ecs"]],
     [{ FULL_URI: "http://169.254.170.23/v1/credentials" }, ["eks", "eks over IPv6"]],
     [{ FULL_URI: "http://[fd00:ec2::23]/v1/credentials" }, ["eks", "eks over IPv6"]],
@@ -146,10 +150,62 @@ describe("a second installation", () => {
     );
   });
 
-  it("finds that of another copy, which may be an older one", () => {
-    (globalThis as Record<symbol, unknown>)[FIREWALL] = { own: () => undefined };
-    expect(installed({ allow: ["dns"] })).toEqual({ mode: "block", allow: [], alreadyInstalled: true, notClosed: [] });
+  it("finds that of another version, which may know less", () => {
+    Object.defineProperty(kernel.TCP.prototype, FIREWALL, { value: { protocol: 9, own: () => undefined } });
+    expect(installed({ allow: ["dns"] })).toEqual({
+      mode: "block",
+      allow: [],
+      alreadyInstalled: true,
+      notClosed: [expect.stringContaining("none that this version of imds-guard knows")],
+    });
     expect(dial(IMDS)).toBe(false);
+  });
+
+  it("leaves handles alone that somebody guards in another way", () => {
+    Object.defineProperty(kernel.TCP.prototype, "connect", { value: () => -13, configurable: false });
+    expect(installed()).toMatchObject({ mode: "block", alreadyInstalled: true });
+  });
+
+  it("reports where another realm asked for it last, and never takes it from a preload", () => {
+    const realm = createContext({ told });
+    const elsewhere = (early: boolean) => {
+      const report = runInContext("(code) => void told.push(['another realm', code])", realm) as Report;
+      const reporter = createAttemptReporter(report);
+      const other = runInContext("(value) => () => value", realm) as <T>(value: T) => () => T;
+      return install({ mode: "block", allow: [], early, reporter: other(reporter) });
+    };
+    installed();
+    expect(elsewhere(false)).toMatchObject({ alreadyInstalled: true });
+    dial(IMDS);
+    expect(told).toMatchObject([["another realm", "firewall.connection_blocked"]]);
+  });
+
+  it("is heard of by whoever asks for it after a preload", () => {
+    installed({ early: true });
+    const heard: string[] = [];
+    installFirewall({ onEvent: ({ code }) => void heard.push(code) });
+    channel("imds-guard:event").publish({ code: "firewall.connection_blocked" });
+    channel("imds-guard:event").publish({ code: "decision.refused" });
+    expect(heard).toEqual(["firewall.connection_blocked"]);
+  });
+});
+
+describe("options", () => {
+  it.each([
+    ["null", null],
+    ["a list", []],
+    ["a word", "block"],
+    ["an unknown one", { modes: "block" }],
+    ["no function", { onEvent: 7 }],
+  ])("that are %s are a mistake of the caller", (_, options) => {
+    expect(() => installFirewall(options as never)).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" }));
+  });
+
+  it("are those that were given, and none that are inherited", () => {
+    expect(installFirewall(Object.create({ mode: "report", allow: ["gcp"] }) as object)).toMatchObject({
+      mode: "block",
+      allow: [],
+    });
   });
 });
 
@@ -218,7 +274,6 @@ describe("what cannot be closed", () => {
     const texts: Record<string, object> = {};
     const versions = { ...process.versions, node: "24.0.0" };
     for (const [name, { options, when }] of Object.entries(SITUATIONS)) {
-      Reflect.deleteProperty(globalThis, FIREWALL);
       put(process, "versions", versions);
       put(process, "_getActiveHandles", () => []);
       withoutFfi();
@@ -459,7 +514,7 @@ describe("installFirewall", () => {
         message: expect.stringContaining(allowed),
       }),
     );
-    expect((globalThis as Record<symbol, unknown>)[FIREWALL]).toBeUndefined();
+    expect(firewallAt(kernel.TCP.prototype)).toBeUndefined();
   });
 
   it.each([

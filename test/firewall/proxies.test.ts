@@ -4,7 +4,8 @@ import { EventEmitter } from "node:events";
 import { Agent } from "node:http";
 import { beforeEach, describe, expect, it } from "vitest";
 import { arrivals, kernel, noting, put } from "./kernel.js";
-import { publish } from "../../src/firewall/capability.js";
+import { nativePrototypes } from "../../src/firewall/native-prototypes.js";
+import { publish } from "../../src/firewall/own-connections.js";
 import { createClassifier } from "../../src/firewall/classify.js";
 import { isPlainName, keepOffProxies } from "../../src/firewall/proxies.js";
 import type { Attempt } from "../../src/firewall/refusal.js";
@@ -263,8 +264,8 @@ describe("a request of Node's client", () => {
   });
 
   it("of the guard's own goes on", () => {
-    publish({});
-    const one = markOwn(request({ host: IMDS }));
+    publish(nativePrototypes(), {});
+    const one = markOwn(request({ host: IMDS }), { _handle: new kernel.TCP() });
     created(one);
     started(one);
     expect([one.ended, attempts]).toEqual([[], []]);

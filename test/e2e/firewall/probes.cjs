@@ -552,6 +552,36 @@ const raw = (method, address, port = 80) =>
 add("handle connect", () => raw("connect", V4));
 add("handle connect6", () => raw("connect6", V6));
 add("handle connect6 mapped", () => raw("connect6", "::ffff:169.254.169.254"));
+const { String: Text } = globalThis;
+const DISGUISES = {
+  "a String": (address) => new Text(address),
+  "an object with toString": (address) => ({ toString: () => address }),
+  "an address that changes": (address) => {
+    let readings = 0;
+    return { toString: () => (readings++ === 0 ? "127.0.0.1" : address) };
+  },
+};
+for (const [name, disguise] of Object.entries(DISGUISES)) {
+  const address = disguise("169.254.169.253");
+  add(
+    `udp connect, lookup gives ${name}`,
+    () => {
+      const socket = dgram.createSocket({
+        type: "udp4",
+        lookup: (host, family, callback) => callback(null, address, 4),
+      });
+      return new Promise((resolve, reject) => {
+        socket.on("error", reject);
+        socket.connect(53, "x.test", (error) => {
+          if (error) reject(error);
+          else socket.send("x", (failure) => (failure ? reject(failure) : resolve("sent")));
+        });
+      });
+    },
+    // Made text of once, so that what changes stays what it was when it was looked at: no metadata address.
+    name.includes("changes") ? { control: false, shape: "any" } : {},
+  );
+}
 add("handle connect NUL", () => raw("connect", `${V4}\0junk`));
 add("handle connect6 NUL", () => raw("connect6", `${V6}\0junk`));
 add("handle connect6 NUL zone", () => raw("connect6", `${V6}%lo\0junk`));
@@ -662,6 +692,22 @@ add("worker with a handle of its own", () =>
   ),
 );
 
+const V8_OPTIONS = { args: ["--max-old-space-size=512", "--title=x"] };
+add("worker of a process with options of V8", () => thread(HIT_FILE), V8_OPTIONS);
+add("worker of a process with options of V8, env {}", () => thread(HIT_FILE, { env: {} }), V8_OPTIONS);
+add("worker of a process with options of V8, SHARE_ENV", () => thread(HIT_FILE, { env: SHARE_ENV }), V8_OPTIONS);
+add(
+  "worker of a process with options of V8, environment emptied",
+  () => {
+    for (const name of Object.keys(process.env)) delete process.env[name];
+    return thread(HIT, { eval: true, env: SHARE_ENV });
+  },
+  V8_OPTIONS,
+);
+add("worker by the constructor of its prototype", () =>
+  ended(new Worker.prototype.constructor(HIT_FILE, { execArgv: [], env: {} })),
+);
+
 // --- child processes
 const node = process.execPath;
 const sync = (result) => {
@@ -770,6 +816,29 @@ add(
       if (status !== 0) reject(Object.assign(new Error(), { code: status }));
     }),
 );
+add(
+  "process_wrap without an environment, NODE_OPTIONS deleted",
+  () =>
+    new Promise((resolve, reject) => {
+      const { Process, constants } = process.binding("process_wrap");
+      delete process.env.NODE_OPTIONS;
+      const child = new Process();
+      child.onexit = (code) =>
+        code === 0 ? resolve("ended") : reject(Object.assign(new Error(), { code: code === 13 ? "EACCES" : code }));
+      const stdio = [{ type: "ignore" }, { type: "ignore" }, { type: "ignore" }];
+      const status =
+        constants === undefined
+          ? child.spawn({ file: node, args: [node, HIT_FILE], stdio, detached: false })
+          : child.spawn(node, [node, HIT_FILE], undefined, undefined, stdio, 0, undefined, undefined);
+      if (status !== 0) reject(Object.assign(new Error(), { code: status }));
+    }),
+);
+add("spawn_sync without an environment, NODE_OPTIONS deleted", async () => {
+  delete process.env.NODE_OPTIONS;
+  const stdio = [{ type: "ignore" }, { type: "ignore" }, { type: "ignore" }];
+  const { status } = process.binding("spawn_sync").spawn({ file: node, args: [node, HIT_FILE], stdio });
+  if (status !== 0) throw Object.assign(new Error(), { code: status === 13 ? "EACCES" : status });
+});
 add(
   "cluster",
   () => {

@@ -1,4 +1,5 @@
 /** Which of Node's own modules this thread has loaded: those that it has not can be waited for. */
+import { nodeProcess } from "./node-process.js";
 
 const { isArray } = Array;
 const listed = Function.prototype.call.bind(Array.prototype.includes) as (
@@ -8,6 +9,6 @@ const listed = Function.prototype.call.bind(Array.prototype.includes) as (
 
 /** Whether `module` (`net`, without `node:`) is loaded. Where Node does not say, it counts as loaded. */
 export function isLoaded(module: string): boolean {
-  const { moduleLoadList } = process as unknown as { moduleLoadList?: unknown };
+  const { moduleLoadList } = nodeProcess as unknown as { moduleLoadList?: unknown };
   return !isArray(moduleLoadList) || listed(moduleLoadList, `NativeModule ${module}`);
 }

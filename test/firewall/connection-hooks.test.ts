@@ -4,10 +4,10 @@ import { setImmediate as turn } from "node:timers/promises";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Method } from "./kernel.js";
 import { arrivals, kernel } from "./kernel.js";
-import { watchCallers } from "../../src/firewall/callers.js";
-import { publish } from "../../src/firewall/capability.js";
+import { rememberCallers } from "../../src/firewall/caller-stacks.js";
+import { publish } from "../../src/firewall/own-connections.js";
 import { createClassifier } from "../../src/firewall/classify.js";
-import { hookHandles } from "../../src/firewall/handles.js";
+import { hookConnections } from "../../src/firewall/connection-hooks.js";
 import { nativePrototypes } from "../../src/firewall/native-prototypes.js";
 import type { Attempt } from "../../src/firewall/refusal.js";
 import { EACCES } from "../../src/firewall/refusal.js";
@@ -24,7 +24,7 @@ function hooked(blocked = true): void {
     attempts.push(attempt);
     return { blocked, cause: CAUSE };
   };
-  hookHandles({ classifier, attempted }, nativePrototypes());
+  hookConnections({ classifier, attempted }, nativePrototypes());
 }
 
 /** The functions of a stack, from the top. */
@@ -68,7 +68,37 @@ const TCP_TARGETS = [
   ["connect6", "fe80::a9fe:a9fe%2", "openstack"],
 ] as const;
 
+/** What is no string and becomes one, perhaps another one at each reading. */
+const DISGUISES: Readonly<Record<string, (first: string, then: string) => unknown>> = {
+  "a String": (first) => new String(first),
+  "an object with a toString": (first, then) => {
+    let readings = 0;
+    return { toString: () => (readings++ === 0 ? first : then) };
+  },
+  "an object that becomes a primitive": (first, then) => {
+    let readings = 0;
+    return { [Symbol.toPrimitive]: () => (readings++ === 0 ? first : then) };
+  },
+  "a list of one": (first) => [first],
+  "a function": (first) => Object.assign(() => undefined, { toString: () => first }),
+};
+
 describe("connect of a TCP handle", () => {
+  /** What is no string and becomes one, perhaps another one at each reading. */
+  const DISGUISES: Readonly<Record<string, (first: string, then: string) => unknown>> = {
+    "a String": (first) => new String(first),
+    "an object with a toString": (first, then) => {
+      let readings = 0;
+      return { toString: () => (readings++ === 0 ? first : then) };
+    },
+    "an object that becomes a primitive": (first, then) => {
+      let readings = 0;
+      return { [Symbol.toPrimitive]: () => (readings++ === 0 ? first : then) };
+    },
+    "a list of one": (first) => [first],
+    "a function": (first) => Object.assign(() => undefined, { toString: () => first }),
+  };
+
   beforeEach(() => hooked());
 
   it.each(TCP_TARGETS)(
@@ -95,7 +125,6 @@ describe("connect of a TCP handle", () => {
     ["connect6", [{}, "2001:db8::1", 80]],
     ["connect6", [{}, "169.254.169.254", 80]],
     ["connect", [{}, undefined, 80]],
-    ["connect", [{}, new String("169.254.169.254"), 80]],
     ["connect", []],
   ] as const)("%s of %j is the system's", (method, args) => {
     const handle = new kernel.TCP();
@@ -103,6 +132,18 @@ describe("connect of a TCP handle", () => {
     expect(kernel.arrived).toEqual([{ method: `tcp.${method}`, self: handle, args }]);
     expect(kernel.arrived[0]?.self).toBe(handle);
     expect(attempts).toEqual([]);
+  });
+
+  it.each(Object.entries(DISGUISES))("%s is what it says when it is read once", async (_, disguise) => {
+    const handle = new kernel.TCP();
+    const asked = request();
+    expect(handle.connect(asked, disguise(V4.imds, "10.0.0.1"), 80)).toBe(0);
+    await turn();
+    expect(asked.seen).toHaveLength(1);
+    expect(arrivals()).toEqual([]);
+    // The other way about, what was looked at is what is dialled.
+    handle.connect(asked, disguise("10.0.0.1", V4.imds), 80);
+    expect(kernel.arrived).toEqual([{ method: "tcp.connect", self: handle, args: [asked, "10.0.0.1", 80] }]);
   });
 
   it.each([undefined, "80", null])("knows no port where it is %j", (port) => {
@@ -140,7 +181,7 @@ describe("connect of a TCP handle", () => {
   });
 
   it("names whoever asked the socket, and not who dials for it", () => {
-    watchCallers(classifier);
+    rememberCallers(classifier);
     const handle = new kernel.TCP();
     const socket = new Socket();
     handle[Symbol("owner_symbol")] = socket;
@@ -181,6 +222,20 @@ describe("a UDP handle", () => {
     expect(attempts).toHaveLength(1);
   });
 
+  it.each(Object.entries(DISGUISES))("%s is what it says when it is read once", (_, disguise) => {
+    hooked();
+    const handle = new kernel.UDP();
+    expect(handle.connect(disguise(V4.imds, "10.0.0.1"), 53)).toBe(EACCES);
+    expect(handle.send({}, [], 1, 53, disguise(V4.imds, "10.0.0.1"), true)).toBe(EACCES);
+    expect(arrivals()).toEqual([]);
+    handle.connect(disguise("10.0.0.1", V4.imds), 53);
+    handle.send({}, [], 1, 53, disguise("10.0.0.1", V4.imds), true);
+    expect(kernel.arrived.map(({ args }) => args)).toEqual([
+      ["10.0.0.1", 53],
+      [{}, [], 1, 53, "10.0.0.1", true],
+    ]);
+  });
+
   it.each([
     ["send", [{}, [], 1, 53, "10.0.0.1", true]],
     // Of a socket that is connected: no address.
@@ -214,7 +269,7 @@ describe("a UDP handle", () => {
 
   it("names whoever asked the socket", () => {
     hooked();
-    watchCallers(classifier);
+    rememberCallers(classifier);
     const handle = new kernel.UDP();
     const socket = new Socket();
     handle[Symbol("owner_symbol")] = socket;
@@ -266,8 +321,8 @@ describe("setServers of a resolver", () => {
     [[]],
     [undefined],
     ["169.254.169.253"],
-    [[["4", undefined]]],
-    [[undefined, "169.254.169.253", ["169.254.169.253"]]],
+    [[["4", undefined, 53]]],
+    [[undefined, "169.254.169.253", ["169.254.169.253", undefined, undefined]]],
   ])("leaves %j to the system", (servers) => {
     hooked();
     const resolver = new kernel.ChannelWrap();
@@ -275,6 +330,19 @@ describe("setServers of a resolver", () => {
     expect(kernel.arrived).toEqual([{ method: "cares.setServers", self: resolver, args: [servers, "more"] }]);
     expect(kernel.arrived[0]?.self).toBe(resolver);
     expect(attempts).toEqual([]);
+  });
+
+  it.each(Object.entries(DISGUISES))("takes %s for what it says when it is read once", (_, disguise) => {
+    hooked();
+    const resolver = new kernel.ChannelWrap();
+    expect(resolver.setServers([[4, disguise(V4.dns, "10.0.0.1"), 53]])).toBe(6);
+    const changing = [7];
+    let readings = 0;
+    Object.defineProperty(changing, 0, { get: () => [4, readings++ === 0 ? V4.dns : "10.0.0.1", 53] });
+    expect(resolver.setServers(changing)).toBe(6);
+    expect(arrivals()).toEqual([]);
+    resolver.setServers([[4, disguise("10.0.0.1", V4.dns), 53]]);
+    expect(kernel.arrived.map(({ args }) => args)).toEqual([[[[4, "10.0.0.1", 53]]]]);
   });
 
   it.each([
@@ -350,7 +418,7 @@ describe("every hook", () => {
     ["ChannelWrap", 6],
   ] as const)("lets a %s of the guard's own pass", (name, refusal) => {
     hooked();
-    publish({});
+    publish(nativePrototypes(), {});
     const method = name === "ChannelWrap" ? "setServers" : "connect";
     const handle = new kernel[name]() as unknown as Record<string, Method>;
     markOwn({ _handle: handle });

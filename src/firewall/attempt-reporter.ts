@@ -8,7 +8,7 @@ import { maskArguments } from "../base/text.js";
 import type { EventCode, EventDetails } from "../events/catalogue.js";
 import { quietly } from "../events/quietly.js";
 import type { MetadataService } from "./classify.js";
-import type { ForeignRuntime, Teller } from "./install.js";
+import type { ForeignRuntime, AttemptReporter } from "./install.js";
 import type { Attempt } from "./refusal.js";
 
 /** Attempts that are reported one by one in each window; the rest is counted. */
@@ -20,7 +20,7 @@ export const REPORT_WINDOW_MS = 60_000;
 export const MAX_FRAMES = 16;
 
 /** Tells `report` of what is tried. */
-export function createTeller(report: (code: EventCode, details: EventDetails) => void): Teller {
+export function createAttemptReporter(report: (code: EventCode, details: EventDetails) => void): AttemptReporter {
   const note = recorder(report);
   return {
     attempted(attempt, blocked) {
@@ -108,7 +108,7 @@ export function callers(stack: string | undefined): string[] {
 
 /** Reports at most so many attempts one by one: whoever makes the process try in a loop must not fill its logs. */
 function recorder(
-  report: Parameters<typeof createTeller>[0],
+  report: Parameters<typeof createAttemptReporter>[0],
 ): (attempt: Attempt, error: ReturnType<typeof blockedError>, blocked: boolean) => void {
   let windowEnds = 0;
   let reported = 0;

@@ -5,7 +5,7 @@ import { ImdsRefusedError } from "../../src/base/errors.js";
 import type { MetadataService } from "../../src/firewall/classify.js";
 import type { Attempt } from "../../src/firewall/refusal.js";
 import { stackHere } from "../../src/firewall/refusal.js";
-import { attemptDetails, blockedError, callers, MAX_FRAMES } from "../../src/firewall/telling.js";
+import { attemptDetails, blockedError, callers, MAX_FRAMES } from "../../src/firewall/attempt-reporter.js";
 import { golden, wordingOf } from "../support/wording.js";
 
 const ATTEMPT: Attempt = { literal: "169.254.169.254", port: 80, service: "imds", way: "tcp", stack: undefined };
@@ -107,11 +107,11 @@ describe("the command line in an event", () => {
 
 describe("callers", () => {
   it("leaves out the frames of this package, and what is no frame", () => {
-    const own = fileURLToPath(new URL("../../src/firewall/handles.ts", import.meta.url));
+    const own = fileURLToPath(new URL("../../src/firewall/connection-hooks.ts", import.meta.url));
     const stack = [
       "Error: at first (/app/no.js:1:1)",
       "    at hook (" + own + ":1:1)",
-      "    at a (/app/firewall/handles.ts:1:1)",
+      "    at a (/app/firewall/connection-hooks.ts:1:1)",
       "at b (/app/b.js:1:1)",
       "\tat c (/app/c.js:1:1)",
       "    at new Promise (<anonymous>)",
@@ -126,7 +126,7 @@ describe("callers", () => {
       "    at ",
     ].join("\n");
     expect(callers(stack)).toEqual([
-      "a (/app/firewall/handles.ts:1:1)",
+      "a (/app/firewall/connection-hooks.ts:1:1)",
       "c (/app/c.js:1:1)",
       "e (/app/node:net.js)",
       "g (node:fs)",
@@ -165,7 +165,7 @@ describe("attemptDetails", () => {
     const details = detailsWith(["/usr/bin/node", "/app/server.js", "--port", "80"]);
     expect(details).toContain(`pid ${process.pid}`);
     expect(details).toContain("/usr/bin/node /app/server.js --port 80");
-    expect(details).toContain("telling.test.ts");
+    expect(details).toContain("attempt-reporter.test.ts");
     expect(details).toContain("3 earlier attempts");
   });
 

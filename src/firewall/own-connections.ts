@@ -1,6 +1,7 @@
 /** Which connections may pass: those that the guard itself marked. The set is reachable from this file only. */
 import type { InstalledFirewall } from "../base/own-sockets.js";
-import { FIREWALL } from "../base/own-sockets.js";
+import { FIREWALL, FIREWALL_PROTOCOL, handleOf } from "../base/own-sockets.js";
+import type { NativePrototypes } from "./native-prototypes.js";
 
 // Captured now, so that replacing a method of WeakSet later opens nothing.
 const uncurried = Function.prototype.bind.bind(Function.prototype.call) as (
@@ -24,20 +25,6 @@ function mark(connection: object): void {
   if (handle !== undefined) addTo(own, handle);
 }
 
-/** The native handle of a stream socket, a resolver, or a datagram socket. */
-export function handleOf(connection: object): object | undefined {
-  const symbols = getOwnPropertySymbols(connection);
-  for (let index = 0; index < symbols.length; index++) {
-    const symbol = symbols[index] as symbol;
-    if (symbol.description !== "state symbol") continue;
-    // Of a datagram socket, whose `_handle` is deprecated: reading that prints a warning.
-    const { handle } = (connection as Record<symbol, { handle?: unknown }>)[symbol] ?? {};
-    if (typeof handle === "object" && handle !== null) return handle;
-  }
-  const { _handle: handle } = connection as { _handle?: unknown };
-  return typeof handle === "object" && handle !== null ? handle : undefined;
-}
-
 /** The socket that a native handle belongs to. */
 export function ownerOf(handle: object): object | undefined {
   const symbols = getOwnPropertySymbols(handle);
@@ -51,14 +38,20 @@ export function ownerOf(handle: object): object | undefined {
   return undefined;
 }
 
-/** The firewall of this thread, from whichever copy of the package. */
-export function installed(): InstalledFirewall | undefined {
-  return (globalThis as { [FIREWALL]?: InstalledFirewall })[FIREWALL];
-}
-
 /** Makes this copy the one that keeps the set. The property stays: a firewall is never taken away. */
-export function publish<Extra extends object>(extra: Extra): InstalledFirewall & Extra {
-  const value = freeze({ __proto__: null, own: mark, ...extra }) as InstalledFirewall & Extra;
-  defineProperty(globalThis, FIREWALL, { value, enumerable: false, writable: false, configurable: false });
+export function publish<Extra extends object>(
+  { tcp, udp, resolver }: NativePrototypes,
+  extra: Extra,
+): InstalledFirewall & Extra {
+  const value = freeze({
+    __proto__: null,
+    protocol: FIREWALL_PROTOCOL,
+    own: mark,
+    ...extra,
+  }) as unknown as InstalledFirewall & Extra;
+  const descriptor = { __proto__: null, value, enumerable: false, writable: false, configurable: false };
+  defineProperty(tcp, FIREWALL, descriptor);
+  defineProperty(udp, FIREWALL, descriptor);
+  defineProperty(resolver, FIREWALL, descriptor);
   return value;
 }

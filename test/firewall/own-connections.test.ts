@@ -3,8 +3,9 @@ import { createSocket } from "node:dgram";
 import { Resolver } from "node:dns";
 import { describe, expect, it } from "vitest";
 import { FIREWALL, kernel } from "./kernel.js";
-import { handleOf, installed, isOwn, publish } from "../../src/firewall/capability.js";
-import { markOwn } from "../../src/base/own-sockets.js";
+import { nativePrototypes } from "../../src/firewall/native-prototypes.js";
+import { isOwn, publish } from "../../src/firewall/own-connections.js";
+import { firewallAt, handleOf, markOwn } from "../../src/base/own-sockets.js";
 
 const HANDLE = { handle: "of a test" };
 const STATE = Symbol("state symbol");
@@ -35,36 +36,44 @@ describe("handleOf", () => {
 });
 
 describe("publish", () => {
-  it("leaves what marks connections, and tells nothing, for good", () => {
-    expect(installed()).toBeUndefined();
-    const value = publish({ extra: 7 });
-    expect(installed()).toBe(value);
+  it("leaves what marks connections on every kind of handle, and tells nothing, for good", () => {
+    const prototypes = [kernel.TCP, kernel.UDP, kernel.ChannelWrap].map(({ prototype }) => prototype as object);
+    expect(prototypes.map(firewallAt)).toEqual([undefined, undefined, undefined]);
+    const value = publish(nativePrototypes(), { extra: 7 });
+    expect(prototypes.map(firewallAt)).toEqual([value, value, value]);
     expect(value.extra).toBe(7);
     expect([Object.getPrototypeOf(value), Object.isFrozen(value), Reflect.ownKeys(value)]).toEqual([
       null,
       true,
-      ["own", "extra"],
+      ["protocol", "own", "extra"],
     ]);
-    expect(kernel.published).toEqual({ value, enumerable: false, writable: false, configurable: false });
-    expect((globalThis as Record<symbol, unknown>)[FIREWALL]).toBe(value);
+    expect(value.protocol).toBe(1);
+    expect(kernel.published).toMatchObject({ value, enumerable: false, writable: false, configurable: false });
+    expect(FIREWALL in globalThis).toBe(false);
   });
 
-  it("marks a connection and its handle, and no other", () => {
-    const handle = {};
+  it("is not found where somebody inherits it", () => {
+    publish(nativePrototypes(), {});
+    expect(firewallAt(Object.create(kernel.TCP.prototype as object))).toBeUndefined();
+    expect([firewallAt(undefined), firewallAt(null), firewallAt("text")]).toEqual([undefined, undefined, undefined]);
+  });
+
+  it.each(["TCP", "UDP", "ChannelWrap"] as const)("marks a connection with a handle of %s, and no other", (kind) => {
+    const handle = new kernel[kind]();
     const connection = { _handle: handle };
     expect(markOwn(connection)).toBe(connection);
     expect([isOwn(connection), isOwn(handle)]).toEqual([false, false]);
-    publish({});
+    publish(nativePrototypes(), {});
     expect(markOwn(connection)).toBe(connection);
     expect([isOwn(connection), isOwn(handle), isOwn({ _handle: handle })]).toEqual([true, true, false]);
-    const bare = markOwn({});
-    expect(isOwn(bare)).toBe(true);
+    const request = {};
+    expect([isOwn(markOwn(request)), isOwn(markOwn(request, connection))]).toEqual([false, true]);
   });
 
   it("goes on when a WeakSet is no longer what it was", () => {
-    publish({});
+    publish(nativePrototypes(), {});
     const { add, has } = WeakSet.prototype;
-    const own = {};
+    const own = { _handle: new kernel.TCP() };
     const other = {};
     const answers: boolean[] = [];
     try {

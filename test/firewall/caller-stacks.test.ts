@@ -4,10 +4,10 @@ import { Socket } from "node:net";
 import { runInThisContext } from "node:vm";
 import { beforeEach, describe, expect, it } from "vitest";
 import { arrivals, kernel, noting, put } from "./kernel.js";
-import { callerOf, watchCallers } from "../../src/firewall/callers.js";
+import { callerOf, rememberCallers } from "../../src/firewall/caller-stacks.js";
 import { createClassifier } from "../../src/firewall/classify.js";
 
-beforeEach(() => watchCallers(createClassifier(["dns"])));
+beforeEach(() => rememberCallers(createClassifier(["dns"])));
 
 /** What Node's own classes are to the hooks: anything with their methods. */
 type Called = Record<"connect" | "send", (...args: unknown[]) => unknown>;
@@ -184,7 +184,7 @@ describe("callerOf", () => {
   });
 
   it("is of the socket, whatever wrapped it twice", () => {
-    watchCallers(createClassifier([]));
+    rememberCallers(createClassifier([]));
     const socket = stream();
     const program = (): unknown => socket.connect(80, "metadata.example");
     program();
@@ -199,7 +199,7 @@ describe("before the first handle", () => {
   let loaded: string[];
   let first: number;
   const wait = (classifier = createClassifier(["dns"])): void =>
-    watchCallers(classifier, {
+    rememberCallers(classifier, {
       prototypes: { tcp: kernel.TCP.prototype as object, udp: kernel.UDP.prototype as object },
       onFirstSocket: () => first++,
     });
@@ -268,7 +268,7 @@ describe("before the first handle", () => {
   });
 
   it("no program ends for the sake of a stack", () => {
-    watchCallers(createClassifier([]), {
+    rememberCallers(createClassifier([]), {
       prototypes: { tcp: kernel.TCP.prototype as object, udp: kernel.UDP.prototype as object },
       onFirstSocket: () => {
         throw new Error("replaced");
@@ -299,7 +299,7 @@ describe("before the first handle", () => {
   ])("all is wrapped at once where %s", (why, make, told) => {
     const before = unwrapped();
     make();
-    if (why === "nobody waits") watchCallers(createClassifier([]));
+    if (why === "nobody waits") rememberCallers(createClassifier([]));
     else wait();
     expect(unwrapped().map((method, index) => method === before[index])).toEqual([false, false, false]);
     expect(first).toBe(told);

@@ -2,15 +2,17 @@
  * The one place that every connection of JavaScript passes: the prototypes of the native handles. There a destination
  * is a literal, after names, redirects, proxies of the library and every spelling; and no library has a way around it.
  */
-import { callerOf } from "./callers.js";
-import { isOwn, ownerOf } from "./capability.js";
+import { setImmediate } from "node:timers";
+import { callerOf } from "./caller-stacks.js";
+import { isOwn, ownerOf } from "./own-connections.js";
 import type { Classifier, MetadataService } from "./classify.js";
+import { defineAccessor, defineOwn, liken } from "./define-own.js";
 import type { NativePrototypes } from "./native-prototypes.js";
 import type { Attempt } from "./refusal.js";
 import { EACCES, stackHere, withCause } from "./refusal.js";
 
 /** What the hooks ask and tell. */
-export interface HandleRules {
+export interface ConnectionRules {
   readonly classifier: Classifier;
   /** Hears of every attempt. Says whether it is blocked, and the error that stands behind the refusal. Never throws. */
   readonly attempted: (attempt: Attempt) => { readonly blocked: boolean; readonly cause: Error | undefined };
@@ -18,9 +20,9 @@ export interface HandleRules {
 
 // Everything that decides, captured: whoever replaces a built-in later changes nothing.
 const { apply } = Reflect;
-const { defineProperty } = Object;
 const { isArray } = Array;
 const soon = setImmediate;
+const text = String;
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, index: number) => number;
 
 type Native = (this: object, ...args: unknown[]) => unknown;
@@ -31,7 +33,7 @@ interface ConnectRequest {
 }
 
 /** Installs the hooks for as long as the thread lives; they can be neither replaced nor deleted. */
-export function hookHandles(rules: HandleRules, prototypes: NativePrototypes): void {
+export function hookConnections(rules: ConnectionRules, prototypes: NativePrototypes): void {
   const { tcp, udp, resolver } = prototypes as Record<keyof NativePrototypes, Prototype>;
   hookConnect(tcp, "connect", rules.classifier.v4, rules);
   hookConnect(tcp, "connect6", rules.classifier.v6, rules);
@@ -43,24 +45,34 @@ export function hookHandles(rules: HandleRules, prototypes: NativePrototypes): v
 }
 
 function replace(prototype: Prototype, name: string, hook: Native): void {
-  defineProperty(hook, "name", { value: name, configurable: true });
-  defineProperty(prototype, name, {
+  liken(hook, "name", name);
+  defineAccessor(prototype, name, {
     get: () => hook,
     // A handle may have a method of its own: for IPv6, Node gives a datagram handle `send6` under the name `send`.
     set(this: object, value: unknown) {
       if (this === prototype) throw new TypeError(`${name} is guarded by imds-guard`);
-      defineProperty(this, name, { value, writable: true, configurable: true, enumerable: true });
+      defineOwn(this, name, value, true);
     },
     configurable: false,
-    enumerable: true,
   });
 }
 
-function hookConnect(prototype: Prototype, name: string, classify: Classifier["v4"], rules: HandleRules): void {
+/**
+ * An address as the operating system is given it. Node makes text of whatever stands there, once more for each reading;
+ * made here, what is looked at is what is dialled.
+ */
+function asText(address: unknown): unknown {
+  return (typeof address === "object" && address !== null) || typeof address === "function" ? text(address) : address;
+}
+
+function hookConnect(prototype: Prototype, name: string, classify: Classifier["v4"], rules: ConnectionRules): void {
   const native = prototype[name] as Native;
-  const hook = function (this: object, request: unknown, address: unknown, port: unknown): unknown {
-    const service = typeof address === "string" ? classify(address) : undefined;
-    if (service === undefined || isOwn(this)) return apply(native, this, arguments as never);
+  const hook = function (this: object, ...args: unknown[]): unknown {
+    const { 0: request, 2: port } = args;
+    const address = asText(args[1]);
+    if (args.length > 1) args[1] = address;
+    const service = typeof address === "string" ? classify(address, portOf(port)) : undefined;
+    if (service === undefined || isOwn(this)) return apply(native, this, args);
     const owner = ownerOf(this);
     const stack = callerOf(owner) ?? stackHere(hook as never);
     const { blocked, cause } = rules.attempted({
@@ -70,7 +82,7 @@ function hookConnect(prototype: Prototype, name: string, classify: Classifier["v
       way: "tcp",
       stack,
     });
-    if (!blocked) return apply(native, this, arguments as never);
+    if (!blocked) return apply(native, this, args);
     // Later, as a real refusal comes: where the address was found without waiting, nobody listens for errors yet.
     soon(() => {
       const complete = (request as ConnectRequest).oncomplete;
@@ -90,15 +102,16 @@ function hookDatagrams(
   name: string,
   at: number,
   classify: Classifier["v4"],
-  rules: HandleRules,
+  rules: ConnectionRules,
 ): void {
   const native = prototype[name] as Native;
   const hook = function (this: object, ...args: unknown[]): unknown {
-    const address = args[at];
-    const service = typeof address === "string" ? classify(address) : undefined;
+    const address = asText(args[at]);
+    if (args.length > at) args[at] = address;
+    const port = portOf(at === 0 ? args[1] : args[3]);
+    const service = typeof address === "string" ? classify(address, port) : undefined;
     if (service === undefined || isOwn(this)) return apply(native, this, args);
     const stack = callerOf(ownerOf(this)) ?? stackHere(hook as never);
-    const port = portOf(at === 0 ? args[1] : args[3]);
     const { blocked } = rules.attempted({ literal: address as string, port, service, way: "udp", stack });
     return blocked ? EACCES : apply(native, this, args);
   };
@@ -108,27 +121,35 @@ function hookDatagrams(
 /**
  * `setServers` of c-ares takes `[family, address, port]` triples. What the system itself configured may be set again.
  */
-function hookServers(prototype: Prototype, rules: HandleRules): void {
+function hookServers(prototype: Prototype, rules: ConnectionRules): void {
   const native = prototype["setServers"] as Native;
   const getServers = prototype["getServers"] as Native;
-  const hook = function (this: object, servers: unknown): unknown {
+  const hook = function (this: object, servers: unknown, ...more: unknown[]): unknown {
     if (!isArray(servers) || isOwn(this)) return apply(native, this, arguments as never);
+    const wanted: unknown[] = [];
     for (let index = 0; index < servers.length; index++) {
       const entry = (servers as unknown[])[index];
-      if (!isArray(entry) || typeof entry[1] !== "string") continue;
-      const address = entry[1];
-      const service = hasColon(address) ? rules.classifier.v6(address) : rules.classifier.v4(address);
+      if (!isArray(entry)) {
+        defineOwn(wanted, index, entry, true);
+        continue;
+      }
+      const { 0: family, 1: given, 2: port } = entry as readonly unknown[];
+      const address = asText(given);
+      defineOwn(wanted, index, [family, address, port], true);
+      if (typeof address !== "string") continue;
+      const classify = hasColon(address) ? rules.classifier.v6 : rules.classifier.v4;
+      const service = classify(address, portOf(port));
       if (service === undefined || isConfigured(apply(getServers, this, []), address)) continue;
       const attempt: Attempt = {
         literal: address,
-        port: portOf(entry[2]),
+        port: portOf(port),
         service: service satisfies MetadataService,
         way: "dns-server",
         stack: stackHere(hook as never),
       };
       if (rules.attempted(attempt).blocked) return ARES_EREFUSED;
     }
-    return apply(native, this, arguments as never);
+    return apply(native, this, [wanted, ...more]);
   };
   replace(prototype, "setServers", hook);
 }

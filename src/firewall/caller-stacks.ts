@@ -1,16 +1,18 @@
 /** Remembers who asked for a connection: by the time the address is dialled, the stack holds only Node itself. */
-import { ownerOf } from "./capability.js";
+import { ownerOf } from "./own-connections.js";
 import type { Classifier } from "./classify.js";
 import { isPlainQuad } from "./classify.js";
-import { isLoaded } from "./loaded.js";
+import { defineOwn, liken } from "./define-own.js";
+import { isLoaded } from "./loaded-builtins.js";
 import type { NativePrototypes } from "./native-prototypes.js";
+import { nodeProcess } from "./node-process.js";
 import type { CapturedStack } from "./refusal.js";
 import { captureHere, writtenOut } from "./refusal.js";
 
 const { apply } = Reflect;
 const { isArray } = Array;
-const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn } = Object;
-const { getBuiltinModule } = process;
+const { assign, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn } = Object;
+const { getBuiltinModule } = nodeProcess;
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, index: number) => number;
 const includes = Function.prototype.call.bind(String.prototype.includes) as (text: string, part: string) => boolean;
 
@@ -22,8 +24,10 @@ interface Asked {
   readonly before: CapturedStack | undefined;
 }
 
-/** Gives back what it is given, so that the private field of a class made from it is put onto that. */
-const Given = function (target: object): object {
+/**
+ * A constructor that returns its argument, so that a private field of a class derived from it is put onto that object.
+ */
+const ReturnsArgument = function (target: object): object {
   return target;
 } as unknown as new (target: object) => object;
 
@@ -31,7 +35,7 @@ const Given = function (target: object): object {
  * What is remembered of a socket, on the socket itself: as hidden as in a WeakMap, and no work for the garbage
  * collector.
  */
-class Remembered extends Given {
+class Remembered extends ReturnsArgument {
   #asked: Asked;
 
   private constructor(socket: object, asked: Asked) {
@@ -72,7 +76,7 @@ interface FirstHandles {
  * handles it waits for the first handle of each kind: loading the modules that make them takes a program longer than
  * everything else of the firewall, and many never need them.
  */
-export function watchCallers(classifier: Classifier, first?: FirstHandles): void {
+export function rememberCallers(classifier: Classifier, first?: FirstHandles): void {
   // A literal that is refused, or a name, of which only DNS knows. Other literals cost a few comparisons.
   const interesting = (host: unknown): boolean => {
     if (typeof host !== "string" || host === "" || host === "localhost") return false;
@@ -129,7 +133,7 @@ function atFirstHandle(prototype: object | undefined, module: "net" | "dgram", t
   const value = function getAsyncId(this: object): unknown {
     if (isLoaded(module)) {
       if (before === undefined) delete (prototype as Record<string, unknown>)[ASKED_FIRST];
-      else defineProperty(prototype as object, ASKED_FIRST, before);
+      else defineProperty(prototype as object, ASKED_FIRST, assign({ __proto__: null }, before));
       try {
         then();
         // Whoever made this handle is on the stack now, within a call that the wrapper came too late for.
@@ -141,7 +145,7 @@ function atFirstHandle(prototype: object | undefined, module: "net" | "dgram", t
     }
     return apply(original, this, []);
   };
-  defineProperty(prototype as object, ASKED_FIRST, { value, writable: true, configurable: true, enumerable: true });
+  defineOwn(prototype as object, ASKED_FIRST, value, true);
 }
 
 function looksLikeV6(host: string): boolean {
@@ -158,6 +162,6 @@ function wrap(prototype: object, name: string, isInteresting: (args: ArrayLike<u
       return apply(original, this, arguments as unknown as unknown[]);
     },
   }[name] as Method;
-  defineProperty(replacement, "length", { value: original.length, configurable: true });
+  liken(replacement, "length", original.length);
   (prototype as Record<string, Method>)[name] = replacement;
 }
