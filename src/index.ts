@@ -9,6 +9,11 @@ export { fromInstanceMetadata } from "./sdk/instance-metadata.js";
 export type { FromInstanceMetadataInit } from "./sdk/instance-metadata.js";
 export { fromIni } from "./sdk/ini.js";
 export type { FromIniInit } from "./sdk/ini.js";
+export { fromRolesAnywhere } from "./sdk/roles-anywhere.js";
+export type { FromRolesAnywhereInit } from "./sdk/roles-anywhere.js";
+export type { CertificateOptions, PemOption, RolesAnywhereOptions } from "./roles-anywhere/given.js";
+export type { Signer } from "./roles-anywhere/create-session.js";
+export type { SignatureAlgorithm } from "./roles-anywhere/private-key.js";
 export { fromTemporaryCredentials } from "./sdk/temporary-credentials.js";
 export type { FromTemporaryCredentialsOptions } from "./sdk/temporary-credentials.js";
 export { fromGuardedRegion } from "./sdk/region.js";
@@ -48,6 +53,7 @@ export {
   ImdsUnavailableError,
   ImdsUntrustedError,
   isImdsGuardError,
+  RolesAnywhereError,
 } from "./base/errors.js";
 export type {
   Evidence,
@@ -56,6 +62,7 @@ export type {
   ImdsGuardErrorKind,
   ImpersonationCode,
   RefusalCode,
+  RolesAnywhereCode,
   SettingsCode,
   UnavailableCode,
   UntrustedCode,

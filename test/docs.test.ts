@@ -30,9 +30,11 @@ function table(marker: string): string[][] {
 function errorCodes(): string[][] {
   const source = readFileSync(join(ROOT, "src/base/errors.ts"), "utf8");
   const unions = [
-    ...source.matchAll(/export type (Refusal|Unavailable|Untrusted|Impersonation|Settings)Code =([^;]*);/g),
+    ...source.matchAll(
+      /export type (Refusal|Unavailable|Untrusted|Impersonation|Settings|RolesAnywhere)Code =([^;]*);/g,
+    ),
   ];
-  const kinds: Record<string, string> = { Refusal: "refused" };
+  const kinds: Record<string, string> = { Refusal: "refused", RolesAnywhere: "roles-anywhere" };
   return unions.flatMap(([, name = "", body = ""]) =>
     [...body.matchAll(/"(\w+)"/g)].map(([, code = ""]) => [code, kinds[name] ?? name.toLowerCase()]),
   );

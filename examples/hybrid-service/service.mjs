@@ -29,6 +29,7 @@ function statusFor(kind) {
     case "refused": // The other sources gave nothing either, and IMDS was not asked.
     case "unavailable":
       return EXIT.tryAgain;
+    case "roles-anywhere": // Settings, certificate or key cannot work, or AWS refuses them.
     case "settings":
       return EXIT.misconfigured;
     case "untrusted": // Somebody else answered, or the keys are a stranger's. A restart would only ask the same party again.

@@ -5,7 +5,7 @@ import { attestationInvalid } from "./attestation-error.js";
 import type { AttestationRule } from "./attestation-error.js";
 import { readBer } from "./ber.js";
 import type { BerElement } from "./ber.js";
-import { isUtcTime } from "./utc-time.js";
+import { isUtcTime } from "../base/utc-time.js";
 
 /** The parts of a signed identity message. Nothing in it is to be believed before {@link verifySignedIdentity}. */
 export interface SignedIdentity {

@@ -5,7 +5,7 @@ import type { AttestationRule } from "./attestation-error.js";
 import { matchesDigest, readSignedIdentity, verifySignedIdentity } from "./cms.js";
 import { isRegionName } from "../aws/region.js";
 import type { KeyRing } from "./user-keys.js";
-import { isUtcTime } from "./utc-time.js";
+import { isUtcTime } from "../base/utc-time.js";
 
 /** The fields of an instance identity document that imds-guard uses. */
 export interface IdentityDocument {

@@ -60,8 +60,20 @@ export type ImpersonationCode =
 /** Codes of settings that cannot be honoured as written. */
 export type SettingsCode = "ERR_IMDS_GUARD_SETTING" | "ERR_IMDS_GUARD_CONFIG_FILE";
 
+/** Codes of the ways that rest on a certificate: IAM Roles Anywhere, and role aliases of AWS IoT. */
+export type RolesAnywhereCode =
+  | "ERR_ROLES_ANYWHERE_SETTINGS"
+  | "ERR_ROLES_ANYWHERE_CERTIFICATE"
+  | "ERR_ROLES_ANYWHERE_KEY"
+  | "ERR_ROLES_ANYWHERE_REFUSED"
+  | "ERR_ROLES_ANYWHERE_UNREACHABLE"
+  | "ERR_ROLES_ANYWHERE_MALFORMED"
+  | "ERR_ROLES_ANYWHERE_ACCOUNT"
+  | "ERR_ROLES_ANYWHERE_ROLE";
+
 /** Every code an {@link ImdsGuardError} may carry. */
-export type ImdsGuardErrorCode = RefusalCode | UnavailableCode | UntrustedCode | ImpersonationCode | SettingsCode;
+export type ImdsGuardErrorCode =
+  RefusalCode | UnavailableCode | UntrustedCode | ImpersonationCode | SettingsCode | RolesAnywhereCode;
 
 /** What an {@link ImdsGuardError} is made of besides its message. */
 export interface ImdsGuardErrorDetails {
@@ -77,7 +89,8 @@ export interface ImdsGuardErrorDetails {
 const BRAND = Symbol.for("imds-guard.error");
 
 /** The kinds of {@link ImdsGuardError}, as carried by `error.kind`. */
-export type ImdsGuardErrorKind = "refused" | "unavailable" | "untrusted" | "impersonation" | "settings";
+export type ImdsGuardErrorKind =
+  "refused" | "unavailable" | "untrusted" | "impersonation" | "settings" | "roles-anywhere";
 
 /**
  * Base of every error raised by imds-guard. `instanceof` works across copies of the package (ESM, CommonJS, nested
@@ -133,6 +146,8 @@ const DEFAULT_TRY_NEXT_LINK: Readonly<Record<ImdsGuardErrorKind, boolean>> = {
   untrusted: false,
   impersonation: false,
   settings: false,
+  // Only what may pass lets a chain go on, and that error says so for itself.
+  "roles-anywhere": false,
 };
 
 /**
@@ -242,6 +257,37 @@ export class ImdsGuardSettingsError extends ImdsGuardError {
     super("settings", code, message, details);
     this.name = "ImdsGuardSettingsError";
   }
+}
+
+/**
+ * Credentials could not be had with a certificate, from IAM Roles Anywhere or a role alias of AWS IoT: the settings,
+ * the certificate or the key cannot work (nothing was sent), the service refused, could not be reached, or gave what
+ * was not asked for. `tryNextLink` is true for `ERR_ROLES_ANYWHERE_UNREACHABLE` alone, which may pass.
+ *
+ * @example
+ * ```ts
+ * import { fromRolesAnywhere, RolesAnywhereError } from "imds-guard";
+ * await fromRolesAnywhere()().catch((error: unknown) => {
+ *   if (error instanceof RolesAnywhereError) console.error(error.code, error.evidence, error.advice);
+ *   throw error;
+ * });
+ * ```
+ */
+export class RolesAnywhereError extends ImdsGuardError {
+  static readonly KIND = "roles-anywhere";
+  declare readonly code: RolesAnywhereCode;
+  constructor(code: RolesAnywhereCode, message: string, details: ImdsGuardErrorDetails) {
+    super("roles-anywhere", code, message, {
+      tryNextLink: code === "ERR_ROLES_ANYWHERE_UNREACHABLE",
+      ...details,
+    });
+    this.name = "RolesAnywhereError";
+  }
+}
+
+/** Whether an error tells of something that may pass: nobody there, no answer in time, throttled. */
+export function mayPass(error: unknown): error is ImdsGuardError {
+  return isImdsGuardError(error) && (error.kind === "unavailable" || error.code === "ERR_ROLES_ANYWHERE_UNREACHABLE");
 }
 
 /**

@@ -11,14 +11,22 @@ export interface Expiring {
 
 /** How {@link createLifetime} obtains and judges. */
 export interface LifetimeOptions<C extends Expiring> {
-  readonly system: System;
-  /** Obtains new credentials. Anything but an {@link ImdsUnavailableError} is a finding and drops what is held. */
+  readonly system: Pick<System, "now" | "monotonic" | "random">;
+  /** Obtains new credentials. What an error means for those that are held, `judge` says. */
   readonly acquire: () => Promise<C>;
+  /**
+   * What a failed renewal means for what is held. Default, as it is for IMDS: an outage extends it, anything else that
+   * is unavailable leaves it to its end, and a finding drops it.
+   */
+  readonly judge?: (error: unknown) => Judgement;
   /** Called when credentials are served past their end because of an outage. */
-  readonly onExtended: (original: C, until: Date, cause: ImdsUnavailableError) => void;
+  readonly onExtended?: (original: C, until: Date, cause: ImdsUnavailableError) => void;
   /** Called when a renewal nobody waited for failed with a finding. */
   readonly onDropped?: (error: unknown) => void;
 }
+
+/** `extend`: served on past its end; `keep`: served to its end; `drop`: not served any more. */
+export type Judgement = "extend" | "keep" | "drop";
 
 /** A source of credentials that are fresh, or as fresh as an outage allows. */
 export interface Lifetime<C extends Expiring> {
@@ -54,6 +62,11 @@ const OUTAGE: readonly string[] = [
   "ERR_IMDS_CREDENTIALS_EXPIRED",
 ];
 
+function judgeImds(error: unknown): Judgement {
+  if (!(error instanceof ImdsUnavailableError)) return "drop";
+  return OUTAGE.includes(error.code) ? "extend" : "keep";
+}
+
 interface Held<C> {
   /** As acquired, with its own end. */
   readonly original: C;
@@ -71,7 +84,7 @@ interface Held<C> {
 
 /** Makes a {@link Lifetime}. It owns no timer: time is looked at when somebody asks. */
 export function createLifetime<C extends Expiring>(options: LifetimeOptions<C>): Lifetime<C> {
-  const { system, acquire } = options;
+  const { system, acquire, judge = judgeImds } = options;
   let held: Held<C> | undefined;
   let flight: Promise<C> | undefined;
   let generation = 0;
@@ -92,12 +105,10 @@ export function createLifetime<C extends Expiring>(options: LifetimeOptions<C>):
       if (started === generation) held = hold(fresh);
       return fresh;
     } catch (error) {
-      if (!(error instanceof ImdsUnavailableError)) {
-        held = undefined;
-        throw error;
-      }
-      if (started !== generation) throw error;
-      return carryOn(error);
+      const judgement = judge(error);
+      if (judgement === "drop") held = undefined;
+      if (judgement === "drop" || started !== generation) throw error;
+      return carryOn(error, judgement);
     }
   }
 
@@ -119,7 +130,7 @@ export function createLifetime<C extends Expiring>(options: LifetimeOptions<C>):
   /**
    * Serves what is held while it lives, and past its end for a capped time if nothing but an outage stands in the way.
    */
-  function carryOn(error: ImdsUnavailableError): C {
+  function carryOn(error: unknown, judgement: Judgement): C {
     if (!held) throw error;
     const past = -left(held);
     const nextAttempt = system.monotonic() + ATTEMPT_INTERVAL_MS * (1 + system.random());
@@ -127,7 +138,7 @@ export function createLifetime<C extends Expiring>(options: LifetimeOptions<C>):
       held = { ...held, nextAttempt };
       return held.original;
     }
-    if (!OUTAGE.includes(error.code) || past >= MAX_EXTENSION_MS) {
+    if (judgement !== "extend" || past >= MAX_EXTENSION_MS) {
       held = undefined;
       throw error;
     }
@@ -141,7 +152,7 @@ export function createLifetime<C extends Expiring>(options: LifetimeOptions<C>):
       extension,
       nextAttempt: Math.max(nextAttempt, system.monotonic() + more - RENEW_AHEAD_MS),
     };
-    options.onExtended(held.original, until, error);
+    options.onExtended?.(held.original, until, error as ImdsUnavailableError);
     return extended;
   }
 

@@ -177,6 +177,44 @@ export const CATALOGUE = {
     action: "observed",
     title: "DNS leads to the IMDS address on a host that is not EC2",
   },
+  "roles_anywhere.session_obtained": {
+    severity: "info",
+    action: "accepted",
+    title: "Credentials obtained with a certificate",
+  },
+  "roles_anywhere.failed": {
+    severity: "error",
+    action: "observed",
+    title: "No credentials could be obtained with the certificate",
+  },
+  "roles_anywhere.renewal_failed": {
+    severity: "warning",
+    action: "observed",
+    title: "Credentials could not be renewed with the certificate, those held are served to their end",
+  },
+  "roles_anywhere.certificate_ending": { severity: "warning", action: "observed", title: "Certificate ends soon" },
+  "roles_anywhere.certificate_renewed": { severity: "info", action: "accepted", title: "Certificate was renewed" },
+  "roles_anywhere.certificate_unusable": {
+    severity: "warning",
+    action: "observed",
+    title: "Certificate or key cannot be used, the pair read before still serves",
+  },
+  "roles_anywhere.key_exposed": {
+    severity: "warning",
+    action: "observed",
+    title: "Private key can be read by others on this host",
+  },
+  "roles_anywhere.passphrase_exposed": {
+    severity: "warning",
+    action: "observed",
+    title: "Passphrase of a private key stands in a shared config file",
+  },
+  "roles_anywhere.clock_off": { severity: "warning", action: "observed", title: "Clock of this host is wrong" },
+  "credentials.file_renewed": {
+    severity: "info",
+    action: "accepted",
+    title: "Credentials were renewed in a shared file, and are used",
+  },
   "settings.file_unusable": { severity: "warning", action: "refused", title: "Shared config file cannot be used" },
   "events.file_failing": { severity: "warning", action: "observed", title: "Events file cannot be written" },
   "settings.invalid": { severity: "error", action: "refused", title: "Setting cannot be honoured" },
@@ -263,6 +301,6 @@ export function atLeast(severity: Severity, threshold: Severity): boolean {
  * opposed to a decision or a state of the guard itself. Findings carry the bulletin and become alerts in a SIEM.
  */
 export function isFinding(code: EventCode): boolean {
-  // A setting that cannot be honoured is an error of the configuration and accuses nobody.
-  return atLeast(CATALOGUE[code].severity, "error") && !code.startsWith("settings.");
+  // A setting or a certificate that cannot be used is an error of the configuration and accuses nobody.
+  return atLeast(CATALOGUE[code].severity, "error") && !/^(?:settings|roles_anywhere)\./.test(code);
 }

@@ -301,7 +301,7 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
       await opened?.reporter.close();
     },
   };
-  workings.set(guard, () => whileOpen(open));
+  workings.set(guard, async () => ({ ...(await whileOpen(open)), system }));
   return guard;
 
   /** A guard that was closed meanwhile asks nothing any more. */
@@ -331,10 +331,21 @@ export function isWithdrawn(credentials: object): boolean {
   return withdrawals.get(credentials)?.() ?? false;
 }
 
-const workings = new WeakMap<Guard, () => Promise<Opened>>();
+/** What those parts of this package are given that work on a guard's behalf. */
+export interface Workings extends Pick<Opened, "settings" | "reporter" | "profile"> {
+  readonly system: System;
+}
 
-/** Settings and reporter of a guard, for those parts of this package that work on its behalf. */
-export async function workingsOf(guard: Guard): Promise<Pick<Opened, "settings" | "reporter">> {
+const workings = new WeakMap<Guard, () => Promise<Workings>>();
+
+/** Lets `other`, which is made of the members of `guard`, be asked for its workings, too. */
+export function shareWorkings(guard: Guard, other: Guard): void {
+  const open = workings.get(guard);
+  if (open !== undefined) workings.set(other, open);
+}
+
+/** Settings, reporter and system of a guard, for those parts of this package that work on its behalf. */
+export async function workingsOf(guard: Guard): Promise<Workings> {
   const open = workings.get(guard);
   if (open === undefined) throw invalidArgument("guard", guard, "what createGuard returned");
   return open();

@@ -3,6 +3,7 @@ import { ImdsGuardSettingsError, invalidArgument } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import type { EventFormat } from "../events/catalogue.js";
 import type { System } from "../base/system.js";
+import { CERTIFICATE_KEYS, CERTIFICATE_VARIABLES } from "./certificate-names.js";
 import type { ConfigFileLocations, Profile, ProfileRead } from "./config-files.js";
 import { readProfile } from "./config-files.js";
 import type { Endpoint } from "./endpoint.js";
@@ -20,6 +21,8 @@ export interface Resolved {
   readonly eventsFile: string | undefined;
   readonly eventFormat: EventFormat;
   readonly telemetry: "opentelemetry" | "off";
+  /** Keys of the profile that was read. */
+  readonly profile: Profile;
   /**
    * A shared config file or a setting of AWS's own that cannot be used: IMDS is refused, other links of a chain are not
    * affected.
@@ -122,6 +125,7 @@ export async function resolveSettings(
     eventsFile: pick("eventsFile", undefined),
     eventFormat: pick("eventFormat", "json"),
     telemetry: pick("telemetry", "off"),
+    profile: read.profile,
     problem: read.problem ?? aws.problem,
   };
 }
@@ -187,16 +191,12 @@ function rejectUnknownNames({ env, platform }: System, read: ProfileRead): void 
   const names = Object.keys(env).map((name) => (platform === "win32" ? name.toUpperCase() : name));
   reject(
     names.filter((name) => name.slice(0, 11).toUpperCase() === "IMDS_GUARD_"),
-    SETTINGS.map((setting) => setting.env),
+    [...SETTINGS.map((setting) => setting.env), ...CERTIFICATE_VARIABLES],
     "environment variable",
   );
   // "s3.imds_guard_mode" is how the loader names a key in the block of another.
   const keys = Object.keys(read.profile).filter((name) => /(^|\.)imds[_-]?guard/i.test(name));
-  reject(
-    keys,
-    SETTINGS.map((setting) => setting.key),
-    `key of profile ${read.name}`,
-  );
+  reject(keys, [...SETTINGS.map((setting) => setting.key), ...CERTIFICATE_KEYS], `key of profile ${read.name}`);
 }
 
 function reject(given: readonly string[], known: readonly string[], what: string): void {

@@ -13,15 +13,15 @@ beforeAll(requireBuild);
  * in the commit that needs it.
  */
 const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: number; readonly types?: number }>> = {
-  "dist/index.js": { start: 139, all: 384, types: 54 },
-  "dist/index.cjs": { start: 143, all: 407, types: 54 },
+  "dist/index.js": { start: 150, all: 500, types: 62 },
+  "dist/index.cjs": { start: 154, all: 520, types: 62 },
   "dist/register.js": { start: 56, all: 560 },
   "dist/register.cjs": { start: 56, all: 560 },
-  "dist/firewall.js": { start: 127, all: 131, types: 18 },
-  "dist/firewall.cjs": { start: 144, all: 148, types: 18 },
-  "dist/credential-provider-imds.js": { start: 139, all: 253, types: 6 },
-  "dist/credential-provider-imds.cjs": { start: 151, all: 280, types: 6 },
-  "dist/cli.js": { start: 26, all: 597 },
+  "dist/firewall.js": { start: 130, all: 134, types: 21 },
+  "dist/firewall.cjs": { start: 147, all: 151, types: 21 },
+  "dist/credential-provider-imds.js": { start: 148, all: 262, types: 6 },
+  "dist/credential-provider-imds.cjs": { start: 160, all: 289, types: 6 },
+  "dist/cli.js": { start: 31, all: 597 },
 };
 /** Files that a start reads: each costs more than what is in it. */
 const MOST_FILES: Readonly<Record<string, number>> = {

@@ -162,7 +162,7 @@ export const ATTESTATION = [
     name: "identity-message",
     sentence:
       "the PKCS7 message of the identity document: of any change to a signed one, only what was signed is ever accepted",
-    sources: ["attest/ber", "attest/cms", "attest/utc-time"],
+    sources: ["attest/ber", "attest/cms", "base/utc-time"],
     also: ["attest/identity-document"],
     words: [...HEADERS, ...OBJECT_IDS],
     maxBytes: 9_000,
@@ -230,7 +230,7 @@ export const ATTESTATION = [
     sentence: "the JSON of the identity document: one meaning for every reader, and no field of another form",
     sources: [
       "attest/identity-document#parseIdentityDocument,required,isAccountId,isInstanceId,decodeUtf8,readObject,countMembers",
-      "attest/utc-time",
+      "base/utc-time",
       "region",
     ],
     also: ["guard/metadata"],

@@ -97,7 +97,7 @@ export const HOST = [
     name: "bounded-text",
     sentence:
       "texts from outside made harmless: within the cap, without control characters, and unchanged by a second time",
-    sources: ["events/bounded-text", "attest/utc-time"],
+    sources: ["events/bounded-text", "base/utc-time"],
     words: [
       "\\u001b",
       "\x1b[31m",
@@ -115,7 +115,7 @@ export const HOST = [
     seeds: () => texts("plain", "\x1b[31mred\u202e", "\ud83d\ude00".repeat(30), "2026-02-16T00:00:00Z"),
     async open(load) {
       const { boundText, boundAscii } = await load("events/bounded-text");
-      const { isUtcTime } = await load("attest/utc-time");
+      const { isUtcTime } = await load("base/utc-time");
       return (input) => {
         // Lone surrogates, too.
         const text = input.length % 2 === 0 && input[0] === 0xff ? input.toString("utf16le") : input.toString("utf8");

@@ -1,0 +1,195 @@
+/** Reads the certificate of a workload and its intermediates, and refuses what Roles Anywhere would refuse. */
+import type { KeyObject } from "node:crypto";
+import { X509Certificate } from "node:crypto";
+import { RolesAnywhereError } from "../base/errors.js";
+import { printable } from "../base/text.js";
+import type { PemBlock } from "./pem.js";
+import { readPem } from "./pem.js";
+import type { SignatureAlgorithm } from "./private-key.js";
+import { algorithmOf, KEY_KINDS, keyInWords, needsNewerNode } from "./private-key.js";
+
+/** A certificate that can be used now, with the intermediates up to the trust anchor. */
+export interface CertificateChain {
+  readonly leaf: X509Certificate;
+  /** From the leaf's issuer upward, without a self-signed root. */
+  readonly intermediates: readonly X509Certificate[];
+  readonly publicKey: KeyObject;
+  readonly algorithm: SignatureAlgorithm;
+  /** In decimal, as CreateSession wants it. */
+  readonly serial: string;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+}
+
+/** Text and where it is from. */
+export interface PemSource {
+  readonly text: string;
+  readonly source: string;
+}
+
+const LONGEST_CHAIN = 10;
+
+/**
+ * Reads the leaf, which stands first, and finds its intermediates behind it and in `more`; other certificates are
+ * left out, so that AWS is not told what else there is.
+ * AWS: Roles Anywhere User Guide, "Trust model" (end-entity certificates: X.509 v3, CA false, digital signature).
+ * @throws RolesAnywhereError `ERR_ROLES_ANYWHERE_CERTIFICATE`
+ */
+export function readCertificateChain(given: PemSource, more: PemSource | undefined, now: number): CertificateChain {
+  const [leaf, ...behind] = certificatesOf(given);
+  const pool = [...behind, ...(more === undefined ? [] : certificatesOf(more))];
+  if (leaf === undefined) throw certificateError(given.source, "it holds no certificate in PEM form", ADVICE_FORM);
+  const { source } = given;
+  const { publicKey, algorithm } = checkLeaf(leaf, source, pool.length > 0, now);
+  const intermediates = pathOf(leaf, pool, now);
+  for (const certificate of intermediates) checkValidity(certificate, more?.source ?? source, "intermediate", now);
+  const { notBefore, notAfter } = validityOf(leaf);
+  return { leaf, intermediates, publicKey, algorithm, serial: serialOf(leaf, source), notBefore, notAfter };
+}
+
+const ADVICE_FORM =
+  "Give a file in PEM form: the certificate first, then its intermediates; of PKCS#12, make one: openssl pkcs12 -in FILE -nodes -out FILE.pem";
+
+function certificatesOf({ text, source }: PemSource): X509Certificate[] {
+  const { blocks, problem } = readPem(text);
+  if (problem !== undefined) throw certificateError(source, `it ${problem}`, ADVICE_FORM);
+  return blocks
+    .filter(({ label }) => label === "CERTIFICATE" || label === "X509 CERTIFICATE")
+    .map((block) => decode(block, source));
+}
+
+function decode({ der }: PemBlock, source: string): X509Certificate {
+  try {
+    return new X509Certificate(der);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw certificateError(source, `it holds what is no X.509 certificate (${code ?? "unknown"})`, ADVICE_FORM);
+  }
+}
+
+function checkLeaf(
+  leaf: X509Certificate,
+  source: string,
+  others: boolean,
+  now: number,
+): { readonly publicKey: KeyObject; readonly algorithm: SignatureAlgorithm } {
+  checkForm(leaf, source);
+  if (leaf.ca) {
+    const order = others
+      ? " Its first certificate has to be the one of the workload: leaf first, then intermediates."
+      : "";
+    throw certificateError(
+      source,
+      `${subjectOf(leaf)} is the certificate of a certificate authority`,
+      `Roles Anywhere takes end-entity certificates (CA false).${order}`,
+    );
+  }
+  checkValidity(leaf, source, "certificate", now);
+  let publicKey: KeyObject;
+  try {
+    ({ publicKey } = leaf);
+  } catch {
+    throw certificateError(
+      source,
+      needsNewerNode(leaf.raw) ?? "its public key is of a kind that node:crypto does not know",
+      `Allowed: ${KEY_KINDS}.`,
+    );
+  }
+  const algorithm = algorithmOf(publicKey);
+  if (algorithm === undefined)
+    throw certificateError(source, `it is for ${keyInWords(publicKey)}`, `Allowed: ${KEY_KINDS}.`);
+  return { publicKey, algorithm };
+}
+
+/** [0] EXPLICIT INTEGER 2, with which the body of a version 3 certificate begins (RFC 5280, 4.1). */
+const VERSION_3 = Buffer.from("a003020102", "hex");
+/** The object identifier of the key usage, 2.5.29.15, and `critical TRUE`, which may follow. */
+const KEY_USAGE = Buffer.from("0603551d0f", "hex");
+const CRITICAL = Buffer.from("0101ff", "hex");
+const DIGITAL_SIGNATURE = 0x80;
+
+/**
+ * What node:crypto does not tell: the version, and the key usage (its `keyUsage` is the extended one). OpenSSL has read
+ * the DER as a certificate by now, so that two fields of it are looked up and not parsed.
+ */
+function checkForm({ raw }: X509Certificate, source: string): void {
+  const body = afterHeader(raw, afterHeader(raw, 0));
+  if (!raw.subarray(body, body + VERSION_3.length).equals(VERSION_3))
+    throw certificateError(source, "it is no X.509 version 3 certificate", "Roles Anywhere takes version 3 alone.");
+  const found = raw.indexOf(KEY_USAGE);
+  if (found === -1) return;
+  let at = found + KEY_USAGE.length;
+  if (raw.subarray(at, at + CRITICAL.length).equals(CRITICAL)) at += CRITICAL.length;
+  // OCTET STRING, BIT STRING, unused bits, and then the first octet of usages.
+  if (raw[at] === 0x04 && raw[at + 2] === 0x03 && ((raw[at + 5] ?? 0) & DIGITAL_SIGNATURE) === 0)
+    throw certificateError(
+      source,
+      "its key usage leaves out digitalSignature",
+      "Roles Anywhere wants key usage digitalSignature.",
+    );
+}
+
+/** Where the content of the DER element at `at` begins. */
+function afterHeader(raw: Buffer, at: number): number {
+  const length = raw[at + 1] ?? 0;
+  return at + 2 + (length & 0x80 ? length & 0x7f : 0);
+}
+
+/** From the leaf's issuer to the last that is no root. Of two that would do, the one that is valid now. */
+function pathOf(leaf: X509Certificate, pool: readonly X509Certificate[], now: number): X509Certificate[] {
+  const path: X509Certificate[] = [];
+  for (let current = leaf; path.length < LONGEST_CHAIN;) {
+    const candidates = pool.filter(
+      (other) => other.fingerprint256 !== leaf.fingerprint256 && !path.includes(other) && current.checkIssued(other),
+    );
+    const issuer = candidates.find((candidate) => isValid(candidate, now)) ?? candidates[0];
+    if (issuer === undefined || issuer.checkIssued(issuer)) return path;
+    path.push(issuer);
+    current = issuer;
+  }
+  return path;
+}
+
+function validityOf(certificate: X509Certificate): { readonly notBefore: Date; readonly notAfter: Date } {
+  return { notBefore: new Date(certificate.validFrom), notAfter: new Date(certificate.validTo) };
+}
+
+function isValid(certificate: X509Certificate, now: number): boolean {
+  const { notBefore, notAfter } = validityOf(certificate);
+  return notBefore.getTime() <= now && now <= notAfter.getTime();
+}
+
+function checkValidity(certificate: X509Certificate, source: string, what: string, now: number): void {
+  const { notBefore, notAfter } = validityOf(certificate);
+  const name = what === "certificate" ? "it" : `its intermediate ${subjectOf(certificate)}`;
+  const clock = `If it is not, the clock of this host is wrong: it says ${new Date(now).toISOString()}.`;
+  if (notAfter.getTime() < now)
+    throw certificateError(source, `${name} expired at ${notAfter.toISOString()}`, `Have it issued again. ${clock}`);
+  if (notBefore.getTime() > now)
+    throw certificateError(source, `${name} is not valid before ${notBefore.toISOString()}`, `Wait for it. ${clock}`);
+}
+
+function serialOf(leaf: X509Certificate, source: string): string {
+  const { serialNumber } = leaf;
+  // node:crypto writes a negative one as "-05". RFC 5280 demands positive ones, and AWS's parser refuses others.
+  if (!/^[0-9A-F]{1,128}$/.test(serialNumber))
+    throw certificateError(source, "its serial number is negative", "Have it issued with a positive serial number.");
+  return BigInt(`0x${serialNumber}`).toString();
+}
+
+function subjectOf(certificate: X509Certificate): string {
+  return printable(certificate.subject.replaceAll("\n", ", "), 120);
+}
+
+/** An error of the certificate; `says` completes "because". */
+export function certificateError(source: string, says: string, advice: string, cause?: unknown): RolesAnywhereError {
+  return new RolesAnywhereError(
+    "ERR_ROLES_ANYWHERE_CERTIFICATE",
+    `The certificate (${source}) cannot be used: ${says}`,
+    {
+      evidence: [{ source, says }],
+      advice,
+      cause,
+    },
+  );
+}
