@@ -1,9 +1,16 @@
 /** The outside world as one object, so that every room can be shown a machine of a test's own making. */
+import type { Stats } from "node:fs";
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
+
+/** Who has a file, as its handle tells: numeric user id, and the permission bits of its mode. */
+export interface FileOwner {
+  readonly uid: number;
+  readonly mode: number;
+}
 
 /** What reading a file came to. Absent, unreadable and empty are three different answers. */
 export type FileRead =
-  | { readonly kind: "content"; readonly bytes: Buffer }
+  | { readonly kind: "content"; readonly bytes: Buffer; readonly owner?: FileOwner }
   | { readonly kind: "absent" }
   /** `code` is the system's (`EACCES`, `EISDIR`, ...); `ENOTREG` stands for a pipe, device or socket. */
   | { readonly kind: "unreadable"; readonly code: string }
@@ -34,12 +41,31 @@ export interface System {
 /** Opening a named pipe must not wait for its writer. */
 const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
+/**
+ * The environment as it is at each reading, without what `process.env` inherits: a property that data has put on
+ * `Object.prototype` is no variable.
+ */
+const ownEnvironment: System["env"] = new Proxy<Record<string, string | undefined>>(
+  Object.create(null) as Record<string, string | undefined>,
+  Object.assign(Object.create(null) as ProxyHandler<Record<string, string | undefined>>, {
+    get: (_: unknown, name: string | symbol) =>
+      typeof name === "string" && Object.hasOwn(process.env, name) ? process.env[name] : undefined,
+    has: (_: unknown, name: string | symbol) => Object.hasOwn(process.env, name),
+    ownKeys: () => Object.keys(process.env),
+    getOwnPropertyDescriptor: (_: unknown, name: string | symbol) => {
+      if (typeof name !== "string" || !Object.hasOwn(process.env, name)) return undefined;
+      return { value: process.env[name], enumerable: true, configurable: true, writable: true };
+    },
+    set: () => false,
+    deleteProperty: () => false,
+    defineProperty: () => false,
+  }),
+);
+
 /** The machine this process runs on. */
 export const realSystem: System = {
   platform: process.platform,
-  get env() {
-    return process.env;
-  },
+  env: ownEnvironment,
   pid: process.pid,
   argv0: process.argv[1] ?? process.argv0,
   now: () => Date.now(),
@@ -77,22 +103,30 @@ function readAttribute(path: string, limit: number): FileRead {
 function readCapped(path: string, limit: number): FileRead {
   let fd: number;
   try {
-    // Files that are not there are the rule, and an exception for each takes its time.
-    if (statSync(path, { throwIfNoEntry: false }) === undefined) return { kind: "absent" };
+    // Files that are not there are the rule, and an exception for each takes its time. A device is not even opened.
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return { kind: "absent" };
+    const special = specialFile(found);
+    if (special !== undefined) return special;
     fd = openSync(path, READ);
   } catch (error) {
     return failedRead(error);
   }
   try {
     const stat = fstatSync(fd);
-    if (stat.isDirectory()) return { kind: "unreadable", code: "EISDIR" };
-    if (!stat.isFile()) return { kind: "unreadable", code: "ENOTREG" };
+    const special = specialFile(stat);
+    if (special !== undefined) return special;
     // Files of sysfs and procfs state a size of 4096 or 0, so the cap is enforced on what is read.
     let bytes = Buffer.allocUnsafe(Math.min(limit, Math.max(stat.size, 4096)) + 1);
     let total = 0;
     for (;;) {
       const read = readSync(fd, bytes, total, bytes.length - total, null);
-      if (read === 0) return { kind: "content", bytes: bytes.subarray(0, total) };
+      if (read === 0)
+        return {
+          kind: "content",
+          bytes: bytes.subarray(0, total),
+          owner: { uid: stat.uid, mode: stat.mode & 0o7777 },
+        };
       total += read;
       if (total > limit) return { kind: "too-large", limit };
       if (total === bytes.length) bytes = Buffer.concat([bytes], Math.min(2 * total, limit + 1));
@@ -102,6 +136,11 @@ function readCapped(path: string, limit: number): FileRead {
   } finally {
     closeSync(fd);
   }
+}
+
+function specialFile(stat: Stats): FileRead | undefined {
+  if (stat.isFile()) return undefined;
+  return { kind: "unreadable", code: stat.isDirectory() ? "EISDIR" : "ENOTREG" };
 }
 
 function failedRead(error: unknown): FileRead {

@@ -216,6 +216,16 @@ export const CATALOGUE = {
     title: "Credentials were renewed in a shared file, and are used",
   },
   "settings.file_unusable": { severity: "warning", action: "refused", title: "Shared config file cannot be used" },
+  "settings.file_passed_over": {
+    severity: "warning",
+    action: "observed",
+    title: "Shared config file of another user is passed over",
+  },
+  "settings.profile_missing": {
+    severity: "warning",
+    action: "observed",
+    title: "Profile that is named does not exist",
+  },
   "events.file_failing": { severity: "warning", action: "observed", title: "Events file cannot be written" },
   "settings.invalid": { severity: "error", action: "refused", title: "Setting cannot be honoured" },
 } as const satisfies Record<string, Entry>;

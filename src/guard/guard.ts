@@ -20,7 +20,8 @@ import { checkMetadataPath } from "./metadata.js";
 import type { ConfigFileLocations } from "../settings/config-files.js";
 import type { GuardOptions } from "../settings/options.js";
 import type { Resolved } from "../settings/resolve.js";
-import { checkOptions, resolveSettings } from "../settings/resolve.js";
+import { snapshotOptions } from "../settings/check-options.js";
+import { resolveSettings } from "../settings/resolve.js";
 import type { StsGate, StsGateOptions } from "./sts.js";
 import { createStsGate } from "./sts.js";
 import type { System } from "../base/system.js";
@@ -104,8 +105,8 @@ interface Line {
  * Creates a guard. Nothing is read or sent before the first call.
  * @throws TypeError `ERR_INVALID_ARG_VALUE` for an option that is unknown or not allowed
  */
-export function createGuard(options: GuardOptions = {}, surroundings: Surroundings = {}): Guard {
-  checkOptions(options);
+export function createGuard(given: GuardOptions = {}, surroundings: Surroundings = {}): Guard {
+  const options = snapshotOptions(given);
   const givenKeys = keyRingOf(Object.entries(options.certificates ?? {}));
   const { system = realSystem, locations = {}, sts } = surroundings;
   let opening: Promise<Opened> | undefined;
@@ -131,7 +132,9 @@ export function createGuard(options: GuardOptions = {}, surroundings: Surroundin
       const { sources, certificates } = resolved.settings;
       const keyRing = sources["certificates"] === "option" ? givenKeys : keyRingOf(certificates);
       const askSts = createStsGate({ settings: resolved.settings, keyRing, sts });
-      return { ...resolved, keyRing, askSts, reporter: await openReporter(options, resolved, system) };
+      const reporter = await openReporter(options, resolved, system);
+      for (const warning of resolved.warnings) reporter.report(warning.code, warning);
+      return { ...resolved, keyRing, askSts, reporter };
     } catch (error) {
       const fallback = plainReporter(options, system);
       if (error instanceof ImdsGuardError)

@@ -6,6 +6,7 @@ import type { Reporter } from "../events/reporter.js";
 import type { Verdict } from "../host/report.js";
 import type { ProbeResult } from "../network/probe.js";
 import type { System } from "../base/system.js";
+import { realSystem } from "../base/system.js";
 
 /** How long the probe waits, in milliseconds. */
 export const PROBE_TIMEOUT_MS = 200;
@@ -22,7 +23,7 @@ const PROBED = Symbol.for("imds-guard.probed");
 function probedAddresses(system: System): Set<string> {
   const shared = globalThis as { [PROBED]?: WeakMap<object, Set<string>> };
   const registry = (shared[PROBED] ??= new WeakMap());
-  const key = system.env === process.env ? process : system;
+  const key = system.env === realSystem.env ? process : system;
   let probed = registry.get(key);
   if (!probed) registry.set(key, (probed = new Set()));
   return probed;

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { sectionAsRead } from "../settings/config-files.js";
+import { sectionAsRead } from "../settings/ini.js";
 import type { FileKind } from "../settings/locations.js";
 import { FILE_KINDS, locate, MAX_CONFIG_FILE } from "../settings/locations.js";
 import type { System } from "../base/system.js";

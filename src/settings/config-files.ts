@@ -1,155 +1,171 @@
-/** Reads the shared config and credentials files: checked strictly first, then parsed by the SDK's own loader. */
+/** The shared config and credentials files: read through one bounded reader, judged, and taken apart by profile. */
 import { ImdsGuardSettingsError } from "../base/errors.js";
 import { printable } from "../base/text.js";
-import { loadIniFiles } from "../base/load-sdk.js";
 import type { System } from "../base/system.js";
-import { FILE_KINDS, FILE_VARIABLES, locate, MAX_CONFIG_FILE, mentionsGuard } from "./locations.js";
-import type { FileKind } from "./locations.js";
+import type { IniSection } from "./ini.js";
+import { complaintAbout, complaintAboutNames, parseIni } from "./ini.js";
+import type { ConfigFileLocations, FileKind, Location } from "./locations.js";
+import { FILE_KINDS, FILE_VARIABLES, locationOf, mentions, namesGuard } from "./locations.js";
+import { readSharedFile } from "./shared-file.js";
 
-/** Keys of one profile. */
+export type { ConfigFileLocations } from "./locations.js";
+
+/** Keys of one profile, without a prototype. */
 export type Profile = Readonly<Record<string, string | undefined>>;
 
-/** Where the files are, as the SDK's providers take it in their `init`. */
-export interface ConfigFileLocations {
-  readonly filepath?: string | undefined;
-  readonly configFilepath?: string | undefined;
+/** What one file says about one profile in keys of this package. A key that stands there twice has two values. */
+export interface OwnKeys {
+  readonly kind: FileKind;
+  readonly keys: ReadonlyMap<string, readonly string[]>;
 }
 
-/** The selected profile, and what is wrong with a file if one could not be used. */
+/** A profile, and what is wrong with a file if one could not be used. */
 export interface ProfileRead {
   readonly name: string;
+  /** Whether a file has a section of that name. */
+  readonly exists: boolean;
+  /** Its keys as the SDK's loader has them. */
   readonly profile: Profile;
+  /** Its keys of this package, the file whose word comes first in front. */
+  readonly own: readonly OwnKeys[];
   /** Set when a file exists but cannot be used. The profile is then empty. */
   readonly problem?: ImdsGuardSettingsError;
-  /** With a problem: whether a file mentions settings of this package, so that ignoring it could loosen them. */
-  readonly mentionsGuard?: boolean;
+  /**
+   * With a problem: whether it concerns more than IMDS, because settings of this package are lost with the file, or may
+   * be, or because whoever opened it would wait for ever.
+   */
+  readonly refusesAll?: boolean;
+  /** A default file in the home of another user, which is passed over. */
+  readonly passedOver?: ImdsGuardSettingsError;
+}
+
+interface SharedFile {
+  readonly kind: FileKind;
+  readonly sections: readonly IniSection[];
+}
+
+interface Problem {
+  readonly error: ImdsGuardSettingsError;
+  readonly endless: boolean;
+}
+
+/** Both files. */
+export interface SharedConfig {
+  readonly problem?: ImdsGuardSettingsError;
+  /** The names of all profiles. */
+  readonly names: readonly string[];
+  readonly profile: (name: string) => Profile;
 }
 
 /**
- * Reads the profile `name` from both files. A file that is absent counts as empty; one that is a directory, unreadable,
- * larger than 1 MiB, not text or not INI is a problem that names the file and the line. The SDK's loader would read
- * all of these as "no settings", and a setting that vanishes silently must not open IMDS.
+ * Reads the profile `name` from both files. A file that is absent or `/dev/null` counts as empty. One that cannot be
+ * read or is endless is a problem; so is one with a line that the SDK does not read as it was meant, where the file
+ * speaks of this package or of IMDS: a setting that vanishes silently must not open IMDS.
  */
-export async function readProfile(name: string, locations: ConfigFileLocations, system: System): Promise<ProfileRead> {
-  const paths = {
-    config: locate("config", system, locations.configFilepath),
-    credentials: locate("credentials", system, locations.filepath),
+export function readProfile(name: string, locations: ConfigFileLocations, system: System): ProfileRead {
+  const { files, problems, passedOver, guard } = readFiles(name, locations, system);
+  const [first] = problems;
+  if (first !== undefined) {
+    const refusesAll = guard || problems.some(({ endless }) => endless);
+    return { name, exists: true, profile: emptyProfile(), own: [], problem: first.error, refusesAll };
+  }
+  return {
+    name,
+    exists: files.some(({ sections }) => sections.some(({ profile }) => profile === name)),
+    profile: mergedProfile(files, name),
+    own: files.toReversed().map((file) => ({ kind: file.kind, keys: ownKeysOf(file, name) })),
+    ...(passedOver && { passedOver }),
   };
-  let problem: ImdsGuardSettingsError | undefined;
-  let found = false;
-  let mentioned = false;
+}
+
+/** Every profile of both files as the SDK's loader has them, or what is wrong. */
+export function readSharedConfig(name: string, locations: ConfigFileLocations, system: System): SharedConfig {
+  const { files, problems } = readFiles(name, locations, system);
+  const usable = problems.length === 0 ? files : [];
+  return {
+    ...(problems[0] && { problem: problems[0].error }),
+    names: [...new Set(usable.flatMap(({ sections }) => sections.map(({ profile }) => profile)))],
+    profile: (wanted) => mergedProfile(usable, wanted),
+  };
+}
+
+interface FilesRead {
+  readonly files: readonly SharedFile[];
+  readonly problems: readonly Problem[];
+  readonly passedOver: ImdsGuardSettingsError | undefined;
+  /** Whether one of them speaks of this package. */
+  readonly guard: boolean;
+}
+
+function readFiles(name: string, locations: ConfigFileLocations, system: System): FilesRead {
+  const places = { config: locations.configFilepath, credentials: locations.filepath };
+  const files: SharedFile[] = [];
+  const problems: Problem[] = [];
+  let passedOver: ImdsGuardSettingsError | undefined;
+  let guard = false;
   for (const kind of FILE_KINDS) {
-    const path = paths[kind];
-    const read = system.readFile(path, MAX_CONFIG_FILE);
+    const location = locationOf(kind, system, places[kind]);
+    const read = readSharedFile(location, system);
     if (read.kind === "absent") continue;
-    found = true;
-    if (read.kind === "content") mentioned ||= mentionsGuard(read.bytes);
-    const complaint = read.kind === "content" ? complaintAbout(read.bytes, kind, name) : unreadable(read);
-    if (complaint !== undefined) problem ??= unusable(path, FILE_VARIABLES[kind], complaint);
-  }
-  if (problem) return { name, profile: {}, problem, mentionsGuard: mentioned };
-  // Loading the SDK's loader costs as much as everything else together; without a file there is nothing to load.
-  if (!found) return { name, profile: {} };
-  const { parseKnownFiles } = await loadIniFiles();
-  const profiles = await parseKnownFiles({
-    filepath: paths.credentials,
-    configFilepath: paths.config,
-    ignoreCache: true,
-  });
-  return { name, profile: Object.hasOwn(profiles, name) ? (profiles[name] ?? {}) : {} };
-}
-
-function unreadable(read: { kind: "unreadable"; code: string } | { kind: "too-large"; limit: number }): string {
-  if (read.kind === "too-large") return `it is larger than ${read.limit} bytes`;
-  if (read.code === "EISDIR") return "it is a directory";
-  return `it cannot be read (${read.code})`;
-}
-
-/**
- * Says what keeps bytes from being a shared config file that the SDK's loader reads as it was meant, or undefined. The
- * first bad line is named by number. A byte order mark at the beginning is let pass, as the loader does.
- */
-export function complaintAbout(bytes: Buffer, kind: FileKind, profile: string): string | undefined {
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return "it is not UTF-8 text";
-  }
-  if (text.includes("\0")) return "it contains NUL bytes";
-  let inSection = false;
-  let property: "none" | "value" | "block" = "none";
-  for (const [index, raw] of text.split(/\r?\n/).entries()) {
-    const line = withoutComment(raw);
-    if (line === "") continue;
-    const at = `line ${index + 1}`;
-    if (line.startsWith("[")) {
-      if (/\][;#]/.test(line)) return `${at} has a comment right behind a section; a space has to stand between them`;
-      if (!line.endsWith("]")) return `${at} begins a section and does not close it`;
-      const complaint = complaintAboutSection(line.slice(1, -1), kind, profile);
-      if (complaint !== undefined) return `${at} ${complaint}`;
-      inSection = true;
-      property = "none";
+    if (read.kind === "of-another-user") {
+      passedOver ??= unusable(location, kind, read.says);
       continue;
     }
-    // What continues a value may be anything, what stands in a block may not.
-    if (/^\s/.test(raw) && property === "value") continue;
-    const equals = line.indexOf("=");
-    if (equals <= 0) return `${at} is neither a section nor "name = value"`;
-    if (!inSection) return `${at} stands before the first section`;
-    if (/^\s/.test(raw) && property === "block") continue;
-    property = equals === line.length - 1 ? "block" : "value";
+    if (read.kind === "unusable") {
+      problems.push({ error: unusable(location, kind, read.says), endless: read.endless });
+      continue;
+    }
+    const { bytes } = read;
+    const said = mentions(bytes);
+    guard ||= said.guard;
+    const text = bytes.toString("utf8");
+    const complaint = said.guard || said.imds ? complaintAbout(bytes, kind, name) : complaintAboutNames(text, kind);
+    if (complaint !== undefined) problems.push({ error: unusable(location, kind, complaint), endless: false });
+    else files.push({ kind, sections: parseIni(text, kind) });
   }
-  return undefined;
+  return { files, problems, passedOver, guard };
 }
 
-function complaintAboutSection(section: string, kind: FileKind, profile: string): string | undefined {
-  const read = sectionAsRead(section, kind);
-  // The loader keeps profiles in plain objects: it would write into what every object inherits.
-  if ([section, read].some((name) => name !== undefined && name in Object.prototype))
-    return `names a profile ${printable(read ?? section)}, which the AWS SDK cannot hold`;
-  if (read === profile || sectionAsMeant(section, kind) !== profile) return undefined;
-  const form = kind === "config" && profile !== "default" ? `[profile ${profile}]` : `[${profile}]`;
-  return `means profile ${printable(profile)} in a form that the AWS SDK for JavaScript passes over; it reads ${printable(form)}`;
+function emptyProfile(): Record<string, string | undefined> {
+  return Object.create(null) as Record<string, string | undefined>;
 }
 
-/** What stands in the brackets of a line that is a section. */
-export function sectionOf(line: string): string | undefined {
-  const content = withoutComment(line);
-  return content.startsWith("[") && content.endsWith("]") ? content.slice(1, -1) : undefined;
+function mergedProfile(files: readonly SharedFile[], name: string): Profile {
+  const merged = emptyProfile();
+  for (const { kind, sections } of files) {
+    let own = sections.filter(({ profile }) => profile === name);
+    if (kind === "config" && name === "default" && own.some(({ prefixed, entries }) => prefixed && holds(entries)))
+      own = own.filter(({ prefixed }) => prefixed);
+    for (const { entries } of own) for (const { key, value } of entries) if (value !== "") merged[key] = value;
+  }
+  return merged;
 }
 
-function withoutComment(line: string): string {
-  return (line.split(/(^|\s)[;#]/)[0] as string).trim();
+function holds(entries: IniSection["entries"]): boolean {
+  return entries.some(({ value }) => value !== "");
 }
 
-/** The profile that the loader makes of a section (parseIni and getConfigData of @smithy/core). */
-export function sectionAsRead(section: string, kind: FileKind): string | undefined {
-  const prefixed = /^([\w-]+)\s(["'])?([\w\-@+.%:/]+)\2$/.exec(section);
-  if (kind === "credentials") return prefixed ? undefined : section;
-  if (prefixed) return prefixed[1] === "profile" ? prefixed[3] : undefined;
-  if (section === "default") return section;
-  return section.startsWith("profile.") ? section.slice("profile.".length) : undefined;
+function ownKeysOf({ sections }: SharedFile, name: string): ReadonlyMap<string, readonly string[]> {
+  const keys = new Map<string, string[]>();
+  for (const { profile, entries } of sections) {
+    if (profile !== name) continue;
+    for (const { key, value } of entries) {
+      if (!namesGuard(key)) continue;
+      const values = keys.get(key);
+      if (values === undefined) keys.set(key, [value]);
+      else values.push(value);
+    }
+  }
+  return keys;
 }
 
-/** The profile that whoever wrote a section had in mind, with any white space and quotes. */
-function sectionAsMeant(section: string, kind: FileKind): string | undefined {
-  const trimmed = section
-    .trim()
-    .replace(/^(["'])(.*)\1$/, "$2")
-    .trim();
-  if (kind === "credentials" || trimmed === "default") return trimmed;
-  return /^profile\s+(["']?)(.*?)\s*\1$/.exec(trimmed)?.[2]?.trim();
-}
-
-/** The error for a file that exists and cannot be used. */
-export function unusable(path: string, setting: string, complaint: string): ImdsGuardSettingsError {
+function unusable({ path }: Location, kind: FileKind, complaint: string): ImdsGuardSettingsError {
   return new ImdsGuardSettingsError(
     "ERR_IMDS_GUARD_CONFIG_FILE",
     `The shared config file ${printable(path, 200)} cannot be used: ${complaint}`,
     {
       evidence: [{ source: path, says: complaint }],
-      advice: `Repair or remove the file, or point ${setting} at another one. Allowed: UTF-8 text of "[profile name]" sections and "name = value" lines, at most 1 MiB.`,
+      advice: `Repair or remove the file, or point ${FILE_VARIABLES[kind]} at another one. Allowed: UTF-8 text of "[profile name]" sections and "name = value" lines, at most 1 MiB.`,
     },
   );
 }

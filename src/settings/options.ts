@@ -111,7 +111,7 @@ export interface GuardOptions {
 }
 
 /** Where the value of a setting came from, for errors and for people. */
-export type SettingSource = "option" | "environment" | "profile" | "default";
+export type SettingSource = "option" | "environment" | "profile" | "machine" | "default";
 
 /** An endpoint somebody asked for, and through which setting. */
 export interface EndpointOverride {
@@ -124,6 +124,8 @@ export interface EndpointOverride {
 
 /** Every setting, resolved. */
 export interface Settings {
+  /** Name of the profile whose settings these are. */
+  readonly profile: string;
   readonly mode: Mode;
   readonly attestation: AttestationMode;
   readonly expectedAccounts: readonly string[];
@@ -140,6 +142,8 @@ export interface Settings {
   readonly roleName: string | undefined;
   /** Region that the environment or the profile states, as it stands there. */
   readonly configuredRegion: string | undefined;
+  /** The profile, where it was named and no file has it. */
+  readonly missingProfile: string | undefined;
   readonly firewall: "block" | "report" | "off";
   readonly firewallAllow: readonly AllowWord[];
   readonly probe: "on" | "off";

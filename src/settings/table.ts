@@ -1,5 +1,6 @@
 /** The table of settings: for each its three names, how its text is read, and which words are allowed. */
 import { printable } from "../base/text.js";
+import { isPlainObject, ownProperties } from "../base/own-properties.js";
 import { isRegionName } from "../aws/region.js";
 import { parseEndpoint, ENDPOINT_FORM } from "./endpoint.js";
 import type { GuardOptions } from "./options.js";
@@ -25,7 +26,20 @@ export interface SettingSpec {
   readonly read: (text: string) => unknown;
   /** Accepts a value that `read` gave or that code passed; undefined where it is not allowed. */
   readonly check: (value: unknown) => unknown;
+  /** How this setting can be tightened. Without it the nearest source has the only word. */
+  readonly tightens?: Tightening | undefined;
 }
+
+/**
+ * How a setting is tightened, from whichever source.
+ * - `words`, from the loosest to the strictest: the strictest wins wherever it stands.
+ * - `expected`: a list narrows the others. Nothing in common is an error, because an empty list would expect anything.
+ * - `allowed`: a list of exceptions, of which the machine's own file can leave fewer.
+ */
+export type Tightening =
+  | { readonly words: readonly string[]; readonly byDefault: string }
+  | { readonly list: "expected" }
+  | { readonly list: "allowed" };
 
 const INVALID = undefined;
 
@@ -80,16 +94,17 @@ const ENDPOINT: Pick<SettingSpec, "allowed" | "read" | "check"> = {
 const CERTIFICATES: Pick<SettingSpec, "allowed" | "read" | "check"> = {
   allowed: "region=path pairs separated by commas (in code: an object of region: PEM text)",
   read: (value) => {
-    const pairs = value.split(",").map((pair) => /^\s*([^=\s]+)\s*=\s*(.*\S)\s*$/.exec(pair));
-    return pairs.every((pair) => pair !== null)
-      ? (Object.fromEntries(pairs.map((pair) => [pair[1], pair[2]] as const)) as unknown)
-      : value;
+    const pairs = value.split(",").map((pair): readonly [string, string] => {
+      const equals = pair.indexOf("=");
+      return [pair.slice(0, Math.max(0, equals)).trim(), pair.slice(equals + 1).trim()];
+    });
+    return pairs.every(([region, path]) => region !== "" && path !== "") ? Object.fromEntries(pairs) : value;
   },
   check: (value) => {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return INVALID;
+    if (!isPlainObject(value)) return INVALID;
     const entries = Object.entries(value);
     return entries.every(([region, pem]) => isRegionName(region) && typeof pem === "string" && pem !== "")
-      ? value
+      ? Object.freeze(ownProperties(value))
       : INVALID;
   },
 };
@@ -98,29 +113,32 @@ const SWITCH = ["on", "off"];
 
 /** Every setting, in the order of the documentation. */
 export const SETTINGS: readonly SettingSpec[] = [
-  spec("mode", words(["ec2-only", "allow", "deny"])),
-  spec("attestation", words(["auto", "required", "off"])),
+  spec("mode", words(["ec2-only", "allow", "deny"]), { words: ["allow", "ec2-only", "deny"], byDefault: "ec2-only" }),
+  spec("attestation", words(["auto", "required", "off"]), { words: ["off", "auto", "required"], byDefault: "auto" }),
   spec(
     "expectedAccounts",
     list("12-digit AWS account ids", (text) => /^\d{12}$/.test(text)),
+    { list: "expected" },
   ),
   spec(
     "expectedRoles",
     list("role names", (text) => ROLE_NAME.test(text)),
+    { list: "expected" },
   ),
-  spec("expectedRegions", list("region names", isRegionName)),
-  spec("onUnknownAccount", words(["refuse", "allow"])),
-  spec("verifyWithSts", words(SWITCH)),
+  spec("expectedRegions", list("region names", isRegionName), { list: "expected" }),
+  spec("onUnknownAccount", words(["refuse", "allow"]), { words: ["allow", "refuse"], byDefault: "refuse" }),
+  spec("verifyWithSts", words(SWITCH), { words: ["off", "on"], byDefault: "off" }),
   spec("certificates", CERTIFICATES),
   spec("endpoint", ENDPOINT),
   spec("probe", words(SWITCH)),
   spec("timeout", integer(50, 60_000, " (milliseconds)")),
   spec("maxRetries", integer(0, 2, "")),
   spec("ec2InstanceProfileName", text("an instance profile or role name", ROLE_NAME)),
-  spec("firewall", words(["block", "report", "off"])),
+  spec("firewall", words(["block", "report", "off"]), { words: ["off", "report", "block"], byDefault: "block" }),
   spec(
     "firewallAllow",
     list(`words out of ${ALLOW_WORDS.join(", ")}`, (word) => (ALLOW_WORDS as readonly string[]).includes(word)),
+    { list: "allowed" },
   ),
   spec("log", words(["info", "notice", "warning", "error", "critical", "off"])),
   spec("eventsFile", text("a file path", /^[^\0]{1,4096}$/)),
@@ -128,9 +146,18 @@ export const SETTINGS: readonly SettingSpec[] = [
   spec("telemetry", words(["opentelemetry", "off"])),
 ];
 
-function spec(name: SettingName, how: Pick<SettingSpec, "allowed" | "read" | "check">): SettingSpec {
+function spec(
+  name: SettingName,
+  how: Pick<SettingSpec, "allowed" | "read" | "check">,
+  tightens?: Tightening,
+): SettingSpec {
   const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  return { name, env: `IMDS_GUARD_${snake.toUpperCase()}`, key: `imds_guard_${snake}`, ...how };
+  return { name, env: `IMDS_GUARD_${snake.toUpperCase()}`, key: `imds_guard_${snake}`, ...how, tightens };
+}
+
+/** The spec of a setting. */
+export function specOf(name: SettingName): SettingSpec {
+  return SETTINGS.find((candidate) => candidate.name === name) as SettingSpec;
 }
 
 /** Applies a spec to a value: the value as understood, or the words that would have been allowed. */

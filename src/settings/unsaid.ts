@@ -1,8 +1,9 @@
 /** The firewall's settings where nobody said anything, which is found out without loading what reads settings. */
 import type { EventFormat } from "../events/catalogue.js";
 import type { System } from "../base/system.js";
-import { FILE_KINDS, locate, MAX_CONFIG_FILE, mentionsGuard } from "./locations.js";
+import { FILE_KINDS, locationOf, MACHINE_FILE, mentionsGuard } from "./locations.js";
 import type { GuardOptions, Settings } from "./options.js";
+import { readSharedFile } from "./shared-file.js";
 
 /** What the firewall has to know before the program starts. */
 export interface EarlySettings extends Pick<Settings, "firewall" | "firewallAllow"> {
@@ -33,16 +34,17 @@ export const VARIABLES: Readonly<Record<keyof EarlySettings, string>> = {
 };
 
 /**
- * Whether neither these variables nor a shared config file say anything; children are handed down the default for the
- * firewall, which is nothing new.
+ * Whether neither these variables nor a file say anything; children are handed down the default for the firewall, which
+ * is nothing new.
  */
 export function nothingSaid(system: System): boolean {
   for (const setting of Object.keys(VARIABLES) as (keyof EarlySettings)[]) {
     const text = system.env[VARIABLES[setting]];
     if (text !== undefined && text !== "" && !(setting === "firewall" && text === UNSAID.firewall)) return false;
   }
+  if (system.platform !== "win32" && system.readFile(MACHINE_FILE, 0).kind !== "absent") return false;
   return FILE_KINDS.every((kind) => {
-    const read = system.readFile(locate(kind, system), MAX_CONFIG_FILE);
-    return read.kind !== "content" || !mentionsGuard(read.bytes);
+    const read = readSharedFile(locationOf(kind, system), system);
+    return read.kind === "absent" || (read.kind === "content" && !mentionsGuard(read.bytes));
   });
 }

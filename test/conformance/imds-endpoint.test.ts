@@ -8,7 +8,8 @@ import { isImdsAddress, isLoopback } from "../../src/base/addresses.js";
 import { decide } from "../../src/guard/decide.js";
 import { ImdsGuardSettingsError } from "../../src/base/errors.js";
 import type { GuardOptions } from "../../src/settings/options.js";
-import { checkOptions, resolveSettings } from "../../src/settings/resolve.js";
+import { snapshotOptions } from "../../src/settings/check-options.js";
+import { resolveSettings } from "../../src/settings/resolve.js";
 import { makeHome } from "../settings/home.js";
 import { readCases } from "./peer-cases.js";
 
@@ -42,7 +43,7 @@ async function outcomeOf(given: Case): Promise<Outcome> {
       ? {}
       : { endpoint: given.endpoint_override, mode: "allow", expectedAccounts: ["111122223333"] };
   try {
-    checkOptions(own);
+    snapshotOptions(own);
   } catch (error) {
     return { wrong: (error as Error).message };
   }

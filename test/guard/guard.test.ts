@@ -392,7 +392,7 @@ describe("settings that cannot be honoured", () => {
 
   test("a config file that was repaired is read again", async () => {
     const file = join(folder, "config");
-    writeFileSync(file, "no INI at all\n");
+    writeFileSync(file, "no INI at all, ec2_metadata\n");
     const made = machine(NITRO, {
       AWS_EC2_METADATA_SERVICE_ENDPOINT: imds.url,
       AWS_CONFIG_FILE: file,

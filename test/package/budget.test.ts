@@ -13,15 +13,15 @@ beforeAll(requireBuild);
  * in the commit that needs it.
  */
 const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: number; readonly types?: number }>> = {
-  "dist/index.js": { start: 150, all: 500, types: 62 },
-  "dist/index.cjs": { start: 154, all: 520, types: 62 },
-  "dist/register.js": { start: 56, all: 560 },
-  "dist/register.cjs": { start: 56, all: 560 },
-  "dist/firewall.js": { start: 130, all: 134, types: 21 },
-  "dist/firewall.cjs": { start: 147, all: 151, types: 21 },
-  "dist/credential-provider-imds.js": { start: 148, all: 262, types: 6 },
-  "dist/credential-provider-imds.cjs": { start: 160, all: 289, types: 6 },
-  "dist/cli.js": { start: 31, all: 597 },
+  "dist/index.js": { start: 180, all: 540, types: 64 },
+  "dist/index.cjs": { start: 186, all: 565, types: 64 },
+  "dist/register.js": { start: 60, all: 620 },
+  "dist/register.cjs": { start: 60, all: 620 },
+  "dist/firewall.js": { start: 154, all: 160, types: 21 },
+  "dist/firewall.cjs": { start: 172, all: 178, types: 21 },
+  "dist/credential-provider-imds.js": { start: 180, all: 295, types: 6 },
+  "dist/credential-provider-imds.cjs": { start: 194, all: 325, types: 6 },
+  "dist/cli.js": { start: 31, all: 640 },
 };
 /** Files that a start reads: each costs more than what is in it. */
 const MOST_FILES: Readonly<Record<string, number>> = {
@@ -32,7 +32,7 @@ const MOST_FILES: Readonly<Record<string, number>> = {
   "dist/cli.js": 13,
 };
 /** KiB of everything in `dist`, both module systems and all types. */
-const MOST_IN_ALL = 2_626;
+const MOST_IN_ALL = 2_900;
 
 function kibibytes(paths: Iterable<string>): number {
   return Math.ceil([...paths].reduce((sum, path) => sum + statSync(join(ROOT, path)).size, 0) / 1024);

@@ -310,9 +310,12 @@ const MORE_TELLING: Record<string, Scene & { readonly says: RegExp }> = {
     says: /^192\.0\.2\.1 is not a valid container/,
   },
   // The stock chain takes a file that it cannot read for one without settings.
-  "a config file that is no INI": { config: "\u0000garbage", says: /config" cannot be used: it contains NUL bytes$/ },
+  "a config file that is no INI": {
+    config: "\u0000garbage ec2_metadata",
+    says: /config" cannot be used: it contains NUL bytes$/,
+  },
   "a credentials file that is no INI": {
-    credentials: "[unclosed",
+    credentials: "[unclosed ec2_metadata",
     says: /credentials" cannot be used: line 1 begins a section/,
   },
 };

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { parseKnownFiles } from "@smithy/shared-ini-file-loader";
 import { describe, expect, test, vi } from "vitest";
 import type { FileKind } from "../../src/settings/locations.js";
-import { complaintAbout, readProfile } from "../../src/settings/config-files.js";
+import { readProfile } from "../../src/settings/config-files.js";
+import { complaintAbout } from "../../src/settings/ini.js";
 import { MAX_CONFIG_FILE } from "../../src/settings/locations.js";
 import { makeHome } from "./home.js";
 import { fc } from "../support/properties.js";
@@ -145,29 +146,31 @@ describe("readProfile", () => {
       config: "[default]\na = 1\nb = 1\n[profile x]\nc = 3\n",
       credentials: "[default]\nb = 2\n",
     });
-    expect(await readProfile("default", {}, home.system())).toEqual({ name: "default", profile: { a: "1", b: "2" } });
-    expect(await readProfile("x", {}, home.system())).toEqual({ name: "x", profile: { c: "3" } });
+    const read = (name: string) => {
+      const { exists, profile } = readProfile(name, {}, home.system());
+      return { exists, profile };
+    };
+    expect(read("default")).toEqual({ exists: true, profile: { a: "1", b: "2" } });
+    expect(read("x")).toEqual({ exists: true, profile: { c: "3" } });
   });
 
   test("a missing profile is an empty one, whatever objects inherit", async () => {
     const home = makeHome({ config: "[default]\na = 1\n" });
     for (const name of ["missing", "__proto__", "constructor", "toString"]) {
-      expect(await readProfile(name, {}, home.system())).toEqual({ name, profile: {} });
+      expect(readProfile(name, {}, home.system())).toMatchObject({ name, exists: false, profile: {} });
     }
   });
 
   test("missing files are empty ones", async () => {
     const home = makeHome();
-    expect(await readProfile("default", {}, home.system())).toEqual({ name: "default", profile: {} });
-    expect(await readProfile("default", { configFilepath: join(home.config, "below") }, home.system())).toEqual({
-      name: "default",
-      profile: {},
-    });
+    const nothing = { name: "default", exists: false, profile: {}, own: [] };
+    expect(readProfile("default", {}, home.system())).toEqual(nothing);
+    expect(readProfile("default", { configFilepath: join(home.config, "below") }, home.system())).toEqual(nothing);
   });
 
   test("a byte order mark does not hide the first section", async () => {
     const home = makeHome({ config: "\ufeff[default]\nimds_guard_mode = deny\n" });
-    expect((await readProfile("default", {}, home.system())).profile).toEqual({ imds_guard_mode: "deny" });
+    expect(readProfile("default", {}, home.system()).profile).toEqual({ imds_guard_mode: "deny" });
   });
 
   test("files are found by init, environment, and home, in this order", async () => {
@@ -175,7 +178,7 @@ describe("readProfile", () => {
     writeFileSync(join(home.directory, "env"), "[default]\nfrom = env\n");
     writeFileSync(join(home.directory, "init"), "[default]\nfrom = init\n");
     const from = async (env: Record<string, string>, init?: string) =>
-      (await readProfile("default", { configFilepath: init }, home.system(env))).profile["from"];
+      readProfile("default", { configFilepath: init }, home.system(env)).profile["from"];
     expect(await from({})).toBe("home");
     expect(await from({ AWS_CONFIG_FILE: "" })).toBe("home");
     expect(await from({ AWS_CONFIG_FILE: join(home.directory, "env") })).toBe("env");
@@ -186,14 +189,14 @@ describe("readProfile", () => {
     expect(await from({ HOME: "", HOMEDRIVE: "", HOMEPATH: home.directory })).toBe("home");
   });
 
-  test.each(["config", "credentials"] as const)("an unusable %s file is a problem that names it", async (which) => {
+  test.each(["config", "credentials"] as const)("an unusable %s file is a problem that names it", (which) => {
     const home = makeHome();
     const path = home[which];
-    const problemOf = async (): Promise<string | undefined> => {
-      const { problem, profile, mentionsGuard } = await readProfile("default", {}, home.system());
-      expect([profile, mentionsGuard, problem?.code, problem?.tryNextLink]).toEqual([
+    const problemOf = (all: boolean): string | undefined => {
+      const { problem, profile, refusesAll } = readProfile("default", {}, home.system());
+      expect([profile, refusesAll, problem?.code, problem?.tryNextLink]).toEqual([
         {},
-        false,
+        all,
         "ERR_IMDS_GUARD_CONFIG_FILE",
         false,
       ]);
@@ -201,24 +204,26 @@ describe("readProfile", () => {
       return problem?.message;
     };
     mkdirSync(path);
-    expect(await problemOf()).toBe(`The shared config file "${path}" cannot be used: it is a directory`);
+    expect(problemOf(false)).toBe(`The shared config file "${path}" cannot be used: it is a directory`);
     execFileSync("rmdir", [path]);
     writeFileSync(path, "x".repeat(MAX_CONFIG_FILE + 1));
-    expect(await problemOf()).toContain("it is larger than 1048576 bytes");
-    writeFileSync(path, "[default\n");
-    expect(await problemOf()).toContain("line 1 begins a section");
+    expect(problemOf(true)).toContain("it is larger than 1048576 bytes");
+    writeFileSync(path, "[default\nimds_guard_mode = deny\n");
+    expect(problemOf(true)).toContain("line 1 begins a section");
+    writeFileSync(path, "[default\ndisable_ec2_metadata = true\n");
+    expect(problemOf(false)).toContain("line 1 begins a section");
   });
 
   test.skipIf(process.platform === "win32")("a named pipe is a problem and is not waited for", async () => {
     const home = makeHome();
     execFileSync("mkfifo", [home.config]);
-    const { problem } = await readProfile("default", {}, home.system());
-    expect(problem?.message).toContain("it cannot be read (ENOTREG)");
+    const { problem } = readProfile("default", {}, home.system());
+    expect(problem?.message).toContain("it is a named pipe and no regular file (ENOTREG)");
   });
 
   test("an unreadable file is a problem", async () => {
     const home = makeHome({ config: "[default]\n" });
-    const { problem } = await readProfile(
+    const { problem } = readProfile(
       "default",
       {},
       home.system({}, { [home.config]: { kind: "unreadable", code: "EACCES" } }),
@@ -231,24 +236,24 @@ describe("readProfile", () => {
     async () => {
       const home = makeHome({ config: "[default]\n" });
       chmodSync(home.config, 0);
-      expect((await readProfile("default", {}, home.system())).problem?.message).toContain("EACCES");
+      expect(readProfile("default", {}, home.system()).problem?.message).toContain("EACCES");
     },
   );
 
   test("a file of exactly the largest size is read", async () => {
     const text = "[default]\na = 1\n";
     const home = makeHome({ config: text + "#".repeat(MAX_CONFIG_FILE - text.length) });
-    expect((await readProfile("default", {}, home.system())).profile).toEqual({ a: "1" });
+    expect(readProfile("default", {}, home.system()).profile).toEqual({ a: "1" });
   });
 
   test.each<[string, { config: string; credentials: string }]>([
     ["the unusable file itself", { config: "[default\nimds_guard_mode = deny\n", credentials: "" }],
     ["the unusable file, in other letters", { config: "", credentials: "[default\nImds_Guard_Mode = deny\n" }],
-    ["the other file", { config: "[default]\nimds_guard_expected_accounts = 111122223333\n", credentials: "garbage" }],
-    ["the other file, read later", { config: "garbage", credentials: "[default]\nimds_guard_mode = deny\n" }],
+    ["the other file", { config: "[default]\nimds_guard_mode = deny\n", credentials: "ec2_metadata" }],
+    ["the other file, read later", { config: "ec2_metadata", credentials: "[default]\nimds_guard_mode = deny\n" }],
   ])("settings of the guard are not lost with a file: %s mentions one", async (_, files) => {
-    const { mentionsGuard, problem } = await readProfile("default", {}, makeHome(files).system());
-    expect([mentionsGuard, problem?.code]).toEqual([true, "ERR_IMDS_GUARD_CONFIG_FILE"]);
+    const { refusesAll, problem } = readProfile("default", {}, makeHome(files).system());
+    expect([refusesAll, problem?.code]).toEqual([true, "ERR_IMDS_GUARD_CONFIG_FILE"]);
   });
 
   test("no file can reach what all objects inherit", async () => {
@@ -260,7 +265,7 @@ describe("readProfile", () => {
         `[default]\n${name} = yes\n`,
         `[default]\n${name} =\n  polluted = yes\n`,
       ]) {
-        await readProfile("default", {}, makeHome({ config, credentials: config.replace("profile ", "") }).system());
+        readProfile("default", {}, makeHome({ config, credentials: config.replace("profile ", "") }).system());
       }
     }
     for (const inherited of [Object, Object.prototype, Object.prototype.toString, Object.prototype.hasOwnProperty]) {
@@ -306,7 +311,7 @@ describe("beside the SDK's loader", () => {
         writeFileSync(home.config, config);
         writeFileSync(home.credentials, credentials);
         tried++;
-        const read = await readProfile(name, {}, home.system());
+        const read = readProfile(name, {}, home.system());
         if (read.problem) return;
         accepted++;
         const theirs = await parseKnownFiles({
@@ -347,7 +352,7 @@ describe("beside the SDK's loader", () => {
           const config = lines.join("\n");
           if (!meant(config, name)) return;
           writeFileSync(home.config, config);
-          const read = await readProfile(name, {}, home.system());
+          const read = readProfile(name, {}, home.system());
           expect(read.problem !== undefined || read.profile["imds_guard_mode"] === "deny").toBe(true);
         },
       ),

@@ -82,7 +82,13 @@ describe("readEarlySettings", () => {
   it.each(cases)("reads %s as the guard itself does", async (_, env, files) => {
     const surroundings = system(env, files);
     const early = readEarlySettings({}, surroundings);
-    const { settings, problem: _problem, profile: _profile, ...destinations } = await resolveSettings({}, surroundings);
+    const {
+      settings,
+      problem: _problem,
+      profile: _profile,
+      warnings: _warnings,
+      ...destinations
+    } = await resolveSettings({}, surroundings);
     expect(early).toEqual({ firewall: settings.firewall, firewallAllow: settings.firewallAllow, ...destinations });
   });
 

@@ -4,7 +4,8 @@ import { describe, expect, test, vi } from "vitest";
 import { ImdsGuardError } from "../../src/base/errors.js";
 import type { GuardOptions, Settings } from "../../src/settings/options.js";
 import type { Resolved } from "../../src/settings/resolve.js";
-import { checkOptions, resolveSettings } from "../../src/settings/resolve.js";
+import { snapshotOptions } from "../../src/settings/check-options.js";
+import { resolveSettings } from "../../src/settings/resolve.js";
 import { SETTINGS } from "../../src/settings/table.js";
 import { makeHome } from "./home.js";
 import { fc } from "../support/properties.js";
@@ -385,13 +386,21 @@ describe("an unknown name", () => {
   });
 
   test("on Windows the case of a variable does not matter", async () => {
-    const system = { ...makeHome().system({ Imds_Guard_Mode: "deny" }), platform: "win32" as const };
-    await expect(resolveSettings({}, system)).resolves.toBeDefined();
+    const windows = (env: Env) => ({ ...makeHome().system(env), platform: "win32" as const });
+    const mode = async (env: Env) => (await resolveSettings({}, windows(env))).settings.mode;
+    expect(await mode({ Imds_Guard_Mode: "deny" })).toBe("deny");
+    expect(await mode({ imds_guard_mode: "deny", IMDS_GUARD_MODE: "deny" })).toBe("deny");
+    await expect(mode({ imds_guard_mode: "deny", IMDS_GUARD_MODE: "allow" })).rejects.toMatchObject({
+      code: "ERR_IMDS_GUARD_SETTING",
+      message: 'IMDS_GUARD_MODE is set twice in different letters, to "deny" and "allow"',
+    });
+    const { settings: found } = await resolveSettings({}, windows({ aws_ec2_metadata_disabled: "true" }));
+    expect(found.disabledBy).toBe("AWS_EC2_METADATA_DISABLED");
   });
 
   test("of another profile is nobody's business here", async () => {
     const home = makeHome({ config: "[default]\nregion = x\n[profile other]\nimds_guard_mod = deny\n" });
-    await expect(resolveSettings({}, home.system())).resolves.toBeDefined();
+    expect((await resolveSettings({}, home.system())).settings.mode).toBe("ec2-only");
     await expect(resolveSettings({ profile: "other" }, home.system())).rejects.toMatchObject({
       code: "ERR_IMDS_GUARD_SETTING",
     });
@@ -401,7 +410,7 @@ describe("an unknown name", () => {
 describe("options in code", () => {
   const mistake = (options: unknown): TypeError & { code?: string } => {
     try {
-      checkOptions(options as GuardOptions);
+      snapshotOptions(options as GuardOptions);
     } catch (error) {
       return error as TypeError;
     }
@@ -409,7 +418,7 @@ describe("options in code", () => {
   };
 
   test.each<[unknown, string]>([
-    [null, "guard is null; allowed: an object of options"],
+    [null, "guard is null; allowed: a plain object of options"],
     ["deny", 'guard is "deny"'],
     [[], "guard is an array"],
     [{ mode: "alow" }, 'guard.mode is "alow"; allowed: ec2-only, allow, deny'],
@@ -455,7 +464,7 @@ describe("options in code", () => {
       logger,
     };
     for (const options of [{}, all, { mode: undefined, unknown: undefined } as GuardOptions])
-      expect(() => checkOptions(options)).not.toThrow();
+      expect(() => snapshotOptions(options)).not.toThrow();
   });
 
   test("whatever is passed is taken or a TypeError", () => {
@@ -470,7 +479,7 @@ describe("options in code", () => {
         ),
         (options) => {
           try {
-            checkOptions(options as GuardOptions);
+            snapshotOptions(options as GuardOptions);
           } catch (error) {
             expect((error as { code?: string }).code).toBe("ERR_INVALID_ARG_VALUE");
           }
@@ -632,7 +641,7 @@ describe("AWS's own settings", () => {
 
 describe("a config file that cannot be used", () => {
   test("shuts IMDS and leaves other links alone", async () => {
-    const home = makeHome({ config: "garbage\n" });
+    const home = makeHome({ config: "[default]\nec2_metadata_service_endpoint: http://10.0.0.1\n" });
     const { settings: found, problem: said } = await resolveSettings(
       { mode: "allow", expectedAccounts: ["111122223333"] },
       home.system(),

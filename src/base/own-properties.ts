@@ -1,0 +1,24 @@
+/**
+ * Copies that inherit nothing. What others hand over is read through them, so that a property which data has put on
+ * `Object.prototype` (prototype pollution, CWE-1321) is no option, no variable and no key of a profile.
+ */
+
+/** An object without a prototype that holds the own enumerable properties of `given`, as they are at this moment. */
+export function ownProperties<T extends object>(given: T): T {
+  return Object.assign(Object.create(null) as T, given);
+}
+
+/** An own property, or undefined where there is none. */
+export function ownProperty<T extends object, K extends keyof T>(
+  given: T | null | undefined,
+  key: K,
+): T[K] | undefined {
+  return given !== null && given !== undefined && Object.hasOwn(given, key) ? given[key] : undefined;
+}
+
+/** Whether a value is an object as a literal makes it, in whatever realm: it inherits from an `Object.prototype` alone. */
+export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
