@@ -14,7 +14,7 @@ import { canUnshare, createMachine } from "../support/machine.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const REGISTER = join(ROOT, "dist", "register.cjs");
-const APP = fileURLToPath(new URL("./preload/", import.meta.url));
+const APP = fileURLToPath(new URL("../programs/apps/", import.meta.url));
 const SDK = "3.1169.0";
 const DEPENDENCIES = {
   "@aws-sdk/client-s3": SDK,
@@ -66,7 +66,7 @@ describe.skipIf(!able.ok)("under the preload", () => {
       cwd: place,
       stdio: "pipe",
     });
-    for (const file of ["app.cjs", "app.mjs"]) copyFileSync(join(APP, file), join(place, file));
+    for (const file of ["doors.cjs", "doors.mjs"]) copyFileSync(join(APP, file), join(place, file));
     writeFileSync(join(folder, "key.pem"), signer.publicKeyPem);
     writeFileSync(
       join(folder, "config"),
@@ -108,9 +108,9 @@ describe.skipIf(!able.ok)("under the preload", () => {
   }
 
   const PRELOADS = [
-    ["app.cjs", "-r", ["-r", REGISTER]],
-    ["app.mjs", "-r", ["-r", REGISTER]],
-    ["app.mjs", "--import", ["--import", join(ROOT, "dist", "register.js")]],
+    ["doors.cjs", "-r", ["-r", REGISTER]],
+    ["doors.mjs", "-r", ["-r", REGISTER]],
+    ["doors.mjs", "--import", ["--import", join(ROOT, "dist", "register.js")]],
   ] as const;
 
   it.each(PRELOADS)("%s with %s works on EC2 through every door but the forged one", async (app, _, execArgv) => {
@@ -157,7 +157,7 @@ describe.skipIf(!able.ok)("under the preload", () => {
       // What Node and the SDK have to say, they say without the preload too.
       const doors = ["chain", "s3", "region", "metadata"] as const;
       const said = async (execArgv: readonly string[]) =>
-        (await run(machine, "app.mjs", ["--pending-deprecation", ...execArgv], doors)).stderr.replace(
+        (await run(machine, "doors.mjs", ["--pending-deprecation", ...execArgv], doors)).stderr.replace(
           /node:\d+/g,
           "node",
         );
@@ -177,7 +177,7 @@ describe.skipIf(!able.ok)("under the preload", () => {
     const machine = await createMachine({ host: "laptop" });
     try {
       await machine.serve(HOSTILE);
-      const { outcome, connections } = await run(machine, "app.mjs", []);
+      const { outcome, connections } = await run(machine, "doors.mjs", []);
       for (const door of ["chain", "instance", "ini", "v2"] as const)
         expect([door, accountOf(outcome[door].value ?? "")]).toEqual([door, ATTACKER_ACCOUNT]);
       expect(outcome).toMatchObject({ region: { value: HOSTILE_REGION }, metadataRegion: { value: HOSTILE_REGION } });

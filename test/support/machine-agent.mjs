@@ -250,6 +250,7 @@ async function run(program, options) {
     [...(options.execArgv ?? []), program, ...(options.args ?? [])],
     {
       env: environment(options),
+      cwd: options.cwd,
       stdio: ["ignore", "pipe", "pipe"],
       timeout: options.timeoutMs ?? 20_000,
       killSignal: "SIGKILL",

@@ -44,6 +44,7 @@ export { HOST_KINDS, hostKindOf } from "./host-kinds.mjs";
  * @property {Readonly<Record<string, string>>} [env] added to PATH and HOME, which is all there is otherwise
  * @property {string} [node] the Node.js binary; default this one
  * @property {readonly string[]} [execArgv]
+ * @property {string} [cwd] default that of the test
  * @property {number} [timeoutMs] then it is killed; default 20,000
  *
  * @typedef {object} RunResult

@@ -20,7 +20,7 @@ const standIn = createServer((request, response) => {
 });
 
 function answerTo(method, form) {
-  if (method !== "POST") return "<ListAllMyBucketsResult></ListAllMyBucketsResult>";
+  if (method !== "POST") return "<ListAllMyBucketsResult><Owner><ID>x</ID></Owner></ListAllMyBucketsResult>";
   if (form.get("Action") !== "AssumeRole")
     return "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
   // The role is of whichever account the key of this variable is.

@@ -1,0 +1,4 @@
+import { installFirewall } from "imds-guard/firewall";
+import { print, ssrf } from "./signed-by.mjs";
+
+void print({ firewall: async () => (await installFirewall()).mode, ssrf });

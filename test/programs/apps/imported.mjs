@@ -1,0 +1,4 @@
+/** The same application as an ES module. */
+import { createRequire } from "node:module";
+const main = createRequire(import.meta.url)("./imported.cjs");
+await main((name) => import(name), process.argv.slice(2));

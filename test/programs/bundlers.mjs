@@ -1,0 +1,163 @@
+// @ts-check
+/** Every entry of this package in what bundlers make of it, and its types as compilers find them. */
+import { join } from "node:path";
+import { command } from "./installs.mjs";
+import { judgeDoors } from "./judge.mjs";
+
+/** @typedef {import("./table.mjs").Row} Row */
+
+const TOOLS = [
+  "esbuild",
+  "webpack",
+  "rollup",
+  "@rollup/plugin-node-resolve",
+  "@rollup/plugin-commonjs",
+  "@rollup/plugin-json",
+  "vite",
+  "tsup",
+  "bun",
+  "typescript",
+  "@types/node",
+];
+const NEXT = ["next", "react", "react-dom"];
+const TYPESCRIPT_5 = "5.9.3";
+/** Bytes of a client with the chain; with the stock chain it is 416 kB. */
+const MOST_BYTES = 560_000;
+
+/** Form -> the extension of what it makes. */
+const FORMS = {
+  "esbuild, CommonJS": "cjs",
+  "esbuild, CommonJS, minified": "cjs",
+  "esbuild, ES module": "mjs",
+  "esbuild, ES module, minified": "mjs",
+  "esbuild, ES module, split": "mjs",
+  "webpack, CommonJS": "cjs",
+  "webpack, ES module": "mjs",
+  "rollup, CommonJS": "cjs",
+  "rollup, ES module": "mjs",
+  "Vite, SSR": "mjs",
+  "tsup, CommonJS": "cjs",
+  "tsup, ES module": "mjs",
+  "Bun's bundler": "mjs",
+};
+const QUICK = ["esbuild, CommonJS, minified", "esbuild, ES module", "webpack, CommonJS"];
+/** Program -> what it is for. Only ES modules may wait at their top. */
+const PROGRAMS = {
+  index: "imds-guard",
+  firewall: "imds-guard/firewall",
+  register: "imds-guard/register",
+  "imds-package": "imds-guard/credential-provider-imds",
+  await: "imds-guard, top-level await",
+};
+const RESOLUTIONS = ["nodenext", "node16", "bundler", "node10"];
+const GROUP = "Bundlers";
+
+/** @param {(name: string) => Promise<string>} newest @returns {Promise<Row[]>} */
+export async function bundlerRows(newest) {
+  const versions = async (/** @type {readonly string[]} */ names) =>
+    Object.fromEntries(await Promise.all(names.map(async (name) => [name, await newest(name)])));
+  const sdk = await versions(["@aws-sdk/client-s3"]);
+  const wants = {
+    name: "bundlers",
+    dependencies: { ...sdk, ...(await versions(TOOLS)), typescript5: `npm:typescript@${TYPESCRIPT_5}` },
+  };
+  const withNext = { name: "next", dependencies: { ...sdk, ...(await versions(NEXT)) } };
+  const named = (/** @type {string} */ tool) =>
+    Object.entries({ ...wants.dependencies, ...withNext.dependencies }).find(
+      ([name]) => name === tool.toLowerCase().replace(/'s bundler$/, ""),
+    )?.[1] ?? "";
+  const title = (/** @type {string} */ form) =>
+    form.replace(/^[\w']+(?: bundler)?/, (tool) => `${tool} ${named(tool)}`);
+
+  return [
+    ...Object.entries(FORMS).flatMap(([form, extension]) =>
+      Object.entries(PROGRAMS)
+        .filter(([program]) => program !== "await" || extension === "mjs")
+        .map(([program, entry]) => ({
+          group: GROUP,
+          name: title(form),
+          form: entry,
+          quick: QUICK.includes(form),
+          wants,
+          prepare: (/** @type {string} */ folder) => build(folder, form),
+          start: (/** @type {string} */ folder) => ({
+            program: join(folder, "out", form.replace(/\W+/g, "-"), `${program}.${extension}`),
+            options: {},
+          }),
+          judge: judgeDoors,
+        })),
+    ),
+    ...["webpack", "Turbopack"].map((bundler) => ({
+      group: GROUP,
+      name: title(`Next, ${bundler}`),
+      form: "imds-guard",
+      quick: false,
+      wants: withNext,
+      prepare: (/** @type {string} */ folder) => build(folder, `Next, ${bundler}`),
+      start: (/** @type {string} */ folder) => ({
+        program: join(folder, "bundled/next-app/serve.mjs"),
+        options: { env: { DIST_DIR: `.next-${bundler.toLowerCase()}`, NODE_ENV: "production" } },
+      }),
+      judge: judgeDoors,
+    })),
+    ...RESOLUTIONS.map((resolution) => ({
+      group: GROUP,
+      name: `TypeScript ${resolution === "node10" ? TYPESCRIPT_5 : named("typescript")}, ${resolution}`,
+      form: "types of every entry",
+      quick: resolution === "nodenext",
+      wants,
+      prepare: (/** @type {string} */ folder) => build(folder, `TypeScript, ${resolution}`),
+      start: nothing,
+      judge: () => undefined,
+      hosts: [],
+    })),
+    {
+      group: GROUP,
+      name: title("esbuild, a client and the chain, minified"),
+      form: `at most ${MOST_BYTES / 1_000} kB`,
+      quick: true,
+      wants,
+      prepare: async (folder) => (await build(folder, "size")) ?? oversize(folder),
+      start: nothing,
+      judge: () => undefined,
+      hosts: [],
+    },
+  ];
+}
+
+/** Built once for all of its programs. @type {Map<string, Promise<{ warnings: string[], bytes?: number }>>} */
+const built = new Map();
+
+/** @param {string} folder @param {string} form */
+async function outputOf(folder, form) {
+  let output = built.get(form);
+  if (output === undefined) {
+    output = command(process.execPath, [join(folder, "bundled/build.mjs"), form], folder).then(({ stdout }) =>
+      JSON.parse(stdout.slice(stdout.lastIndexOf('{"'))),
+    );
+    built.set(form, output);
+  }
+  return output;
+}
+
+/** @param {string} folder @param {string} form @returns {Promise<string | undefined>} what is wrong */
+async function build(folder, form) {
+  const { warnings } = await outputOf(folder, form);
+  return warnings.length === 0
+    ? undefined
+    : `${warnings.length} warnings: ${warnings
+        .slice(0, 3)
+        .map((text) => text.trim().replace(/\s+/g, " ").slice(0, 300))
+        .join(" | ")}`;
+}
+
+/** @param {string} folder */
+async function oversize(folder) {
+  const { bytes = 0 } = await outputOf(folder, "size");
+  return bytes <= MOST_BYTES ? undefined : `${bytes} bytes`;
+}
+
+/** @returns {never} */
+function nothing() {
+  throw new Error("there is nothing to run");
+}

@@ -1,0 +1,101 @@
+// @ts-check
+/** Test runners: the suite of an application that meets refusals, under each way in which they run files. */
+import { join } from "node:path";
+import { crashOf } from "./judge.mjs";
+
+/** @typedef {import("./table.mjs").Row} Row */
+/** @typedef {import("./table.mjs").Ran} Ran */
+
+const PRELOAD = "node_modules/imds-guard/dist/register.cjs";
+const JEST = "node_modules/jest/bin/jest.js";
+const VITEST = "node_modules/vitest/vitest.mjs";
+const FILES = ["a", "b", "c"].map((name) => `suites/${name}.node.test.mjs`);
+/** Of workers, and the program that starts them: each may say one thing. */
+const WORKERS = 2;
+
+/** What runners say of a file that keeps them from ending. */
+const LINGERS = /did not exit|open handle|failed to exit gracefully|prevents the .*process from|close timed out/i;
+
+/** @typedef {{ name: string, tool: "jest" | "vitest" | "node", args: readonly string[], processes: number, quick?: boolean }} Mode */
+
+/** @type {readonly Mode[]} */
+const MODES = [
+  { name: "in band", tool: "jest", args: ["-i"], processes: 1, quick: true },
+  { name: "in band, open handles", tool: "jest", args: ["-i", "--detectOpenHandles"], processes: 1 },
+  { name: "workers", tool: "jest", args: ["-w", String(WORKERS)], processes: WORKERS + 1 },
+  { name: "worker threads", tool: "jest", args: ["-w", String(WORKERS), "--workerThreads"], processes: WORKERS + 1 },
+  ...["forks", "threads", "vmForks", "vmThreads"].map((pool) => ({
+    name: pool,
+    tool: /** @type {const} */ ("vitest"),
+    args: [`--pool=${pool}`, `--maxWorkers=${WORKERS}`],
+    processes: FILES.length + 1,
+    quick: pool === "vmThreads",
+  })),
+  {
+    name: "threads, not isolated",
+    tool: "vitest",
+    args: ["--pool=threads", "--no-isolate"],
+    processes: FILES.length + 1,
+  },
+  { name: "a process a file", tool: "node", args: ["--test"], processes: FILES.length + 1, quick: true },
+];
+
+/** @type {Readonly<Record<Mode["tool"], (folder: string, args: readonly string[]) => import("./sdk.mjs").Start>>} */
+const START = {
+  jest: (folder, args) => ({
+    program: join(folder, JEST),
+    options: { args: ["--config", join(folder, "suites/jest.config.cjs"), ...args], cwd: folder },
+  }),
+  vitest: (folder, args) => ({
+    program: join(folder, VITEST),
+    options: { args: ["run", "--root", join(folder, "suites"), ...args], cwd: folder },
+  }),
+  node: (folder, args) => ({
+    program: join(folder, FILES[0] ?? ""),
+    options: { execArgv: [...args], args: FILES.slice(1), cwd: folder },
+  }),
+};
+
+/** @param {(name: string) => Promise<string>} newest @returns {Promise<Row[]>} */
+export async function runnerRows(newest) {
+  const dependencies = {
+    "@aws-sdk/client-s3": await newest("@aws-sdk/client-s3"),
+    "@aws-sdk/credential-providers": await newest("@aws-sdk/credential-providers"),
+    jest: await newest("jest"),
+    vitest: await newest("vitest"),
+  };
+  const titles = {
+    jest: `Jest ${dependencies.jest}`,
+    vitest: `Vitest ${dependencies.vitest}`,
+    node: `node:test of ${process.version}`,
+  };
+  return MODES.flatMap(({ name, tool, args, processes, quick = false }) =>
+    ["import", "preload"].map((form) => ({
+      group: "Test runners",
+      name: `${titles[tool]}, ${name}`,
+      form,
+      quick: quick && form === "import",
+      wants: { name: "runners", dependencies },
+      start: (/** @type {string} */ folder) => {
+        const { program, options } = START[tool](folder, args);
+        const preload = form === "preload" ? { NODE_OPTIONS: `-r ${join(folder, PRELOAD)}` } : {};
+        return { program, options: { ...options, env: { CI: "1", NO_COLOR: "1", ...preload } } };
+      },
+      judge: (/** @type {Ran} */ ran) => judgeSuite(ran, processes),
+      hosts: /** @type {import("./hosts.mjs").Host[]} */ (["laptop", "impersonator", "black hole"]),
+    })),
+  );
+}
+
+/** @param {Ran} ran @param {number} processes that may say something @returns {string | undefined} */
+export function judgeSuite(ran, processes) {
+  const said = `${ran.stdout}\n${ran.stderr}`;
+  const failing = /^.*(?:●|FAIL|✗|not ok|AssertionError).*$/m.exec(said);
+  const crash = crashOf(ran);
+  if (crash !== undefined) return failing === null ? crash : `${failing[0].trim()}; ${crash}`;
+  const lingering = LINGERS.exec(said);
+  if (lingering !== null) return lingering[0];
+  const lines = said.split("\n").filter((line) => line.includes("imds-guard:"));
+  if (lines.length > processes) return `${lines.length} lines of the guard: ${lines.slice(0, 3).join(" | ")}`;
+  return undefined;
+}
