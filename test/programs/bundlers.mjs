@@ -77,7 +77,7 @@ export async function bundlerRows(newest) {
           group: GROUP,
           name: title(form),
           form: entry,
-          quick: QUICK.includes(form),
+          quick: QUICK.includes(form) && program !== "imds-package",
           wants,
           prepare: (/** @type {string} */ folder) => build(folder, form),
           start: (/** @type {string} */ folder) => ({
@@ -85,6 +85,10 @@ export async function bundlerRows(newest) {
             options: {},
           }),
           judge: judgeDoors,
+          // The main entry runs on every host; the others are short programs whose build is what differs.
+          ...(program === "index"
+            ? {}
+            : { hosts: /** @type {import("./hosts.mjs").Host[]} */ (["impersonator", "EC2"]) }),
         })),
     ),
     ...["webpack", "Turbopack"].map((bundler) => ({

@@ -1,7 +1,9 @@
 // @ts-check
 /** The programs of the matrix: what each is made of, how it is started, and what makes its run good. */
 import { bundlerRows } from "./bundlers.mjs";
+import { managerRows } from "./managers.mjs";
 import { runnerRows } from "./runners.mjs";
+import { runtimeRows } from "./runtimes.mjs";
 import { sdkRows } from "./sdk.mjs";
 
 /**
@@ -25,5 +27,6 @@ import { sdkRows } from "./sdk.mjs";
 
 /** @param {(name: string) => Promise<string>} newest @returns {Promise<Row[]>} */
 export async function allRows(newest) {
-  return [...(await sdkRows(newest)), ...(await runnerRows(newest)), ...(await bundlerRows(newest))];
+  const makers = [sdkRows, runtimeRows, managerRows, runnerRows, bundlerRows];
+  return (await Promise.all(makers.map((make) => make(newest)))).flat();
 }

@@ -177,7 +177,7 @@ async function next(bundler) {
       .filter(
         (line) =>
           /warn|critical dependency|can't resolve|⚠/i.test(line) &&
-          !/lockfile|telemetry|multiple lockfiles/i.test(line),
+          !/lockfile|telemetry|no build cache/i.test(line),
       ),
   };
 }

@@ -8,6 +8,6 @@ module.exports = function checks({ test, equal, service }) {
   test("meets a refusal", async () => equal(await service.refusal(), { branded: true, code: "ERR_IMDS_NOT_EC2" }));
   test("meets one through the chain", async () => equal(await service.chain(), "ERR_IMDS_NOT_EC2"));
   test("meets one through a client", async () => equal(await service.client(), "ERR_IMDS_NOT_EC2"));
-  test("meets one through the SDK as it is", async () => equal(await service.stock(), "CredentialsProviderError"));
+  test("meets one through the SDK as it is", async () => equal(await service.stock(), "refused"));
   test("sends no forged request", async () => equal(await service.forged(), "EACCES"));
 };

@@ -1,1 +1,1 @@
-module.exports = { testMatch: ["**/*.jest.test.cjs"], testEnvironment: "node", cache: false };
+module.exports = { testMatch: ["**/*.jest.test.cjs"], testEnvironment: "node" };

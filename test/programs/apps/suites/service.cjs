@@ -29,7 +29,8 @@ exports.client = async () =>
 exports.stock = async () =>
   fromInstanceMetadata({ maxRetries: 0, timeout: 500 })().then(
     ({ accessKeyId }) => accessKeyId,
-    ({ name }) => name,
+    // The SDK's own error, or the firewall's.
+    ({ name, code }) => (name === "CredentialsProviderError" || code === "EACCES" ? "refused" : `${name} ${code}`),
   );
 exports.forged = async () =>
   new Promise((resolve) => {

@@ -1,7 +1,9 @@
 /** Serves what was built in `.next`, asks its route once and prints the answer. */
 import { createServer } from "node:http";
-import next from "next";
 
+// Standard output is for the outcome.
+console.log = console.error;
+const { default: next } = await import("next");
 const app = next({ dev: false, dir: import.meta.dirname, hostname: "127.0.0.1", port: 0 });
 await app.prepare();
 const server = createServer(app.getRequestHandler());
