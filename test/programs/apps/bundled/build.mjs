@@ -176,8 +176,7 @@ async function next(bundler) {
       .split("\n")
       .filter(
         (line) =>
-          /warn|critical dependency|can't resolve|⚠/i.test(line) &&
-          !/lockfile|telemetry|no build cache/i.test(line),
+          /warn|critical dependency|can't resolve|⚠/i.test(line) && !/lockfile|telemetry|no build cache/i.test(line),
       ),
   };
 }
