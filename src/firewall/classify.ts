@@ -129,6 +129,15 @@ export function serviceOf(literal: string): MetadataService | undefined {
 }
 
 /**
+ * A host as a URL parser reads it in `http:`: decimal, octal, hexadecimal, short and full-width forms become a dotted
+ * quad. What it does not take for a host comes back as it is.
+ */
+export function canonicalAddress(host: string): string {
+  const url = `http://${host}/`;
+  return host.includes(":") || !URL.canParse(url) ? host : new URL(url).hostname.replace(/\.$/, "");
+}
+
+/**
  * Whether a text is four decimal numbers as the WHATWG parser would write them itself: nothing is left that it, or a
  * resolver, could read as another address.
  */

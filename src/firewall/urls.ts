@@ -21,11 +21,20 @@ export const MAX_URL = 16_384;
 /** How often percent-encoding is undone to look behind it. */
 const MAX_LAYERS = 5;
 
+/** The longest text that is looked at as a host. */
+const MAX_HOST = 512;
+
 /** The most addresses of one name that are looked at; a name with more is refused. */
 const MAX_ANSWERS = 256;
 
 /** Names under which metadata services are known, whatever DNS says of them. */
-const METADATA_NAMES = ["instance-data", "instance-data.ec2.internal", "metadata.google.internal"];
+const METADATA_NAMES = [
+  "instance-data",
+  "instance-data.ec2.internal",
+  "metadata.google.internal",
+  "metadata.goog",
+  "metadata",
+];
 
 /**
  * Whether an address is one of a link-local metadata service: IMDS, and Amazon's DNS, time and container services, in
@@ -85,7 +94,9 @@ function checkText(url: string | URL): URL {
   const host = namesMetadata(parsed.hostname);
   if (host !== undefined) throw refused(text, "host", host);
   for (const part of [parsed.username, parsed.password]) {
-    const found = part === "" ? undefined : (namesMetadata(undone(part)) ?? embedded(part));
+    // What is longer is read with the rest of the text.
+    if (part === "" || part.length > MAX_HOST) continue;
+    const found = namesMetadata(undone(part)) ?? embedded(part);
     if (found !== undefined) throw refused(text, "user info", found);
   }
   const found = embedded(text);
@@ -123,12 +134,12 @@ function bare(host: string): string {
 /** What metadata service a host is, in words; undefined where it is none. */
 function namesMetadata(given: string): string | undefined {
   const host = bare(given.trim()).toLowerCase();
-  if (host === "" || host.length > 512) return undefined;
+  if (host === "" || host.length > MAX_HOST) return undefined;
   if (METADATA_NAMES.includes(host)) return `the metadata name ${host}`;
   const literal = serviceOf(host) === undefined ? canonical(host) : host;
   const service = literal === undefined ? undefined : serviceOf(literal);
   if (service !== undefined && literal !== undefined)
-    return literal === host ? `${literal} (${service})` : `${printable(given)}, which is ${literal} (${service})`;
+    return literal === host ? inWords(literal, literal) : inWords(given, literal);
   return carriedByName(host);
 }
 
@@ -156,36 +167,115 @@ function carriedByName(host: string): string | undefined {
 function embedded(text: string): string | undefined {
   let layer = text;
   for (let depth = 0; depth <= MAX_LAYERS; depth++) {
-    // `-3A` and `_3A` are `%3A` to some image and log services.
-    for (const view of [layer, undone(layer.replace(/[-_=](?=2[56ef]|3[0-9adf]|40|5[bd])/gi, "%"))]) {
-      const found = inView(view);
-      if (found !== undefined) return found;
-    }
     const next = undone(layer);
+    // `-3A` and `_3A` are `%3A` to some image and log services.
+    const dashed = layer.replace(/[-_=](?=2[56ef]|3[0-9adf]|40|5[bd])/gi, "%");
+    const found = inView(layer) ?? (dashed === layer ? undefined : inView(undone(dashed)));
+    if (found !== undefined) return found;
     if (next === layer) return undefined;
     layer = next;
   }
   return "more layers of percent-encoding than anybody needs";
 }
 
+/** No spelling of a metadata service is without one of these, and nearly every text is. */
+const SUSPECT = /169|a9fe|fea9|5601|fd00|0x0*a9|0+251|28520|instance-data|metadata\.goo/i;
+/** Dotted quads that may begin or end a name. */
+const QUADS = /(?<![\d.])169\.254\.1(?:69|70)\.\d{1,3}(?!\d|\.\d)/g;
+/** Numbers that are a whole host: 169 and what follows, or all four bytes as one; in decimal, octal, hexadecimal. */
+const NUMBERS =
+  /(?<![\w.-])(?:(?:169|0+251|0x0*a9)(?:\.(?:0x[0-9a-f]*|\d+)){1,3}|28520(?:389|39[0-4])\d\d|0+2517752[45]\d{3}|0x0*a9fea[9a][0-9a-f]{2})\.?(?![\w.-])/gi;
+/** Every IPv6 form that carries the address shows two of its bytes together, or all of them inverted. */
+const IPV6 = /(?<![0-9a-f:.])(?=[0-9a-f:.]*(?:a9fe|fea9|169\.254|5601|fd00))[0-9a-f:.]{2,45}(?![0-9a-f:.])/gi;
+/** What stands where a URL has its host: a scheme of the web needs no slashes (WHATWG). */
+const HOSTS = /(?:[/\\]{2}|@|\b(?:https?|ftp|wss?):[/\\]*)([^/\\?#\s"'<>&,;|()=@]{1,512})/gi;
+/** No name that is known here is without one of these. */
+const NAMED = /instance-data|metadata\.goo|169[.-]254|a9fea/i;
+
 function inView(view: string): string | undefined {
-  for (const [, authority = ""] of view.matchAll(/[/\\]{2}([^/\\?#\s"'<>]{1,512})/g)) {
-    const host = authority.slice(authority.lastIndexOf("@") + 1).replace(/(?<!:):\d{0,5}$/, "");
-    const found = namesMetadata(host) ?? namesMetadata(authority.slice(0, Math.max(0, authority.lastIndexOf("@"))));
+  const text = folded(view);
+  if (!SUSPECT.test(text)) return undefined;
+  for (const [literal] of text.matchAll(QUADS)) if (serviceOf(literal) !== undefined) return inWords(literal, literal);
+  for (const [number] of text.matchAll(NUMBERS)) {
+    const literal = dotted(number);
+    if (literal !== undefined && serviceOf(literal) !== undefined) return inWords(number, literal);
+  }
+  for (const [literal] of text.matchAll(IPV6))
+    if (literal.includes(":") && serviceOf(literal) !== undefined) return inWords(literal, literal);
+  if (!NAMED.test(text)) return undefined;
+  for (const [, host = ""] of text.matchAll(HOSTS)) {
+    const name = bare(host.replace(/(?<!:):\d{0,5}$/, "")).toLowerCase();
+    // Two slashes in a path and a directory behind them are no host.
+    if (name !== "metadata" && METADATA_NAMES.includes(name)) return `the metadata name ${name}`;
+    const found = carriedByName(name);
     if (found !== undefined) return found;
-  }
-  for (const [literal] of view.matchAll(/(?<![\d.])169\.254\.1(?:69|70)\.\d{1,3}(?!\d|\.\d)/g)) {
-    if (serviceOf(literal) !== undefined) return literal;
-  }
-  for (const [literal] of view.matchAll(/(?<![0-9a-f:.])[0-9a-f:.]{2,45}(?![0-9a-f:.])/gi)) {
-    if (literal.includes(":") && serviceOf(literal) !== undefined) return literal;
   }
   return undefined;
 }
 
+function inWords(given: string, literal: string): string {
+  const named = `${literal} (${serviceOf(literal)})`;
+  return literal === given ? named : `${printable(given)}, which is ${named}`;
+}
+
+/** Letters, digits and dots that a URL parser takes for those of ASCII; and without what it leaves out. */
+function folded(view: string): string {
+  const text = /[\t\n\r]/.test(view) ? view.replace(/[\t\n\r]+/g, "") : view;
+  if (!/[^\0-\x7f]/.test(text)) return text;
+  return text.replace(/[^\0-\x7f]+/g, (run) => {
+    const plain = run
+      .normalize("NFKC")
+      .replace(/\p{Default_Ignorable_Code_Point}+/gu, "")
+      .replace(/\u3002/g, ".");
+    // What unfolds into much more is no number.
+    return plain.length > 4 * run.length ? "\ufffd" : plain;
+  });
+}
+
+/** The dotted quad of one to four numbers (WHATWG: decimal, octal with `0`, hexadecimal with `0x`), or undefined. */
+function dotted(text: string): string | undefined {
+  const parts = text.replace(/\.$/, "").split(".");
+  const last = parts.length - 1;
+  let address = 0;
+  for (const [index, part] of parts.entries()) {
+    const value = numberOf(part);
+    const room = index === last ? 4 - last : 1;
+    if (!(value < 256 ** room)) return undefined;
+    address += index === last ? value : value * 256 ** (3 - index);
+  }
+  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join(".");
+}
+
+function numberOf(part: string): number {
+  if (/^0x/i.test(part)) return part.length === 2 ? 0 : Number(part);
+  if (part.length > 1 && part.startsWith("0")) return /^[0-7]+$/.test(part) ? Number(`0o${part}`) : Number.NaN;
+  return Number(part);
+}
+
+const PERCENT = 37;
+
 /** One layer of percent-encoding undone; what is no valid sequence stays. */
 function undone(text: string): string {
-  return text.replace(/(?:%[0-9a-f]{2})+/gi, (run) => Buffer.from(run.replaceAll("%", ""), "hex").toString("utf8"));
+  if (!text.includes("%")) return text;
+  const bytes = Buffer.from(text, "utf8");
+  let length = 0;
+  for (let index = 0; index < bytes.length; index++) {
+    const high = bytes[index] === PERCENT ? hexDigit(bytes[index + 1]) : -1;
+    const low = high < 0 ? -1 : hexDigit(bytes[index + 2]);
+    if (low < 0) bytes[length++] = bytes[index] as number;
+    else {
+      bytes[length++] = high * 16 + low;
+      index += 2;
+    }
+  }
+  return length === bytes.length ? text : bytes.toString("utf8", 0, length);
+}
+
+function hexDigit(code: number | undefined): number {
+  if (code === undefined) return -1;
+  if (code >= 48 && code <= 57) return code - 48;
+  const lower = code | 32;
+  return lower >= 97 && lower <= 102 ? lower - 87 : -1;
 }
 
 function refused(url: string, where: string, what: string): ImdsRefusedError {

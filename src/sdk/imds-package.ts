@@ -16,8 +16,8 @@ import type {
   Logger,
 } from "@smithy/types";
 import type { RequestOptions } from "node:http";
-import { IMDS_IPV4, IMDS_IPV6, isImdsAddress } from "../base/addresses.js";
-import { ImdsRefusedError } from "../base/errors.js";
+import { IMDS_IPV4, IMDS_IPV6 } from "../base/addresses.js";
+import { heldOffImds } from "./bare-request.js";
 import { fromInstanceMetadata as guarded } from "./instance-metadata.js";
 
 /**
@@ -177,15 +177,15 @@ export const getInstanceMetadataEndpoint: () => Promise<ParsedEndpoint> = stockG
  * const body = await httpRequest({ host: "127.0.0.1", port: 8080, path: "/credentials" });
  * console.log(JSON.parse(body.toString("utf8")));
  * ```
- * @throws ImdsRefusedError `ERR_IMDS_CONNECTION_BLOCKED` for a metadata address
+ * @throws ImdsRefusedError `ERR_IMDS_CONNECTION_BLOCKED` for a metadata address, however it is written, and a name that
+ *   leads to one
  */
-export function httpRequest(options: RequestOptions): Promise<Buffer> {
-  const host = (options.hostname ?? options.host ?? "").replace(/^\[(.+)\]$/, "$1");
-  if (!isImdsAddress(host)) return stockHttpRequest(options);
-  return Promise.reject(
-    new ImdsRefusedError("ERR_IMDS_CONNECTION_BLOCKED", `A bare HTTP request to ${host} was refused`, {
-      evidence: [{ source: "httpRequest", value: host, says: "an address of the instance metadata service" }],
-      advice: "Use MetadataService of imds-guard, which decides, pins and proves before it asks.",
-    }),
-  );
+export async function httpRequest(options: RequestOptions): Promise<Buffer> {
+  const held = heldOffImds(options);
+  try {
+    return await stockHttpRequest(held.options);
+  } catch (error) {
+    // The SDK makes an error of its own of each.
+    throw held.refusal() ?? error;
+  }
 }

@@ -148,6 +148,24 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ["https://example.com/?u=http://169%E3%80%82254%E3%80%82169%E3%80%82254/", "text"],
   ["https://example.com/x-2F-2F-5Bfd00-3Aec2-3A-3A254-5D-2F", "text"],
   ["https://example.com/%252525252541", "text"],
+  ["http://metadata.goog/computeMetadata/v1/", "host"],
+  ["http://metadata/computeMetadata/v1/", "host"],
+  // One slash, none, or three: to a parser of URLs they are all the same.
+  ["https://example.com/?u=http:/0xa9fea9fe/", "text"],
+  ["https://example.com/?u=http:0xa9fea9fe", "text"],
+  ["https://example.com/?u=https:///2852039166", "text"],
+  ["https://example.com/?u=wss:%5c025177524776/", "text"],
+  ["https://example.com/?u=http:instance-data/latest&v=1", "text"],
+  ["https://example.com/?u=ftp:/x@metadata.google.internal:80", "text"],
+  ["https://example.com/?u=h%09ttp:/%0a/0xa9%0dfea9fe/", "text"],
+  // A number alone is a host to whoever puts `http://` in front of it.
+  ["https://example.com/?host=2852039166", "text"],
+  ["https://example.com/fetch/0xa9.0xfe.0xa9.0xfe", "text"],
+  ["https://example.com/?host=169.254.43518&port=80", "text"],
+  ["https://example.com/?host=0251.00000000000376.0251.0376.", "text"],
+  ["https://example.com/?u=%E2%91%A0%E2%91%A5%E2%91%A8.254.169.254", "text"],
+  ["https://example.com/?u=//16%C2%AD9.254.169%EF%BD%A1254/", "text"],
+  [`https://example.com/${"//a.b".repeat(3_000)}?u=http:/0xa9fea9fe/`, "text"],
 ];
 
 describe("assertNotMetadataUrl", () => {
@@ -178,9 +196,47 @@ describe("assertNotMetadataUrl", () => {
     "https://a9feaa7b.nip.io/",
     "https://example.com/%2525252541",
     "https://example.com/?u=//example.org:80/",
+    "https://example.com/?id=2852039167",
+    "https://example.com/?id=x2852039166",
+    "https://example.com/2852039166.html",
+    "https://example.com/v2852039166-3",
+    "https://example.com/?n=0xa9fea9feff",
+    "https://example.com/?n=1.2852039166",
+    "https://example.com/?n=0251.0376.0251.0388",
+    "https://cdn.example.com//metadata/x.json",
+    "https://example.com/docs/instance-data.html",
   ])("lets %s pass", (url) => {
     expect(refusal(url)).toBeUndefined();
     expect(assertNotMetadataUrl(url).href).toBe(new URL(url).href);
+  });
+
+  it("reads numbers as a URL parser does", () => {
+    const number = fc.oneof(
+      fc.constantFrom(
+        "0xa9fea9fe",
+        "169",
+        "254",
+        "43518",
+        "0251",
+        "0xA9",
+        "0x",
+        "025177524776",
+        "0",
+        "08",
+        "256",
+        "1e9",
+      ),
+      fc.nat(4_294_967_300).map(String),
+      fc.nat(300).map((value) => `0${value.toString(8)}`),
+    );
+    const hosts = fc.array(number, { minLength: 1, maxLength: 5 }).map((parts) => parts.join("."));
+    fc.assert(
+      fc.property(hosts, (host) => {
+        const url = `http://${host}/`;
+        const leads = URL.canParse(url) && isMetadataAddress(new URL(url).hostname);
+        expect([host, refusal(`https://example.com/?u=${host}&x`) !== undefined]).toEqual([host, leads]);
+      }),
+    );
   });
 
   it("says what it found, and where", async () => {

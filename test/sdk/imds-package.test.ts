@@ -1,4 +1,5 @@
 /** The names of `@smithy/credential-provider-imds`, with IMDS behind a guard. */
+import type { RequestOptions } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -20,23 +21,83 @@ describe("httpRequest", () => {
   });
   afterAll(() => server.close());
 
-  it.each([
+  const refusedOnes: readonly (readonly [RequestOptions, string, string?])[] = [
     [{ host: "169.254.169.254" }, "169.254.169.254"],
     [{ hostname: "169.254.169.254" }, "169.254.169.254"],
     // As in node:http, which takes `hostname` where there are both.
     [{ hostname: "169.254.169.254", host: "127.0.0.1" }, "169.254.169.254"],
     [{ hostname: "fd00:ec2::254" }, "fd00:ec2::254"],
-    [{ hostname: "[fd00:ec2::254]" }, "fd00:ec2::254"],
-  ])("refuses %j", async (options, host) => {
-    const { code, message, evidence, advice } = (await ours
-      .httpRequest({ ...options, path: "/latest/api/token", method: "PUT" })
-      .catch((error: unknown) => error)) as Error & { code: string; evidence: object[]; advice: string };
-    expect({ code, message, evidence, advice }).toEqual({
+    [{ hostname: "[fd00:ec2::254]" }, "fd00:ec2::254", "[fd00:ec2::254]"],
+    [{ hostname: "", host: "169.254.169.254" }, "169.254.169.254"],
+    ...[
+      "2852039166",
+      "0xa9fea9fe",
+      "169.254.43518",
+      "0251.0376.0251.0376",
+      "169.254.169.254.",
+      "\uff11\uff16\uff19.254.169.254",
+    ].map((host) => [{ host }, "169.254.169.254", host] as const),
+    ...["::ffff:a9fe:a9fe", "64:ff9b::a9fe:a9fe", "fe80::a9fe:a9fe%lo", "fd00:ec2::1"].map(
+      (hostname) => [{ hostname }, hostname] as const,
+    ),
+  ];
+  it.each(refusedOnes.map(([options, address, named = address]) => ({ options, address, named })))(
+    "refuses $options",
+    async ({ options, address, named }) => {
+      const { code, message, evidence, advice } = (await ours
+        .httpRequest({ ...options, path: "/latest/api/token", method: "PUT" })
+        .catch((error: unknown) => error)) as Error & { code: string; evidence: object[]; advice: string };
+      expect({ code, message, evidence, advice }).toEqual({
+        code: "ERR_IMDS_CONNECTION_BLOCKED",
+        message: `A bare HTTP request to ${named} was refused`,
+        evidence: [{ source: "httpRequest", value: address, says: "an address of the instance metadata service" }],
+        advice: "Use MetadataService of imds-guard, which decides, pins and proves before it asks.",
+      });
+    },
+  );
+
+  it.each([
+    ["one address", (address: unknown) => [address, 4]],
+    ["a String", (address: unknown) => [new String(address), 4]],
+    [
+      "a list",
+      (address: unknown) => [
+        [
+          { address: "192.0.2.1", family: 4 },
+          { address, family: 4 },
+        ],
+      ],
+    ],
+  ])("refuses a name whose lookup gives %s of IMDS", async (_, answer) => {
+    const lookup = (_name: string, _options: object, done: (...found: unknown[]) => void): void =>
+      done(null, ...answer("169.254.169.254"));
+    await expect(ours.httpRequest({ host: "x.example", port, lookup: lookup as never })).rejects.toMatchObject({
+      name: "ImdsRefusedError",
       code: "ERR_IMDS_CONNECTION_BLOCKED",
-      message: `A bare HTTP request to ${host} was refused`,
-      evidence: [{ source: "httpRequest", value: host, says: "an address of the instance metadata service" }],
-      advice: "Use MetadataService of imds-guard, which decides, pins and proves before it asks.",
     });
+  });
+
+  it("takes a lookup of the caller's", async () => {
+    const lookup = (_name: string, { all }: { all?: boolean }, done: (...found: unknown[]) => void): void =>
+      all ? done(null, [{ address: "127.0.0.1", family: 4 }]) : done(null, "127.0.0.1", 4);
+    expect(String(await ours.httpRequest({ host: "x.example", port, path: "/", lookup: lookup as never }))).toBe(
+      "body",
+    );
+    const failing = (_name: string, _options: object, done: (...found: unknown[]) => void): void =>
+      done(Object.assign(new Error("no"), { code: "ENOTFOUND" }));
+    await expect(ours.httpRequest({ host: "y.example", port, lookup: failing as never })).rejects.toMatchObject({
+      code: "ENOTFOUND",
+    });
+  });
+
+  it("asks where it is told to, whatever stands on Object.prototype", async () => {
+    const polluted = { agent: "no agent", socketPath: "/nonexistent", host: "169.254.169.254", family: 7 };
+    Object.assign(Object.prototype, polluted);
+    try {
+      expect(String(await ours.httpRequest({ host: "127.0.0.1", port, path: "/" }))).toBe("body");
+    } finally {
+      for (const name of Object.keys(polluted)) Reflect.deleteProperty(Object.prototype, name);
+    }
   });
 
   it("is the SDK's for anybody else", async () => {
