@@ -81,7 +81,7 @@ type Finding = "bound" | { readonly why: string } | ImdsImpersonationError | und
 
 const CHECKS: readonly (readonly [BindingSubject, (input: BindingInput) => Finding])[] = [
   ["instance", checkInstance],
-  ["account", checkAccount],
+  ["account", checkKeyAccount],
   ["account-field", checkAccountField],
   ["instance-profile-arn", checkInstanceProfileArn],
   ["instance-profile-id", checkInstanceProfileId],
@@ -123,11 +123,15 @@ function checkInstance({ document, hostInstanceId, hostInstanceIdMissing }: Bind
   );
 }
 
-function checkAccount({ document, accessKeyId }: BindingInput): Finding {
+function checkKeyAccount({ document, accessKeyId, expectedAccounts = [] }: BindingInput): Finding {
   if (document === undefined) return { why: NO_DOCUMENT };
   if (accessKeyId === undefined) return { why: "no access key was compared" };
   const key = accountOfAccessKey(accessKeyId);
   if (key.kind === "unknown") return { why: WHY_UNKNOWN[key.reason] };
+  // Agents that assume roles for pods answer in place of IMDS with keys of other accounts.
+  const foreign = document.accountId !== key.accountId;
+  if (foreign && [document.accountId, key.accountId].every((account) => expectedAccounts.includes(account)))
+    return { why: `the access key is of account ${key.accountId}, another expected one` };
   return agree(document.accountId, key.accountId, "the identity document", "the access key", [
     signedAccount(document),
     keyFact(accessKeyId, key),
@@ -137,11 +141,12 @@ function checkAccount({ document, accessKeyId }: BindingInput): Finding {
 function checkAccountField(input: BindingInput): Finding {
   const claimed = input.accountIdField;
   if (claimed === undefined) return undefined;
-  return checkClaim(input, { kind: "known", accountId: claimed }, "the AccountId field", {
-    source: "AccountId",
-    value: shown(claimed),
-    says: "claimed beside the credentials",
-  });
+  const fact = { source: "AccountId", value: shown(claimed), says: "claimed beside the credentials" };
+  const { accessKeyId = "" } = input;
+  const key = accountOfAccessKey(accessKeyId);
+  if (key.kind === "unknown")
+    return checkClaim(input, { kind: "known", accountId: claimed }, "the AccountId field", fact);
+  return agree(key.accountId, claimed, "the access key", "the AccountId field", [keyFact(accessKeyId, key), fact]);
 }
 
 function checkInstanceProfileArn(input: BindingInput): Finding {

@@ -27,3 +27,8 @@ const PARTITIONS: readonly Partition[] = [
 export function partitionOfRegion(region: string): Partition {
   return PARTITIONS.find(({ regions }) => region.startsWith(regions)) as Partition;
 }
+
+/** The suffix of a partition's service endpoints, such as `amazonaws.com`; undefined for an unknown partition. */
+export function suffixOfPartition(partition: string): string | undefined {
+  return PARTITIONS.find(({ name }) => name === partition)?.suffix;
+}

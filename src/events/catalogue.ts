@@ -109,6 +109,16 @@ export const CATALOGUE = {
     action: "blocked",
     title: "Account of the credentials cannot be told",
   },
+  "credentials.stated_account_dropped": {
+    severity: "warning",
+    action: "accepted",
+    title: "Account stated beside a key is not that of the key",
+  },
+  "imds.account_not_told": {
+    severity: "notice",
+    action: "accepted",
+    title: "Access key tells no account in this partition",
+  },
   "credentials.role_unexpected": {
     severity: "critical",
     action: "blocked",

@@ -1,7 +1,8 @@
 /** Holds credentials of any source against the accounts the user expects. */
 import { accountOfAccessKey } from "../aws/access-key.js";
-import { maskAccessKeyId } from "../base/text.js";
+import type { Evidence } from "../base/errors.js";
 import { ImdsImpersonationError } from "../base/errors.js";
+import { maskAccessKeyId } from "../base/text.js";
 import type { Settings } from "../settings/options.js";
 
 /** Credentials of any source. */
@@ -12,27 +13,25 @@ export interface Verifiable {
   readonly accountId?: string | undefined;
 }
 
+type Key = Pick<Verifiable, "accessKeyId">;
+
 /**
- * Lets credentials of an expected account pass. The account encoded in the key wins over the one stated beside it; an
- * old-format key falls back on the latter, and then on `onUnknownAccount`.
+ * Lets credentials of an expected account pass. Only the account that the key encodes counts, or else the one that STS
+ * named (`vouched`). Where neither tells it, `onUnknownAccount` decides: an account that is merely stated beside a key
+ * is no evidence, because whoever sets the key sets that, too.
+ *
  * @throws ImdsImpersonationError `ERR_IMDS_ACCOUNT_UNEXPECTED`, `ERR_IMDS_ACCOUNT_UNKNOWN`
  */
-export function checkAccount(
-  credentials: Pick<Verifiable, "accessKeyId" | "accountId">,
+export function requireExpectedAccount(
+  credentials: Key,
   link: string,
   settings: Pick<Settings, "expectedAccounts" | "onUnknownAccount">,
+  vouched?: string,
 ): void {
   const { expectedAccounts } = settings;
   if (expectedAccounts.length === 0) return;
-  const key = accountOfAccessKey(credentials.accessKeyId);
-  const accountId = key.kind === "known" ? key.accountId : credentials.accountId;
-  const evidence = [
-    {
-      source: link,
-      value: maskAccessKeyId(credentials.accessKeyId),
-      says: key.kind === "known" ? "encodes its account" : key.reason,
-    },
-  ];
+  const accountId = accountOf(credentials, vouched);
+  const evidence = [keyEvidence(credentials, link, vouched)];
   const expected = expectedAccounts.slice(0, 5).join(", ");
   if (accountId === undefined) {
     if (settings.onUnknownAccount === "allow") return;
@@ -41,7 +40,8 @@ export function checkAccount(
       `The account of the credentials from ${link} cannot be told; expected: ${expected}`,
       {
         evidence,
-        advice: "Use a key issued since 2019, or set onUnknownAccount to allow if you trust this source.",
+        advice:
+          "Use a key issued since 2019, let STS tell whose it is (verifyWithSts: on), or set onUnknownAccount to allow if you trust this source.",
       },
     );
   }
@@ -54,4 +54,38 @@ export function checkAccount(
       advice: `Find out where ${link} gets them. If the account is yours, add it to expectedAccounts.`,
     },
   );
+}
+
+/**
+ * What contradicts the account stated beside a key (`AWS_ACCOUNT_ID`, `aws_account_id`, `AccountId` of a process):
+ * undefined where nothing is stated, nothing is known, or both agree.
+ */
+export function contradictionOf(
+  credentials: Pick<Verifiable, "accessKeyId" | "accountId">,
+  link: string,
+  vouched?: string,
+): readonly Evidence[] | undefined {
+  const accountId = accountOf(credentials, vouched);
+  const stated = credentials.accountId;
+  if (stated === undefined || accountId === undefined || stated === accountId) return undefined;
+  return [
+    { source: link, value: /^\d{12}$/.test(stated) ? stated : undefined, says: "states this account beside the key" },
+    keyEvidence(credentials, link, vouched),
+  ];
+}
+
+function accountOf({ accessKeyId }: Key, vouched: string | undefined): string | undefined {
+  const key = accountOfAccessKey(accessKeyId);
+  return key.kind === "known" ? key.accountId : vouched;
+}
+
+function keyEvidence({ accessKeyId }: Key, link: string, vouched: string | undefined): Evidence {
+  const key = accountOfAccessKey(accessKeyId);
+  const says =
+    key.kind === "known"
+      ? "encodes its account"
+      : vouched === undefined
+        ? key.reason
+        : `STS says that it is of account ${vouched}`;
+  return { source: link, value: maskAccessKeyId(accessKeyId), says };
 }

@@ -1,5 +1,7 @@
 /** One acquisition: proof and credentials over one session, bound to each other before anything is handed out. */
 import { accountOfAccessKey } from "../aws/access-key.js";
+import { partitionOfRegion } from "../aws/partitions.js";
+import { maskAccessKeyId } from "../base/text.js";
 import type { BindingReport } from "../attest/bind.js";
 import { bindIdentity } from "../attest/bind.js";
 import type { IdentityDocument } from "../attest/identity-document.js";
@@ -78,6 +80,8 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   let identity: Identity | undefined = proof === "none" ? NO_IDENTITY : undefined;
   let roleName = settings.roleName;
   let lastRole: string | undefined;
+  /** Whose verified documents were shown, where nothing on this host tells which is its own. At most two. */
+  const shown = new Set<string>();
   /** Who it has been since the first success; never forgotten, because an instance keeps both for life. */
   let established: { accountId?: string | undefined; instanceId?: string | undefined } = {};
 
@@ -166,7 +170,10 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   function accept({ role, body }: Offer, proved: Identity): Acquired {
     const credentials = parseCredentials(body, system.now());
     const attestation = bind(role, proved, credentials);
-    if (identity !== proved || roleName !== role) reportIdentity(attestation);
+    if (identity !== proved || roleName !== role) {
+      reportIdentity(attestation);
+      if (proof !== "none") reportUntoldAccount(attestation, credentials.accessKeyId);
+    }
     if (lastRole !== undefined && lastRole !== role) reportRoleChange(lastRole, role);
     identity = proved;
     roleName = role;
@@ -202,9 +209,10 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   ): AttestationReport {
     const key = credentials && accountOfAccessKey(credentials.accessKeyId);
     const accountId = key?.kind === "known" ? key.accountId : undefined;
-    refuseChange("accountId", accountId);
+    if (!isExpected(accountId) || !isExpected(established.accountId)) refuseChange("accountId", accountId);
     refuseChange("accountId", proved.document?.accountId);
     refuseChange("instanceId", proved.document?.instanceId);
+    if (proved.document) refuseSecondDocument(proved.document);
 
     const input = {
       document: proved.document,
@@ -228,12 +236,42 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     // An unverified document proves nothing, but one that contradicts this host or key gives its author away.
     const failure = report.failure ?? (proved.claim && bindIdentity({ ...input, document: proved.claim }).failure);
     if (failure) throw failure;
+    if (credentials && proof !== "none") requireFreshKey(credentials.accessKeyId, proved.document);
     established = {
       accountId: established.accountId ?? proved.document?.accountId ?? accountId,
       instanceId: established.instanceId ?? proved.document?.instanceId,
     };
     const { level, bound, unbound } = report;
     return { level, bound, unbound, ...(proved.document && { document: proved.document }) };
+  }
+
+  function isExpected(accountId: string | undefined): boolean {
+    return accountId !== undefined && settings.expectedAccounts.includes(accountId);
+  }
+
+  /**
+   * Documents are public, and where the host does not tell its own instance each one is as good as the next: whoever
+   * shows a second one replays one of the two. A document that came with a key of another account counts, too, but pins
+   * nothing.
+   */
+  function refuseSecondDocument({ accountId, instanceId }: IdentityDocument): void {
+    const decided = established.instanceId !== undefined || host.instanceId !== undefined;
+    if (decided || settings.expectedAccounts.length > 0) return;
+    if (shown.size < 2) shown.add(`${accountId} ${instanceId}`);
+    if (shown.size < 2) return;
+    throw new ImdsImpersonationError(
+      "ERR_IMDS_IDENTITY_CHANGED",
+      "Documents of two instances were shown to this process, and this host does not tell which of them it is",
+      {
+        evidence: Array.from(shown, (value) => ({
+          source: "IMDS",
+          value,
+          says: "a signed document is of this account and instance",
+        })),
+        advice:
+          "Set expectedAccounts, so that documents of other accounts do not count, and start this process again; find out who shows them.",
+      },
+    );
   }
 
   function refuseChange(what: "accountId" | "instanceId", now: string | undefined): void {
@@ -260,6 +298,18 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     });
   }
 
+  function reportUntoldAccount({ document }: AttestationReport, accessKeyId: string): void {
+    const key = accountOfAccessKey(accessKeyId);
+    if (!document || key.kind === "known") return;
+    reporter.report("imds.account_not_told", {
+      endpoint: session.pin,
+      message: `The access key tells no account, which is not known to be otherwise in ${document.region}; the signed document stands alone`,
+      claimed: { accountId: document.accountId, instanceId: document.instanceId, region: document.region, accessKeyId },
+      evidence: [{ source: "AccessKeyId", value: maskAccessKeyId(accessKeyId), says: key.reason }],
+      advice: "Set verifyWithSts to on, so that STS says whose key it is.",
+    });
+  }
+
   return {
     acquire,
     identify: () => afterProof((_, attestation) => Promise.resolve(attestation)),
@@ -271,6 +321,35 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
       }),
     token: () => afterProof((deadline) => session.token(deadline)),
   };
+}
+
+/**
+ * Keys of IMDS are issued as they are asked for, so they are temporary ones that encode their account. In partitions
+ * other than `aws` nobody has shown yet that keys do: there a signed document stands without it.
+ */
+function requireFreshKey(accessKeyId: string, document: IdentityDocument | undefined): void {
+  const evidence = [{ source: "AccessKeyId", value: maskAccessKeyId(accessKeyId), says: "the access key from IMDS" }];
+  const advice =
+    "IMDS gives a new key of the role every few hours. Whoever gave this one is not the instance metadata service: find out who answers.";
+  if (!/^ASIA[A-Z0-9]{16}$/.test(accessKeyId)) {
+    throw new ImdsUntrustedError(
+      "ERR_IMDS_MALFORMED",
+      "The access key from IMDS is not that of a role session (ASIA and 16 characters)",
+      { evidence, advice },
+    );
+  }
+  const key = accountOfAccessKey(accessKeyId);
+  if (key.kind === "known" || (document !== undefined && tellsNoAccounts(document))) return;
+  throw new ImdsImpersonationError(
+    "ERR_IMDS_ACCOUNT_UNKNOWN",
+    "The access key from IMDS does not tell its account, as every key issued since 2019 does",
+    { evidence, advice },
+  );
+}
+
+/** Whether no pair of access key and account is known of the partition that a document is of. */
+function tellsNoAccounts({ region }: IdentityDocument): boolean {
+  return partitionOfRegion(region).name !== "aws";
 }
 
 function signal(): [reached: Promise<void>, reach: () => void] {

@@ -1,6 +1,6 @@
 /** Wires the rooms together: settings, host, decision, session, proof, life and events of one guard. */
 import type { Verifiable } from "./accounts.js";
-import { checkAccount } from "./accounts.js";
+import { contradictionOf, requireExpectedAccount } from "./accounts.js";
 import type { Acquired, Acquirer, AttestationReport } from "./acquire.js";
 import type { IdentityDocument } from "../attest/identity-document.js";
 import type { KeyRing } from "../attest/user-keys.js";
@@ -8,6 +8,7 @@ import { createKeyRing, parseTrustedKeys } from "../attest/user-keys.js";
 import { checkedRegion, noRegion } from "./configured-region.js";
 import type { Contact, Decision, Refusal, Target } from "./decide.js";
 import { decide } from "./decide.js";
+import { accountOfAccessKey } from "../aws/access-key.js";
 import { ImdsGuardError, ImdsRefusedError, ImdsUnavailableError, invalidArgument } from "../base/errors.js";
 import type { Reporter } from "../events/reporter.js";
 import { reportFailure } from "../events/failure-events.js";
@@ -53,7 +54,8 @@ export interface Guard {
   credentials(options?: { readonly forceRefresh?: boolean | undefined }): Promise<GuardedCredentials>;
   /**
    * Holds credentials from elsewhere against `expectedAccounts` and, with `verifyWithSts`, against what STS says of
-   * them. `link` names their source in the error. Returns them unchanged.
+   * them. `link` names their source in the error. Returns them; without `accountId` where that is not the account of
+   * their key.
    */
   verify<C extends Verifiable>(credentials: C, link: string): Promise<C>;
   /** The verdict on this host with all its evidence, and whether IMDS may be asked. Sends nothing. */
@@ -116,6 +118,8 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
   let findings = 0;
   let closed = false;
   let watched = false;
+  /** Ends what goes on in the background. */
+  const ending = new AbortController();
 
   /** Settings that cannot be honoured are not remembered: the next call reads them again. */
   function open(): Promise<Opened> {
@@ -131,7 +135,8 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
       const resolved = await resolveSettings(options, system, locations);
       const { sources, certificates } = resolved.settings;
       const keyRing = sources["certificates"] === "option" ? givenKeys : keyRingOf(certificates);
-      const askSts = createStsGate({ settings: resolved.settings, keyRing, sts });
+      const connection = { ca: options.stsCa, proxy: options.stsProxy };
+      const askSts = createStsGate({ settings: resolved.settings, keyRing, connection, sts });
       const reporter = await openReporter(options, resolved, system);
       for (const warning of resolved.warnings) reporter.report(warning.code, warning);
       return { ...resolved, keyRing, askSts, reporter };
@@ -186,12 +191,15 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
       async acquire() {
         try {
           const acquired = await acquirer.acquire();
-          const document = acquired.attestation.document;
-          const instanceId = document?.instanceId ?? here.host.instanceId;
+          const { document } = acquired.attestation;
+          const key = accountOfAccessKey(acquired.accessKeyId);
+          const account = key.kind === "known" ? key.accountId : document?.accountId;
+          // A role of another expected account was assumed by somebody for this process, in a session of any name.
+          const own = document === undefined || account === document.accountId;
           await here.askSts(acquired, {
-            account: document?.accountId,
+            account,
             roleName: acquired.roleName,
-            instanceId,
+            instanceId: own ? (document?.instanceId ?? here.host.instanceId) : undefined,
             region: document?.region,
           });
           return (last = acquired);
@@ -282,9 +290,20 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
     async verify(credentials, link) {
       const { settings, reporter, askSts } = await whileOpen(open);
       try {
-        checkAccount(credentials, link, settings);
-        await askSts(credentials, {});
-        return credentials;
+        // Where the key tells its account, a wrong one is refused without a packet.
+        const told = accountOfAccessKey(credentials.accessKeyId).kind === "known";
+        if (told) requireExpectedAccount(credentials, link, settings);
+        const vouched = await askSts(credentials, {});
+        if (!told) requireExpectedAccount(credentials, link, settings, vouched);
+        const contradiction = contradictionOf(credentials, link, vouched);
+        if (contradiction === undefined) return credentials;
+        reporter.report("credentials.stated_account_dropped", {
+          message: `The account stated with the credentials from ${link} is not that of their key; it was dropped`,
+          evidence: contradiction,
+          advice: "Correct or remove AWS_ACCOUNT_ID, aws_account_id or the AccountId of the process.",
+        });
+        const { accountId: _, ...rest } = credentials;
+        return rest as typeof credentials;
       } catch (error) {
         if (error instanceof ImdsGuardError) reportFailure(reporter, error);
         throw error;
@@ -298,6 +317,7 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
     attestation: () => last?.attestation,
     async close() {
       closed = true;
+      ending.abort();
       (await living?.catch(() => undefined))?.lifetime.drop();
       last = undefined;
       const opened = await opening?.catch(() => undefined);
@@ -320,10 +340,13 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
     if (watched || !offEc2 || settings.probe === "off") return;
     watched = true;
     const target = { address: refusal.target.host, port: refusal.target.port };
-    // In a later turn, so that loading it does not delay the refusal.
-    setImmediate(
-      () => void import("./watch.js").then(({ watchOffEc2 }) => watchOffEc2(target, host.verdict, reporter, system)),
-    );
+    // In a later turn, so that loading it does not delay the refusal. That can fail: with no file descriptor left, or
+    // with the package replaced on disk while the program runs. The next refusal tries again.
+    setImmediate(() => {
+      import("./watch.js")
+        .then(({ watchOffEc2 }) => watchOffEc2(target, host.verdict, reporter, system, ending.signal))
+        .catch(() => (watched = false));
+    });
   }
 }
 

@@ -1,7 +1,14 @@
 /** Asks STS, over TLS, whose credentials these are: the one check that needs no encoding and no local evidence. */
 import type { Hash, Hmac } from "node:crypto";
 import { createHash, createHmac } from "node:crypto";
+import type { ClientRequestArgs, IncomingMessage } from "node:http";
+import * as http from "node:http";
+import type { Socket, TcpNetConnectOpts } from "node:net";
+import * as net from "node:net";
+import type { ConnectionOptions, SecureContext, TLSSocket } from "node:tls";
+import * as tls from "node:tls";
 import type { HashConstructor } from "@smithy/types";
+import { suffixOfPartition } from "../aws/partitions.js";
 import { ImdsImpersonationError, ImdsUnavailableError } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import { membersOf } from "../base/load-sdk.js";
@@ -23,8 +30,10 @@ export interface StsOptions {
   readonly timeoutMs: number;
   /** Another origin than AWS's, `https://host[:port]`; for tests. */
   readonly origin?: string | undefined;
-  /** Certificate authorities besides the system's, PEM; for tests. */
+  /** Certificate authorities in place of those that come with Node.js, PEM. */
   readonly ca?: string | undefined;
+  /** A proxy through which STS is reached by CONNECT, `http://[user:password@]host[:port]`. TLS is with STS itself. */
+  readonly proxy?: string | undefined;
 }
 
 /** What STS says: GetCallerIdentity, AWS STS API reference. */
@@ -43,18 +52,9 @@ export interface ExpectedIdentity {
   readonly instanceId?: string | undefined;
 }
 
-const DOMAINS: Readonly<Record<string, string>> = {
-  aws: "amazonaws.com",
-  "aws-us-gov": "amazonaws.com",
-  "aws-cn": "amazonaws.com.cn",
-  "aws-eusc": "amazonaws.eu",
-  "aws-iso": "c2s.ic.gov",
-  "aws-iso-b": "sc2s.sgov.gov",
-  "aws-iso-e": "cloud.adc-e.uk",
-  "aws-iso-f": "csp.hci.ic.gov",
-};
 const MAX_BODY = 64 * 1024;
 const BODY = "Action=GetCallerIdentity&Version=2011-06-15";
+const CONTENT_LENGTH = { "content-length": String(Buffer.byteLength(BODY)) };
 const ARN = /^arn:aws[a-z-]*:(?:sts|iam)::(\d{12}):[\w+=,.@/-]{1,2048}$/;
 
 /**
@@ -106,7 +106,7 @@ async function getCallerIdentity(credentials: SignableCredentials, options: StsO
  * @throws ImdsUnavailableError `ERR_IMDS_STS_UNAVAILABLE` for a partition whose domain is not known
  */
 export function stsOrigin(region: string, partition = "aws"): string {
-  const domain = Object.hasOwn(DOMAINS, partition) ? DOMAINS[partition] : undefined;
+  const domain = suffixOfPartition(partition);
   if (domain === undefined) throw unavailable(`no STS domain is known for partition ${printable(partition)}`);
   return `https://sts.${region}.${domain}`;
 }
@@ -152,40 +152,253 @@ class NodeSha256 {
   }
 }
 
-async function post(
-  url: URL,
-  headers: Record<string, string>,
-  options: StsOptions,
-): Promise<{ status: number; body: string }> {
-  const https = await import("node:https");
+/** As they are now: what a library puts in their place later sees nothing of ours. */
+const { ClientRequest } = http;
+const { connect } = net;
+const { checkServerIdentity, connect: connectTls, createSecureContext } = tls;
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/**
+ * POST over a connection of its own, with no agent and nothing else that a process has one of: neither
+ * `NODE_TLS_REJECT_UNAUTHORIZED` nor a changed `https.globalAgent` loosens it, and no proxy that the environment names
+ * is used.
+ */
+function post(url: URL, headers: Record<string, string>, options: StsOptions): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const fail = (why: string, cause?: unknown): void => {
-      reject(unavailable(why, cause));
-      request.destroy();
+    const opened: Socket[] = [];
+    const settle = (outcome: () => void): void => {
+      clearTimeout(timer);
+      // The one within the other first: it may hold more that it would give away.
+      for (const socket of opened.toReversed()) socket.destroy();
+      outcome();
     };
-    const request = https.request(url, {
-      method: "POST",
-      headers: { ...headers, "content-length": String(Buffer.byteLength(BODY)) },
-      signal: AbortSignal.timeout(options.timeoutMs),
-      maxHeaderSize: 16 * 1024,
-      ...(options.ca !== undefined && { ca: options.ca }),
-    });
-    request.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.name, error));
-    request.on("response", (response) => {
-      const chunks: Buffer[] = [];
-      let total = 0;
-      response.on("error", (error) => fail("the answer was cut short", error));
-      response.on("data", (chunk: Buffer) => {
-        total += chunk.length;
-        if (total > MAX_BODY) fail("an answer of more than 64 KiB");
-        else chunks.push(chunk);
+    const fail = (why: string, cause?: unknown): void => settle(() => reject(unavailable(why, cause)));
+    const timer = setTimeout(() => fail("no complete answer before the deadline"), options.timeoutMs);
+    const watch = <S extends Socket>(socket: S): S => {
+      opened.push(socket);
+      return socket.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.name, error));
+    };
+    const secure = (over: Socket): void => {
+      const socket = watch(connectTls(tlsOptions(url, over, options)));
+      socket.once("secureConnect", () => {
+        // Asked for above; looked at again, because everything hangs on it.
+        if (!socket.authorized) return fail("its certificate is not vouched for");
+        send(socket, url, headers, { fail, done: (answer) => settle(() => resolve(answer)) });
       });
-      response.on("end", () =>
-        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }),
-      );
-    });
-    request.end(BODY);
+    };
+    const { proxy } = options;
+    if (proxy !== undefined) return tunnel(new URL(proxy), url, { watch, fail, done: secure });
+    const socket = watch(connect(tcpOptions(url.hostname, portOf(url))));
+    socket.once("connect", () => secure(socket));
   });
+}
+
+interface Outcome<T> {
+  readonly fail: (why: string, cause?: unknown) => void;
+  readonly done: (value: T) => void;
+}
+
+function send(socket: TLSSocket, url: URL, headers: Record<string, string>, { fail, done }: Outcome<Answer>): void {
+  const request = new ClientRequest(
+    requestOptions(socket, { method: "POST", path: "/", headers: { ...headers, host: url.host, ...CONTENT_LENGTH } }),
+  );
+  request.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.name, error));
+  request.on("response", (response) => {
+    if (response.socket !== socket) return fail("the answer came over another connection");
+    collect(response, { fail, done });
+  });
+  request.on("socket", (used: Socket) => {
+    if (used === socket && request.socket === socket) return void request.end(BODY);
+    request.destroy();
+    fail("a library of this process replaces the connections of node:http");
+  });
+}
+
+function collect(response: IncomingMessage, { fail, done }: Outcome<Answer>): void {
+  const chunks: Buffer[] = [];
+  let total = 0;
+  response.on("error", (error) => fail("the answer was cut short", error));
+  response.on("data", (chunk: Buffer) => {
+    total += chunk.length;
+    if (total > MAX_BODY) fail("an answer of more than 64 KiB");
+    else chunks.push(chunk);
+  });
+  response.on("end", () => {
+    if (!response.complete) return fail("the answer was cut short");
+    done({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") });
+  });
+}
+
+/** A way to `url` through a proxy, by CONNECT (RFC 9110, section 9.3.6). */
+function tunnel(
+  proxy: URL,
+  url: URL,
+  { watch, fail, done }: Outcome<Socket> & { readonly watch: <S extends Socket>(socket: S) => S },
+): void {
+  const target = `${url.hostname}:${portOf(url)}`;
+  const login = [proxy.username, proxy.password].map(decodeURIComponent).join(":");
+  const authorization: Record<string, string> =
+    login === ":" ? {} : { "proxy-authorization": `Basic ${Buffer.from(login).toString("base64")}` };
+  const socket = watch(connect(tcpOptions(proxy.hostname, portOf(proxy))));
+  socket.once("connect", () => {
+    const request = new ClientRequest(
+      requestOptions(socket, { method: "CONNECT", path: target, headers: { host: target, ...authorization } }),
+    );
+    request.on("error", (error: NodeJS.ErrnoException) => fail(`the proxy: ${error.code ?? error.name}`, error));
+    request.on("response", (response) => fail(`the proxy answered with HTTP ${response.statusCode}`));
+    request.on("connect", (response, used: Socket, early: Buffer) => {
+      if (used !== socket || early.length > 0) return fail("the proxy answered what no proxy does");
+      if (response.statusCode !== 200) return fail(`the proxy answered with HTTP ${response.statusCode}`);
+      done(socket);
+    });
+    request.on("socket", (used: Socket) => {
+      if (used === socket && request.socket === socket) return void request.end();
+      request.destroy();
+      fail("a library of this process replaces the connections of node:http");
+    });
+  });
+}
+
+function portOf({ port, protocol }: URL): number {
+  return port === "" ? (protocol === "https:" ? 443 : 80) : Number(port);
+}
+
+/*
+ * Node copies options into plain objects and takes what is missing there from `Object.prototype`: so whatever it knows
+ * is named.
+ */
+
+function tcpOptions(hostname: string, port: number): TcpNetConnectOpts {
+  const options = {
+    host: hostname.replace(/^\[(.*)\]$/, "$1"),
+    port,
+    allowHalfOpen: false,
+    autoSelectFamily: undefined,
+    autoSelectFamilyAttemptTimeout: undefined,
+    blockList: undefined,
+    family: undefined,
+    fd: undefined,
+    handle: undefined,
+    hints: undefined,
+    keepAlive: undefined,
+    keepAliveInitialDelay: undefined,
+    localAddress: undefined,
+    localPort: undefined,
+    lookup: undefined,
+    noDelay: undefined,
+    objectMode: undefined,
+    onread: undefined,
+    path: undefined,
+    readable: undefined,
+    signal: undefined,
+    timeout: undefined,
+    writable: undefined,
+  };
+  return options as unknown as TcpNetConnectOpts;
+}
+
+function tlsOptions({ hostname }: URL, over: Socket, { ca }: StsOptions): ConnectionOptions {
+  const name = hostname.replace(/^\[(.*)\]$/, "$1");
+  const options = {
+    socket: over,
+    host: name,
+    // An address is no server name (RFC 6066, section 3).
+    servername: net.isIP(name) === 0 ? name : "",
+    secureContext: trusting(ca),
+    rejectUnauthorized: true,
+    checkServerIdentity: (_: string, certificate: tls.PeerCertificate) => checkServerIdentity(name, certificate),
+    minDHSize: 1024,
+    ALPNProtocols: undefined,
+    ALPNCallback: undefined,
+    allowHalfOpen: undefined,
+    enableTrace: false,
+    highWaterMark: undefined,
+    isServer: false,
+    lookup: undefined,
+    onread: undefined,
+    path: undefined,
+    port: undefined,
+    pskCallback: undefined,
+    requestCert: true,
+    requestOCSP: false,
+    session: undefined,
+    signal: undefined,
+    timeout: undefined,
+  };
+  return options as unknown as ConnectionOptions;
+}
+
+let bundledRoots: SecureContext | undefined;
+
+/** The roots that come with Node.js: not those that `NODE_EXTRA_CA_CERTS` or the process added. */
+function trusting(ca: string | undefined): SecureContext {
+  if (ca !== undefined) return secureContext(ca);
+  return (bundledRoots ??= secureContext(tls.rootCertificates));
+}
+
+function secureContext(ca: string | readonly string[]): SecureContext {
+  const options = {
+    ca,
+    minVersion: "TLSv1.2",
+    allowPartialTrustChain: undefined,
+    cert: undefined,
+    ciphers: undefined,
+    clientCertEngine: undefined,
+    crl: undefined,
+    dhparam: undefined,
+    ecdhCurve: undefined,
+    honorCipherOrder: undefined,
+    key: undefined,
+    maxVersion: undefined,
+    passphrase: undefined,
+    pfx: undefined,
+    privateKeyEngine: undefined,
+    privateKeyIdentifier: undefined,
+    secureOptions: undefined,
+    secureProtocol: undefined,
+    sessionIdContext: undefined,
+    sessionTimeout: undefined,
+    sigalgs: undefined,
+    ticketKeys: undefined,
+  };
+  return createSecureContext(options as unknown as tls.SecureContextOptions);
+}
+
+function requestOptions(
+  socket: Socket,
+  { method, path, headers }: { method: string; path: string; headers: Record<string, string> },
+): ClientRequestArgs {
+  const options = {
+    method,
+    path,
+    headers: Object.assign(Object.create(null), headers) as Record<string, string>,
+    host: "sts",
+    port: 443,
+    agent: undefined,
+    createConnection: () => socket,
+    maxHeaderSize: 16 * 1024,
+    insecureHTTPParser: false,
+    setHost: false,
+    _defaultAgent: undefined,
+    auth: undefined,
+    defaultPort: undefined,
+    highWaterMark: undefined,
+    hostname: undefined,
+    joinDuplicateHeaders: undefined,
+    localAddress: undefined,
+    lookup: undefined,
+    protocol: undefined,
+    setDefaultHeaders: undefined,
+    signal: undefined,
+    socketPath: undefined,
+    timeout: undefined,
+    uniqueHeaders: undefined,
+  };
+  return options as ClientRequestArgs;
 }
 
 const SOURCE = "STS GetCallerIdentity";

@@ -31,23 +31,37 @@ function probedAddresses(system: System): Set<string> {
 
 /**
  * Probes `target` unless this process already did. The result is an event or nothing: only a token for a request that
- * no other cloud understands counts, since every cloud owns this address. Never throws and never holds the process.
+ * no other cloud understands counts, since every cloud owns this address. Never throws and never holds the process;
+ * after `signal` nothing is sent.
  */
-export async function watchOffEc2(target: Target, verdict: Verdict, reporter: Reporter, system: System): Promise<void> {
+export async function watchOffEc2(
+  target: Target,
+  verdict: Verdict,
+  reporter: Reporter,
+  system: System,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (signal?.aborted === true) return;
   const probed = probedAddresses(system);
   const key = `${target.address} ${target.port}`;
   if (probed.has(key)) return;
   probed.add(key);
   // Nobody waits for the outcome, so a probe that cannot be made must not become an unhandled rejection.
-  await quietly(() => probeAndReport(target, verdict, reporter, system));
+  await quietly(() => probeAndReport(target, verdict, reporter, system, signal));
 }
 
-async function probeAndReport(target: Target, verdict: Verdict, reporter: Reporter, system: System): Promise<void> {
+async function probeAndReport(
+  target: Target,
+  verdict: Verdict,
+  reporter: Reporter,
+  system: System,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const [{ probeImds }, { describeResponder }] = await Promise.all([
     import("../network/probe.js"),
     import("../network/responder.js"),
   ]);
-  const result = await probeImds(target, { timeoutMs: PROBE_TIMEOUT_MS });
+  const result = await probeImds(target, { timeoutMs: PROBE_TIMEOUT_MS, signal });
   if (result.kind !== "imdsv2") return;
   const responder = await describeResponder(target.address, system);
   reporter.report(verdict === "not-ec2" ? "imds.impersonation_detected" : "imds.unverified_responder", {

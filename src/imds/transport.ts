@@ -2,10 +2,10 @@
  * One HTTP exchange with a pinned address: no proxy, no redirect, no name, no second connection, and a cap on
  * everything.
  */
-import type { IncomingMessage } from "node:http";
-import { request as httpRequest } from "node:http";
+import type { ClientRequestArgs, IncomingMessage } from "node:http";
+import * as http from "node:http";
 import type { Socket } from "node:net";
-import { connect } from "node:net";
+import * as net from "node:net";
 import type { ImdsGuardError } from "../base/errors.js";
 import { ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
 import { sameAddress } from "../base/addresses.js";
@@ -57,6 +57,13 @@ export interface Deadline {
 const MAX_HEADER_BYTES = 8_192;
 const MAX_INFORMATIONAL = 2;
 
+/**
+ * As they are now: what a library puts in their place later sees nothing of ours. The class and not `http.request`,
+ * because libraries that lead every request to a proxy wrap that function and force an agent of theirs upon it.
+ */
+const { ClientRequest } = http;
+const { connect } = net;
+
 /** Starts a deadline on a clock that never jumps. */
 export function startDeadline(timeoutMs: number, monotonic: () => number): Deadline {
   const end = monotonic() + timeoutMs;
@@ -77,7 +84,7 @@ export function exchange(peer: Peer, request: ImdsRequest, deadline: Deadline): 
   if (deadline.remaining() <= 0) return Promise.reject(timedOut(peer, what));
   return new Promise<ImdsResponse>((resolve, reject) => {
     // autoSelectFamily would try other addresses; there is one, and it is literal.
-    const socket = markOwn(connect({ host: peer.address, port: peer.port, autoSelectFamily: false }));
+    const socket = markOwn(connect(connectionTo(peer)));
     let settled = false;
     // May be called again: a promise keeps its first outcome.
     const finish = (outcome: () => void): void => {
@@ -119,26 +126,95 @@ interface Outcome {
 function send(socket: Socket, peer: Peer, request: ImdsRequest, outcome: Outcome): void {
   const { what } = outcome;
   let informational = 0;
-  const message = httpRequest({
-    method: request.method,
-    host: peer.address,
-    port: peer.port,
-    path: request.path,
-    headers: { ...request.headers, ...(request.method === "PUT" ? { "content-length": "0" } : {}) },
-    // With an agent, its own connection would be used and not this one, whose peer was compared with the pin.
-    createConnection: () => socket,
-    maxHeaderSize: MAX_HEADER_BYTES,
-    insecureHTTPParser: false,
-    setHost: true,
-  });
+  const message = new ClientRequest(requestOver(socket, peer, request));
   message.on("information", () => {
     if (++informational > MAX_INFORMATIONAL) outcome.fail(malformed(what, "more than two informational (1xx) answers"));
   });
   message.on("upgrade", () => outcome.fail(malformed(what, "an answer that switches protocols")));
   message.on("error", (error: NodeJS.ErrnoException) => outcome.fail(classify(peer, what, error)));
-  message.on("response", (response) => collect(response, request, outcome));
-  markOwn(message, socket).end();
-  request.onSent?.();
+  message.on("response", (response) => {
+    if (response.socket !== socket) return outcome.fail(otherSocket(what, "the answer came"));
+    collect(response, request, outcome);
+  });
+  // Nothing is written before it is certain that it goes to the socket whose peer was compared with the pin.
+  message.on("socket", (used: Socket) => {
+    if (used !== socket || message.socket !== socket) {
+      message.destroy();
+      return outcome.fail(otherSocket(what, "the request would have gone"));
+    }
+    message.end();
+    request.onSent?.();
+  });
+  markOwn(message, socket);
+}
+
+/**
+ * Options of a connection. Node copies them into plain objects and takes what is missing there from `Object.prototype`:
+ * so whatever it knows is named.
+ */
+function connectionTo(peer: Peer): net.TcpNetConnectOpts {
+  const options = {
+    host: peer.address,
+    port: peer.port,
+    // There is one address, and it is literal.
+    autoSelectFamily: false,
+    autoSelectFamilyAttemptTimeout: undefined,
+    allowHalfOpen: false,
+    blockList: undefined,
+    family: undefined,
+    fd: undefined,
+    handle: undefined,
+    hints: undefined,
+    keepAlive: undefined,
+    keepAliveInitialDelay: undefined,
+    localAddress: undefined,
+    localPort: undefined,
+    lookup: undefined,
+    noDelay: undefined,
+    objectMode: undefined,
+    onread: undefined,
+    path: undefined,
+    readable: undefined,
+    signal: undefined,
+    timeout: undefined,
+    writable: undefined,
+  };
+  return options as unknown as net.TcpNetConnectOpts;
+}
+
+function requestOver(socket: Socket, peer: Peer, request: ImdsRequest): ClientRequestArgs {
+  const options = {
+    method: request.method,
+    host: peer.address,
+    port: peer.port,
+    path: request.path,
+    headers: Object.assign(
+      Object.create(null),
+      request.headers,
+      request.method === "PUT" ? { "content-length": "0" } : undefined,
+    ) as Record<string, string>,
+    // With an agent, its own connection would be used and not this one, whose peer was compared with the pin.
+    agent: undefined,
+    createConnection: () => socket,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    insecureHTTPParser: false,
+    setHost: true,
+    _defaultAgent: undefined,
+    auth: undefined,
+    defaultPort: undefined,
+    highWaterMark: undefined,
+    hostname: undefined,
+    joinDuplicateHeaders: undefined,
+    localAddress: undefined,
+    lookup: undefined,
+    protocol: undefined,
+    setDefaultHeaders: undefined,
+    signal: undefined,
+    socketPath: undefined,
+    timeout: undefined,
+    uniqueHeaders: undefined,
+  };
+  return options as ClientRequestArgs;
 }
 
 function collect(response: IncomingMessage, request: ImdsRequest, outcome: Outcome): void {
@@ -219,6 +295,18 @@ function peerMismatch(peer: Peer, socket: Socket): ImdsUntrustedError {
         },
       ],
       advice: "Something in this process or host redirects connections. Find it before any credential is used.",
+    },
+  );
+}
+
+function otherSocket(what: string, says: string): ImdsUntrustedError {
+  return new ImdsUntrustedError(
+    "ERR_IMDS_PEER_MISMATCH",
+    "Another connection than the one whose peer was checked is used for IMDS",
+    {
+      evidence: [{ source: what, says: `${says} over another socket` }],
+      advice:
+        "A library of this process replaces the connections of node:http. Load imds-guard before it, or remove it.",
     },
   );
 }

@@ -30,6 +30,8 @@ export interface ProbeOptions {
   readonly timeoutMs: number;
   /** Told the local port once connected: a connection leaves its trace in the system's table for a minute. */
   readonly onConnected?: ((localPort: number) => void) | undefined;
+  /** Ends the probe; it then counts as silent. What was not sent yet is not sent any more. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -43,7 +45,7 @@ export interface ProbeOptions {
  */
 export async function probeImds(target: ProbeTarget, options: ProbeOptions): Promise<ProbeResult> {
   const { address, port } = target;
-  const { timeoutMs, onConnected } = options;
+  const { timeoutMs } = options;
   const family = parseIp(address)?.family;
   if (family === undefined) throw invalidArgument("address", address, "an IP address");
   if (!(Number.isInteger(port) && port >= 1 && port <= 65_535)) throw invalidArgument("port", port, "1 to 65535");
@@ -51,7 +53,7 @@ export async function probeImds(target: ProbeTarget, options: ProbeOptions): Pro
     throw invalidArgument("timeoutMs", timeoutMs, `a number above 0 and up to ${MAX_TIMEOUT_MS}`);
   }
   const started = performance.now();
-  const result = await converse(address, family, port, timeoutMs, onConnected);
+  const result = await converse(address, family, port, options);
   return result.kind === "imdsv2" ? { ...result, elapsedMs: performance.now() - started } : result;
 }
 
@@ -63,9 +65,9 @@ function converse(
   address: string,
   family: 4 | 6,
   port: number,
-  timeoutMs: number,
-  onConnected: ProbeOptions["onConnected"],
+  { timeoutMs, onConnected, signal }: ProbeOptions,
 ): Promise<Outcome> {
+  if (signal?.aborted === true) return Promise.resolve({ kind: "silent" });
   return new Promise((resolve) => {
     const socket = new Socket();
     let connected = false;
@@ -80,6 +82,7 @@ function converse(
       if (answer !== undefined) finish(answer);
     };
     const timer = setTimeout(() => (connected ? judge(true) : finish({ kind: "silent" })), timeoutMs).unref();
+    signal?.addEventListener("abort", () => finish({ kind: "silent" }), { once: true });
     socket.setEncoding("latin1");
     socket.on("connect", () => {
       connected = true;

@@ -18,13 +18,16 @@ export function holdingAccounts(
 ): Factory {
   return (init) => {
     const provide = factory(init);
+    let seen: Verifiable | undefined;
     let passed: Verifiable | undefined;
     const held: Provider = async (...args) => {
       const credentials = await provide(...args);
-      if (credentials === passed) return credentials;
+      if (credentials === seen && passed !== undefined) return passed;
       try {
         const guard = await guardFor({ profile: profileOf(init, args[0]) });
-        return (passed = await guard.verify(credentials, link));
+        passed = await guard.verify(credentials, link);
+        seen = credentials;
+        return passed;
       } catch (error) {
         const { toProviderError } = await import("./provider-error.js");
         throw await toProviderError(error, undefined, false);

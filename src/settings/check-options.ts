@@ -3,9 +3,10 @@ import { invalidArgument } from "../base/errors.js";
 import { isPlainObject } from "../base/own-properties.js";
 import { nearest } from "./nearest.js";
 import type { GuardOptions } from "./options.js";
+import type { CodeOnlyOption } from "./table.js";
 import { parseSetting, SETTINGS } from "./table.js";
 
-const OTHER_OPTIONS = ["profile", "onEvent", "logger"];
+const OTHER_OPTIONS: readonly CodeOnlyOption[] = ["profile", "stsCa", "stsProxy", "onEvent", "logger"];
 
 /**
  * The options as they are now, without a prototype, lists and certificates copied.
@@ -15,7 +16,7 @@ const OTHER_OPTIONS = ["profile", "onEvent", "logger"];
 export function snapshotOptions(options: GuardOptions): GuardOptions {
   if (!isPlainObject(options))
     throw invalidArgument("guard", options, "a plain object of options, or a guard that createGuard returned");
-  const names = [...SETTINGS.map((setting) => setting.name), ...OTHER_OPTIONS];
+  const names: readonly string[] = [...SETTINGS.map((setting) => setting.name), ...OTHER_OPTIONS];
   const snapshot = Object.create(null) as Record<string, unknown>;
   for (const name of Object.getOwnPropertyNames(options)) {
     const value: unknown = (options as Record<string, unknown>)[name];
@@ -32,12 +33,26 @@ export function snapshotOptions(options: GuardOptions): GuardOptions {
       throw invalidArgument("guard", name, `${near === undefined ? "" : `did you mean ${near}? `}${names.join(", ")}`);
     }
   }
-  const { profile, onEvent, logger } = snapshot;
+  const { profile, stsCa, stsProxy, onEvent, logger } = snapshot;
   if (profile !== undefined && typeof profile !== "string")
     throw invalidArgument("guard.profile", profile, "a profile name");
+  if (stsCa !== undefined && !isCertificate(stsCa)) throw invalidArgument("guard.stsCa", stsCa, "certificates in PEM");
+  // Not shown: it may hold a password.
+  if (stsProxy !== undefined && !isHttpProxy(stsProxy))
+    throw invalidArgument("guard.stsProxy", {}, "http://[user:password@]host[:port]");
   if (onEvent !== undefined && typeof onEvent !== "function")
     throw invalidArgument("guard.onEvent", onEvent, "a function");
   if (logger !== undefined && (typeof logger !== "object" || logger === null || Array.isArray(logger)))
     throw invalidArgument("guard.logger", logger, "an object with debug, info, warn and error");
   return Object.freeze(snapshot) as GuardOptions;
+}
+
+function isCertificate(value: unknown): boolean {
+  return typeof value === "string" && /^-----BEGIN CERTIFICATE-----\r?$/m.test(value);
+}
+
+function isHttpProxy(value: unknown): boolean {
+  if (typeof value !== "string" || !URL.canParse(value)) return false;
+  const { protocol, pathname, search, hash } = new URL(value);
+  return protocol === "http:" && pathname === "/" && search === "" && hash === "";
 }

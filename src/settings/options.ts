@@ -63,6 +63,13 @@ export interface GuardOptions {
   readonly onUnknownAccount?: OnUnknownAccount | undefined;
   /** Ask STS GetCallerIdentity, over TLS, once for each new key. Default `off`. */
   readonly verifyWithSts?: "on" | "off" | undefined;
+  /** Roots that vouch for STS, PEM, in place of those that come with Node.js. Only in code. */
+  readonly stsCa?: string | undefined;
+  /**
+   * A proxy through which STS is reached by CONNECT, `http://[user:password@]host[:port]`; TLS is with STS itself. Only
+   * in code. Default: none, whatever the environment says.
+   */
+  readonly stsProxy?: string | undefined;
   /**
    * Region -> PEM certificate or public key, for regions this package has no key of. Environment and profile:
    * `region=path,...`.

@@ -7,8 +7,11 @@ import type { GuardOptions } from "./options.js";
 import { EVENT_FORMATS } from "../events/catalogue.js";
 import { ALLOW_WORDS } from "./options.js";
 
+/** Options that only code can give. */
+export type CodeOnlyOption = "profile" | "stsCa" | "stsProxy" | "onEvent" | "logger";
+
 /** The settings that can be written as text, by the name of their option. */
-export type SettingName = Exclude<keyof GuardOptions, "profile" | "onEvent" | "logger">;
+export type SettingName = Exclude<keyof GuardOptions, CodeOnlyOption>;
 
 /** A value that was understood, or the words that would have been. */
 export type Parsed = { readonly value: unknown } | { readonly allowed: string };

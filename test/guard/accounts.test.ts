@@ -1,6 +1,6 @@
 /** The accounts a user expects, held against credentials of any source. */
 import { describe, expect, test } from "vitest";
-import { checkAccount } from "../../src/guard/accounts.js";
+import { contradictionOf, requireExpectedAccount } from "../../src/guard/accounts.js";
 import { accessKeyIdFor } from "../support/access-keys.mjs";
 import { fc } from "../support/properties.js";
 
@@ -12,9 +12,10 @@ function codeOf(
   credentials: { accessKeyId: string; accountId?: string },
   expectedAccounts: string[],
   onUnknownAccount: "refuse" | "allow" = "refuse",
+  vouched?: string,
 ): string | undefined {
   try {
-    checkAccount(credentials, "the environment", { expectedAccounts, onUnknownAccount });
+    requireExpectedAccount(credentials, "the environment", { expectedAccounts, onUnknownAccount }, vouched);
     return undefined;
   } catch (error) {
     expect(error).toMatchObject({
@@ -26,7 +27,7 @@ function codeOf(
   }
 }
 
-describe("checkAccount", () => {
+describe("requireExpectedAccount", () => {
   test.each([
     ["any key where nothing is expected", { accessKeyId: "whatever" }, [], undefined],
     ["a key of an expected account", { accessKeyId: accessKeyIdFor(OURS) }, [STRANGER, OURS], undefined],
@@ -44,12 +45,17 @@ describe("checkAccount", () => {
       [OURS],
       undefined,
     ],
-    ["an old key that states our account", { accessKeyId: OLD_KEY, accountId: OURS }, [OURS], undefined],
+    [
+      "an old key that states our account",
+      { accessKeyId: OLD_KEY, accountId: OURS },
+      [OURS],
+      "ERR_IMDS_ACCOUNT_UNKNOWN",
+    ],
     [
       "an old key that states another account",
       { accessKeyId: OLD_KEY, accountId: STRANGER },
       [OURS],
-      "ERR_IMDS_ACCOUNT_UNEXPECTED",
+      "ERR_IMDS_ACCOUNT_UNKNOWN",
     ],
     ["an old key that states none", { accessKeyId: OLD_KEY }, [OURS], "ERR_IMDS_ACCOUNT_UNKNOWN"],
     ["no access key at all", { accessKeyId: "" }, [OURS], "ERR_IMDS_ACCOUNT_UNKNOWN"],
@@ -59,14 +65,22 @@ describe("checkAccount", () => {
 
   test("onUnknownAccount: allow passes what tells no account, and nothing else", () => {
     expect(codeOf({ accessKeyId: OLD_KEY }, [OURS], "allow")).toBeUndefined();
-    expect(codeOf({ accessKeyId: OLD_KEY, accountId: STRANGER }, [OURS], "allow")).toBe("ERR_IMDS_ACCOUNT_UNEXPECTED");
+    expect(codeOf({ accessKeyId: OLD_KEY, accountId: STRANGER }, [OURS], "allow")).toBeUndefined();
     expect(codeOf({ accessKeyId: accessKeyIdFor(STRANGER) }, [OURS], "allow")).toBe("ERR_IMDS_ACCOUNT_UNEXPECTED");
+  });
+
+  test("STS tells the account where the key does not, and only there", () => {
+    expect(codeOf({ accessKeyId: OLD_KEY }, [OURS], "refuse", OURS)).toBeUndefined();
+    expect(codeOf({ accessKeyId: OLD_KEY }, [OURS], "allow", STRANGER)).toBe("ERR_IMDS_ACCOUNT_UNEXPECTED");
+    expect(codeOf({ accessKeyId: accessKeyIdFor(STRANGER) }, [OURS], "allow", OURS)).toBe(
+      "ERR_IMDS_ACCOUNT_UNEXPECTED",
+    );
   });
 
   test("the error names both accounts and shows no whole key", () => {
     const accessKeyId = accessKeyIdFor(STRANGER);
     expect(() =>
-      checkAccount({ accessKeyId }, "profile", { expectedAccounts: [OURS], onUnknownAccount: "refuse" }),
+      requireExpectedAccount({ accessKeyId }, "profile", { expectedAccounts: [OURS], onUnknownAccount: "refuse" }),
     ).toThrow(
       expect.objectContaining({
         message: `The credentials from profile belong to account ${STRANGER}; expected: ${OURS}`,
@@ -90,5 +104,26 @@ describe("checkAccount", () => {
         expect(codeOf({ accessKeyId: accessKeyIdFor(theirs, seed) }, [mine])).toBe("ERR_IMDS_ACCOUNT_UNEXPECTED");
       }),
     );
+  });
+});
+
+describe("contradictionOf", () => {
+  test.each([
+    ["nothing stated", { accessKeyId: accessKeyIdFor(OURS) }, undefined],
+    ["both agree", { accessKeyId: accessKeyIdFor(OURS), accountId: OURS }, undefined],
+    ["nothing known", { accessKeyId: OLD_KEY, accountId: STRANGER }, undefined],
+    ["STS agrees", { accessKeyId: OLD_KEY, accountId: OURS }, undefined, OURS],
+    ["the key contradicts", { accessKeyId: accessKeyIdFor(OURS), accountId: STRANGER }, STRANGER],
+    ["the key wins over STS", { accessKeyId: accessKeyIdFor(OURS), accountId: STRANGER }, STRANGER, STRANGER],
+    ["STS contradicts", { accessKeyId: OLD_KEY, accountId: STRANGER }, STRANGER, OURS],
+  ] as const)("%s", (_, credentials, dropped, vouched?: string) => {
+    const evidence = contradictionOf(credentials, "the environment", vouched);
+    expect(evidence?.[0]?.value).toBe(dropped);
+    expect(evidence?.length ?? 0).toBe(dropped === undefined ? 0 : 2);
+  });
+
+  test("shows no text that is no account", () => {
+    const credentials = { accessKeyId: accessKeyIdFor(OURS), accountId: "secret text" };
+    expect(JSON.stringify(contradictionOf(credentials, "profile"))).not.toContain("secret text");
   });
 });

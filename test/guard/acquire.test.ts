@@ -150,29 +150,161 @@ describe("what is proved", () => {
   });
 });
 
-describe("keys of the old format", () => {
-  const identity = { accessKeyId: OLD_KEY };
-  test("are no mismatch", async () => {
-    const { acquirer } = await bench({ identity });
-    expect((await acquirer.acquire()).attestation).toMatchObject({ level: "signed", unbound: [{ what: "account" }] });
+describe("a key that IMDS would not give", () => {
+  const strange: Record<string, readonly [accessKeyId: string, code: string]> = {
+    "of the old format": [OLD_KEY, "ERR_IMDS_ACCOUNT_UNKNOWN"],
+    "that stands for no account": ["ASIA77777777777777777".slice(0, 20), "ERR_IMDS_ACCOUNT_UNKNOWN"],
+    "with letters that are none of base32": ["ASIARTX3GSDSY43XP401", "ERR_IMDS_ACCOUNT_UNKNOWN"],
+    "of 21 characters": [`${accessKeyIdFor(ACCOUNT)}A`, "ERR_IMDS_MALFORMED"],
+    "of 19 characters": [accessKeyIdFor(ACCOUNT).slice(0, 19), "ERR_IMDS_MALFORMED"],
+    "that is no temporary one": [accessKeyIdFor(ACCOUNT, "0", "AKIA"), "ERR_IMDS_MALFORMED"],
+  };
+  const proofs = ["required", "unless-unknown-region"] as const;
+
+  test.each(
+    proofs.flatMap((proof) => Object.entries(strange).map(([name, given]) => [name, proof, ...given] as const)),
+  )("%s does not pass with proof %s", async (_, proof, accessKeyId, code) => {
+    const { acquirer, codes } = await bench({ identity: { accessKeyId }, proof });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code, tryNextLink: false });
+    expect(codes()).not.toContain("imds.credentials_obtained");
+    imds?.set({ accessKeyId: accessKeyIdFor(ACCOUNT) });
+    expect((await acquirer.acquire()).attestation.level).toBe("bound");
   });
 
-  test("are refused where accounts are expected", async () => {
-    const { acquirer } = await bench({ identity, options: { expectedAccounts: [ACCOUNT] } });
-    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_ACCOUNT_UNKNOWN", tryNextLink: false });
+  test.each(Object.entries(strange))("%s passes where nothing is proved", async (_, [accessKeyId]) => {
+    const { acquirer } = await bench({ identity: { accessKeyId }, proof: "none" });
+    expect((await acquirer.acquire()).accessKeyId).toBe(accessKeyId);
   });
 
-  test("pass there with onUnknownAccount: allow", async () => {
-    const { acquirer } = await bench({ identity, options: { expectedAccounts: [ACCOUNT], onUnknownAccount: "allow" } });
+  test("is not excused by a region without a known key", async () => {
+    const { acquirer } = await bench({
+      identity: { accessKeyId: OLD_KEY, region: "cn-nowhere-1" },
+      proof: "unless-unknown-region",
+      options: { expectedRegions: ["cn-nowhere-1"] },
+    });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_ACCOUNT_UNKNOWN" });
+  });
+
+  test("is refused where accounts are expected, whatever is unknown may pass", async () => {
+    const options = { expectedAccounts: [ACCOUNT], onUnknownAccount: "allow" } as const;
+    const { acquirer } = await bench({ identity: { accessKeyId: OLD_KEY }, options });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_ACCOUNT_UNKNOWN" });
+  });
+
+  describe("in another partition", () => {
+    const region = "cn-north-1";
+    const keys = { [region]: signer.publicKeyPem };
+
+    test("is signed, with an event, as long as it is a temporary one", async () => {
+      const { acquirer, codes, imds: server } = await bench({ identity: { accessKeyId: OLD_KEY, region }, keys });
+      expect((await acquirer.acquire()).attestation).toMatchObject({ level: "signed", unbound: [{ what: "account" }] });
+      await acquirer.acquire();
+      expect(codes()).toEqual([
+        "imds.attested",
+        "imds.account_not_told",
+        "imds.credentials_obtained",
+        "imds.credentials_obtained",
+      ]);
+      server.set({ accessKeyId: accessKeyIdFor(ACCOUNT, "0", "AKIA") });
+      expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_MALFORMED" });
+    });
+
+    test("is refused where accounts are expected, unless unknown ones may pass", async () => {
+      const identity = { accessKeyId: OLD_KEY, region };
+      const refused = await bench({ identity, keys, options: { expectedAccounts: [ACCOUNT] } });
+      expect(await rejection(refused.acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_ACCOUNT_UNKNOWN" });
+      const options = { expectedAccounts: [ACCOUNT], onUnknownAccount: "allow" } as const;
+      const allowed = await bench({ identity, keys, options });
+      expect((await allowed.acquirer.acquire()).attestation.level).toBe("signed");
+      const stranger = await bench({ identity, keys, options: { ...options, expectedAccounts: [STRANGER] } });
+      expect(await rejection(stranger.acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_ACCOUNT_UNEXPECTED" });
+    });
+
+    test("that tells an account is held against the document", async () => {
+      const { acquirer, codes } = await bench({ identity: { region, accessKeyId: accessKeyIdFor(ACCOUNT) }, keys });
+      expect((await acquirer.acquire()).attestation.level).toBe("bound");
+      expect(codes()).not.toContain("imds.account_not_told");
+      imds?.set({ accessKeyId: accessKeyIdFor(STRANGER) });
+      expect(await rejection(acquirer.acquire())).toMatchObject({ kind: "impersonation" });
+    });
+  });
+});
+
+describe("where the host does not tell its instance", () => {
+  const other = { account: STRANGER, instanceId: "i-0ffffffffffffffff" };
+
+  test("a second document is refused, though the first came with a key of another account", async () => {
+    const { acquirer, imds: server } = await bench({
+      files: XEN,
+      identity: { ...other, accessKeyId: accessKeyIdFor(ACCOUNT) },
+    });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_ACCOUNT_MISMATCH" });
+    server.set({ account: ACCOUNT, instanceId: INSTANCE });
+    const error = await rejection(acquirer.acquire());
+    expect(error).toMatchObject({ code: "ERR_IMDS_IDENTITY_CHANGED", tryNextLink: false });
+    expect((error as { advice: string }).advice).toContain("expectedAccounts");
+    // Neither is believed any more: nothing tells which of the two is this host.
+    server.set({ ...other, accessKeyId: accessKeyIdFor(STRANGER) });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_IDENTITY_CHANGED" });
+  });
+
+  test("the first pins nothing: with expected accounts the genuine one still passes", async () => {
+    const { acquirer, imds: server } = await bench({
+      files: XEN,
+      identity: { ...other, accessKeyId: accessKeyIdFor(ACCOUNT) },
+      options: { expectedAccounts: [ACCOUNT] },
+    });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ kind: "impersonation" });
+    server.set({ account: ACCOUNT, instanceId: INSTANCE });
     expect((await acquirer.acquire()).attestation.level).toBe("signed");
   });
 
-  test("do not excuse a document of an account that is not expected", async () => {
-    const { acquirer } = await bench({
-      identity,
-      options: { expectedAccounts: [STRANGER], onUnknownAccount: "allow" },
+  test("the same document with the right key passes", async () => {
+    const { acquirer, imds: server } = await bench({ files: XEN, identity: { accessKeyId: accessKeyIdFor(STRANGER) } });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_ACCOUNT_MISMATCH" });
+    server.set({ accessKeyId: accessKeyIdFor(ACCOUNT) });
+    expect((await acquirer.acquire()).attestation.level).toBe("signed");
+  });
+
+  test("after a success another document is refused, and the first is not", async () => {
+    const { acquirer, imds: server } = await bench({ files: XEN });
+    await acquirer.acquire();
+    server.set({ ...other, roleName: "other", accessKeyId: accessKeyIdFor(STRANGER) });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_IDENTITY_CHANGED" });
+    server.set({ account: ACCOUNT, instanceId: INSTANCE, accessKeyId: accessKeyIdFor(ACCOUNT) });
+    expect((await acquirer.acquire()).attestation.level).toBe("signed");
+  });
+});
+
+describe("a key of another expected account", () => {
+  const options = { expectedAccounts: [ACCOUNT, STRANGER] };
+
+  test("passes beside the proved document of an expected one, and back", async () => {
+    const { acquirer, imds: server } = await bench({ identity: { accessKeyId: accessKeyIdFor(STRANGER) }, options });
+    expect((await acquirer.acquire()).attestation).toMatchObject({
+      level: "signed",
+      unbound: [{ what: "account", why: expect.stringContaining(STRANGER) as string }],
     });
-    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_ACCOUNT_UNEXPECTED" });
+    server.set({ accessKeyId: accessKeyIdFor(ACCOUNT) });
+    expect((await acquirer.acquire()).attestation.level).toBe("bound");
+    server.set({ accessKeyId: accessKeyIdFor(STRANGER) });
+    expect((await acquirer.acquire()).attestation.level).toBe("signed");
+  });
+
+  test.each([
+    ["the account of the document is not expected", { expectedAccounts: [STRANGER] }],
+    ["the account of the key is not expected", { expectedAccounts: [ACCOUNT] }],
+    ["no account is expected", {}],
+  ])("does not pass where %s", async (_, given) => {
+    const { acquirer } = await bench({ identity: { accessKeyId: accessKeyIdFor(STRANGER) }, options: given });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ kind: "impersonation" });
+  });
+
+  test("an instance does not change between expected accounts", async () => {
+    const { acquirer, imds: server } = await bench({ files: XEN, options });
+    await acquirer.acquire();
+    server.set({ account: STRANGER, roleName: "other", accessKeyId: accessKeyIdFor(STRANGER) });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_IDENTITY_CHANGED" });
   });
 });
 
@@ -260,7 +392,7 @@ describe("contradictions are findings, and stop the chain", () => {
       openSession: () => createSession({ pin: { addresses: ["127.0.0.1"], port: liar.port }, system, maxRetries: 0 }),
     });
     expect(await rejection(through.acquire())).toMatchObject({ code });
-    expect(await acquirer.acquire()).toBeDefined();
+    expect((await acquirer.acquire()).attestation.level).toBe("bound");
     liar.close();
   });
 });

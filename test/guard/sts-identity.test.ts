@@ -1,10 +1,15 @@
 import { createHash, createHmac } from "node:crypto";
-import { createServer } from "node:https";
-import type { RequestListener, Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import https, { createServer } from "node:https";
+import { createServer as createHttpServer } from "node:http";
+import type { IncomingMessage, RequestListener, Server } from "node:http";
+import { connect } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { createKeyRing } from "../../src/attest/user-keys.js";
+import { createStsGate } from "../../src/guard/sts.js";
 import { stsOrigin, verifyWithSts } from "../../src/guard/sts-identity.js";
 import { isImdsGuardError } from "../../src/base/errors.js";
+import { accessKeyIdFor } from "../support/access-keys.mjs";
 import { selfSignedCertificate } from "../support/tls-certificate.mjs";
 import { golden, wordingOf } from "../support/wording.js";
 
@@ -250,5 +255,155 @@ describe("verifyWithSts", () => {
 
   it("knows no domain for an unknown partition", async () => {
     expect((await failure(ask({}, { partition: "aws-nowhere" }))).code).toBe("ERR_IMDS_STS_UNAVAILABLE");
+  });
+});
+
+describe("what a process has one of", () => {
+  /** As a TLS server that nobody vouches for would be reached by its genuine name. */
+  const unknown = (options: Partial<Parameters<typeof verifyWithSts>[2]> = {}) =>
+    failure(ask({}, { ca: undefined, ...options }));
+  const before = { env: { ...process.env }, request: https.request, agent: https.globalAgent };
+  afterEach(() => {
+    process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = before.env["NODE_TLS_REJECT_UNAUTHORIZED"];
+    if (before.env["NODE_TLS_REJECT_UNAUTHORIZED"] === undefined) delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
+    https.request = before.request;
+    https.globalAgent = before.agent;
+  });
+
+  it("does not loosen TLS", async () => {
+    seen = undefined;
+    process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
+    https.globalAgent = new https.Agent({ rejectUnauthorized: false });
+    expect((await unknown()).code).toBe("ERR_IMDS_STS_UNAVAILABLE");
+    expect((await failure(ask({}, { origin: origin.replace("127.0.0.1", "localhost") }))).code).toBe(
+      "ERR_IMDS_STS_UNAVAILABLE",
+    );
+    expect(seen).toBeUndefined();
+  });
+
+  it("leads no request elsewhere", async () => {
+    answer = xml("111122223333", ARN);
+    https.request = (() => {
+      throw new Error("asked through the process's own function");
+    }) as never;
+    https.globalAgent = undefined as never;
+    await expect(ask({ account: "111122223333" })).resolves.toMatchObject({ account: "111122223333" });
+  });
+
+  it("nor does what is on Object.prototype", async () => {
+    answer = xml("111122223333", ARN);
+    const polluted = {
+      rejectUnauthorized: false,
+      checkServerIdentity: () => undefined,
+      ca: "no certificate",
+      agent: new https.Agent({ rejectUnauthorized: false }),
+      socketPath: "/nowhere",
+      localAddress: "192.0.2.1",
+      family: 6,
+      lookup: (_: string, __: object, done: (error: null, address: string, family: number) => void) =>
+        done(null, "192.0.2.1", 4),
+      minVersion: "TLSv1",
+      ciphers: "none",
+    };
+    try {
+      for (const [name, value] of Object.entries(polluted))
+        Object.defineProperty(Object.prototype, name, { value, configurable: true, writable: true, enumerable: true });
+      const [passed, refused] = await Promise.all([ask({ account: "111122223333" }), unknown()]);
+      expect([passed.account, refused.code]).toEqual(["111122223333", "ERR_IMDS_STS_UNAVAILABLE"]);
+    } finally {
+      for (const name of Object.keys(polluted)) Reflect.deleteProperty(Object.prototype, name);
+    }
+  });
+});
+
+describe("through a proxy", () => {
+  const proxies: Server[] = [];
+  afterEach(() => {
+    for (const proxy of proxies.splice(0)) proxy.close();
+  });
+
+  /** A proxy that answers CONNECT with `status`, and leads wherever it is told. */
+  async function proxying(status = 200): Promise<{ url: string; heard: string[] }> {
+    const heard: string[] = [];
+    const proxy = createHttpServer();
+    proxy.on("connect", (request: IncomingMessage, socket: Socket) => {
+      heard.push(`${request.url ?? ""} ${request.headers["proxy-authorization"] ?? "-"}`);
+      socket.on("error", () => undefined);
+      if (status !== 200) return void socket.end(`HTTP/1.1 ${status} No\r\n\r\n`);
+      const { hostname, port } = new URL(origin);
+      const onward = connect(Number(port), hostname, () => {
+        socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+        socket.pipe(onward).pipe(socket);
+      });
+      onward.on("error", () => socket.destroy());
+    });
+    proxies.push(proxy);
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    return { url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, heard };
+  }
+
+  it("is asked with TLS to STS itself", async () => {
+    answer = xml("111122223333", ARN);
+    const { url, heard } = await proxying();
+    await expect(ask({ account: "111122223333" }, { proxy: url })).resolves.toMatchObject({ arn: ARN });
+    await ask({}, { proxy: url.replace("//", "//user%40:pass@") });
+    expect(heard).toEqual([
+      `127.0.0.1:${new URL(origin).port} -`,
+      `127.0.0.1:${new URL(origin).port} Basic ${Buffer.from("user@:pass").toString("base64")}`,
+    ]);
+  });
+
+  it("a proxy that leads to somebody else vouches for nobody", async () => {
+    seen = undefined;
+    const { url } = await proxying();
+    const elsewhere = { proxy: url, origin: "https://sts.eu-central-1.amazonaws.com" };
+    expect((await failure(ask({}, elsewhere))).code).toBe("ERR_IMDS_STS_UNAVAILABLE");
+    expect(seen).toBeUndefined();
+  });
+
+  it.each([403, 407, 502])("a refusal (%i) is told, and no password", async (status) => {
+    const { url } = await proxying(status);
+    const error = await failure(ask({}, { proxy: url.replace("//", "//user:hunter2@") }));
+    expect(error).toMatchObject({ code: "ERR_IMDS_STS_UNAVAILABLE" });
+    expect(error.message).toContain(`HTTP ${status}`);
+    expect(JSON.stringify([error.message, error.evidence, error.advice])).not.toContain("hunter2");
+  });
+});
+
+describe("createStsGate", () => {
+  const gate = (settings: Partial<Parameters<typeof createStsGate>[0]["settings"]>) =>
+    createStsGate({
+      settings: { verifyWithSts: "on", timeout: 2_000, configuredRegion: undefined, ...settings },
+      keyRing: createKeyRing(),
+      sts: { origin, ca: cert },
+    });
+  const regionAsked = () => /\/\d{8}\/([^/]+)\/sts\//.exec(String(seen?.headers["authorization"]))?.[1];
+
+  it.each([
+    [undefined, undefined, "us-east-1"],
+    [undefined, "eu-west-1", "eu-west-1"],
+    ["eu-central-1", "eu-west-1", "eu-central-1"],
+    // Whoever sets a region must not choose the host that is asked.
+    [undefined, "evil.localhost:8443/", "us-east-1"],
+    [undefined, "evil", "us-east-1"],
+    [undefined, "xx-evil-1", "us-east-1"],
+    [undefined, "", "us-east-1"],
+  ])("attested %s, configured %s: asks in %s", async (region, configuredRegion, asked) => {
+    answer = xml("171436882533", ARN.replace("111122223333", "171436882533"));
+    await gate({ configuredRegion })({ ...CREDENTIALS, accessKeyId: "AKIAJ3EXAMPLEOLDKEY7" }, { region });
+    expect(regionAsked()).toBe(asked);
+  });
+
+  it("tells the account, and asks once for a key and what it has to be", async () => {
+    answer = xml("111122223333", ARN);
+    const ask = gate({});
+    const credentials = { ...CREDENTIALS, accessKeyId: accessKeyIdFor("111122223333") };
+    expect(await ask(credentials, {})).toBe("111122223333");
+    seen = undefined;
+    expect(await ask(credentials, {})).toBe("111122223333");
+    expect(seen).toBeUndefined();
+    // That a key passed as anybody's says nothing of whose instance it is.
+    expect((await failure(ask(credentials, { instanceId: "i-0ffffffffffffffff" }))).code).toBe("ERR_IMDS_STS_MISMATCH");
+    expect(await gate({ verifyWithSts: "off" })(credentials, {})).toBeUndefined();
   });
 });

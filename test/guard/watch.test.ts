@@ -113,6 +113,19 @@ describe("watchOffEc2", () => {
 });
 
 describe("the guard", () => {
+  test("asks nobody once it is closed, and ends a probe that is under way", async () => {
+    const { heard, target } = await answering(undefined);
+    const { system } = machine(LAPTOP);
+    const { events, reporter } = recording(system);
+    const ending = new AbortController();
+    const watching = watchOffEc2(target, "not-ec2", reporter, system, ending.signal);
+    ending.abort();
+    await watching;
+    await watchOffEc2({ ...target, address: "::1" }, "not-ec2", reporter, system, ending.signal);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect([heard, events]).toEqual([[], []]);
+  });
+
   test("does not watch where a setting and not the host refused", async () => {
     const { heard, target } = await answering(IMPERSONATOR);
     const { guard, codes } = rigOn({ url: `http://127.0.0.1:${target.port}` }, { mode: "deny", probe: "on" }, LAPTOP);

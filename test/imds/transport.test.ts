@@ -462,15 +462,70 @@ describe("proxies", () => {
     expect(await inChild(server.port, {}, lead)).toBe("direct");
     expect(proxy.connections()).toBe(0);
   });
+
+  test("a library that forces an agent upon every request, loaded before or after, gets nothing", async () => {
+    const server = await startServer((socket) => socket.end(answer(200, "direct")));
+    const proxy = await startServer((socket) => socket.end(answer(200, "proxied")));
+    // As global-agent 3 does it, whatever `options` say.
+    const force = `const { request } = http; const agent = new http.Agent();
+      agent.createConnection = (options, done) => net.connect({ host: "127.0.0.1", port: ${proxy.port} }, done);
+      http.globalAgent = agent; http.request = (options, done) => request({ ...options, agent }, done);
+      (await import("node:module")).syncBuiltinESMExports();`;
+    expect(await inChild(server.port, {}, force)).toBe("direct");
+    expect(await inChild(server.port, {}, "", force)).toBe("direct");
+    expect(proxy.connections()).toBe(0);
+  });
+
+  test("a library that exchanges the socket of a request gets no request", async () => {
+    const server = await startServer((socket) => socket.end(answer(200, "direct")));
+    const proxy = await startServer((socket) => socket.end(answer(200, "proxied")));
+    const exchanged = `const { onSocket } = http.ClientRequest.prototype;
+      http.ClientRequest.prototype.onSocket = function () { onSocket.call(this, net.connect(${proxy.port}, "127.0.0.1")); };`;
+    expect(await inChild(server.port, {}, exchanged)).toBe("ERR_IMDS_PEER_MISMATCH");
+    expect([server.requests, proxy.requests]).toEqual([[], []]);
+  });
+
+  test("an answer that comes over another socket is none", async () => {
+    const server = await startServer((socket) => socket.end(answer(200, "direct")));
+    const exchanged = `const { emit } = http.ClientRequest.prototype;
+      http.ClientRequest.prototype.emit = function (name, first) {
+        return name === "response" ? emit.call(this, name, Object.create(first, { socket: { value: new net.Socket() } })) : emit.apply(this, arguments);
+      };`;
+    expect(await inChild(server.port, {}, exchanged)).toBe("ERR_IMDS_PEER_MISMATCH");
+  });
+
+  test("what is put on Object.prototype changes nothing, whichever option of Node's it is", async () => {
+    const server = await startServer((socket) => socket.end(answer(200, "direct")));
+    const proxy = await startServer((socket) => socket.end(answer(200, "proxied")));
+    // Neither "timeout" nor "signal": with those, Node's own events and answers break, in any program.
+    const pollute = `const own = { auth: "a:b", defaultPort: 1, family: 6, fd: 99, hints: 1, hostname: "localhost", localAddress: "192.0.2.1",
+        path: "/elsewhere", port: ${proxy.port}, protocol: "https:", setDefaultHeaders: false, setHost: false, socketPath: "/nowhere",
+        lookup: (name, options, done) => done(null, "192.0.2.1", 4), method: "POST", headers: { polluted: "1" }, insecureHTTPParser: true,
+        createConnection: () => net.connect(${proxy.port}, "127.0.0.1"), agent: new http.Agent(), maxHeaderSize: 1, joinDuplicateHeaders: true,
+        uniqueHeaders: ["x"], onread: { buffer: new Uint8Array(1), callback: () => true }, polluted: 1 };
+      for (const [name, value] of Object.entries(own)) Object.defineProperty(Object.prototype, name, { value, enumerable: true, configurable: true, writable: true });`;
+    expect(await inChild(server.port, {}, "", pollute)).toBe("direct");
+    expect(proxy.connections()).toBe(0);
+    const requests = [...server.requests];
+    server.requests.length = 0;
+    await inChild(server.port, {});
+    expect(requests).toEqual(server.requests);
+  });
 });
 
-/** One exchange in a process of its own, on the running Node; the body it got. */
-async function inChild(port: number, env: Readonly<Record<string, string>>, before = ""): Promise<string> {
+/** One exchange in a process of its own, on the running Node; the body it got, or the code of the error. */
+async function inChild(
+  port: number,
+  env: Readonly<Record<string, string>>,
+  before = "",
+  between = "",
+): Promise<string> {
   const program = `
-    import http from "node:http"; import net from "node:net"; ${before}
+    import http from "node:http"; import net from "node:net"; void process.stdout, process.stderr; ${before}
     const { exchange } = await import(process.argv[1]);
-    const { body } = await exchange({ address: "127.0.0.1", port: ${port} }, { method: "GET", path: "/", headers: {}, maxBody: 99 }, { remaining: () => 10000 });
-    process.stdout.write(body);`;
+    ${between}
+    await exchange({ address: "127.0.0.1", port: ${port} }, { method: "GET", path: "/", headers: {}, maxBody: 99 }, { remaining: () => 10000 })
+      .then(({ body }) => process.stdout.write(body), ({ code }) => process.stdout.write(code));`;
   const { url, remove } = compileSource("imds/transport");
   const child = spawn(process.execPath, ["--input-type=module", "-e", program, url], {
     env: { PATH: process.env["PATH"], ...env },
