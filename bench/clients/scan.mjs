@@ -9,14 +9,14 @@ import { order, report } from "./order.mjs";
  */
 const { modules, file, rules: count, thorough } = order();
 
-const [{ scan }, { openLog }, { LOG_FORMATS }, { readsFrom }, { SIGMA_RULES }] = await Promise.all(
+const [{ scan }, { openLog }, { formatOf }, { readsFrom }, { SIGMA_RULES }] = await Promise.all(
   [modules.scan, modules["log-stream"], modules["log-formats"], modules["sigma-evaluator"], modules["sigma-rules"]].map(
     (url) => import(url),
   ),
 );
 const reads = (/** @type {any} */ rule) =>
   rule.logsource !== undefined &&
-  LOG_FORMATS.suricata.sources.some((/** @type {object} */ source) => readsFrom(rule.logsource, source));
+  formatOf("suricata").sources.some((/** @type {object} */ source) => readsFrom(rule.logsource, source));
 const rules = ruleSet(SIGMA_RULES, count, reads);
 
 const before = process.cpuUsage();

@@ -218,3 +218,8 @@ export function maskArguments(argv: readonly string[], max: number): string {
   });
   return boundText(shown.join(" "), max);
 }
+
+/** The same text in memory of its own: a part of a longer one, which is all that is needed of it, keeps it otherwise. */
+export function detached(value: string): string {
+  return Buffer.from(value, "utf16le").toString("utf16le");
+}

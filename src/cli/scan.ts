@@ -5,24 +5,60 @@ import type { ScanSource } from "../detection/scan.js";
 import type { ScanFinding } from "../detection/scan-finding.js";
 import type { ScanSummary } from "../detection/scan-summary.js";
 import type { Level } from "../detection/sigma-rule.js";
+import { terminalLine } from "../base/text.js";
 import type { Command, ExitCode } from "./command.js";
 import { fromUser, UsageError } from "./command.js";
 import { SUPPRESSION_OPTIONS, suppressionOf } from "./suppression-options.js";
 import type { Ui } from "./ui.js";
 
 /** As in src/detection/log-formats.ts, which is not loaded to print help. */
-export const FORMATS = [
-  "zeek-tsv",
-  "zeek-json",
+export const FORMATS: readonly FormatName[] = [
+  "events",
   "suricata",
   "cloudtrail",
-  "events",
+  "guardduty",
+  "zeek-json",
   "sysmon",
+  "falco",
+  "tetragon",
+  "hubble",
+  "osquery",
+  "ocsf",
+  "caddy",
+  "aws-waf",
+  "vpc-flow-json",
+  "ecs",
+  "dns-json",
+  "web-json",
+  "endpoint",
+  "flow-json",
+  "zeek-tsv",
+  "w3c",
   "vpc-flow",
   "squid",
   "access-log",
+  "aws-lb",
+  "envoy",
+  "haproxy",
+  "s3-access",
+  "windows-xml",
+  "cef",
+  "leef",
+  "fortigate",
+  "check-point",
+  "juniper",
+  "netfilter",
+  "conntrack",
+  "cisco",
+  "palo-alto",
+  "filterlog",
+  "auditd",
+  "dns-text",
+  "arrow",
+  "request-line",
+  "pairs",
   "syslog",
-] as const satisfies readonly FormatName[];
+];
 const LEVELS = ["informational", "low", "medium", "high", "critical"] as const satisfies readonly Level[];
 
 /** Findings that are shown without --list. */
@@ -33,13 +69,14 @@ export const command: Command = {
   summary: "find traffic to the metadata service in logs",
   usage: "[OPTIONS] FILE...",
   description: [
-    'Reads logs as a stream, plain, gzip or Zstandard, and judges them by the same Sigma rules that "imds-guard sigma" prints. FILE may be - for standard input. The format is recognised by content: Zeek (JSON and TSV), Suricata EVE, squid, nginx and Apache access logs, VPC flow logs, kernel lines of iptables and nftables, CloudTrail, Sysmon, and events of imds-guard.',
-    `Prints a summary and the first ${SHOWN} findings; --list prints all of them, one on a line.`,
-    "Exit code 1 with any finding, 3 if a file could not be read or recognised. With --json one document: the summary, and examples (the first findings); with --list and --json one JSON line for each finding, and the summary as the last one.",
+    'Reads logs as a stream, plain, gzip or Zstandard, and judges them by the same Sigma rules that "imds-guard sigma" prints. FILE may be - for standard input. Each line finds its own format by content, behind syslog, journald, CRI, Docker, CloudWatch and the envelopes of log shippers: sensors (Zeek, Suricata), web servers, proxies and load balancers, firewalls, flow logs, audit and endpoint logs, CloudTrail, DNS, what SIEMs export (ECS, OCSF, CEF, LEEF), and any JSON, CSV or name=value line with an address in a field.',
+    `Prints a summary and the first ${SHOWN} findings; --list prints all of them, one on a line. A line that names the metadata service and that no rule judged is shown, too.`,
+    "Exit code 1 with any finding; 3 without one if a line was judged by no rule, was malformed or too long, or a file could not be read or recognised. With --json one document: the summary, and examples (the first findings); with --list and --json one JSON line for each finding, and the summary as the last one.",
   ],
   options: [
     ...SUPPRESSION_OPTIONS,
     { name: "format", value: "NAME", words: FORMATS, summary: "format of every file" },
+    { name: "fields", value: "NAMES", summary: "columns of lines without a header, such as those of VPC flow logs" },
     { name: "min-level", value: "LEVEL", words: LEVELS, summary: "least level that is reported (default low)" },
     { name: "list", short: "l", summary: "print every finding" },
     { name: "thorough", summary: "read every line, to count all malformed ones; slower" },
@@ -75,6 +112,7 @@ export const command: Command = {
       signal,
       thorough: options["thorough"] === true,
       format: options["format"] as FormatName | undefined,
+      columns: columnsOf(options["fields"]),
       minLevel: options["min-level"] as Level | undefined,
       onFinding: (finding) => {
         if (list && json) ui.jsonLine(finding);
@@ -88,14 +126,29 @@ export const command: Command = {
     else if (json) ui.json({ version: 1, ...summary, examples });
     else printSummary(summary, examples, ui);
     for (const { name, failure } of summary.sources)
-      if (failure !== undefined) ui.error(`${name}: ${failure.message}`, [failure.advice]);
+      if (failure !== undefined) ui.error(`${terminalLine(name)}: ${terminalLine(failure.message)}`, [failure.advice]);
     return exitCode(summary);
   },
 };
 
-function exitCode({ findings, sources }: ScanSummary): ExitCode {
-  if (findings > 0) return 1;
-  return sources.some(({ failure }) => failure !== undefined) ? 3 : 0;
+/** @throws UsageError */
+function columnsOf(option: unknown): readonly string[] | undefined {
+  if (typeof option !== "string") return undefined;
+  const names = option.trim().split(/[\s,]+/);
+  const wrong = names.find((name) => !/^[A-Za-z][\w()-]*$/.test(name));
+  if (wrong !== undefined || names.length < 2)
+    throw new UsageError(`--fields is ${option}; allowed: names of columns, as in "srcaddr dstaddr action"`);
+  return names;
+}
+
+/** None found where not everything was looked at is no good news. */
+function exitCode(summary: ScanSummary): ExitCode {
+  if (summary.findings > 0) return 1;
+  return isComplete(summary) ? 0 : 3;
+}
+
+function isComplete({ sources, unjudged, malformed, oversized }: ScanSummary): boolean {
+  return unjudged + malformed + oversized === 0 && sources.every(({ failure }) => failure === undefined);
 }
 
 const BAR = 24;
@@ -137,11 +190,22 @@ function toned(level: Level, ui: Ui): string {
 }
 
 function findingLine({ rule, source, line, time, from, to, correlated }: ScanFinding, ui: Ui): string {
-  const who = [from, to].filter((address) => address !== undefined).join(" -> ");
+  const who = terminalLine([from, to].filter((address) => address !== undefined).join(" -> "));
   const count = correlated === undefined ? "" : ` (${correlated.count} together)`;
-  return [`${source}:${line}:`, toned(rule.level, ui), time, who === "" ? undefined : who, `${rule.title}${count}`]
+  return [
+    `${terminalLine(source)}:${line}:`,
+    toned(rule.level, ui),
+    time,
+    who === "" ? undefined : who,
+    `${rule.title}${count}`,
+  ]
     .filter((part) => part !== undefined)
     .join("  ");
+}
+
+function cut(text: string, columns: number): string {
+  const most = Math.max(120, 2 * columns);
+  return text.length > most ? `${text.slice(0, most - 3)}...` : text;
 }
 
 const MOST_TALKERS = 5;
@@ -161,19 +225,28 @@ function printSummary(summary: ScanSummary, examples: readonly ScanFinding[], ui
         "asked by",
         bySource
           .slice(0, MOST_TALKERS)
-          .map(({ name, count }) => `${name} (${count})`)
+          .map(({ name, count }) => `${terminalLine(name)} (${count})`)
           .join(", ") + (bySource.length > MOST_TALKERS ? `, and ${bySource.length - MOST_TALKERS} more` : ""),
       ],
       ...(first === undefined ? [] : [["between", `${first} and ${last}`]]),
     ]);
   }
-  // None found where nothing was looked at is no good news.
-  const incomplete = sources.some(({ failure }) => failure !== undefined);
+  if (summary.unjudged > 0) {
+    if (byRule.length > 0) ui.line();
+    ui.line(
+      `${summary.unjudged} line${summary.unjudged === 1 ? " names" : "s name"} the metadata service and ${summary.unjudged === 1 ? "was" : "were"} judged by no rule:`,
+    );
+    for (const { source, line, text } of summary.unjudgedLines.slice(0, SHOWN))
+      ui.line(`${terminalLine(source)}:${line}:  ${cut(terminalLine(text), ui.columns)}`);
+    ui.line();
+  }
+  const incomplete = !isComplete(summary);
   const formats = [...new Set(sources.flatMap(({ format }) => (format === undefined ? [] : [format])))].join(", ");
   const odd = [
     malformed > 0 ? `${malformed} malformed` : undefined,
     oversized > 0 ? `${oversized} too long` : undefined,
-    incomplete ? "not everything was read" : undefined,
+    summary.unjudged > 0 ? `${summary.unjudged} judged by no rule` : undefined,
+    sources.some(({ failure }) => failure !== undefined) ? "not everything was read" : undefined,
   ].filter((part) => part !== undefined);
   const shown =
     findings > examples.length && examples.length > 0

@@ -6,6 +6,8 @@
 export interface LineSearch {
   /** Position of a byte inside the first occurrence that ends before `to`, or -1. */
   readonly next: (buffer: Uint8Array, from: number, to: number) => number;
+  /** Index of a text that the last occurrence is of, or begins like: the first one in the order given. */
+  readonly found: () => number;
 }
 
 /**
@@ -21,33 +23,37 @@ const LONGEST = 32;
  * occurrence; only where that is nowhere the texts themselves are compared.
  */
 export function createLineSearch(texts: readonly string[]): LineSearch {
-  const needles = withoutImplied(texts).map((text) =>
-    Uint8Array.from(text.slice(0, LONGEST), (char) => char.charCodeAt(0)),
-  );
+  const kept = withoutImplied(texts);
+  const indexOf = kept.map((text) => texts.findIndex((other) => other.slice(0, LONGEST) === text));
+  const needles = kept.map((text) => Uint8Array.from(text, (char) => char.charCodeAt(0)));
+  let found = -1;
   const width = needles.reduce((least, needle) => Math.min(least, needle.length), LONGEST);
   if (needles.length === 0 || width < 2) throw new RangeError("texts of at least two characters are needed");
   const shifts = new Uint8Array(65_536).fill(width - 1);
-  const endingAt = new Map<number, Uint8Array[]>();
-  for (const needle of needles) {
+  const endingAt = new Map<number, { needle: Uint8Array; index: number }[]>();
+  for (const [index, needle] of needles.entries()) {
     for (let at = 1; at < width; at++) {
       for (const pair of casesOf(needle[at - 1]!, needle[at]!)) {
         shifts[pair] = Math.min(shifts[pair]!, width - 1 - at);
-        if (at === width - 1) endingAt.set(pair, [...(endingAt.get(pair) ?? []), needle]);
+        if (at === width - 1) endingAt.set(pair, [...(endingAt.get(pair) ?? []), { needle, index: indexOf[index]! }]);
       }
     }
   }
 
   function occursAt(buffer: Uint8Array, start: number, to: number, pair: number): boolean {
-    for (const needle of endingAt.get(pair)!) {
+    for (const { needle, index } of endingAt.get(pair)!) {
       if (start + needle.length > to) continue;
       let at = 0;
       while (at < needle.length && lower(buffer[start + at]!) === needle[at]!) at++;
-      if (at === needle.length) return true;
+      if (at < needle.length) continue;
+      found = index;
+      return true;
     }
     return false;
   }
 
   return {
+    found: () => found,
     next(buffer, from, to) {
       let end = from + width - 1;
       while (end < to) {

@@ -1,164 +1,50 @@
-/** The log formats that can be scanned: how each is recognised by its content, and how its lines become records. */
-import type { RecordSource } from "./log-record.js";
-import { cloudtrail, guardEvent, jsonLine, parseObject, suricataEve, sysmon, zeekJson } from "./log-json.js";
-import type { ReadLine } from "./log-json.js";
-import { looksLikeVpcFlow, vpcFlow, zeekTsv } from "./log-table.js";
-import { combined, looksLikeSyslog, squid, syslog } from "./log-text.js";
+/** The table of log formats that are read: a new format is an entry and a sample. */
+import type { LogFormat } from "./log-format.js";
+import { JSON_FORMATS } from "./log-json.js";
+import { PAIR_FORMATS } from "./log-pairs.js";
+import { TABLE_FORMATS } from "./log-table.js";
+import { peelPrefix } from "./log-wrappers.js";
+import { LOOSE_FORMATS, TEXT_FORMATS } from "./log-text.js";
 
-/** Every format, in the order in which they are tried. */
-export const FORMAT_NAMES = [
-  "zeek-tsv",
-  "zeek-json",
-  "suricata",
-  "cloudtrail",
-  "events",
-  "sysmon",
-  "vpc-flow",
-  "squid",
-  "access-log",
-  "syslog",
-] as const;
+const LINUX_SYSLOG = { product: "linux", service: "syslog" };
 
-/** One of {@link FORMAT_NAMES}. */
-export type FormatName = (typeof FORMAT_NAMES)[number];
-
-/** One format. */
-export interface LogFormat {
-  readonly name: FormatName;
-  /** For people. */
-  readonly title: string;
-  /** Which logs records of this format are of. A service that is left out can be any. */
-  readonly sources: readonly RecordSource[];
-  /** Whether one line is enough to know the format. */
-  readonly recognises: (line: string) => boolean;
-  /** A reader for one stream: it may keep what a header said. */
-  readonly open: (now: () => number) => (line: string) => ReadLine;
-  /** Whether a character may be written as an escape (`\\u0061`, `\\/`, `\\x61`) that the reader resolves. */
-  readonly escapes: boolean;
-  /** Texts that mark the lines which the reader has to see although no rule looks for them. */
-  readonly headers: readonly string[];
-}
-
-const json =
-  (test: (fields: Readonly<Record<string, unknown>>) => boolean) =>
-  (line: string): boolean => {
-    const fields = line.startsWith("{") ? parseObject(line) : undefined;
-    return fields !== undefined && test(fields);
-  };
-
-const zeekSources = ["conn", "http", "dns", "ssl"].map((service): RecordSource => ({ product: "zeek", service }));
-
-/** Format by name. */
-export const LOG_FORMATS: Readonly<Record<FormatName, LogFormat>> = {
-  "zeek-tsv": {
-    name: "zeek-tsv",
-    title: "Zeek, tab-separated",
-    sources: zeekSources,
-    escapes: true,
-    open: () => zeekTsv(),
-    recognises: (line) => line.startsWith("#separator ") || /^#(?:fields|path)\t/.test(line),
-    headers: ["#separator", "#set_separator", "#unset_field", "#empty_field", "#path", "#fields", "#types"],
-  },
-  "zeek-json": {
-    name: "zeek-json",
-    title: "Zeek, JSON",
-    sources: zeekSources,
-    escapes: true,
-    headers: [],
-    open: () => jsonLine(zeekJson),
-    recognises: json(
-      (fields) => Object.hasOwn(fields, "ts") && (Object.hasOwn(fields, "id.orig_h") || Object.hasOwn(fields, "_path")),
-    ),
-  },
-  suricata: {
-    name: "suricata",
-    title: "Suricata EVE",
-    escapes: true,
-    headers: [],
-    open: () => jsonLine(suricataEve),
-    sources: [...zeekSources, { category: "network", service: "connection" }, { product: "suricata", service: "arp" }],
-    recognises: json((fields) => Object.hasOwn(fields, "event_type") && Object.hasOwn(fields, "timestamp")),
-  },
-  cloudtrail: {
-    name: "cloudtrail",
-    title: "AWS CloudTrail",
-    sources: [{ product: "aws", service: "cloudtrail" }],
-    escapes: true,
-    headers: [],
-    open: () => jsonLine(cloudtrail),
-    recognises: (line) =>
-      /^\{\s*"Records"\s*:\s*\[?/.test(line) ||
-      json((fields) => Object.hasOwn(fields, "eventVersion") && Object.hasOwn(fields, "eventSource"))(line),
-  },
-  events: {
-    name: "events",
-    title: "events of imds-guard",
-    sources: [{ category: "application", product: "imds_guard" }],
-    escapes: true,
-    headers: [],
-    open: () => jsonLine(guardEvent),
-    recognises: json(
-      (fields) =>
-        (Object.hasOwn(fields, "code") && Object.hasOwn(fields, "severity") && Object.hasOwn(fields, "caller")) ||
-        Object.hasOwn(fields, "imds_guard"),
-    ),
-  },
-  sysmon: {
-    name: "sysmon",
-    title: "Sysmon, JSON",
-    escapes: true,
-    headers: [],
-    open: () => jsonLine(sysmon),
-    sources: ["process_creation", "network_connection"].flatMap((category) =>
-      ["linux", "windows", "macos"].map((product) => ({ category, product })),
-    ),
-    recognises: json(
-      (fields) => Object.hasOwn(fields, "EventID") || Object.hasOwn(fields, "winlog") || Object.hasOwn(fields, "Event"),
-    ),
-  },
-  "vpc-flow": {
-    name: "vpc-flow",
-    title: "VPC flow logs",
-    sources: [{ category: "firewall" }],
-    escapes: false,
-    headers: ["srcaddr"],
-    open: () => vpcFlow(),
-    recognises: looksLikeVpcFlow,
-  },
-  squid: {
-    name: "squid",
-    title: "squid access log",
-    sources: [{ category: "proxy" }],
-    escapes: false,
-    headers: [],
-    open: () => squid,
-    recognises: (line) => typeof squid(line) === "object",
-  },
-  "access-log": {
-    name: "access-log",
-    title: "nginx or Apache access log",
-    sources: [{ category: "webserver" }, { category: "proxy" }],
-    escapes: false,
-    headers: [],
-    open: () => combined,
-    recognises: (line) => combined(line) !== "malformed",
-  },
-  syslog: {
-    name: "syslog",
-    title: "syslog and kernel log",
-    sources: [{ category: "firewall" }, { product: "linux", service: "syslog" }],
-    escapes: false,
-    headers: [],
-    open: syslog,
-    recognises: looksLikeSyslog,
-  },
+/** What is left of syslog and the kernel's log when no other format reads a line: messages of Linux. */
+const SYSLOG: LogFormat = {
+  name: "syslog",
+  title: "syslog, the journal and the kernel's log",
+  sources: [LINUX_SYSLOG],
+  recognised: "a time and a host in front",
+  open: (now, _columns, named) => (line) =>
+    named === true || SYSLOG_START.test(line)
+      ? [{ source: LINUX_SYSLOG, fields: { message: line }, text: line, time: peelPrefix(line, now)[0]?.time }]
+      : undefined,
 };
+const SYSLOG_START =
+  /^(?:<\d{1,3}>(?:1 )?)?(?:\d{4}-\d\d-\d\dT[\d:.,]+(?:Z|[+-]\d\d:?\d\d)|[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d:\d\d)[ :]|^\[ *\d+\.\d{6}\] /;
 
-/** The format that the first of `lines` to be recognised is of, or `undefined`. */
-export function detectFormat(lines: readonly string[]): FormatName | undefined {
-  for (const line of lines) {
-    const found = FORMAT_NAMES.find((name) => LOG_FORMATS[name].recognises(line));
-    if (found !== undefined) return found;
-  }
-  return undefined;
+/** Formats that a whole line has to fit, in the order in which they are tried: before anything is peeled off it. */
+export const LINE_FORMATS: readonly LogFormat[] = [...TABLE_FORMATS, ...TEXT_FORMATS];
+
+/** Formats that are recognised by a part of a line, in the order in which they are tried: behind what it is wrapped in. */
+export const LAST_FORMATS: readonly LogFormat[] = [
+  ...PAIR_FORMATS.filter(({ name }) => name !== "pairs"),
+  ...LOOSE_FORMATS,
+  ...PAIR_FORMATS.filter(({ name }) => name === "pairs"),
+  SYSLOG,
+];
+
+/** Every format. */
+export const LOG_FORMATS: readonly LogFormat[] = [...JSON_FORMATS, ...LINE_FORMATS, ...LAST_FORMATS];
+
+/** Names of every format, as `--format` takes them. */
+export const FORMAT_NAMES: readonly string[] = LOG_FORMATS.map(({ name }) => name);
+
+/** A name in {@link FORMAT_NAMES}. */
+export type FormatName = string;
+
+/** The format of a name, or `undefined`. */
+export function formatOf(name: string): LogFormat | undefined {
+  return LOG_FORMATS.find((format) => format.name === name);
 }
+
+export { JSON_FORMATS };

@@ -1,44 +1,53 @@
-/** Readers for logs of one JSON object a line: Zeek, Suricata EVE, CloudTrail, events of imds-guard, Sysmon. */
-import type { LogRecord, RecordSource } from "./log-record.js";
+/** Formats of one JSON object a record: sensors, clouds, hosts, proxies and what SIEMs export. */
+import { FIREWALL, DNS, HOST_SOURCES, NETWORK, PROXY, WEBSERVER, hostSource, recordOf } from "./log-format.js";
+import type { LogFormat, Reading } from "./log-format.js";
+import {
+  address,
+  connectionFields,
+  firewallFields,
+  processFields,
+  usualTime,
+  valueOf,
+  webFields,
+} from "./log-fields.js";
+import { fieldOf, firstOf, isText, list, object } from "./log-record.js";
+import type { Fields, LogRecord, RecordSource } from "./log-record.js";
+import { timeOf } from "./log-time.js";
 
-type Fields = Readonly<Record<string, unknown>>;
-
-/** What a reader makes of a line: a record, nothing that rules look at, or no line of this format. */
-export type ReadLine = LogRecord | "other" | "malformed";
-
-/** Reads a line as a JSON object and hands it to `map`. */
-export function jsonLine(map: (fields: Fields, text: string) => LogRecord | "other"): (line: string) => ReadLine {
-  return (line) => {
-    const fields = parseObject(line);
-    return fields === undefined ? "malformed" : map(fields, line);
-  };
-}
-
-/** The JSON object that a text is, or `undefined`. */
-export function parseObject(text: string): Fields | undefined {
+/** The JSON value that a text is, or `undefined`. */
+export function parseJson(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+    return JSON.parse(text);
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
 }
 
-/** Milliseconds since the epoch of a number of seconds or an ISO 8601 text (also with `+0000` for the offset). */
-export function timeOf(value: unknown): number | undefined {
-  const seconds =
-    typeof value === "number"
-      ? value
-      : typeof value === "string" && /^\d+(?:\.\d+)?$/.test(value)
-        ? Number(value)
-        : undefined;
-  // `Date` holds 8.64e15 ms either way.
-  if (seconds !== undefined) return seconds >= 0 && seconds < 8.64e12 ? seconds * 1000 : undefined;
-  if (typeof value !== "string" || value.length > 40) return undefined;
-  const time = Date.parse(value.replace(/([+-]\d\d)(\d\d)$/, "$1:$2"));
-  return Number.isNaN(time) ? undefined : time;
+const has = (fields: Fields, ...names: readonly string[]): boolean =>
+  names.every((name) => fieldOf(fields, name) !== undefined);
+
+/** A format that an object is of when it has all fields of one of the lists. */
+function entry(
+  name: string,
+  title: string,
+  sources: readonly RecordSource[],
+  marks: readonly (readonly string[])[],
+  read: (fields: Fields, text: string) => Reading,
+): LogFormat {
+  return {
+    name,
+    title,
+    sources,
+    recognised: marks.map((names) => names.map((field) => `\`${field}\``).join(" and ")).join(", or "),
+    json: (fields, text, named) =>
+      named === true || marks.some((names) => has(fields, ...names)) ? read(fields, text) : undefined,
+  };
 }
+
+const one = (source: RecordSource, fields: Fields, text: string, time: number | undefined): readonly LogRecord[] => [
+  recordOf(source, fields, text, time),
+];
 
 const ZEEK_LOGS: readonly (readonly [service: string, marks: readonly string[]])[] = [
   ["conn", ["conn_state", "id.resp_h"]],
@@ -48,23 +57,21 @@ const ZEEK_LOGS: readonly (readonly [service: string, marks: readonly string[]])
   ["ssl", ["server_name"]],
   ["ssl", ["cipher", "established"]],
 ];
+const ZEEK_SOURCES = ["conn", "http", "dns", "ssl"].map((service): RecordSource => ({ product: "zeek", service }));
 
-/** Zeek's logs in JSON. Which log a record is of is told by `_path` where it is streamed, else by its fields. */
-export function zeekJson(fields: Fields, text: string): LogRecord | "other" {
+// Which log a record is of is told by `_path` where it is streamed, else by its fields.
+function zeek(fields: Fields, text: string): Reading {
   const path = fields["_path"];
   const service =
     typeof path === "string"
       ? path
       : ZEEK_LOGS.find(([, marks]) => marks.every((mark) => Object.hasOwn(fields, mark)))?.[0];
   if (service === undefined) return "other";
-  return { source: { product: "zeek", service }, fields, text, time: timeOf(fields["ts"]) };
+  return [{ source: { product: "zeek", service }, fields, text, time: timeOf(fields["ts"]) }];
 }
 
-/**
- * Suricata's EVE. What it says of HTTP, DNS and TLS goes under the names of Zeek's logs, whose rules read the same
- * wire.
- */
-export function suricataEve(eve: Fields, text: string): LogRecord | "other" {
+// What Suricata says of HTTP, DNS and TLS goes under the names of Zeek's logs, whose rules read the same wire.
+function suricata(eve: Fields, text: string): Reading {
   const time = timeOf(eve["timestamp"]);
   const tuple = {
     "id.orig_h": eve["src_ip"],
@@ -73,37 +80,46 @@ export function suricataEve(eve: Fields, text: string): LogRecord | "other" {
     "id.resp_p": eve["dest_port"],
     vlan: eve["vlan"],
   };
-  const zeek = (service: string, fields: Fields): LogRecord => ({
-    source: { product: "zeek", service },
-    fields: defined({ ...tuple, ...fields }),
-    text,
-    time,
-  });
-  const type = eve["event_type"];
-  if (type === "flow")
-    return { source: { category: "network", service: "connection" }, fields: defined(flow(eve)), text, time };
-  if (type === "http") {
-    const http = object(eve["http"]);
-    return zeek("http", {
-      method: http["http_method"],
-      host: http["hostname"],
-      uri: http["url"],
-      status_code: http["status"],
-      user_agent: http["http_user_agent"],
-      client_header_names: list(http["request_headers"])
-        .map((header) => object(header)["name"])
-        .filter(isText),
-    });
+  const as = (service: string, fields: Fields): LogRecord =>
+    recordOf({ product: "zeek", service }, { ...tuple, ...fields }, text, time);
+  const flow = (): LogRecord => recordOf(NETWORK, flowFields(eve), text, time);
+  const http = object(eve["http"]);
+  const records: LogRecord[] = [];
+  switch (eve["event_type"]) {
+    case "arp":
+      return [{ source: { product: "suricata", service: "arp" }, fields: eve, text, time }];
+    case "dns":
+      return [as("dns", suricataDns(object(eve["dns"]))), flow()];
+    case "tls": {
+      const tls = object(eve["tls"]);
+      return [as("ssl", { server_name: tls["sni"], version: tls["version"] }), flow()];
+    }
+    default:
+      // Alerts and files carry the request that they are about; everything with addresses is a flow at least.
+      if (Object.keys(http).length > 0) records.push(as("http", suricataHttp(http)));
+      if (eve["src_ip"] !== undefined || eve["dest_ip"] !== undefined) records.push(flow());
+      return records.length > 0 ? records : "other";
   }
-  if (type === "dns") return zeek("dns", dns(object(eve["dns"])));
-  if (type === "tls")
-    return zeek("ssl", { server_name: object(eve["tls"])["sni"], version: object(eve["tls"])["version"] });
-  if (type === "arp") return { source: { product: "suricata", service: "arp" }, fields: eve, text, time };
-  return "other";
 }
 
-function flow(eve: Fields): Fields {
-  const counts = object(eve["flow"]);
+function suricataHttp(http: Fields): Fields {
+  return {
+    method: http["http_method"],
+    host: http["hostname"],
+    uri: http["url"],
+    status_code: http["status"],
+    user_agent: http["http_user_agent"],
+    referrer: http["http_refer"],
+    response_body_len: http["length"],
+    request_body: http["http_request_body_printable"],
+    client_header_names: list(http["request_headers"])
+      .map((header) => object(header)["name"])
+      .filter(isText),
+  };
+}
+
+function flowFields(eve: Fields): Fields {
+  const counts = { ...object(eve["netflow"]), ...object(eve["flow"]) };
   return {
     "source.ip": eve["src_ip"],
     "source.port": eve["src_port"],
@@ -117,12 +133,13 @@ function flow(eve: Fields): Fields {
     "destination.bytes": counts["bytes_toclient"],
     "source.packets": counts["pkts_toserver"],
     "destination.packets": counts["pkts_toclient"],
+    "rule.name": object(eve["alert"])["signature"],
   };
 }
 
 // Version 1 logs one answer a record, 2 adds `answers` and `grouped`, 3 puts the question into `queries`.
-function dns(message: Fields): Fields {
-  const question = object(list(message["queries"])[0] ?? message);
+function suricataDns(message: Fields): Fields {
+  const question = object(list(message["queries"])[0] ?? list(message["query"])[0] ?? message);
   const grouped = object(message["grouped"]);
   const answers = [
     message["rdata"],
@@ -137,55 +154,544 @@ function dns(message: Fields): Fields {
   };
 }
 
-/** CloudTrail: one record. */
-export function cloudtrail(fields: Fields, text: string): LogRecord | "other" {
-  if (!isText(fields["eventName"]) || !isText(fields["eventSource"])) return "other";
-  return { source: { product: "aws", service: "cloudtrail" }, fields, text, time: timeOf(fields["eventTime"]) };
-}
+const EVENTS: RecordSource = { category: "application", product: "imds_guard" };
 
-/** Events of imds-guard, in its own encoding or as ECS documents. */
-export function guardEvent(fields: Fields, text: string): LogRecord | "other" {
-  const source: RecordSource = { category: "application", product: "imds_guard" };
-  if (isText(fields["code"])) return { source, fields, text, time: timeOf(fields["time"]) };
-  const ecs = object(fields["imds_guard"]);
-  if (!isText(ecs["code"])) return "other";
-  return { source, fields: { ...fields, ...ecs }, text, time: timeOf(fields["@timestamp"]) };
-}
+const guardEvents: LogFormat = {
+  name: "events",
+  whole: true,
+  title: "events of imds-guard: its own encoding, ECS, OCSF",
+  sources: [EVENTS],
+  recognised: "`code`, `severity` and `caller`, or `imds_guard.code`, or `metadata.product.name` is imds-guard",
+  json(fields, text, named) {
+    if (isText(fields["code"]) && (named === true || has(fields, "severity", "caller")))
+      return one(EVENTS, fields, text, timeOf(fields["time"]));
+    const ecs = object(fields["imds_guard"]);
+    if (isText(ecs["code"])) return one(EVENTS, { ...fields, ...ecs }, text, timeOf(fields["@timestamp"]));
+    if (fieldOf(fields, "metadata.product.name") !== "imds-guard") return undefined;
+    const code = fieldOf(fields, "metadata.event_code");
+    return isText(code) ? one(EVENTS, { ...fields, code }, text, timeOf(fields["time"])) : "other";
+  },
+};
 
-const SYSMON_CATEGORIES: Readonly<Record<string, string>> = { 1: "process_creation", 3: "network_connection" };
+const SYSMON_CATEGORIES: Readonly<Record<string, "process_creation" | "network_connection">> = {
+  1: "process_creation",
+  3: "network_connection",
+  // Windows' own audit: a new process, a connection that the filtering platform let through or blocked.
+  4688: "process_creation",
+  5156: "network_connection",
+  5157: "network_connection",
+};
 
 /**
- * Sysmon's events 1 and 3, flat, as Windows renders them (`Event.EventData`) or as Winlogbeat ships them
- * (`winlog.event_data`).
+ * Events of Sysmon and of Windows' audit by their own names: flat, as Windows renders them (`Event.EventData`), or as
+ * Winlogbeat ships them (`winlog.event_data`, or the fields of ECS).
  */
-export function sysmon(record: Fields, text: string): LogRecord | "other" {
-  const event = object(record["Event"]);
+export function windowsEvent(record: Fields, text: string): Reading {
+  const system = object(fieldOf(record, "Event.System"));
   const winlog = object(record["winlog"]);
-  const id = [record["EventID"], object(event["System"])["EventID"], winlog["event_id"]].find(
-    (value) => value !== undefined,
-  );
+  const id = [
+    record["EventID"],
+    record["EventId"],
+    eventNumber(system["EventID"]),
+    winlog["event_id"],
+    record["event_id"],
+  ].find((value) => value !== undefined);
   const category = SYSMON_CATEGORIES[String(id)];
   if (category === undefined) return "other";
-  const fields =
-    [object(event["EventData"]), object(winlog["event_data"])].find((data) => Object.keys(data).length > 0) ?? record;
-  const image = fields["Image"];
-  const product = !isText(image) || image.includes("\\") ? "windows" : record["os"] === "macos" ? "macos" : "linux";
-  const time = timeOf(isText(fields["UtcTime"]) ? `${fields["UtcTime"].replace(" ", "T")}Z` : record["@timestamp"]);
-  return { source: { category, product }, fields, text, time };
+  const data =
+    [object(fieldOf(record, "Event.EventData")), object(winlog["event_data"]), object(record["EventData"])].find(
+      (candidate) => Object.keys(candidate).length > 0,
+    ) ?? record;
+  const merged = { ...record, ...data };
+  const usual = category === "process_creation" ? processFields(merged) : connectionFields(merged);
+  // `parent` and `command_line` of ECS lie deeper than the names of Sysmon.
+  const fields: Fields = { ...usual, ...data };
+  const time =
+    timeOf(data["UtcTime"]) ?? timeOf(fieldOf(record, "Event.System.TimeCreated.SystemTime")) ?? usualTime(record);
+  return one(
+    hostSource(category, fields["Image"], record["os"] ?? fieldOf(record, "host.os.type")),
+    fields,
+    text,
+    time,
+  );
 }
 
-function object(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+function eventNumber(value: unknown): unknown {
+  return typeof value === "object" && value !== null ? firstOf(value as Fields, ["#text", "$t", "Value"]) : value;
 }
 
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
+const sysmon: LogFormat = {
+  name: "sysmon",
+  title: "Sysmon and Windows audit, JSON (also Winlogbeat)",
+  sources: HOST_SOURCES,
+  recognised: "`EventID`, `Event.System.EventID` or `winlog.event_id`",
+  json: (fields, text, named) =>
+    named === true ||
+    Object.hasOwn(fields, "EventID") ||
+    has(fields, "winlog.event_id") ||
+    has(fields, "Event.System.EventID")
+      ? windowsEvent(fields, text)
+      : undefined,
+};
+
+const cloudtrail: LogFormat = {
+  name: "cloudtrail",
+  whole: true,
+  title: "AWS CloudTrail",
+  sources: [{ product: "aws", service: "cloudtrail" }],
+  recognised: "`eventSource` and `eventName`",
+  json(fields, text) {
+    if (!Object.hasOwn(fields, "eventSource") && !Object.hasOwn(fields, "eventName")) {
+      return Object.hasOwn(fields, "digestPublicKeyFingerprint") ? "other" : undefined;
+    }
+    if (!isText(fields["eventName"]) || !isText(fields["eventSource"])) return undefined;
+    return one({ product: "aws", service: "cloudtrail" }, fields, text, timeOf(fields["eventTime"]));
+  },
+};
+
+const guardduty: LogFormat = {
+  name: "guardduty",
+  whole: true,
+  title: "Amazon GuardDuty findings",
+  sources: [{ product: "aws", service: "guardduty" }],
+  recognised: "`schemaVersion`, `type` and `service`, or the same in the case of the API",
+  json(fields, text) {
+    const lower = has(fields, "schemaVersion", "type", "resource");
+    if (!lower && !has(fields, "SchemaVersion", "Type", "Resource", "Service")) return undefined;
+    const own = lower ? fields : (lowerFirst(fields) as Fields);
+    const time = timeOf(fieldOf(own, "service.eventLastSeen")) ?? timeOf(own["updatedAt"]);
+    return one({ product: "aws", service: "guardduty" }, own, text, time);
+  },
+};
+
+/** Names of an API answer as the events write them: `AccountId` -> `accountId`. */
+function lowerFirst(value: unknown, depth = 0): unknown {
+  if (depth > 16 || typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((element) => lowerFirst(element, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [
+      name.charAt(0).toLowerCase() + name.slice(1),
+      lowerFirst(inner, depth + 1),
+    ]),
+  );
 }
 
-function isText(value: unknown): value is string {
-  return typeof value === "string";
+function dnsRecord(fields: Fields, text: string): Reading {
+  const query = valueOf(fields, "query_name");
+  const answers = answersOf(valueOf(fields, "answer"));
+  return one(
+    DNS,
+    {
+      src_ip: address(valueOf(fields, "src")),
+      query: isText(query) ? query.replace(/\.$/, "") : query,
+      record_type: firstOf(fields, ["query_type", "dns.question.type", "rrtype", "qtype_name", "QueryType"]),
+      answer: answers,
+    },
+    text,
+    usualTime(fields) ?? timeOf(fields["query_timestamp"]),
+  );
 }
 
-function defined(fields: Fields): Fields {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+/** Addresses and names in an answer, however they are nested. */
+function answersOf(value: unknown): unknown {
+  if (typeof value === "string")
+    return value
+      .split(/[;,\s]+/)
+      .map((part) => part.replace(/^::ffff:/i, ""))
+      .filter((part) => part !== "");
+  return list(value).map((answer) => {
+    const fields = object(answer);
+    return isText(answer) ? answer : (firstOf(fields, ["Rdata", "rdata", "data", "value", "address", "ip"]) ?? "");
+  });
 }
+
+const web = (fields: Fields, text: string): Reading => {
+  const time = usualTime(fields);
+  const target = valueOf(fields, "url");
+  const method = valueOf(fields, "method");
+  // A forward proxy's requests name the whole URL.
+  const own = webFields(fields);
+  if (isText(target) && (method === "CONNECT" || /^(?:[A-Z]+ )?[a-z]+:\/\/169|^[A-Z]+ https?:/.test(target))) {
+    return one(
+      PROXY,
+      {
+        ...own,
+        src_ip: own["c-ip"],
+        "c-uri": target,
+        "cs-host": own["cs-host"] ?? hostOf(target),
+        "c-useragent": own["cs-user-agent"],
+        dst_ip: address(valueOf(fields, "dst")),
+      },
+      text,
+      time,
+    );
+  }
+  return one(WEBSERVER, own, text, time);
+};
+
+/** The host of an absolute URL or of the target of a tunnel, as it is written. */
+export function hostOf(uri: string): string | undefined {
+  return /^(?:[A-Z]{3,10} )?(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^/@]*@)?(\[[^\]]*\]|[^/:?#[\]]+)/i.exec(uri)?.[1];
+}
+
+const firewall = (fields: Fields, text: string): Reading =>
+  one(FIREWALL, firewallFields(fields), text, usualTime(fields) ?? timeOf(fields["start"]));
+
+const falco: LogFormat = entry("falco", "Falco, JSON", HOST_SOURCES, [["rule", "output_fields"]], (fields, text) => {
+  const told = object(fields["output_fields"]);
+  const ends = /^\[?([0-9a-f.:]+)\]?:(\d+)->\[?([0-9a-f.:]+)\]?:(\d+)$/i.exec(String(told["fd.name"] ?? ""));
+  const own = {
+    ...told,
+    ...(ends && { SourceIp: ends[1], SourcePort: ends[2], DestinationIp: ends[3], DestinationPort: ends[4] }),
+  };
+  const both: Fields = { ...connectionFields(own), ...own };
+  const time = timeOf(fields["time"]);
+  const image = both["Image"];
+  return [
+    recordOf(hostSource("network_connection", image), both, text, time),
+    recordOf(hostSource("process_creation", image), both, text, time),
+  ];
+});
+
+const tetragon: LogFormat = entry(
+  "tetragon",
+  "Tetragon, JSON",
+  HOST_SOURCES,
+  [["process_kprobe.process"], ["process_exec.process"], ["process_tracepoint.process"]],
+  (fields, text) => {
+    const event = object(fields["process_kprobe"] ?? fields["process_exec"] ?? fields["process_tracepoint"]);
+    const process = object(event["process"]);
+    const socket = list(event["args"])
+      .map((argument) =>
+        object(object(argument)["sock_arg"] ?? object(argument)["skb_arg"] ?? object(argument)["sockaddr_arg"]),
+      )
+      .find((argument) => argument["daddr"] !== undefined || argument["addr"] !== undefined);
+    const own = {
+      Image: process["binary"],
+      CommandLine: `${String(process["binary"] ?? "")} ${String(process["arguments"] ?? "")}`.trim(),
+      ProcessId: process["pid"],
+      User: process["uid"],
+      SourceIp: socket?.["saddr"],
+      SourcePort: socket?.["sport"],
+      DestinationIp: socket?.["daddr"] ?? socket?.["addr"],
+      DestinationPort: socket?.["dport"] ?? socket?.["port"],
+      pod: fieldOf(process, "pod.name"),
+    };
+    const time = timeOf(fields["time"]);
+    const source = hostSource(socket === undefined ? "process_creation" : "network_connection", "/");
+    return one(source, own, text, time);
+  },
+);
+
+const hubble: LogFormat = entry(
+  "hubble",
+  "Hubble (Cilium), JSON",
+  [NETWORK],
+  [["flow.IP"], ["IP", "l4"]],
+  (fields, text) => {
+    const flow = Object.hasOwn(fields, "flow") ? object(fields["flow"]) : fields;
+    const l4 = object(object(flow["l4"])["TCP"] ?? object(flow["l4"])["UDP"]);
+    return one(
+      NETWORK,
+      {
+        "source.ip": fieldOf(flow, "IP.source"),
+        "source.port": l4["source_port"],
+        "destination.ip": fieldOf(flow, "IP.destination"),
+        "destination.port": l4["destination_port"],
+        "network.state": flow["verdict"],
+        pod: fieldOf(flow, "source.pod_name"),
+      },
+      text,
+      timeOf(flow["time"]) ?? timeOf(fields["time"]),
+    );
+  },
+);
+
+const osquery: LogFormat = entry(
+  "osquery",
+  "osquery results",
+  HOST_SOURCES,
+  [
+    ["columns", "name", "action"],
+    ["columns", "hostIdentifier"],
+  ],
+  (fields, text) => {
+    const columns = object(fields["columns"]);
+    const category = has(columns, "remote_address") ? "network_connection" : "process_creation";
+    const own = category === "network_connection" ? connectionFields(columns) : processFields(columns);
+    return one(hostSource(category, own["Image"], fields["platform"]), own, text, timeOf(fields["unixTime"]));
+  },
+);
+
+const ocsf: LogFormat = entry(
+  "ocsf",
+  "OCSF",
+  [NETWORK, WEBSERVER, DNS, ...HOST_SOURCES],
+  [["class_uid", "metadata"]],
+  (fields, text) => {
+    const time = timeOf(fields["time"]);
+    switch (fields["class_uid"]) {
+      case 4002:
+        return web(fields, text);
+      case 4003:
+        return dnsRecord(fields, text);
+      case 1007: {
+        const own = processFields(object(fields["process"]));
+        const process = {
+          CommandLine: fieldOf(fields, "process.cmd_line"),
+          Image: fieldOf(fields, "process.file.path"),
+          ParentImage: fieldOf(fields, "process.parent_process.file.path"),
+        };
+        return one(hostSource("process_creation", process.Image), { ...own, ...process }, text, time);
+      }
+      default:
+        return has(fields, "dst_endpoint.ip") || has(fields, "src_endpoint.ip")
+          ? [networkRecord(fields, text, time)]
+          : "other";
+    }
+  },
+);
+
+function networkRecord(fields: Fields, text: string, time: number | undefined): LogRecord {
+  return recordOf(
+    NETWORK,
+    {
+      "source.ip": address(valueOf(fields, "src", ["source.ip", "source.address"])),
+      "source.port": valueOf(fields, "srcPort"),
+      "destination.ip": address(valueOf(fields, "dst", ["destination.ip", "destination.address"])),
+      "destination.port": valueOf(fields, "dstPort"),
+      "network.transport": fieldOf(fields, "network.transport"),
+      "network.protocol": fieldOf(fields, "network.protocol"),
+      "network.vlan.id": fieldOf(fields, "network.vlan.id"),
+      "source.bytes": fieldOf(fields, "source.bytes"),
+      "destination.bytes": fieldOf(fields, "destination.bytes"),
+      "source.packets": fieldOf(fields, "source.packets"),
+      "destination.packets": fieldOf(fields, "destination.packets"),
+      user: fieldOf(fields, "user.name"),
+      action: valueOf(fields, "action"),
+    },
+    text,
+    time,
+  );
+}
+
+/** Documents with the fields of ECS, whichever product they come from: one record for each thing that they tell. */
+const ecs: LogFormat = {
+  name: "ecs",
+  title: "Elastic Common Schema",
+  sources: [NETWORK, WEBSERVER, DNS, ...HOST_SOURCES],
+  recognised: "`ecs.version`, or `@timestamp` with `event`, `source`, `destination`, `url` or `process`",
+  json(fields, text) {
+    const named = has(fields, "ecs.version");
+    const any = [
+      "event",
+      "event.kind",
+      "source.ip",
+      "destination.ip",
+      "url.original",
+      "url.full",
+      "process.command_line",
+    ];
+    if (!named && !(has(fields, "@timestamp") && any.some((name) => has(fields, name)))) return undefined;
+    const time = timeOf(fields["@timestamp"]);
+    const records: LogRecord[] = [];
+    if (
+      has(fields, "url") ||
+      has(fields, "url.original") ||
+      has(fields, "url.path") ||
+      has(fields, "http.request.method")
+    )
+      records.push(...(web(fields, text) as readonly LogRecord[]));
+    if (has(fields, "dns") || has(fields, "dns.question.name"))
+      records.push(...(dnsRecord(fields, text) as readonly LogRecord[]));
+    if (has(fields, "process.command_line") || has(fields, "process.executable") || has(fields, "process.args")) {
+      const image = fieldOf(fields, "process.executable") ?? fieldOf(fields, "process.name");
+      const os = fieldOf(fields, "host.os.type") ?? fieldOf(fields, "host.os.family");
+      if (has(fields, "destination.ip"))
+        records.push(recordOf(hostSource("network_connection", image, os), connectionFields(fields), text, time));
+      records.push(recordOf(hostSource("process_creation", image, os), processFields(fields), text, time));
+    } else if (has(fields, "destination.ip") || has(fields, "source.ip"))
+      records.push(networkRecord(fields, text, time));
+    return records.length > 0 ? records : "other";
+  },
+};
+
+const caddy = entry("caddy", "Caddy access log", [WEBSERVER], [["request.uri", "request.method"]], (fields, text) => {
+  const request = object(fields["request"]);
+  const headers = object(request["headers"]);
+  const merged = {
+    ...fields,
+    ...request,
+    url: request["uri"],
+    user_agent: headers["User-Agent"],
+    referer: headers["Referer"],
+  };
+  return one(WEBSERVER, webFields(merged), text, timeOf(fields["ts"]));
+});
+
+const waf = entry(
+  "aws-waf",
+  "AWS WAF",
+  [WEBSERVER],
+  [
+    ["httpRequest.uri", "webaclId"],
+    ["httpRequest.uri", "formatVersion"],
+  ],
+  (fields, text) => {
+    const request = object(fields["httpRequest"]);
+    const header = (name: string): unknown =>
+      list(request["headers"])
+        .map(object)
+        .find((entry) => String(entry["name"]).toLowerCase() === name)?.["value"];
+    const merged = {
+      ...request,
+      client_ip: request["clientIp"],
+      user_agent: header("user-agent"),
+      host: header("host"),
+      referer: header("referer"),
+      action: fields["action"],
+    };
+    return one(WEBSERVER, webFields(merged), text, timeOf(fields["timestamp"]));
+  },
+);
+
+/** JSON access logs by the names that proxies and load balancers give: what was asked for, and how or with what answer. */
+const webJson: LogFormat = {
+  name: "web-json",
+  title:
+    "JSON access logs: nginx, Envoy, Istio, Traefik, HAProxy, API Gateway, Google and Azure load balancers, Cloudflare",
+  sources: [WEBSERVER, PROXY],
+  recognised: "a URL or path together with a method or a status",
+  json(fields, text) {
+    const url = valueOf(fields, "url");
+    if (!isText(url)) return undefined;
+    const method = valueOf(fields, "method");
+    const status = valueOf(fields, "status");
+    const request = /^[A-Z]{3,10} \S+ HTTP\//.test(url);
+    const words = isText(method) && /^[A-Za-z]{3,10}$/.test(method);
+    if (!request && !words && !(/^(?:\/|https?:)/.test(url) && /^\d{3}$/.test(String(status)))) return undefined;
+    return web(fields, text);
+  },
+};
+
+const vpcJson = entry(
+  "vpc-flow-json",
+  "VPC flow logs, JSON",
+  [FIREWALL],
+  [
+    ["srcaddr", "dstaddr"],
+    ["srcAddr", "dstAddr"],
+  ],
+  (fields, text) => {
+    const own = {
+      ...firewallFields(fields),
+      src_ip: firstOf(fields, ["pkt-srcaddr", "pkt_srcaddr", "pktSrcAddr", "srcaddr", "srcAddr"]),
+      dst_ip: firstOf(fields, ["pkt-dstaddr", "pkt_dstaddr", "pktDstAddr", "dstaddr", "dstAddr"]),
+    };
+    return one(FIREWALL, own, text, timeOf(fields["start"]) ?? usualTime(fields));
+  },
+);
+
+const endpoint: LogFormat = {
+  name: "endpoint",
+  title: "connections and processes of endpoint agents (Defender, CrowdStrike, SentinelOne, Carbon Black and others)",
+  sources: HOST_SOURCES,
+  recognised: "a command line, or a process together with a remote address",
+  json(fields, text) {
+    const command = valueOf(fields, "command");
+    const image = valueOf(fields, "image");
+    const remote = valueOf(fields, "dst");
+    const time = usualTime(fields);
+    const os = firstOf(fields, ["os", "platform", "event_platform", "os.type", "OSPlatform"]);
+    const records: LogRecord[] = [];
+    if (isText(image) && isText(remote))
+      records.push(recordOf(hostSource("network_connection", image, os), connectionFields(fields), text, time));
+    if (isText(command) && isText(image))
+      records.push(recordOf(hostSource("process_creation", image, os), processFields(fields), text, time));
+    return records.length > 0 ? records : undefined;
+  },
+};
+
+const dnsJson: LogFormat = {
+  name: "dns-json",
+  title: "DNS logs in JSON: Route 53 resolver, Sysmon 22, dnstap, CoreDNS and others",
+  sources: [DNS],
+  recognised: "a name that was asked for together with its type or its answer",
+  json(fields, text) {
+    const query = valueOf(fields, "query_name");
+    if (!isText(query) || !/^[\w.-]{1,255}$/.test(query)) return undefined;
+    const told = ["query_type", "rrtype", "qtype_name", "QueryType", "dns.question.type", "record_type", "query_class"];
+    if (!told.some((name) => has(fields, name)) && valueOf(fields, "answer") === undefined) return undefined;
+    return dnsRecord(fields, text);
+  },
+};
+
+const firewallJson: LogFormat = {
+  name: "flow-json",
+  title: "flows and firewall decisions in JSON: Google VPC flow logs, NetFlow and IPFIX collectors, vendors' exports",
+  sources: [FIREWALL],
+  recognised: "a source and a destination address",
+  json(fields, text) {
+    const source = address(valueOf(fields, "src"));
+    const destination = address(valueOf(fields, "dst"));
+    if (!isText(source) || !isText(destination)) return undefined;
+    return isAddress(source) && isAddress(destination) ? firewall(fields, text) : undefined;
+  },
+};
+
+function isAddress(value: string): boolean {
+  return /^\d{1,3}(?:\.\d{1,3}){3}$/.test(value) || (value.includes(":") && /^[0-9a-f:.%]+$/i.test(value));
+}
+
+const SURICATA_TYPES = new Set(
+  "alert anomaly arp dhcp dns drop fileinfo flow ftp http http2 ike krb5 modbus mqtt netflow nfs packetinfo pgsql quic rdp rfb sip smb smtp snmp ssh stats tftp tls websocket".split(
+    " ",
+  ),
+);
+
+/** Formats of JSON objects, in the order in which they are tried. */
+export const JSON_FORMATS: readonly LogFormat[] = [
+  guardEvents,
+  {
+    name: "suricata",
+    whole: true,
+    title: "Suricata EVE",
+    sources: [...ZEEK_SOURCES, NETWORK, { product: "suricata", service: "arp" }],
+    recognised: "`timestamp` and an `event_type` of Suricata's",
+    json: (fields, text, named) =>
+      named === true ||
+      (isText(fields["event_type"]) &&
+        Object.hasOwn(fields, "timestamp") &&
+        (SURICATA_TYPES.has(fields["event_type"]) || Object.hasOwn(fields, "flow_id")))
+        ? suricata(fields, text)
+        : undefined,
+  },
+  cloudtrail,
+  guardduty,
+  {
+    name: "zeek-json",
+    whole: true,
+    title: "Zeek, JSON",
+    sources: ZEEK_SOURCES,
+    recognised: "`ts` and `id.orig_h` or `_path`",
+    json: (fields, text, named) =>
+      named === true ||
+      (Object.hasOwn(fields, "ts") && (Object.hasOwn(fields, "id.orig_h") || Object.hasOwn(fields, "_path")))
+        ? zeek(fields, text)
+        : undefined,
+  },
+  sysmon,
+  falco,
+  tetragon,
+  hubble,
+  osquery,
+  ocsf,
+  caddy,
+  waf,
+  vpcJson,
+  ecs,
+  dnsJson,
+  webJson,
+  endpoint,
+  firewallJson,
+];

@@ -1,6 +1,8 @@
 /**
- * Cuts a stream of bytes into lines, or into the records of a CloudTrail file, without copying what nobody looks at.
+ * Cuts a stream of bytes into lines, into the records of JSON documents or into events of XML, without copying what nobody
+ * looks at.
  */
+import { isRecordList } from "./log-wrappers.js";
 
 /** Receives what was cut out: a range of a buffer, and the number of the line on which it begins (from 1). */
 export type OnLine = (buffer: Buffer, from: number, to: number, line: number) => void;
@@ -21,11 +23,16 @@ export interface Splitter {
 const NEWLINE = 0x0a;
 
 /** Cuts at newlines. With `nextOfInterest`, only the lines it points into are handed on; all are counted. */
-export function createLineSplitter(maxBytes: number, onLine: OnLine, nextOfInterest?: NextOfInterest): Splitter {
+export function createLineSplitter(
+  maxBytes: number,
+  onLine: OnLine,
+  nextOfInterest?: NextOfInterest,
+  linesBefore = 0,
+): Splitter {
   let carry: Buffer[] = [];
   let carried = 0;
   let skipping = false;
-  let line = 0;
+  let line = linesBefore;
   let oversized = 0;
 
   function deliver(buffer: Buffer, from: number, to: number): void {
@@ -96,83 +103,327 @@ export function createLineSplitter(maxBytes: number, onLine: OnLine, nextOfInter
   };
 }
 
+/** Shorter lines are quicker counted byte by byte. */
+const SHORT_LINE = 24;
+
 function newlines(buffer: Buffer, from: number, to: number): number {
   let count = 0;
-  for (let at = buffer.indexOf(NEWLINE, from); at !== -1 && at < to; at = buffer.indexOf(NEWLINE, at + 1)) count++;
+  for (let at = buffer.indexOf(NEWLINE, from), before = from; at !== -1 && at < to;) {
+    count++;
+    if (at - before < SHORT_LINE) {
+      const end = Math.min(to, at + 1 + 64);
+      for (at++; at < end; at++) if (buffer[at] === NEWLINE) count++;
+      at--;
+    }
+    before = at + 1;
+    at = buffer.indexOf(NEWLINE, before);
+  }
   return count;
 }
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const COMMA = 0x2c;
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
+const OPEN_LIST = 0x5b;
+const CLOSE_LIST = 0x5d;
+const LESS = 0x3c;
+/** Names of lists are shorter. */
+const LONGEST_NAME = 32;
 
 /**
- * Cuts the objects out of the array of a document such as `{"Records":[{...},{...}]}`: every object that stands inside
- * exactly one other. Nothing else of the document is looked at, and nothing is parsed.
+ * Cuts documents of JSON into records, however they are indented and one after the other: the elements of a list that
+ * stands for itself or has one of the names under which records are delivered, and what is left of the document around
+ * them. Where the text turns out to be no JSON, the rest is cut into lines.
  */
-export function createRecordSplitter(maxBytes: number, onRecord: OnLine, nextOfInterest?: NextOfInterest): Splitter {
+export function createDocumentSplitter(
+  maxBytes: number,
+  onRecord: OnLine,
+  nextOfInterest?: NextOfInterest,
+  linesBefore = 0,
+): Splitter {
+  let line = linesBefore + 1;
+  let bytes = 0;
+  let oversized = 0;
+  let lines: Splitter | undefined;
   let depth = 0;
   let inText = false;
   let escaped = false;
-  let line = 1;
-  let bytes = 0;
-  let oversized = 0;
-  let carry: Buffer[] = [];
-  let carried = 0;
-  let startLine = 1;
+  let atLineStart = true;
+  /** Depth inside the list whose elements are cut out; 0 where there is none. */
+  let listDepth = 0;
+  let name = "";
+  let lastName = "";
+  let afterColon = false;
+  const element = createPiece();
+  const around = createPiece();
 
-  function finish(chunk: Buffer, from: number, to: number): void {
-    const length = carried + to - from;
-    if (length > maxBytes) oversized++;
-    else if (carried === 0) handOn(chunk, from, to);
-    else handOn(Buffer.concat([...carry, chunk.subarray(from, to)], length), 0, length);
-    carry = [];
-    carried = 0;
+  function createPiece() {
+    return { parts: [] as Buffer[], length: 0, from: -1, line: 0 };
   }
 
+  function begin(piece: ReturnType<typeof createPiece>, at: number): void {
+    piece.from = at;
+    if (piece.length === 0) piece.line = line;
+  }
+
+  function pause(piece: ReturnType<typeof createPiece>, chunk: Buffer, at: number): void {
+    if (piece.from === -1) return;
+    piece.length += at - piece.from;
+    // Past the limit only the length matters.
+    if (piece.length > maxBytes) piece.parts = [];
+    else piece.parts.push(chunk.subarray(piece.from, at));
+    piece.from = -1;
+  }
+
+  function finish(piece: ReturnType<typeof createPiece>): void {
+    if (piece.length > maxBytes) oversized++;
+    else if (piece.length > 0) {
+      const whole = piece.parts.length === 1 ? piece.parts[0]! : Buffer.concat(piece.parts, piece.length);
+      if (nextOfInterest === undefined || nextOfInterest(whole, 0, whole.length) !== -1)
+        onRecord(whole, 0, whole.length, piece.line);
+    }
+    piece.parts = [];
+    piece.length = 0;
+  }
+
+  /** What was begun is no JSON: it and the rest are lines. */
+  function giveUp(chunk: Buffer, at: number): void {
+    pause(element, chunk, at);
+    pause(around, chunk, at);
+    finish(around);
+    const begun = element.parts;
+    lines = createLineSplitter(maxBytes, onRecord, nextOfInterest, element.length > 0 ? element.line - 1 : line - 1);
+    if (element.length > maxBytes) oversized++;
+    for (const part of begun) lines.write(part);
+    lines.write(chunk.subarray(at));
+  }
+
+  function write(chunk: Buffer): void {
+    if (lines !== undefined) return lines.write(chunk);
+    for (let at = 0; at < chunk.length; at++) {
+      const byte = chunk[at]!;
+      if (byte === NEWLINE) {
+        // No text of JSON goes over the end of a line.
+        if (inText) return giveUp(chunk, at);
+        line++;
+        atLineStart = true;
+        continue;
+      }
+      const first = atLineStart;
+      atLineStart = false;
+      if (inText) {
+        if (escaped) escaped = false;
+        else if (byte === BACKSLASH) escaped = true;
+        else if (byte === QUOTE) {
+          inText = false;
+          if (listDepth > 0 && depth === listDepth) endElement(chunk, at + 1);
+          else lastName = name;
+        } else if (listDepth === 0 && name.length < LONGEST_NAME) name += String.fromCharCode(byte);
+        continue;
+      }
+      switch (byte) {
+        case QUOTE:
+          if (depth === 0) return giveUp(chunk, at);
+          inText = true;
+          name = "";
+          if (listDepth > 0 && depth === listDepth) begin(element, at);
+          break;
+        case OPEN:
+        case OPEN_LIST:
+          if (depth === 0) {
+            begin(around, at);
+            lastName = "";
+            afterColon = false;
+          } else if (first && byte === OPEN && depth !== listDepth) return giveUp(chunk, at);
+          if (listDepth > 0 && depth === listDepth) begin(element, at);
+          depth++;
+          if (listDepth === 0 && byte === OPEN_LIST && (depth === 1 || (afterColon && isRecordList(lastName)))) {
+            listDepth = depth;
+            pause(around, chunk, at + 1);
+          }
+          afterColon = false;
+          break;
+        case CLOSE:
+        case CLOSE_LIST:
+          if (depth === 0) return giveUp(chunk, at);
+          if (depth === listDepth) {
+            listDepth = 0;
+            around.from = at;
+          }
+          depth--;
+          if (listDepth > 0 && depth === listDepth) endElement(chunk, at + 1);
+          else if (depth === 0) {
+            pause(around, chunk, at + 1);
+            finish(around);
+          }
+          break;
+        case COLON:
+          afterColon = true;
+          break;
+        case COMMA:
+          afterColon = false;
+          break;
+        default:
+          if (depth === 0 && byte > 0x20) return giveUp(chunk, at);
+      }
+    }
+    pause(element, chunk, chunk.length);
+    pause(around, chunk, chunk.length);
+    if (depth > 0) {
+      if (listDepth === 0) around.from = 0;
+      else if (depth > listDepth || inText) element.from = 0;
+    }
+    bytes += chunk.length;
+  }
+
+  function endElement(chunk: Buffer, end: number): void {
+    pause(element, chunk, end);
+    finish(element);
+  }
+
+  return {
+    write,
+    end() {
+      if (lines !== undefined) return lines.end();
+      // A record that the file breaks off in is handed on: it is counted as malformed then.
+      element.from = around.from = -1;
+      if (element.length === 0) finish(around);
+      finish(element);
+    },
+    lines: () => (lines === undefined ? (bytes === 0 ? linesBefore : line) : lines.lines()),
+    oversized: () => oversized + (lines?.oversized() ?? 0),
+  };
+}
+
+/** Cuts behind each `</Event>`: an event of Windows may go over many lines. */
+export function createEventSplitter(
+  maxBytes: number,
+  onEvent: OnLine,
+  nextOfInterest?: NextOfInterest,
+  linesBefore = 0,
+): Splitter {
+  const END = Buffer.from("</Event>");
+  let carry: Buffer = Buffer.alloc(0);
+  let skipping = false;
+  let line = linesBefore + 1;
+  let oversized = 0;
+
   function handOn(buffer: Buffer, from: number, to: number): void {
-    if (nextOfInterest === undefined || nextOfInterest(buffer, from, to) !== -1) onRecord(buffer, from, to, startLine);
+    if (to - from > maxBytes) oversized++;
+    else if (nextOfInterest === undefined || nextOfInterest(buffer, from, to) !== -1) onEvent(buffer, from, to, line);
+    line += newlines(buffer, from, to);
   }
 
   return {
     write(chunk) {
-      bytes += chunk.length;
-      let from = depth >= 2 ? 0 : -1;
-      for (let at = 0; at < chunk.length; at++) {
-        const byte = chunk[at]!;
-        if (byte === NEWLINE) line++;
-        if (inText) {
-          if (escaped) escaped = false;
-          else if (byte === BACKSLASH) escaped = true;
-          else if (byte === QUOTE) inText = false;
-        } else if (byte === QUOTE) inText = true;
-        else if (byte === OPEN) {
-          depth++;
-          if (depth === 2) {
-            from = at;
-            startLine = line;
-          }
-        } else if (byte === CLOSE && depth > 0) {
-          depth--;
-          if (depth === 1) {
-            finish(chunk, from, at + 1);
-            from = -1;
-          }
-        }
+      const content = carry.length === 0 ? chunk : Buffer.concat([carry, chunk]);
+      let from = 0;
+      for (let at = content.indexOf(END); at !== -1; at = content.indexOf(END, from)) {
+        if (skipping) line += newlines(content, from, at);
+        else handOn(content, from, at + END.length);
+        skipping = false;
+        from = at + END.length;
       }
-      if (from === -1) return;
-      const rest = chunk.subarray(from);
-      carried += rest.length;
-      // Past the limit only the length matters.
-      if (carried > maxBytes) carry = [];
-      else carry.push(rest);
+      // What is too long is let go, but for what may be the beginning of its end.
+      if (content.length - from > maxBytes) {
+        if (!skipping) oversized++;
+        skipping = true;
+        const kept = content.length - END.length;
+        line += newlines(content, from, kept);
+        from = kept;
+      }
+      carry = Buffer.from(content.subarray(from));
     },
     end() {
-      // A record that the file breaks off in is handed on: it is counted as malformed then.
-      if (carried > 0) finish(Buffer.alloc(0), 0, 0);
+      if (!skipping && carry.some((byte) => byte > 0x20)) handOn(carry, 0, carry.length);
+      carry = Buffer.alloc(0);
     },
-    lines: () => (bytes === 0 ? 0 : line),
+    lines: () => line,
     oversized: () => oversized,
   };
+}
+
+/** What is looked at to tell documents from lines. */
+const HEAD_BYTES = 256 * 1024;
+
+/**
+ * Cuts a stream by what it begins with: a document of JSON, events of XML, or else lines. White space and NULs in front
+ * are passed over.
+ */
+export function createSplitter(maxBytes: number, onPiece: OnLine, nextOfInterest?: NextOfInterest): Splitter {
+  let splitter: Splitter | undefined;
+  let head: Buffer[] = [];
+  let length = 0;
+  let before = 0;
+
+  function choose(last: boolean, newest: Buffer): void {
+    if (!last && length < HEAD_BYTES && !newest.includes(NEWLINE)) return;
+    const content = head.length === 1 ? head[0]! : Buffer.concat(head, length);
+    head = [];
+    const create = isDocument(content)
+      ? createDocumentSplitter
+      : isXml(content)
+        ? createEventSplitter
+        : createLineSplitter;
+    splitter = create(maxBytes, onPiece, nextOfInterest, before);
+    splitter.write(content);
+  }
+
+  return {
+    write(chunk) {
+      if (splitter !== undefined) return splitter.write(chunk);
+      let from = 0;
+      if (length === 0) {
+        while (from < chunk.length && isBlank(chunk[from]!)) if (chunk[from++] === NEWLINE) before++;
+        // A byte order mark
+        if (chunk[from] === 0xef && chunk[from + 1] === 0xbb && chunk[from + 2] === 0xbf) from += 3;
+      }
+      const rest = chunk.subarray(from);
+      if (rest.length === 0) return;
+      head.push(rest);
+      length += rest.length;
+      choose(false, rest);
+    },
+    end() {
+      if (splitter === undefined && length > 0) choose(true, head.at(-1)!);
+      splitter?.end();
+    },
+    lines: () => splitter?.lines() ?? before,
+    oversized: () => splitter?.oversized() ?? 0,
+  };
+}
+
+function isBlank(byte: number): boolean {
+  return byte <= 0x20;
+}
+
+/** JSON whose first value goes over the end of the first line, or is a list. */
+function isDocument(content: Buffer): boolean {
+  if (content[0] === OPEN_LIST) return /^\[\s*(?:[{[\]]|"[^"]*"\s*[,\]])/.test(content.toString("latin1", 0, 4_096));
+  if (content[0] !== OPEN) return false;
+  const newline = content.indexOf(NEWLINE);
+  if (newline === -1) return !isComplete(content.toString("utf8"));
+  return !isComplete(content.toString("utf8", 0, newline));
+}
+
+function isComplete(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
+
+function isXml(content: Buffer): boolean {
+  return (
+    content[0] === LESS &&
+    /^(?:<\?xml[^>]{0,256}\?>\s*)?(?:<!--.{0,256}?-->\s*)?<(?:Events?|root|Objs)[ >]/s.test(
+      content.toString("latin1", 0, 1_024),
+    )
+  );
 }

@@ -7,22 +7,27 @@ export interface RecordSource {
   readonly service?: string;
 }
 
+/** Fields by name. */
+export type Fields = Readonly<Record<string, unknown>>;
+
 /** One record. */
 export interface LogRecord {
   readonly source: RecordSource;
   /**
    * Fields by name. A dot in a name may stand for nesting. Values are those of the log: a reader renames and splits but
-   * never composes a value, so that each string stands somewhere in `text` but for escapes and case.
+   * never composes a value.
    */
-  readonly fields: Readonly<Record<string, unknown>>;
-  /** The whole record as it was logged. */
+  readonly fields: Fields;
+  /** The whole record as it was logged, without what it was wrapped in. */
   readonly text: string;
   /** Milliseconds since the epoch, where the record tells. */
   readonly time?: number | undefined;
+  /** What the wrappers said: `host`, `app`, `pod`, `container`, `stream`. */
+  readonly envelope?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The value of a field: the field of exactly that name, or else what the dots in the name lead to. */
-export function fieldOf(fields: Readonly<Record<string, unknown>>, name: string): unknown {
+export function fieldOf(fields: Fields, name: string): unknown {
   if (Object.hasOwn(fields, name)) return fields[name];
   if (!name.includes(".")) return undefined;
   let value: unknown = fields;
@@ -31,6 +36,35 @@ export function fieldOf(fields: Readonly<Record<string, unknown>>, name: string)
     value = (value as Record<string, unknown>)[part];
   }
   return value;
+}
+
+/** The first of the named fields that says something: neither absent nor empty nor `-`. */
+export function firstOf(fields: Fields, names: readonly string[]): unknown {
+  for (const name of names) {
+    const value = fieldOf(fields, name);
+    if (value !== undefined && value !== null && value !== "" && value !== "-") return value;
+  }
+  return undefined;
+}
+
+/** As an object, or an empty one. */
+export function object(value: unknown): Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+/** As a list, or an empty one. */
+export function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** Whether a value is a text. */
+export function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+/** Without the fields that are not there. */
+export function defined(fields: Fields): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 /**

@@ -1,12 +1,15 @@
-/** Readers for logs whose columns a header names: Zeek's TSV and VPC flow logs. */
-import { timeOf } from "./log-json.js";
-import type { ReadLine } from "./log-json.js";
+/** Formats whose columns a header names or a version fixes: Zeek's TSV, VPC flow logs, W3C extended logs. */
+import { FIREWALL, PROXY, WEBSERVER, recordOf } from "./log-format.js";
+import type { LogFormat, Reading } from "./log-format.js";
+import { requestTarget } from "./log-fields.js";
+import type { Fields, RecordSource } from "./log-record.js";
+import { timeOf } from "./log-time.js";
 
 /**
  * Zeek's logs as tab-separated values. The directives `#separator`, `#set_separator`, `#unset_field`, `#empty_field`,
  * `#path`, `#fields` and `#types` are followed wherever they stand.
  */
-export function zeekTsv(): (line: string) => ReadLine {
+function zeekTsv(): (line: string) => Reading {
   let separator = "\t";
   let setSeparator = ",";
   let unset = "-";
@@ -15,12 +18,12 @@ export function zeekTsv(): (line: string) => ReadLine {
   let names: readonly string[] = [];
   let types: readonly string[] = [];
 
-  function directive(line: string): void {
+  function directive(line: string): Reading {
     // "#separator \x09" stands before any other and is itself divided by a space.
     const named = /^#separator (.+)$/.exec(line);
     if (named !== null) {
       separator = unescape(named[1]!);
-      return;
+      return "other";
     }
     const [key, ...values] = line.split(separator);
     const value = values[0] ?? "";
@@ -30,15 +33,15 @@ export function zeekTsv(): (line: string) => ReadLine {
     else if (key === "#path") path = value;
     else if (key === "#fields") names = values;
     else if (key === "#types") types = values;
+    else return key === "#open" || key === "#close" ? "other" : undefined;
+    return "other";
   }
 
   return (line) => {
-    if (line.startsWith("#")) {
-      directive(line);
-      return "other";
-    }
+    if (line.startsWith("#")) return directive(line);
+    if (names.length === 0) return undefined;
     const columns = line.split(separator);
-    if (names.length === 0 || columns.length !== names.length) return "malformed";
+    if (columns.length !== names.length) return columns.length > 3 ? "malformed" : undefined;
     const fields: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
     for (const [index, column] of columns.entries()) {
       if (column === unset) continue;
@@ -51,7 +54,7 @@ export function zeekTsv(): (line: string) => ReadLine {
           ? ""
           : unescape(column);
     }
-    return { source: { product: "zeek", service: path }, fields, text: line, time: timeOf(fields["ts"]) };
+    return [{ source: { product: "zeek", service: path }, fields, text: line, time: timeOf(fields["ts"]) }];
   };
 }
 
@@ -61,26 +64,55 @@ function unescape(text: string): string {
     : text;
 }
 
-const VPC_DEFAULT =
-  "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status".split(
-    " ",
-  );
+const words = (text: string): readonly string[] => text.split(" ");
+const VPC_2 = words(
+  "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status",
+);
+const VPC_3 = [...VPC_2, ...words("vpc-id subnet-id instance-id tcp-flags type pkt-srcaddr pkt-dstaddr")];
+const VPC_4 = [...VPC_3, ...words("region az-id sublocation-type sublocation-id")];
+const VPC_5 = [...VPC_4, ...words("pkt-src-aws-service pkt-dst-aws-service flow-direction traffic-path")];
+const VPC_7 = [
+  ...VPC_5,
+  ...words(
+    "ecs-cluster-arn ecs-cluster-name ecs-container-instance-arn ecs-container-instance-id ecs-container-id ecs-second-container-id ecs-service-name ecs-task-definition-arn ecs-task-arn ecs-task-id",
+  ),
+];
+const VPC_8 = [...VPC_7, "reject-reason"];
+/** The columns of each version in the order in which AWS lists them, which is what "all fields" gives. */
+const VPC_ORDERS = [VPC_2, VPC_3, VPC_4, VPC_5, VPC_7, VPC_8];
+const VPC_NAMES = new Set(VPC_8);
 
 /**
- * VPC flow logs as text: the columns of the default format (version 2) unless a header names others. `src_ip` and
- * `dst_ip` are those of the packet (`pkt-srcaddr`, `pkt-dstaddr`) where the log has them, else those of the interface.
+ * VPC flow logs as text, versions 2 to 8: the columns of a header, of `--fields`, or the order in which AWS lists them.
+ * `src_ip` and `dst_ip` are those of the packet (`pkt-srcaddr`, `pkt-dstaddr`) where the log has them, else those of the
+ * interface.
  */
-export function vpcFlow(): (line: string) => ReadLine {
-  let names: readonly string[] = VPC_DEFAULT;
+function vpcFlow(given: readonly string[] | undefined): (line: string) => Reading {
+  let named = given?.map((name) => name.replaceAll("_", "-"));
   return (line) => {
-    const columns = line.trim().split(/ +/);
-    if (columns.includes("srcaddr") || columns.includes("pkt-srcaddr")) {
-      names = columns.map((name) => name.replaceAll("_", "-"));
-      return "other";
+    const columns = line.trim().split(/[ \t]+|,/);
+    if (columns.some((column) => /^"?(?:pkt[-_])?(?:src|dst)[-_]?addr"?$/i.test(column)) && columns.length > 1) {
+      named = columns.map((name) => name.replaceAll('"', "").replaceAll("_", "-").toLowerCase());
+      return named.filter((name) => VPC_NAMES.has(name)).length > 1 ? "other" : undefined;
     }
-    if (columns.length !== names.length) return "malformed";
+    const names =
+      named?.length === columns.length
+        ? named
+        : /^[2-8]$/.test(columns[0]!) && /^(?:\d{12}|unknown)$/.test(columns[1] ?? "")
+          ? VPC_ORDERS.find((order) => order.length === columns.length)
+          : undefined;
+    if (names === undefined) return named !== undefined && given !== undefined ? "malformed" : undefined;
     const fields: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-    for (const [index, column] of columns.entries()) if (column !== "-") fields[names[index]!] = column;
+    for (const [index, column] of columns.entries()) {
+      const value = column.replace(/^"(.*)"$/, "$1");
+      if (value !== "-") fields[names[index]!] = value;
+    }
+    // Columns in an order of somebody's own would be read as others.
+    const plausible = ["srcaddr", "dstaddr", "pkt-srcaddr", "pkt-dstaddr"].every((name) => {
+      const value = fields[name];
+      return value === undefined || /^[\d.]+$|^[0-9a-f]*:[0-9a-f:.]*$/i.test(String(value));
+    });
+    if (!plausible) return named === undefined ? undefined : "malformed";
     if (fields["log-status"] === "NODATA" || fields["log-status"] === "SKIPDATA") return "other";
     const renamed = {
       src_ip: ["pkt-srcaddr", "srcaddr"],
@@ -92,18 +124,111 @@ export function vpcFlow(): (line: string) => ReadLine {
       const value = from.map((column) => fields[column]).find((found) => found !== undefined);
       if (value !== undefined) fields[name] = value;
     }
-    return { source: { category: "firewall" }, fields, text: line, time: timeOf(fields["start"]) };
+    return [{ source: FIREWALL, fields, text: line, time: timeOf(fields["start"]) }];
   };
 }
 
-/** Whether a line looks like one of the default format of VPC flow logs, or like a header of any. */
-export function looksLikeVpcFlow(line: string): boolean {
-  const columns = line.trim().split(/ +/);
-  if (columns.length > 3 && columns.every((column) => /^[a-z][a-z0-9_-]*$/.test(column)))
-    return columns.some((column) => /^(?:pkt[-_])?srcaddr$/.test(column));
-  return (
-    columns.length === VPC_DEFAULT.length &&
-    /^2 (?:\d{12}|unknown) eni-[0-9a-f]+ /.test(line) &&
-    /(?:OK|NODATA|SKIPDATA)$/.test(line.trim())
-  );
+/** What W3C logs call fields that Sigma names otherwise. */
+const W3C_NAMES: Readonly<Record<string, string>> = {
+  "cs(User-Agent)": "cs-user-agent",
+  "cs(Referer)": "cs-referer",
+  "cs(Host)": "cs-host",
+  "x-host-header": "x-host-header",
+  "s-computername": "host",
+};
+
+/** W3C extended logs (IIS, CloudFront, proxies of Blue Coat's kind): columns are what `#Fields:` says. */
+function w3c(given: readonly string[] | undefined): (line: string) => Reading {
+  let names: readonly string[] | undefined = given;
+  let separator: RegExp | string = given === undefined ? " " : /[ \t]+/;
+  return (line) => {
+    if (line.startsWith("#")) {
+      const header = /^#Fields:[ \t]*(.+)$/i.exec(line)?.[1];
+      // The fields of CloudFront are named with spaces between and logged with tabs.
+      if (header !== undefined) names = header.trim().split(/[ \t,]+/);
+      return header === undefined && !/^#(?:Software|Version|Date|Start-Date|End-Date|Remark|Encoding)\b/i.test(line)
+        ? undefined
+        : "other";
+    }
+    if (names === undefined) return undefined;
+    separator = line.includes("\t") ? "\t" : " ";
+    const columns = quotedColumns(line, separator);
+    if (columns.length !== names.length) return columns.length > 4 ? "malformed" : undefined;
+    const fields: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+    for (const [index, column] of columns.entries()) {
+      if (column !== "-" && column !== "") fields[W3C_NAMES[names[index]!] ?? names[index]!] = column;
+    }
+    const time = timeOf(`${String(fields["date"])} ${String(fields["time"])}`);
+    const stem = fields["cs-uri-stem"];
+    const uri = fields["cs-uri"] ?? fields["c-uri"];
+    const proxied =
+      fields["cs-uri-scheme"] !== undefined || fields["s-hierarchy"] !== undefined || fields["r-ip"] !== undefined;
+    if (typeof uri === "string" || proxied) {
+      const whole = uri ?? String(stem ?? "");
+      const own = {
+        ...fields,
+        src_ip: fields["c-ip"],
+        "c-uri": whole,
+        dst_ip: fields["r-ip"] ?? fields["s-ip"],
+        "c-useragent": fields["cs-user-agent"],
+      };
+      return [recordOf(PROXY, own, line, time)];
+    }
+    // What CloudFront and IIS log encoded once more: `+` and `%20` for spaces.
+    return [
+      recordOf(
+        WEBSERVER,
+        fields["cs-uri-query"] === undefined ? { ...fields, ...requestTarget(stem) } : fields,
+        line,
+        time,
+      ),
+    ];
+  };
 }
+
+/** Columns between separators; one in double quotes may hold them. */
+function quotedColumns(line: string, separator: string): readonly string[] {
+  if (!line.includes('"')) return line.split(separator);
+  const columns: string[] = [];
+  for (let at = 0; at <= line.length;) {
+    const quoted = line[at] === '"' ? line.indexOf('"', at + 1) : -1;
+    const next = line.indexOf(separator, quoted === -1 ? at : quoted + 1);
+    const end = next === -1 ? line.length : next;
+    columns.push(quoted === -1 ? line.slice(at, end) : line.slice(at + 1, quoted));
+    at = end + separator.length;
+  }
+  return columns;
+}
+
+const ZEEK_SOURCES = ["conn", "http", "dns", "ssl"].map((service): RecordSource => ({ product: "zeek", service }));
+
+/** The fields that a header or `--fields` names. */
+export type Columns = Fields;
+
+/** Formats of columns, in the order in which they are tried. */
+export const TABLE_FORMATS: readonly LogFormat[] = [
+  {
+    name: "zeek-tsv",
+    title: "Zeek, tab-separated",
+    sources: ZEEK_SOURCES,
+    recognised: "`#separator` and `#fields`",
+    open: () => zeekTsv(),
+    headers: ["#separator", "#set_separator", "#unset_field", "#empty_field", "#path\t", "#fields\t", "#types\t"],
+  },
+  {
+    name: "w3c",
+    title: "W3C extended logs: IIS, CloudFront, web proxies",
+    sources: [WEBSERVER, PROXY],
+    recognised: "`#Fields:`",
+    open: (_, columns) => w3c(columns),
+    headers: ["#fields:"],
+  },
+  {
+    name: "vpc-flow",
+    title: "VPC flow logs, text",
+    sources: [FIREWALL],
+    recognised: "a header with `srcaddr` or `dstaddr`, or the columns of version 2 to 8 in AWS' order",
+    open: (_, columns) => vpcFlow(columns),
+    headers: ["srcaddr", "dstaddr"],
+  },
+];

@@ -1,139 +1,549 @@
-/**
- * Readers for logs of free text lines: squid, nginx and Apache access logs, and syslog with its packet filter lines.
- */
-import type { ReadLine } from "./log-json.js";
-import { timeOf } from "./log-json.js";
+/** Formats of free text lines: web servers and proxies, firewalls, hosts. */
+import { DNS, FIREWALL, HOST_SOURCES, PROXY, WEBSERVER, hostSource, recordOf } from "./log-format.js";
+import type { LogFormat, Reading } from "./log-format.js";
+import { requestTarget } from "./log-fields.js";
+import { hostOf } from "./log-json.js";
+import type { RecordSource } from "./log-record.js";
+import { clfTime, timeOf } from "./log-time.js";
 
-// time.ms elapsed client action/code size method URL user hierarchy/peer type
-const SQUID =
-  /^(\d{9,11}\.\d{3})\s+-?\d+\s+(\S+)\s+([A-Z_]+(?:\/\d{3})?)\s+-?\d+\s+(\S+)\s+(\S+)\s+(\S+)\s+([A-Z_]+(?:\/\S*)?)\s+\S+/;
-
-/** Squid's native access log. */
-export function squid(line: string): ReadLine {
-  const parts = SQUID.exec(line);
-  if (parts === null) return "malformed";
-  const [, time, client, result, method, uri, user, hierarchy] = parts;
-  const peer = hierarchy!.split("/")[1];
-  const fields: Record<string, unknown> = {
-    src_ip: client,
-    "cs-method": method,
-    "c-uri": uri,
-    action: result!.split("/")[0],
+/** A format whose lines one expression takes apart. */
+function pattern(
+  name: string,
+  title: string,
+  recognised: string,
+  source: RecordSource | readonly RecordSource[],
+  read: (line: string) => Reading,
+): LogFormat {
+  return {
+    name,
+    title,
+    sources: Array.isArray(source) ? source : [source as RecordSource],
+    recognised,
+    open: () => read,
   };
-  const status = result!.split("/")[1];
-  const host = hostOf(uri!);
-  if (status !== undefined) fields["sc-status"] = Number(status);
-  if (host !== undefined) fields["cs-host"] = host;
-  if (peer !== undefined && peer !== "-" && peer !== "") fields["dst_ip"] = peer;
-  if (user !== "-") fields["cs-username"] = user;
-  return { source: { category: "proxy" }, fields, text: line, time: timeOf(time) };
 }
 
-/** The host of an absolute URL or of the target of a tunnel, as it is written. */
-function hostOf(uri: string): string | undefined {
-  return /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^/@]*@)?(\[[^\]]*\]|[^/:?#[\]]+)/i.exec(uri)?.[1];
+const RESULT = /^(?:TCP|UDP|NONE|ERR|TAG)_?[A-Z_]*\/(?:\d{3}|-)$/;
+const METHOD = /^[A-Z]{3,16}(?:_[A-Z]+)?$/;
+
+/**
+ * Squid's access log: the native format and those that a `logformat` of one's own makes of the same parts (time, result
+ * with status, method, URL, hierarchy with peer), in any order behind the time.
+ */
+export function squid(line: string): Reading {
+  const time = /^(\d{9,11}\.\d{3})\s/.exec(line)?.[1];
+  if (time === undefined) return undefined;
+  const parts = line.slice(0, 65_536).split(/\s+/);
+  const result = parts.findIndex((part) => RESULT.test(part));
+  if (result === -1) return undefined;
+  const method = parts.findIndex(
+    (part, index) => index > result && METHOD.test(part) && /[:/.]/.test(parts[index + 1] ?? ""),
+  );
+  if (method === -1) return undefined;
+  const uri = parts[method + 1]!;
+  const client = parts.slice(1, result).find((part) => /^[\d.]{7,15}$|^[0-9a-f]*:[0-9a-f:.]+$/i.test(part)) ?? parts[2];
+  const hierarchy = parts
+    .slice(method)
+    .find((part) => /^(?:[A-Z]+_)*(?:HIER_|DIRECT|NONE|PARENT|SIBLING)[A-Z_]*\//.test(part));
+  const peer = hierarchy?.split("/")[1];
+  const user = parts[method + 2];
+  const status = parts[result]!.split("/")[1];
+  return [
+    recordOf(
+      PROXY,
+      {
+        src_ip: client,
+        "cs-method": parts[method],
+        "c-uri": uri,
+        action: parts[result]!.split("/")[0],
+        "sc-status": status === undefined || status === "-" ? undefined : Number(status),
+        "sc-bytes": Number(parts[result + 1]) || undefined,
+        "cs-host": hostOf(uri),
+        dst_ip: peer === undefined || peer === "-" || peer === "" ? undefined : peer,
+        "cs-username": user === undefined || user === "-" || /^[\d.]+$/.test(user) ? undefined : user,
+      },
+      line,
+      timeOf(time),
+    ),
+  ];
 }
 
 // [vhost[:port]] client ident user [time] "request" status bytes ["referer" "user agent"]
 const COMBINED =
-  /^(?:\S+ )?(\S+) (\S+) (\S+) \[([^\]]+)\] "((?:[^"\\]|\\.)*)" (\d{3}) (\d+|-)(?: "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)")?/;
+  /^(?!\d{4}-\d\d-\d\d)(?:\S+ )?(\S+) (\S+) ((?<= - )\S+(?: \S+){0,2}?|\S+) \[([^\]]{1,40})\] "((?:[^"\\]|\\.)*)" (\d{3}) (\d+|-)(?: "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)")?/;
 const REQUEST = /^([A-Za-z]+) (\S+)(?: (HTTP\/[\d.]+))?$/;
 
 /**
- * The common and combined formats of Apache and nginx, with or without a virtual host in front. A forward proxy's
- * requests are of the proxy category.
+ * The common and combined formats of Apache, nginx and what imitates them, with or without a virtual host in front. A
+ * forward proxy's requests are of the proxy category.
  */
-export function combined(line: string): ReadLine {
+export function combined(line: string): Reading {
   const parts = COMBINED.exec(line);
-  if (parts === null) return "malformed";
+  if (parts === null) return undefined;
   const [, client, , user, when, request, status, bytes, referer, agent] = parts;
-  const time = clfTime(when!);
   // Scanners send anything as a request line; the server logs it and the log is none the worse.
   const [, method, uri, version] = REQUEST.exec(request!) ?? [];
   if (method === undefined || uri === undefined) return "other";
-  if (method === "CONNECT" || /^[a-z]+:\/\//i.test(uri)) {
-    const fields = {
-      src_ip: client,
-      "cs-method": method,
-      "c-uri": uri,
-      "cs-host": hostOf(uri),
-      "sc-status": Number(status),
-      "c-useragent": agent,
-    };
-    return { source: { category: "proxy" }, fields, text: line, time };
-  }
-  const mark = uri.indexOf("?");
-  const fields = {
-    "c-ip": client,
-    "cs-username": user,
+  return requestRecord({ client, user, method, uri, version, status, bytes, referer, agent }, line, clfTime(when!));
+}
+
+interface Request {
+  readonly client?: string | undefined;
+  readonly user?: string | undefined;
+  readonly method: string;
+  readonly uri: string;
+  readonly version?: string | undefined;
+  readonly status?: string | undefined;
+  readonly bytes?: string | undefined;
+  readonly referer?: string | undefined;
+  readonly agent?: string | undefined;
+  readonly host?: string | undefined;
+  readonly upstream?: string | undefined;
+}
+
+function requestRecord(request: Request, line: string, time: number | undefined, always = false): Reading {
+  const { client, user, method, uri, version, status, bytes, referer, agent, host, upstream } = request;
+  const shared = {
     "cs-method": method,
-    "cs-uri-stem": mark === -1 ? uri : uri.slice(0, mark),
-    "cs-uri-query": mark === -1 ? "" : uri.slice(mark + 1),
-    "cs-version": version,
-    "sc-status": Number(status),
-    "sc-bytes": Number(bytes),
-    "cs-referer": referer,
-    "cs-user-agent": agent,
+    "sc-status": numberOf(status),
+    "sc-bytes": numberOf(bytes),
+    "cs-referer": dashless(referer),
+    "cs-username": dashless(user),
   };
-  return { source: { category: "webserver" }, fields, text: line, time };
+  if (!always && (method === "CONNECT" || /^[a-z]+:\/\//i.test(uri))) {
+    return [
+      recordOf(
+        PROXY,
+        {
+          ...shared,
+          src_ip: client,
+          "c-uri": uri,
+          "cs-host": host ?? hostOf(uri),
+          "c-useragent": dashless(agent),
+          dst_ip: upstream,
+        },
+        line,
+        time,
+      ),
+    ];
+  }
+  return [
+    recordOf(
+      WEBSERVER,
+      {
+        ...shared,
+        "c-ip": client,
+        ...requestTarget(uri),
+        "cs-host": dashless(host),
+        "cs-version": version,
+        "cs-user-agent": dashless(agent),
+        "s-ip": upstream,
+      },
+      line,
+      time,
+    ),
+  ];
 }
 
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const numberOf = (text: string | undefined): number | undefined =>
+  text === undefined || !/^\d+$/.test(text) ? undefined : Number(text);
+const dashless = (text: string | undefined): string | undefined => (text === "-" ? undefined : text);
 
-/** `10/Oct/2026:13:55:36 -0700` */
-function clfTime(text: string): number | undefined {
-  const parts = /^(\d{2})\/(\w{3})\/(\d{4}):(\d{2}:\d{2}:\d{2}) ([+-]\d{2})(\d{2})$/.exec(text);
+// type time elb client:port target:port 3 times status status received sent "request" "user agent" ...
+const ALB =
+  /^(?:(?:https?|h2|grpcs|wss?|tls|tcp) )?(\d{4}-\d\d-\d\dT[\d:.]+Z) (\S+) (\[?[0-9a-f.:]+\]?):\d+ (\S+) (?:-?[\d.]+ ){3}(\d{3}|-) (\d{3}|-) (\d+) (\d+) "([A-Z-]+) (\S+) (\S+)"(?: "([^"]*)")?/i;
+
+/** Application and classic load balancers of AWS: the URL is that of the balancer, so this is no proxy's. */
+function loadBalancer(line: string): Reading {
+  const parts = ALB.exec(line);
   if (parts === null) return undefined;
-  const [, day, month, year, clock, hours, minutes] = parts;
-  return timeOf(`${year}-${String(MONTHS.indexOf(month!) + 1).padStart(2, "0")}-${day}T${clock}${hours}:${minutes}`);
+  const [, time, , client, target, status, , , sent, method, url, version, agent] = parts;
+  const upstream = target === "-" ? undefined : target!.replace(/:\d+$/, "");
+  const path = url!.replace(/^[a-z]+:\/\/[^/?]*/i, "") || "/";
+  const request = {
+    client,
+    method: method!,
+    uri: path,
+    version,
+    status,
+    bytes: sent,
+    agent,
+    host: hostOf(url!),
+    upstream,
+  };
+  return requestRecord(request, line, timeOf(time), true);
 }
 
-const SYSLOG_TIME =
-  /^(?:<\d{1,3}>(?:1 )?)?(?:(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d))|([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d\d:\d\d:\d\d))/;
+// [time] "METHOD path protocol" status ...
+const ENVOY = /^\[(\d{4}-\d\d-\d\dT[\d:.]+Z)\] "([A-Z-]+) (\S+) (\S+)" (\d{1,3}) (\S+) /;
+
+/** The default access log of Envoy and Istio as text: the client and the upstream are the addresses behind the quotes. */
+function envoy(line: string): Reading {
+  const parts = ENVOY.exec(line);
+  if (parts === null) return undefined;
+  const [, time, method, uri, version, status] = parts;
+  const quoted = [...line.slice(parts[0].length).matchAll(/"([^"]{0,4096})"/g)].map((match) => match[1]);
+  const ends = [...line.slice(parts[0].length).matchAll(/(?<![\w.])((?:\d{1,3}\.){3}\d{1,3}):\d{1,5}(?![\w.])/g)].map(
+    (match) => match[1],
+  );
+  const agent = quoted.find((text) => text !== undefined && /\//.test(text) && !/^\d/.test(text));
+  const request = {
+    method: method!,
+    uri: uri!,
+    version,
+    status,
+    agent,
+    upstream: ends[0],
+    client: ends.at(-1),
+    host: quoted.at(-2),
+  };
+  return requestRecord(request, line, timeOf(time));
+}
+
+const HAPROXY =
+  /(?:^|\s)(\[?[0-9a-f.:]+\]?):(\d{1,5}) \[(\d\d\/\w{3}\/\d{4}:[\d:.]+)\] (\S+) (\S+) [-\d/+]+ (\d{3}|-1) \+?(\d+) .*"([A-Z]+) (\S+)(?: [^"]*)?"?$/i;
+
+/** The HTTP log of HAProxy. */
+function haproxy(line: string): Reading {
+  const parts = HAPROXY.exec(line);
+  if (parts === null) return undefined;
+  const [, client, , time, , , status, bytes, method, uri] = parts;
+  return requestRecord({ client, method: method!, uri: uri!, status, bytes }, line, clfTime(time!));
+}
+
+// owner bucket [time] address requester id operation key "request" status error bytes ...
+const S3 =
+  /^[0-9a-f]{64} \S+ \[([^\]]{11,40})\] (\S+) (\S+) \S+ [A-Z]+\.[A-Z._]+ \S+ "([A-Z]+) (\S+) (\S+)" (\d{3}|-) \S+ (\d+|-) \S+ \S+ \S+ "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"/;
+
+function s3(line: string): Reading {
+  const parts = S3.exec(line);
+  if (parts === null) return undefined;
+  const [, time, client, user, method, uri, version, status, bytes, referer, agent] = parts;
+  return requestRecord(
+    { client, user, method: method!, uri: uri!, version, status, bytes, referer, agent },
+    line,
+    clfTime(time!),
+    true,
+  );
+}
+
+// An IPv6 address has "::" or seven colons, which a time has not.
+const IP = String.raw`(?:\d{1,3}(?:\.\d{1,3}){3}|(?=[0-9a-f:]{0,42}(?:::|(?::[0-9a-f]{1,4}){7}))[0-9a-f]{0,4}:[0-9a-f:.]{1,42})`;
+const REQUEST_IN_TEXT =
+  /"?\b(GET|POST|PUT|HEAD|DELETE|OPTIONS|PATCH|CONNECT|PROPFIND|TRACE) (\S{1,65536})(?: (HTTP\/[\d.]+))?/;
+const FIRST_IP = new RegExp(String.raw`(?<![\w.:])${IP}(?![\w.]|:[0-9a-f]*:)`, "i");
+
+/** A request line in any text: the client is the first address, the status the first number of three digits behind it. */
+function requestLine(line: string): Reading {
+  const parts = REQUEST_IN_TEXT.exec(line);
+  if (parts === null) return undefined;
+  const [, method, target, version] = parts;
+  const uri = target!.replace(/["',;]+$/, "");
+  if (version === undefined && !/^(?:\/|https?:\/\/|[\w.-]+:\d+$|\[)/i.test(uri)) return undefined;
+  const rest = line.slice(parts.index + parts[0].length, parts.index + parts[0].length + 256);
+  const status = /(?:^|[\s"=:,])([1-5]\d\d)(?=[\s",;]|$)/.exec(rest)?.[1];
+  const client = FIRST_IP.exec(line.slice(0, parts.index))?.[0];
+  return requestRecord({ client, method: method!, uri, version, status }, line, timeIn(line));
+}
+
+/** A time that stands at the beginning of a line or in brackets. */
+function timeIn(line: string): number | undefined {
+  const head = line.slice(0, 200);
+  const clf = /\[(\d{1,2}\/\w{3}\/\d{4}:[\d:]{8}[^\]]{0,12})\]/.exec(head)?.[1];
+  if (clf !== undefined) return clfTime(clf);
+  return timeOf(/\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?/.exec(head)?.[0]);
+}
+
 const PACKET = /(?:^|\s)SRC=(\S+) DST=(\S+) /;
 
-/**
- * Lines of syslog, of the kernel log or of the journal as text. Those of a packet filter (`SRC=... DST=...`) are of the
- * firewall category, all others of Linux' syslog. A time without a year is taken for the latest such day up to `now`
- * and a day.
- */
-export function syslog(now: () => number): (line: string) => ReadLine {
-  return (line) => {
-    const time = syslogTime(line, now);
-    const packet = PACKET.exec(line);
-    if (packet === null)
-      return { source: { product: "linux", service: "syslog" }, fields: { message: line }, text: line, time };
-    const rest = line.slice(packet.index);
-    const pick = (name: string, from = rest): string | undefined =>
-      new RegExp(`(?:^|\\s)${name}=(\\S+)`).exec(from)?.[1];
-    const fields = {
-      src_ip: packet[1],
-      dst_ip: packet[2],
-      src_port: pick("SPT"),
-      dst_port: pick("DPT"),
-      protocol: pick("PROTO"),
-      interface_in: pick("IN", line),
-      interface_out: pick("OUT", line),
-      mac: pick("MAC", line),
+/** Lines of a packet filter of Linux: iptables, nftables, UFW, firewalld. */
+function netfilter(line: string): Reading {
+  const packet = PACKET.exec(`${line} `);
+  if (packet === null) return undefined;
+  const rest = line.slice(packet.index);
+  const pick = (name: string, from = rest): string | undefined => new RegExp(`(?:^|\\s)${name}=(\\S+)`).exec(from)?.[1];
+  const fields = {
+    src_ip: packet[1],
+    dst_ip: packet[2],
+    src_port: pick("SPT"),
+    dst_port: pick("DPT"),
+    protocol: pick("PROTO"),
+    interface_in: pick("IN", line),
+    interface_out: pick("OUT", line),
+    mac: pick("MAC", line),
+  };
+  return [recordOf(FIREWALL, fields, line, timeIn(line))];
+}
+
+const CONNTRACK =
+  /^(?:\[\w+\]\s+)?(?:ipv[46]\s+\d+\s+)?(?:tcp|udp|icmp|icmpv6|sctp|unknown)\s+\d+\s.*?\bsrc=(\S+) dst=(\S+)(?: sport=(\d+) dport=(\d+))?/;
+
+function conntrack(line: string): Reading {
+  const parts = CONNTRACK.exec(line.slice(0, 4_096));
+  if (parts === null) return undefined;
+  const state = /\b(SYN_SENT|SYN_RECV|ESTABLISHED|FIN_WAIT|TIME_WAIT|CLOSE|CLOSE_WAIT|LAST_ACK)\b/.exec(line)?.[1];
+  const fields = { src_ip: parts[1], dst_ip: parts[2], src_port: parts[3], dst_port: parts[4], action: state };
+  return [recordOf(FIREWALL, fields, line, undefined)];
+}
+
+const CISCO = /%(?:ASA|FTD|PIX|FWSM)-(?:[\w-]+-)?\d-\d{6}: /;
+const CISCO_END = new RegExp(String.raw`([\w.-]{1,64}):(${IP})[/(](\d{1,5})?`, "gi");
+
+/** Connections and denials of Cisco's ASA and Firepower. */
+function cisco(line: string): Reading {
+  const mark = CISCO.exec(line);
+  if (mark === null) return undefined;
+  const message = line.slice(mark.index + mark[0].length, mark.index + 2_048);
+  const ends = [...message.matchAll(CISCO_END)];
+  const action = /^(\w+)/.exec(message)?.[1];
+  const listed = new RegExp(String.raw`(?:from|src) (${IP})/(\d{1,5}) (?:to|dst) (${IP})/(\d{1,5})`, "i").exec(message);
+  if (listed !== null)
+    return [
+      recordOf(
+        FIREWALL,
+        { src_ip: listed[1], src_port: listed[2], dst_ip: listed[3], dst_port: listed[4], action },
+        line,
+        timeIn(line),
+      ),
+    ];
+  if (ends.length < 2) return undefined;
+  // "Built outbound ... for DESTINATION to SOURCE", everything else names the source first. A port below 1024 serves.
+  const outbound = /^Built outbound/i.test(message);
+  const [from, to] = outbound ? [ends[1]!, ends[0]!] : [ends[0]!, ends[1]!];
+  const backwards = !outbound && Number(from[3] ?? 65_535) < 1_024 && Number(to[3] ?? 0) >= 1_024;
+  const [source, destination] = backwards ? [to, from] : [from, to];
+  const fields = {
+    src_ip: source[2],
+    src_port: source[3],
+    dst_ip: destination[2],
+    dst_port: destination[3],
+    interface_in: source[1],
+    interface_out: destination[1],
+    action,
+  };
+  return [recordOf(FIREWALL, fields, line, timeIn(line))];
+}
+
+/** Columns of PAN-OS' TRAFFIC and THREAT logs, by their positions. */
+function paloAlto(line: string): Reading {
+  if (!/,(?:TRAFFIC|THREAT),/.test(line.slice(0, 200))) return undefined;
+  const columns = line.slice(0, 16_384).split(",");
+  const type = columns.findIndex((column) => column === "TRAFFIC" || column === "THREAT");
+  const at = (offset: number): string | undefined => columns[type + offset]?.replace(/^"(.*)"$/, "$1");
+  if (type !== 3 || !new RegExp(`^${IP}$`, "i").test(at(4) ?? "")) return undefined;
+  const url =
+    columns[type] === "THREAT" ? /,"?((?:[\w.-]+|\[[0-9a-f:]+\])(?::\d+)?\/[^",]*)"?,/i.exec(line)?.[1] : undefined;
+  const fields = {
+    src_ip: at(4),
+    dst_ip: at(5),
+    user: at(9),
+    src_port: at(21),
+    dst_port: at(22),
+    protocol: at(26),
+    action: at(27),
+    "c-uri": url,
+  };
+  return [recordOf(FIREWALL, fields, line, timeOf(at(3)))];
+}
+
+/** pfSense and OPNsense: `filterlog` with columns by the version of IP. */
+function filterlog(line: string): Reading {
+  const mark = /filterlog(?:\[\d+\])?: /.exec(line);
+  const columns = (mark === null ? line : line.slice(mark.index + mark[0].length)).split(",");
+  if (columns.length < 18 || !/^(?:pass|block|rdr|nat)$/.test(columns[6] ?? "") || !/^[46]$/.test(columns[8] ?? ""))
+    return undefined;
+  const at = columns[8] === "4" ? 18 : 15;
+  const fields = {
+    src_ip: columns[at],
+    dst_ip: columns[at + 1],
+    src_port: columns[at + 2],
+    dst_port: columns[at + 3],
+    action: columns[6],
+    interface_in: columns[4],
+  };
+  return [recordOf(FIREWALL, fields, line, timeIn(line))];
+}
+
+const ARROW = new RegExp(
+  String.raw`(?<![\w.:])\[?(${IP})\]?(?:[:/.#](\d{1,5}))?\)?\s*(?:->|=>|>|-->)\s*\(?\[?(${IP})\]?(?:[:/.#](\d{1,5}))?(?![\w])`,
+  "i",
+);
+
+/** Two ends with an arrow between: Suricata's and Snort's fast.log, Juniper's sessions, tcpdump, Falco's text and others. */
+function arrow(line: string): Reading {
+  const parts = ARROW.exec(line.slice(0, 16_384));
+  if (parts === null) return undefined;
+  const [, from, fromPort, to, toPort] = parts;
+  const source = endOf(from!, fromPort);
+  const destination = endOf(to!, toPort);
+  const fields = { src_ip: source.ip, src_port: source.port, dst_ip: destination.ip, dst_port: destination.port };
+  return [recordOf(FIREWALL, fields, line, timeIn(line))];
+}
+
+/** tcpdump puts a dot before the port, also behind IPv6 addresses. */
+function endOf(ip: string, port: string | undefined): { readonly ip: string; readonly port: string | undefined } {
+  const dotted = port === undefined ? /^(.*:.*)\.(\d{1,5})$/.exec(ip) : null;
+  return dotted === null ? { ip, port } : { ip: dotted[1]!, port: dotted[2] };
+}
+
+/** Answers of DNS servers as text: dnsmasq, Unbound, systemd-resolved. */
+function dnsText(line: string): Reading {
+  const parts = new RegExp(String.raw`(?:\breply|\bcached|\bconfig|/etc/hosts) (\S{1,255}) is (${IP})`, "i").exec(
+    line.slice(0, 4_096),
+  );
+  return parts === null ? undefined : [recordOf(DNS, { query: parts[1], answer: parts[2] }, line, timeIn(line))];
+}
+
+const AUDIT = /\btype=([A-Z_]+) msg=audit\((\d+\.\d+):(\d+)\):/;
+
+/** Records of the Linux audit: where a socket was connected to, and what was executed. */
+function audit(line: string): Reading {
+  const mark = AUDIT.exec(line);
+  if (mark === null) return undefined;
+  const time = timeOf(mark[2]);
+  const pick = (name: string): string | undefined =>
+    auditValue(new RegExp(String.raw`\b${name}=("[^"]*"|\S+)`).exec(line)?.[1]);
+  const shared = {
+    Image: pick("exe"),
+    ProcessId: pick("pid"),
+    User: pick("auid") ?? pick("uid"),
+    "audit.id": mark[3],
+    comm: pick("comm"),
+  };
+  if (mark[1] === "SOCKADDR" || line.includes("saddr=")) {
+    const end = socketAddress(/\bsaddr=([0-9A-F]+)/i.exec(line)?.[1]) ?? {
+      DestinationIp: pick("laddr"),
+      DestinationPort: pick("lport"),
     };
-    return { source: { category: "firewall" }, fields, text: line, time };
+    if (end.DestinationIp === undefined) return "other";
+    return [recordOf(hostSource("network_connection", "/"), { ...shared, ...end }, line, time)];
+  }
+  if (mark[1] === "EXECVE") {
+    const words = [...line.matchAll(/\ba\d+=("[^"]*"|\S+)/g)].map((match) => auditValue(match[1]) ?? "");
+    return [
+      recordOf(
+        hostSource("process_creation", "/"),
+        { ...shared, Image: shared.Image ?? words[0], CommandLine: words.join(" ") },
+        line,
+        time,
+      ),
+    ];
+  }
+  if (mark[1] === "PROCTITLE") {
+    const command = pick("proctitle")?.replaceAll("\0", " ");
+    return [
+      recordOf(
+        hostSource("process_creation", "/"),
+        { ...shared, Image: command?.split(" ")[0], CommandLine: command },
+        line,
+        time,
+      ),
+    ];
+  }
+  return "other";
+}
+
+/** A quoted text, or what the audit wrote in hexadecimal because of its characters. */
+function auditValue(value: string | undefined): string | undefined {
+  if (value === undefined || value === "?" || value === "(null)") return undefined;
+  if (value.startsWith('"')) return value.slice(1, -1);
+  return /^(?:[0-9A-F]{2}){3,}$/.test(value) ? Buffer.from(value, "hex").toString("utf8") : value;
+}
+
+/** A `sockaddr` of Linux in hexadecimal: family 2 (IPv4) or 10 (IPv6). */
+function socketAddress(
+  hex: string | undefined,
+): { DestinationIp: string | undefined; DestinationPort?: string | undefined } | undefined {
+  const bytes = hex === undefined ? undefined : Buffer.from(hex.slice(0, 56), "hex");
+  if (bytes === undefined || bytes.length < 8) return undefined;
+  const family = bytes.readUInt16LE(0);
+  const port = String(bytes.readUInt16BE(2));
+  if (family === 2) return { DestinationIp: bytes.subarray(4, 8).join("."), DestinationPort: port };
+  if (family !== 10 || bytes.length < 24) return undefined;
+  const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(8 + 2 * index).toString(16));
+  return {
+    DestinationIp: groups
+      .join(":")
+      .replace(/(?:^|:)0(?::0)+(?=:|$)/, ":")
+      .replace(/^:(?!:)/, "::")
+      .replace(/(?<!:):$/, "::"),
+    DestinationPort: port,
   };
 }
 
-function syslogTime(line: string, now: () => number): number | undefined {
-  const parts = SYSLOG_TIME.exec(line);
-  if (parts === null) return undefined;
-  const [, iso, month, day, clock] = parts;
-  if (iso !== undefined) return timeOf(iso);
-  const latest = now() + 86_400_000;
-  const year = new Date(latest).getUTCFullYear();
-  const at = (inYear: number): number | undefined =>
-    timeOf(`${inYear}-${String(MONTHS.indexOf(month!) + 1).padStart(2, "0")}-${day!.padStart(2, "0")}T${clock}Z`);
-  const time = at(year);
-  return time !== undefined && time > latest ? at(year - 1) : time;
-}
+/** Formats of text lines, in the order in which they are tried. */
+export const TEXT_FORMATS: readonly LogFormat[] = [
+  pattern(
+    "squid",
+    "squid access log, native or of the same parts",
+    "a time, a result such as `TCP_MISS/200`, a method and a URL",
+    PROXY,
+    squid,
+  ),
+  pattern(
+    "access-log",
+    "common and combined logs: Apache, nginx, Traefik and others",
+    '`client ident user [time] "request" status bytes`',
+    [WEBSERVER, PROXY],
+    combined,
+  ),
+  pattern(
+    "aws-lb",
+    "AWS load balancers (application, classic)",
+    "times, ends, two statuses and a quoted request",
+    WEBSERVER,
+    loadBalancer,
+  ),
+  pattern("envoy", "Envoy and Istio access log, text", '`[time] "request" status flags`', [WEBSERVER, PROXY], envoy),
+  pattern(
+    "haproxy",
+    "HAProxy HTTP log",
+    '`client:port [time] frontend backend timers status bytes ... "request"`',
+    [WEBSERVER, PROXY],
+    haproxy,
+  ),
+  pattern(
+    "s3-access",
+    "Amazon S3 server access log",
+    "owner, bucket, `[time]`, address, operation and a quoted request",
+    WEBSERVER,
+    s3,
+  ),
+];
 
-/** Whether a line looks like one of syslog, the journal or the kernel. */
-export function looksLikeSyslog(line: string): boolean {
-  return SYSLOG_TIME.test(line) || PACKET.test(line) || /^\[ *\d+\.\d{6}\] /.test(line);
-}
+/** Formats that a part of a line is enough for, in the order in which they are tried. */
+export const LOOSE_FORMATS: readonly LogFormat[] = [
+  pattern("netfilter", "packet filter of Linux: iptables, nftables, UFW", "`SRC=` and `DST=`", FIREWALL, netfilter),
+  pattern("conntrack", "conntrack -L, conntrack -E", "a protocol, `src=` and `dst=`", FIREWALL, conntrack),
+  pattern("cisco", "Cisco ASA and Firepower", "`%ASA-` or `%FTD-` with two ends", FIREWALL, cisco),
+  pattern(
+    "palo-alto",
+    "Palo Alto TRAFFIC and THREAT, CSV",
+    "`TRAFFIC` or `THREAT` in the fourth column",
+    FIREWALL,
+    paloAlto,
+  ),
+  pattern(
+    "filterlog",
+    "pfSense and OPNsense filterlog",
+    "`filterlog` columns with an action and a version of IP",
+    FIREWALL,
+    filterlog,
+  ),
+  pattern("auditd", "Linux audit", "`type=... msg=audit(...)`", HOST_SOURCES, audit),
+  pattern("dns-text", "DNS answers as text: dnsmasq, Pi-hole", "`reply NAME is ADDRESS`", DNS, dnsText),
+  pattern(
+    "arrow",
+    "two addresses with an arrow: Suricata and Snort fast.log, Juniper, tcpdump",
+    "`address -> address`",
+    FIREWALL,
+    arrow,
+  ),
+  pattern(
+    "request-line",
+    "a request line in any text",
+    "a method and a URL or a path",
+    [WEBSERVER, PROXY],
+    requestLine,
+  ),
+];

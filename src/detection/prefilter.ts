@@ -1,11 +1,9 @@
 /**
- * The quick look at raw bytes that decides which lines are worth parsing. It never passes over a line that a rule
- * matches.
+ * The quick look at raw bytes that decides which lines are worth reading. It never passes over a line that a rule matches
+ * or that names a metadata service in any spelling.
  */
+import { isAscii } from "node:buffer";
 import { createLineSearch } from "./line-search.js";
-import type { LogFormat } from "./log-formats.js";
-import { literalsOfAny } from "./sigma-evaluator.js";
-import type { CompiledRule } from "./sigma-evaluator.js";
 
 /** Says where to look. */
 export interface Prefilter {
@@ -13,15 +11,86 @@ export interface Prefilter {
   readonly next: (buffer: Buffer, from: number, to: number) => number;
 }
 
-/**
- * A prefilter for lines of `format` and the rules that read it, or `undefined` when each line has to be read because a
- * rule has no text that every match contains.
- */
-export function createPrefilter(format: LogFormat, rules: readonly CompiledRule[]): Prefilter | undefined {
-  const literals = literalsOfAny(rules);
-  if (literals === undefined) return undefined;
-  const search = createLineSearch([...literals, ...format.headers]);
-  if (!format.escapes) return search;
+/** Texts of which a line has to hold one to be read. */
+export interface Wanted {
+  /** In lower case, four characters at least. Eight keep the search fast. */
+  readonly texts: readonly string[];
+  /**
+   * If given, one of these bytes has to be in the line as well, as they stand: what the formats have that the rule reads.
+   */
+  readonly beside?: readonly string[] | undefined;
+}
+
+const FIRST = ["169", "0251", "00251", "0xa9", "x0a9", "00a9"];
+const REST = ["254", "0376", "0037", "0000", "0xfe", "0x0f", "0x00", "1668", "0775", "00077", "0077"];
+/** Dots of other scripts, as bytes: ideographic, full-width, half-width ideographic. */
+const OTHER_DOTS = ["\u00e3\u0080\u0082", "\u00ef\u00bc\u008e", "\u00ef\u00bd\u00a1"];
+
+/** What a line holds that names a metadata service in plain bytes; `nextOddity` finds what is written otherwise. */
+export const METADATA_MARKS: readonly string[] = [
+  ...FIRST.flatMap((first) => REST.map((rest) => `${first}.${rest}`)).filter((text) => text.length > 7),
+  "169.254.",
+  "169-254-",
+  ...FIRST.flatMap((first) => OTHER_DOTS.flatMap((dot) => REST.map((rest) => first + dot + rest))),
+  "2852039166",
+  "025177524776",
+  "a9fea9fe",
+  "fea9fea9",
+  "a9fe:a9fe",
+  "fd00:ec2",
+  "fd00:0ec2",
+  "5601:5601",
+  "instance-data",
+  "metadata.google.internal",
+  "meta-data",
+  "user-data",
+  "security-credentials",
+  "instance-identity",
+  "computemetadata",
+  "latest/api",
+  "latest/dynamic",
+  "latest%2",
+  "latest\\/",
+  "latest\\\\",
+];
+
+/** A prefilter for lines that hold one of the wanted texts or name a metadata service. */
+export function createPrefilter(wanted: readonly Wanted[]): Prefilter {
+  const texts = [...METADATA_MARKS];
+  const beside: (readonly Buffer[] | undefined)[] = texts.map(() => undefined);
+  for (const { texts: own, beside: bytes } of wanted) {
+    for (const text of own.flatMap(spelled)) {
+      texts.push(text);
+      beside.push(bytes?.map((part) => Buffer.from(part)));
+    }
+  }
+  const search = createLineSearch(texts);
+
+  /** The first text in the range that is enough by itself, or beside another in its line. */
+  function nextText(buffer: Buffer, from: number, to: number): number {
+    let at = search.next(buffer, from, to);
+    // Where the line ends that was looked through in vain, and for what.
+    let end = -1;
+    const inVain = new Set<readonly Buffer[]>();
+    while (at !== -1) {
+      const needed = beside[search.found()];
+      if (needed === undefined) return at;
+      if (at >= end) {
+        inVain.clear();
+        const newline = buffer.indexOf(NEWLINE, at);
+        end = newline === -1 || newline > to ? to : newline;
+      }
+      if (!inVain.has(needed)) {
+        const line = buffer.subarray(Math.max(from, buffer.lastIndexOf(NEWLINE, at) + 1), end);
+        if (needed.some((part) => line.includes(part))) return at;
+        inVain.add(needed);
+      }
+      // What follows in the line may be enough by itself.
+      at = search.next(buffer, at + 1, to);
+    }
+    return -1;
+  }
+
   return {
     // In windows of whole lines, ever wider: either search alone might go far, and go there again from each line that
     // the other stops at.
@@ -29,9 +98,9 @@ export function createPrefilter(format: LogFormat, rules: readonly CompiledRule[
       for (let start = from, width = FIRST_WINDOW; start < to; width *= 2) {
         const newline = start + width < to ? buffer.indexOf(NEWLINE, start + width) : -1;
         const end = newline === -1 ? to : Math.min(newline + 1, to);
-        const found = search.next(buffer, start, end);
-        const escaped = nextEscape(buffer, start, found === -1 ? end : found);
-        if (found !== -1 || escaped !== -1) return escaped === -1 ? found : escaped;
+        const found = nextText(buffer, start, end);
+        const odd = nextOddity(buffer, start, found === -1 ? end : found);
+        if (found !== -1 || odd !== -1) return odd === -1 ? found : odd;
         start = end;
       }
       return -1;
@@ -43,17 +112,94 @@ export function createPrefilter(format: LogFormat, rules: readonly CompiledRule[
 const FIRST_WINDOW = 1_024;
 const NEWLINE = 0x0a;
 const BACKSLASH = 0x5c;
+const PERCENT = 0x25;
+
+/** A text with slashes is looked for as some JSON writers escape them, too. */
+function spelled(text: string): readonly string[] {
+  return text.includes("/") ? [text, text.replaceAll("/", "\\/")] : [text];
+}
 
 /**
- * The first escape behind which a plain character may hide: of JSON `\u0061` and `\/`, of Zeek `\x61`. The other
- * escapes of JSON stand for characters that no text of the search contains.
+ * The first place behind which a digit, a dot or a letter may hide that nobody has a reason to hide: an escape of JSON or
+ * of Zeek, percent-encoding, or a character that a URL parser turns into a digit or a dot.
  */
-function nextEscape(buffer: Buffer, from: number, to: number): number {
-  // Searching the part alone: a search of the whole buffer would go on behind `to`.
+function nextOddity(buffer: Buffer, from: number, to: number): number {
+  // Looking at the part alone: a search of the whole buffer would go on behind `to`.
   const part = buffer.subarray(from, to);
-  for (let at = part.indexOf(BACKSLASH); at !== -1; at = part.indexOf(BACKSLASH, at + 2)) {
-    const kind = part[at + 1];
-    if (kind === 0x75 || kind === 0x78 || kind === 0x2f) return from + at;
+  const firsts = [part.indexOf(BACKSLASH), part.indexOf(PERCENT), isAscii(part) ? -1 : 0];
+  let at = Infinity;
+  for (const first of firsts) if (first !== -1 && first < at) at = first;
+  for (; at < part.length; at++) {
+    const byte = part[at]!;
+    if (byte === BACKSLASH) {
+      while (part[at + 1] === BACKSLASH) at++;
+      if (hidesBehindEscape(part, at + 1)) return from + at;
+    } else if (byte === PERCENT) {
+      if (hidesBehindPercent(part, at)) return from + at;
+    } else if (byte >= 0xe2 && isOddDigit(part, at)) return from + at;
   }
   return -1;
+}
+
+/** Behind a backslash: `u0031`, `uff11`, `u3002`, `x31`. */
+function hidesBehindEscape(part: Buffer, at: number): boolean {
+  const kind = part[at]! | 0x20;
+  if (kind === 0x78) return isHidden(hexPair(part, at + 1));
+  if (kind !== 0x75) return false;
+  const high = hexPair(part, at + 1);
+  const low = hexPair(part, at + 3);
+  return high === 0 ? isHidden(low) : high === 0xff || high === 0x24 || (high === 0x30 && low === 2) || high === 0xd8;
+}
+
+/** From a percent sign on: one of the same, behind any number of `25`. */
+function hidesBehindPercent(part: Buffer, at: number): boolean {
+  let next = at + 1;
+  while (part[next] === 0x32 && part[next + 1] === 0x35) next += 2;
+  if ((part[next]! | 0x20) === 0x75) return true;
+  const value = hexPair(part, next);
+  if (value < 0x80)
+    return isHidden(value) || (isBreak(value) && (isAddressByte(part[at - 1]) || isAddressByte(part[next + 2])));
+  return value === 0xef || value === 0xe2 || value === 0xf0 || value === 0xe3;
+}
+
+/** The byte that two hexadecimal digits stand for, or 0 for what is no such pair. */
+function hexPair(part: Buffer, at: number): number {
+  return (hexDigit(part[at]) << 4) | hexDigit(part[at + 1]);
+}
+
+function hexDigit(byte: number | undefined): number {
+  if (byte === undefined) return 0;
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : 0;
+}
+
+/** Letters, digits, dot and hyphen: what every encoder leaves as it is. */
+function isHidden(byte: number): boolean {
+  return (
+    (byte >= 0x30 && byte <= 0x39) ||
+    byte === 0x2e ||
+    byte === 0x2d ||
+    (byte >= 0x41 && byte <= 0x5a) ||
+    (byte >= 0x61 && byte <= 0x7a)
+  );
+}
+
+function isBreak(byte: number): boolean {
+  return byte === 0x09 || byte === 0x0a || byte === 0x0d;
+}
+
+function isAddressByte(byte: number | undefined): boolean {
+  return byte !== undefined && ((byte >= 0x30 && byte <= 0x39) || byte === 0x2e);
+}
+
+/** Full-width, circled, superscript and mathematical digits, and dots of other scripts between digits, in UTF-8. */
+function isOddDigit(part: Buffer, at: number): boolean {
+  const [first, second = 0, third = 0] = [part[at]!, part[at + 1], part[at + 2]];
+  if (first === 0xef) return second === 0xbc && ((third >= 0x90 && third <= 0x99) || third === 0x8e);
+  if (first === 0xe2)
+    return (
+      (second === 0x81 && third >= 0xb0) || (second === 0x82 && third <= 0x89) || (second >= 0x91 && second <= 0x93)
+    );
+  return first === 0xf0 && second === 0x9d && third === 0x9f;
 }

@@ -1,10 +1,9 @@
 /** What the scanner reports of one match: which rule, where, and the fields that tell the story, without secrets. */
 import { fieldOf } from "./log-record.js";
 import type { LogRecord } from "./log-record.js";
-import { maskSecrets } from "../base/text.js";
+import { detached, maskSecrets } from "../base/text.js";
 import type { Correlated } from "./sigma-correlation.js";
-import type { CompiledRule } from "./sigma-evaluator.js";
-import type { Level, SigmaRule } from "./sigma-rule.js";
+import type { Level } from "./sigma-rule.js";
 
 /** One match. Holds no secret that {@link maskSecrets} recognises. */
 export interface ScanFinding {
@@ -81,17 +80,30 @@ const CONTEXT = [
 const LONGEST = 512;
 const MOST_ELEMENTS = 16;
 
+/** What a finding is made of: who matched or judged a record, and what that looked at. */
+export interface Matched {
+  readonly rule: { readonly id: string; readonly title: string; readonly level: Level };
+  /** Names of the fields that decided. */
+  readonly fields: readonly string[];
+  /** What was made of them. */
+  readonly made?: Readonly<Record<string, unknown>> | undefined;
+}
+
 /** The finding that a matching record makes. */
-export function findingOf(compiled: CompiledRule, record: LogRecord, source: string, line: number): ScanFinding {
+export function findingOf(matched: Matched, record: LogRecord, source: string, line: number): ScanFinding {
   const fields: Record<string, string | number | boolean | readonly string[]> = {};
-  for (const name of new Set([...compiled.fields, ...CONTEXT])) {
+  for (const name of new Set([...matched.fields, ...CONTEXT])) {
     const value = shown(fieldOf(record.fields, name));
     if (value !== undefined) fields[name] = value;
+  }
+  for (const [name, made] of Object.entries({ ...record.envelope, ...matched.made })) {
+    const value = shown(made);
+    if (value !== undefined) fields[name] ??= value;
   }
   const from = address(record, FROM);
   const to = address(record, TO);
   return {
-    rule: told(compiled.rule),
+    rule: told(matched.rule),
     source,
     line,
     // Beyond the year 275760 there is no ISO form.
@@ -108,7 +120,7 @@ export function correlatedFinding({ rule, group, count }: Correlated, last: Scan
   return { ...last, rule: told(rule), correlated: { group: masked, count } };
 }
 
-function told({ id, title, level }: SigmaRule): ScanFinding["rule"] {
+function told({ id, title, level }: ScanFinding["rule"]): ScanFinding["rule"] {
   return { id, title, level };
 }
 
@@ -130,8 +142,9 @@ function shown(value: unknown): string | number | boolean | readonly string[] | 
   return undefined;
 }
 
-function text(value: string): string {
+/** A text of a log as it may be shown and kept: without secrets, cut, and holding on to nothing longer. */
+export function text(value: string): string {
   // Masked before it is cut, or the cut could leave a secret too short to be recognised. What follows is not looked at.
   const masked = maskSecrets(value.slice(0, 8 * LONGEST));
-  return masked.length > LONGEST ? `${masked.slice(0, LONGEST)}...` : masked;
+  return detached(masked.length > LONGEST ? `${masked.slice(0, LONGEST)}...` : masked);
 }

@@ -3,16 +3,29 @@ import type { FormatName } from "./log-formats.js";
 import type { ScanFinding } from "./scan-finding.js";
 import type { Level } from "./sigma-rule.js";
 
+/** A line that names a metadata service and that no rule judged. */
+export interface Unjudged {
+  readonly source: string;
+  /** Line on which it begins, from 1. */
+  readonly line: number;
+  /** The part that names it, as it stood after decoding. */
+  readonly found: string;
+  /** The line, without secrets, cut after 512 characters. */
+  readonly text: string;
+}
+
 /** One source after it was read. */
 export interface SourceSummary {
   readonly name: string;
-  /** Absent where the format was not recognised or the source was empty. */
+  /** That of most records read. Absent where no line that was read is of a known format. */
   readonly format?: FormatName;
   readonly lines: number;
   /** After decompression. */
   readonly bytes: number;
-  /** Lines that had to be read but were not of the format. */
+  /** Lines that had to be read and were broken, or not of the format that was named. */
   readonly malformed: number;
+  /** Lines that name a metadata service and that no rule judged. */
+  readonly unjudged: number;
   /** Lines or records over the limit of length, which were passed over. */
   readonly oversized: number;
   readonly findings: number;
@@ -31,8 +44,11 @@ export interface ScanSummary {
   readonly lines: number;
   readonly bytes: number;
   readonly malformed: number;
+  readonly unjudged: number;
   readonly oversized: number;
   readonly findings: number;
+  /** The first lines that no rule judged, ten for each source and a hundred in all. */
+  readonly unjudgedLines: readonly Unjudged[];
   /** Highest level among the findings. */
   readonly highest?: Level;
   /** Most findings first. */

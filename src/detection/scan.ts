@@ -1,24 +1,27 @@
 /** Scans logs for traffic to the metadata service, streaming, with the same Sigma rules that are shipped for a SIEM. */
 import type { Readable } from "node:stream";
-import { createCorrelator } from "./sigma-correlation.js";
-import { compileRule, readsFrom } from "./sigma-evaluator.js";
-import type { CompiledRule } from "./sigma-evaluator.js";
-import type { Level, SigmaRule } from "./sigma-rule.js";
-import { LEVELS, isCorrelationRule, isDetectionRule, levelAtLeast } from "./sigma-rule.js";
-import { SIGMA_RULES } from "./sigma-rules.js";
-import { detectFormat, LOG_FORMATS } from "./log-formats.js";
-import type { FormatName, LogFormat } from "./log-formats.js";
-import { createLineSplitter, createRecordSplitter } from "./log-lines.js";
-import type { OnLine, Splitter } from "./log-lines.js";
-import type { LogRecord, RecordSource } from "./log-record.js";
+import { findMention } from "../base/metadata-mention.js";
+import { genericJudge, ssrfJudge } from "./judges.js";
+import type { Judge, Verdict } from "./judges.js";
+import { FORMAT_NAMES, LOG_FORMATS } from "./log-formats.js";
+import type { FormatName } from "./log-formats.js";
+import { createSplitter } from "./log-lines.js";
+import { createLogReader } from "./log-reader.js";
+import type { LogRecord } from "./log-record.js";
 import { LogStreamError, decompressed } from "./log-stream.js";
 import { createPrefilter } from "./prefilter.js";
-import type { Prefilter } from "./prefilter.js";
-import { correlatedFinding, findingOf } from "./scan-finding.js";
+import type { Prefilter, Wanted } from "./prefilter.js";
+import { createRuleSet } from "./rule-set.js";
+import type { RuleSet } from "./rule-set.js";
+import { correlatedFinding, findingOf, text as shownText } from "./scan-finding.js";
 import type { ScanFinding } from "./scan-finding.js";
 import { FindingCounter } from "./scan-summary.js";
-import type { ScanSummary, SourceSummary } from "./scan-summary.js";
-import { withSuppression } from "./suppression.js";
+import type { ScanSummary, SourceSummary, Unjudged } from "./scan-summary.js";
+import { createCorrelator } from "./sigma-correlation.js";
+import { LEVELS, isCorrelationRule, levelAtLeast } from "./sigma-rule.js";
+import type { Level, SigmaRule } from "./sigma-rule.js";
+import { SIGMA_RULES } from "./sigma-rules.js";
+import { createPlaces, withSuppression } from "./suppression.js";
 import type { Suppression } from "./suppression.js";
 
 /** One log. */
@@ -49,6 +52,10 @@ export interface ScanOptions {
   readonly suppress?: Suppression | undefined;
   /** Format of every source that does not name its own. Default: recognised by content, for each source. */
   readonly format?: FormatName | undefined;
+  /** Names of the columns of lines that have no header, in their order. */
+  readonly columns?: readonly string[] | undefined;
+  /** What judges beside the rules. */
+  readonly judges?: readonly Judge[] | undefined;
   /** Findings below are used for correlation and not reported. Default `low`. */
   readonly minLevel?: Level | undefined;
   /** Longer lines and records are passed over and counted. Bytes, default 1 MiB. */
@@ -68,13 +75,16 @@ export interface ScanOptions {
 }
 
 const MAX_LINE_BYTES = 1024 * 1024;
-/** What is looked at to recognise a format. */
-const HEAD_BYTES = 256 * 1024;
-const HEAD_LINES = 32;
+/** What is read to recognise a format. */
+const SAMPLED_LINES = 32;
+/** Lines that no rule judged are shown: so many of a source, and of all. */
+const SHOWN_OF_SOURCE = 10;
+const SHOWN_OF_ALL = 100;
 
 /**
  * Reads each source to its end, one after the other, in memory that does not grow with them. A source that cannot be
- * read or recognised is told in the summary and does not end the scan.
+ * read is told in the summary and does not end the scan, and so are lines that name a metadata service and that no rule
+ * judged.
  *
  * @throws TypeError with code `ERR_INVALID_ARG_VALUE` for rules or suppression that cannot be used
  */
@@ -82,74 +92,115 @@ export async function scan(
   sources: Iterable<ScanSource> | AsyncIterable<ScanSource>,
   options: ScanOptions = {},
 ): Promise<ScanSummary> {
-  const { onFinding, onProgress, signal, suppress = {} } = options;
-  const rules = (options.rules ?? SIGMA_RULES.map(({ rule }) => rule)).map((rule) => withSuppression(rule, suppress));
-  const compiled = rules.filter(isDetectionRule).map(compileRule);
-  const correlator = createCorrelator(rules.filter(isCorrelationRule));
+  const { onFinding, onProgress, signal, suppress = {}, minLevel = "low" } = options;
+  const shipped = options.rules ?? SIGMA_RULES.map(({ rule }) => rule);
+  const rules = createRuleSet(shipped, suppress);
+  const places = createPlaces(suppress);
+  const judges: readonly Judge[] = [ssrfJudge, genericJudge, ...(options.judges ?? [])];
+  const correlator = createCorrelator(shipped.map((rule) => withSuppression(rule, suppress)).filter(isCorrelationRule));
+  const prefilter = options.thorough === true ? undefined : prefilterOf(rules, judges);
   const counter = new FindingCounter();
   const summaries: SourceSummary[] = [];
   const pending: ScanFinding[] = [];
+  const unjudgedLines: Unjudged[] = [];
   let bytes = 0;
 
   function report(finding: ScanFinding): void {
-    if (!levelAtLeast(finding.rule.level, options.minLevel ?? "low")) return;
+    if (!levelAtLeast(finding.rule.level, minLevel)) return;
     counter.add(finding);
     if (onFinding !== undefined) pending.push(finding);
   }
 
-  function judge(record: LogRecord, candidates: readonly CompiledRule[], source: string, line: number): void {
-    for (const candidate of candidates) {
-      if (!candidate.matches(record)) continue;
-      const finding = findingOf(candidate, record, source, line);
+  /** Whether anything matched the record, reported or suppressed. */
+  function judge(record: LogRecord, source: string, line: number): boolean {
+    const { matched, suppressed } = rules.match(record);
+    const verdicts = judges.flatMap((one) =>
+      (
+        one.record?.(
+          record,
+          matched.map(({ rule }) => rule.id),
+        ) ?? []
+      ).map((verdict) => verdict),
+    );
+    const quiet = verdicts.length > 0 && places.holdRecord(record);
+    for (const compiled of matched) {
+      // The judge has looked closer than the rule of the same id.
+      const closer = verdicts.find(({ rule }) => rule.id === compiled.rule.id);
+      const finding = findingOf(
+        closer === undefined ? compiled : merged(compiled.fields, closer),
+        record,
+        source,
+        line,
+      );
       report(finding);
-      for (const correlated of correlator.add(candidate.rule, record)) report(correlatedFinding(correlated, finding));
+      for (const correlated of correlator.add(compiled.rule, record)) report(correlatedFinding(correlated, finding));
     }
+    for (const verdict of verdicts) {
+      if (quiet || matched.some(({ rule }) => rule.id === verdict.rule.id)) continue;
+      report(findingOf(merged([], verdict), record, source, line));
+    }
+    return matched.length > 0 || suppressed || verdicts.length > 0;
   }
 
   async function scanSource(source: ScanSource): Promise<SourceSummary> {
     const before = counter.total;
     const start = bytes;
+    const formats = new Map<string, number>();
+    const reader = createLogReader({
+      format: source.format ?? options.format,
+      columns: options.columns,
+      now: options.now ?? Date.now,
+    });
     let read = 0;
-    let reading: Reading | undefined;
+    let malformed = 0;
+    let unjudged = 0;
+    let readLines = 0;
     let failure: SourceSummary["failure"];
-    const head: Buffer[] = [];
-    let headLength = 0;
     const stop = (): void => void (source.stream as Partial<Readable>).destroy?.();
     signal?.addEventListener("abort", stop, { once: true });
 
-    /** Begins to read as soon as the format is known; what came before is held back until then. */
-    function begin(last: boolean): void {
-      const content = Buffer.concat(head, headLength);
-      const format =
-        source.format ??
-        options.format ??
-        (isRecordsDocument(content) ? "cloudtrail" : detectFormat(firstLines(content, last)));
-      if (format !== undefined) {
-        reading = createReading(LOG_FORMATS[format], compiled, content, options, (record, candidates, line) =>
-          judge(record, candidates, source.name, line),
-        );
-        reading.splitter.write(content);
-      } else if (last && content.some((byte) => byte > 0x20)) {
-        failure = {
-          code: "ERR_SCAN_FORMAT",
-          message: "The format was not recognised",
-          advice: `Name it: ${Object.keys(LOG_FORMATS).join(", ")}`,
-        };
-      } else return;
-      head.length = 0;
+    function onLine(buffer: Buffer, from: number, to: number, line: number): void {
+      const text = buffer.toString("utf8", from, buffer[to - 1] === 0x0d ? to - 1 : to);
+      const records: LogRecord[] = [];
+      const outcome = reader.read(text, line, (record) => {
+        records.push(record);
+        return judge(record, source.name, line);
+      });
+      readLines++;
+      let { judged } = outcome;
+      for (const one of judges) {
+        for (const verdict of one.line?.({ text, records, source: source.name, line }) ?? []) {
+          judged = true;
+          const record = records.at(-1) ?? { source: {}, fields: {}, text };
+          if (!places.holdText(text)) report(findingOf(merged([], verdict), record, source.name, line));
+        }
+      }
+      if (outcome.malformed) malformed++;
+      if (outcome.format !== undefined) formats.set(outcome.format, (formats.get(outcome.format) ?? 0) + 1);
+      else if (options.thorough === true && text.trim() !== "" && !outcome.malformed) malformed++;
+      const mention = judged ? undefined : findMention(text);
+      if (mention === undefined || places.holdText(text)) return;
+      unjudged++;
+      if (unjudged <= SHOWN_OF_SOURCE && unjudgedLines.length < SHOWN_OF_ALL)
+        unjudgedLines.push({
+          source: source.name,
+          line,
+          found: shownText(mention.written),
+          text: shownText(text.trim()),
+        });
     }
 
+    // The first lines are read in any case, to tell the format of a source in which nothing is of interest.
+    const interest =
+      prefilter &&
+      ((buffer: Buffer, from: number, to: number): number =>
+        readLines < SAMPLED_LINES ? from : prefilter.next(buffer, from, to));
+    const splitter = createSplitter(options.maxLineBytes ?? MAX_LINE_BYTES, onLine, interest);
     try {
       for await (const chunk of decompressed(source.stream, (length) => (read += length))) {
         signal?.throwIfAborted();
         bytes += chunk.length;
-        if (reading !== undefined) reading.splitter.write(chunk);
-        else {
-          head.push(chunk);
-          headLength += chunk.length;
-          begin(headLength >= HEAD_BYTES);
-          if (failure !== undefined) break;
-        }
+        splitter.write(chunk);
         for (const finding of pending.splice(0)) await onFinding?.(finding);
         onProgress?.({ source: source.name, read, bytes, findings: counter.total });
       }
@@ -160,16 +211,24 @@ export async function scan(
     } finally {
       signal?.removeEventListener("abort", stop);
     }
-    if (reading === undefined && failure?.code !== "ERR_SCAN_FORMAT") begin(true);
-    reading?.splitter.end();
+    splitter.end();
     for (const finding of pending.splice(0)) await onFinding?.(finding);
+    if (failure === undefined && readLines > 0 && formats.size === 0) {
+      failure = {
+        code: "ERR_SCAN_FORMAT",
+        message: "The format was not recognised: it was only searched for addresses and paths of the metadata service",
+        advice: `Name it: ${FORMAT_NAMES.join(", ")}`,
+      };
+    }
+    const [format] = [...formats].sort(([, a], [, b]) => b - a)[0] ?? [];
     return {
       name: source.name,
-      ...(reading && { format: reading.format }),
-      lines: reading?.splitter.lines() ?? 0,
+      ...(format !== undefined && { format }),
+      lines: splitter.lines(),
       bytes: bytes - start,
-      malformed: reading?.malformed() ?? 0,
-      oversized: reading?.splitter.oversized() ?? 0,
+      malformed,
+      unjudged,
+      oversized: splitter.oversized(),
       findings: counter.total - before,
       ...(failure && { failure }),
     };
@@ -184,8 +243,10 @@ export async function scan(
     lines: sum(({ lines }) => lines),
     bytes,
     malformed: sum(({ malformed }) => malformed),
+    unjudged: sum(({ unjudged }) => unjudged),
     oversized: sum(({ oversized }) => oversized),
     findings: counter.total,
+    unjudgedLines,
     ...(highest && { highest }),
     byRule,
     ...counter.addresses(),
@@ -196,66 +257,14 @@ export async function scan(
   };
 }
 
-/** A source being read in a known format. */
-interface Reading {
-  readonly format: FormatName;
-  readonly splitter: Splitter;
-  readonly malformed: () => number;
+function merged(fields: readonly string[], { rule, fields: made }: Verdict) {
+  return { rule, fields, made };
 }
 
-/** Where no rule reads the format, no line has to be read. */
-const NOTHING: Prefilter = { next: () => -1 };
-
-type OnRecord = (record: LogRecord, candidates: readonly CompiledRule[], line: number) => void;
-
-function createReading(
-  format: LogFormat,
-  rules: readonly CompiledRule[],
-  head: Buffer,
-  options: ScanOptions,
-  onRecord: OnRecord,
-): Reading {
-  const { maxLineBytes = MAX_LINE_BYTES, thorough = false, now = Date.now } = options;
-  const relevant = rules.filter(({ rule }) => format.sources.some((source) => readsFrom(rule.logsource, source)));
-  const candidates = new Map<string, readonly CompiledRule[]>();
-  const read = format.open(now);
-  let malformed = 0;
-
-  function rulesFor(source: RecordSource): readonly CompiledRule[] {
-    const key = `${source.category ?? ""}|${source.product ?? ""}|${source.service ?? ""}`;
-    let found = candidates.get(key);
-    if (found === undefined) {
-      found = relevant.filter(({ rule }) => readsFrom(rule.logsource, source));
-      // The names come from the log; a log that invents ever new ones must not fill the memory.
-      if (candidates.size < 256) candidates.set(key, found);
-    }
-    return found;
-  }
-
-  const onLine: OnLine = (buffer, from, to, line) => {
-    const text = buffer.toString("utf8", from, buffer[to - 1] === 0x0d ? to - 1 : to);
-    const record = read(line === 1 && text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
-    if (record === "malformed") {
-      if (text.trim() !== "") malformed++;
-    } else if (record !== "other") onRecord(record, rulesFor(record.source), line);
-  };
-  const prefilter = thorough ? undefined : relevant.length === 0 ? NOTHING : createPrefilter(format, relevant);
-  const create = format.name === "cloudtrail" && isRecordsDocument(head) ? createRecordSplitter : createLineSplitter;
-  return { format: format.name, splitter: create(maxLineBytes, onLine, prefilter?.next), malformed: () => malformed };
-}
-
-/** CloudTrail delivers files of one document; tools make lines of it. */
-function isRecordsDocument(head: Buffer): boolean {
-  return /^\ufeff?\s*\{\s*"Records"\s*:/.test(head.toString("utf8", 0, 256));
-}
-
-/**
- * The first lines that are not empty; one without its end only where no more can be waited for, or where it is all
- * there is.
- */
-function firstLines(content: Buffer, last: boolean): string[] {
-  const text = content.toString("utf8", 0, HEAD_BYTES).replace(/^\ufeff/, "");
-  const lines = text.split(/\r?\n/, HEAD_LINES);
-  if (!last && lines.length > 1 && lines.length < HEAD_LINES) lines.pop();
-  return lines.filter((line) => line.trim() !== "");
+/** Which lines are worth reading, or `undefined` where each is because a rule has no text that every match contains. */
+function prefilterOf(rules: RuleSet, judges: readonly Judge[]): Prefilter | undefined {
+  const wanted = rules.wanted();
+  if (wanted === undefined) return undefined;
+  const headers: Wanted = { texts: LOG_FORMATS.flatMap(({ headers: own }) => own ?? []) };
+  return createPrefilter([...wanted, headers, ...judges.flatMap((judge) => judge.wanted ?? [])]);
 }

@@ -1,5 +1,7 @@
 /** Evaluates correlation rules over the matches of other rules, with a bounded memory. */
+import { createHash } from "node:crypto";
 import { invalidArgument } from "../base/errors.js";
+import { detached } from "../base/text.js";
 import { fieldOf } from "./log-record.js";
 import type { LogRecord } from "./log-record.js";
 import type { CorrelationRule, DetectionRule } from "./sigma-rule.js";
@@ -240,6 +242,15 @@ function inOrder(matches: readonly Match[], rules: number, span: number): boolea
   return false;
 }
 
+/** Longer values are kept by their beginning and a digest: a log must not choose how much memory a group takes. */
+const LONGEST_VALUE = 256;
+
 function textOf(value: unknown): string | undefined {
-  return typeof value === "string" || typeof value === "number" ? String(value) : undefined;
+  if (typeof value !== "string" && typeof value !== "number") return undefined;
+  const text = String(value);
+  const kept =
+    text.length > LONGEST_VALUE
+      ? `${text.slice(0, LONGEST_VALUE - 64)}...${createHash("sha256").update(text).digest("hex")}`
+      : text;
+  return detached(kept);
 }

@@ -1100,7 +1100,7 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
       "title": "Potential SSRF Against EC2 Instance Metadata Service",
       "id": "5904c025-7dec-44bf-ad83-437ab741c75c",
       "status": "experimental",
-      "description": "Detects requests to a web server that name the EC2 instance metadata service in their query, in the usual and in disguised spellings.\nOff EC2 a successful request makes the server ask whoever owns its network.\n",
+      "description": "Detects requests to a web server that name the EC2 instance metadata service in their query, path or referrer, in the usual and in disguised spellings.\nOff EC2 a successful request makes the server ask whoever owns its network.\n",
       "references": [
         "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html",
         "https://cheatsheetseries.owasp.org/cheatsheets/Server_Side_Request_Forgery_Prevention_Cheat_Sheet.html"
@@ -1142,6 +1142,18 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
             "%3a%3affff%3aa9fe%3aa9fe",
             "64:ff9b::a9fe:a9fe"
           ]
+        },
+        "selection_stem": {
+          "cs-uri-stem|contains": [
+            "169.254.169.254",
+            "/latest/meta-data",
+            "/latest/user-data",
+            "/latest/api/token",
+            "/iam/security-credentials"
+          ]
+        },
+        "selection_referer": {
+          "cs-referer|contains": "169.254.169.254"
         },
         "selection_path": {
           "cs-uri-query|contains": [
@@ -1375,6 +1387,55 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
         "Local emulations of the service such as kube2iam, aws-vault, ec2-metadata-mock and aws_signing_helper serve"
       ],
       "level": "high"
+    }
+  },
+  {
+    "file": "zeek_http_imds_request",
+    "rule": {
+      "title": "EC2 Instance Metadata Request on the Wire",
+      "id": "5ad06216-3f1f-4a3a-9c26-1a1c2c4b9a51",
+      "status": "experimental",
+      "description": "Detects HTTP requests seen on the wire to an address or a name of the EC2 instance metadata service, whatever the path.\nA sensor sees such packets only where they left the host, which they never do on EC2.\n",
+      "references": [
+        "https://aws.amazon.com/security/security-bulletins/AWS-2025-021/",
+        "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html"
+      ],
+      "author": "imds-guard",
+      "date": "2026-11-28",
+      "tags": [
+        "attack.credential-access",
+        "attack.t1552.005"
+      ],
+      "logsource": {
+        "product": "zeek",
+        "service": "http"
+      },
+      "detection": {
+        "selection_address": {
+          "id.resp_h": [
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "fd00:ec2:0:0:0:0:0:254",
+            "fd00:0ec2:0000:0000:0000:0000:0000:0254"
+          ]
+        },
+        "selection_host": {
+          "host": [
+            "169.254.169.254",
+            "169.254.169.254:80",
+            "[fd00:ec2::254]",
+            "instance-data",
+            "instance-data.ec2.internal"
+          ]
+        },
+        "condition": "1 of selection_*"
+      },
+      "falsepositives": [
+        "Hosts on other clouds and on OpenStack, whose own metadata service uses the same IPv4 address",
+        "Networks that do have EC2 instances, Outposts or VMware Cloud on AWS, unless they are filtered out",
+        "An AWS SDK, CLI or agent at the end of its credential chain, which asks this address by itself; the request is real, and whoever owns the network could answer it"
+      ],
+      "level": "medium"
     }
   },
   {

@@ -1,7 +1,9 @@
 /** Leaves out the networks that do have EC2 instances, whose requests to the metadata service are to be expected. */
 import { IMDS_IPV4, IMDS_IPV6 } from "../base/addresses.js";
 import { invalidArgument } from "../base/errors.js";
-import { overlaps, parseNetwork } from "../base/ip-network.js";
+import { inNetwork, overlaps, parseNetwork } from "../base/ip-network.js";
+import { fieldOf } from "./log-record.js";
+import type { LogRecord } from "./log-record.js";
 import type { FieldMap, LogSource, SigmaRule } from "./sigma-rule.js";
 import { isDetectionRule } from "./sigma-rule.js";
 
@@ -13,13 +15,13 @@ export interface Suppression {
   readonly vlans?: readonly number[] | undefined;
 }
 
-interface Places {
+interface PlaceFields {
   /** Fields that hold the address of a host of the network. */
   readonly hosts: readonly string[];
   readonly vlan?: string;
 }
 
-const PLACES: readonly (readonly [source: LogSource, places: Places])[] = [
+const PLACES: readonly (readonly [source: LogSource, places: PlaceFields])[] = [
   [{ category: "firewall" }, { hosts: ["src_ip", "dst_ip"], vlan: "vlan" }],
   [{ category: "proxy" }, { hosts: ["src_ip"] }],
   [{ category: "dns" }, { hosts: ["src_ip"] }],
@@ -79,4 +81,39 @@ function name(field: string): string {
 
 function single<T>(values: readonly T[]): T | readonly T[] {
   return values.length === 1 ? values[0]! : values;
+}
+
+/** Tells what lies in the networks that are expected to ask. */
+export interface Places {
+  /** Whether a host of the record is in one of the subnets, or the record on one of the VLANs. */
+  readonly holdRecord: (record: LogRecord) => boolean;
+  /** Whether the text names an address in one of the subnets. */
+  readonly holdText: (text: string) => boolean;
+}
+
+const HOST_FIELDS = [...new Set(PLACES.flatMap(([, { hosts }]) => hosts)), "c-ip", "SourceIp", "DestinationIp"];
+const VLAN_FIELDS = ["vlan", "network.vlan.id"];
+const ADDRESS = /(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)|[0-9a-f]{1,4}:[0-9a-f:]{2,42})/gi;
+/** Addresses of one line that are looked at. */
+const MOST_ADDRESSES = 256;
+
+/** For what no filter of a rule can be written for. */
+export function createPlaces({ subnets = [], vlans = [] }: Suppression): Places {
+  const networks = subnets.map((subnet) => parseNetwork(subnet, "subnets"));
+  const inside = (address: unknown): boolean =>
+    typeof address === "string" && networks.some((network) => inNetwork(network, address));
+  return {
+    holdRecord: ({ fields }) =>
+      HOST_FIELDS.some((name) => inside(fieldOf(fields, name))) ||
+      VLAN_FIELDS.some((name) => [fieldOf(fields, name)].flat().some((vlan) => vlans.includes(Number(vlan)))),
+    holdText(text) {
+      if (networks.length === 0) return false;
+      let looked = 0;
+      for (const [address] of text.matchAll(ADDRESS)) {
+        if (inside(address)) return true;
+        if (++looked === MOST_ADDRESSES) return false;
+      }
+      return false;
+    },
+  };
 }

@@ -9,11 +9,12 @@ import { apart, chartsOf, plotCurves } from "../../bench/curves-svg.mjs";
 import { eveLine, writeEveLog } from "../../bench/eve-log.mjs";
 import { evaluate, oursAtMost } from "../../bench/figures.mjs";
 import { ruleSet } from "../../bench/rule-sets.mjs";
-import { detectFormat, LOG_FORMATS } from "../../src/detection/log-formats.js";
+import { formatOf } from "../../src/detection/log-formats.js";
 import { compileRule, literalsOfAny, readsFrom } from "../../src/detection/sigma-evaluator.js";
 import type { SigmaRule } from "../../src/detection/sigma-rule.js";
 import { isDetectionRule } from "../../src/detection/sigma-rule.js";
 import { SIGMA_RULES } from "../../src/detection/sigma-rules.js";
+import { formatOfLine } from "../detection/samples.js";
 
 const point = (chart: string, line: string, x: number) => ({ point: { chart, along: "callers", x, line } });
 const MEASURED = {
@@ -174,7 +175,7 @@ describe("the picture", () => {
 
 describe("what is scanned", () => {
   const reads = (rule: SigmaRule): boolean =>
-    isDetectionRule(rule) && LOG_FORMATS.suricata.sources.some((source) => readsFrom(rule.logsource, source));
+    isDetectionRule(rule) && formatOf("suricata")!.sources.some((source) => readsFrom(rule.logsource, source));
   const literals = (rules: readonly SigmaRule[]): number =>
     literalsOfAny(rules.filter(isDetectionRule).map(compileRule))!.length;
 
@@ -204,7 +205,7 @@ describe("what is scanned", () => {
       const text = readFileSync(file, "utf8");
       expect(text.length).toBeGreaterThanOrEqual(100_000);
       expect(text.endsWith("}\n")).toBe(true);
-      expect(text.split("\n", 20).map((line) => detectFormat([line]))).toEqual(
+      expect(text.split("\n", 20).map((line) => formatOfLine(line))).toEqual(
         Array.from({ length: 20 }, () => "suricata"),
       );
     } finally {

@@ -42,7 +42,7 @@ describe.skipIf(!installed("bash"))("bash", () => {
     [["help", "doc"], ["doctor"]],
     [
       ["scan", "--format", "zeek"],
-      ["zeek-tsv", "zeek-json"],
+      ["zeek-json", "zeek-tsv"],
     ],
     [["detect", "--root", "/us"], ["/usr"]],
     [["doctor", ""], []],

@@ -1,6 +1,6 @@
 /** Cutting streams into lines and records: the same result however the stream is cut into chunks. */
 import { describe, expect, it } from "vitest";
-import { createLineSplitter, createRecordSplitter } from "../../src/detection/log-lines.js";
+import { createLineSplitter, createDocumentSplitter } from "../../src/detection/log-lines.js";
 import type { NextOfInterest, Splitter } from "../../src/detection/log-lines.js";
 import { fc } from "../support/properties.js";
 
@@ -103,22 +103,26 @@ describe("records", { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(fc.array(record, { maxLength: 5 }), cuts, fc.constantFrom(undefined, 1, 2), (records, at, indent) => {
         const { out } = run(
-          createRecordSplitter,
+          createDocumentSplitter,
           Buffer.from(JSON.stringify({ Records: records, more: 5 }, null, indent)),
           at,
           10_000,
         );
-        // JSON has no negative zero.
-        expect(out.map(([value]) => JSON.parse(value) as unknown)).toEqual(JSON.parse(JSON.stringify(records)));
+        // JSON has no negative zero. What is left around the records comes last.
+        expect(out.map(([value]) => JSON.parse(value) as unknown)).toEqual([
+          ...(JSON.parse(JSON.stringify(records)) as unknown[]),
+          { Records: [], more: 5 },
+        ]);
       }),
     );
   });
 
   it("know the line on which they begin", () => {
-    const { out, lines } = run(createRecordSplitter, Buffer.from('{"Records": [\n{"a":1},\n\n{"a":\n2}]}'), [7, 20]);
+    const { out, lines } = run(createDocumentSplitter, Buffer.from('{"Records": [\n{"a":1},\n\n{"a":\n2}]}'), [7, 20]);
     expect(out).toEqual([
       ['{"a":1}', 2],
       ['{"a":\n2}', 4],
+      ['{"Records": []}', 1],
     ]);
     expect(lines).toBe(5);
   });
@@ -127,8 +131,8 @@ describe("records", { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(cuts, (at) => {
         const content = Buffer.from(JSON.stringify({ Records: [{ a: 1 }, { b: "x".repeat(60) }, { c: 2 }] }));
-        const { out, oversized } = run(createRecordSplitter, content, at, 20);
-        expect(out.map(([value]) => value)).toEqual(['{"a":1}', '{"c":2}']);
+        const { out, oversized } = run(createDocumentSplitter, content, at, 20);
+        expect(out.map(([value]) => value)).toEqual(['{"a":1}', '{"c":2}', '{"Records":[]}']);
         expect(oversized).toBe(1);
       }),
     );
@@ -136,14 +140,14 @@ describe("records", { timeout: 60_000 }, () => {
 
   it("that are broken off are handed on as they are, and nothing is thrown on anything", () => {
     expect(
-      run(createRecordSplitter, Buffer.from('{"Records":[{"a":1},{"b":'), [3]).out.map(([value]) => value),
+      run(createDocumentSplitter, Buffer.from('{"Records":[{"a":1},{"b":'), [3]).out.map(([value]) => value),
     ).toEqual(['{"a":1}', '{"b":']);
     fc.assert(
       fc.property(
         fc.array(fc.constantFrom("{", "}", '"', "\\", "a", "\n", "[")).map((chars) => chars.join("")),
         cuts,
         (content, at) => {
-          run(createRecordSplitter, Buffer.from(content), at);
+          run(createDocumentSplitter, Buffer.from(content), at);
         },
       ),
     );

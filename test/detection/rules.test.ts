@@ -31,11 +31,13 @@ const ALSO: Readonly<Record<string, readonly string[]>> = {
   net_firewall_imds_responder: ["net_firewall_imds_destination"],
   net_connection_lnx_imds_destination: ["net_connection_win_imds_destination"],
   net_connection_win_imds_destination: ["net_connection_lnx_imds_destination"],
-  zeek_http_imds_credential_request: ["zeek_http_imds_token_issued"],
-  zeek_http_imds_token_issued: ["zeek_http_imds_credential_request"],
-  zeek_http_imds_token_header: ["zeek_http_imds_credential_request"],
-  proxy_imds_request: ["proxy_imds_credential_path"],
-  proxy_imds_credential_path: ["proxy_imds_request"],
+  zeek_http_imds_credential_request: ["zeek_http_imds_token_issued", "zeek_http_imds_request"],
+  zeek_http_imds_token_issued: ["zeek_http_imds_credential_request", "zeek_http_imds_request"],
+  zeek_http_imds_token_header: ["zeek_http_imds_credential_request", "zeek_http_imds_request"],
+  zeek_http_imds_request: ["zeek_http_imds_credential_request", "zeek_http_imds_token_issued"],
+  // A URL that names the address in its query is judged as what a server may follow, through a proxy as well.
+  proxy_imds_request: ["proxy_imds_credential_path", "web_imds_ssrf_attempt"],
+  proxy_imds_credential_path: ["proxy_imds_request", "web_imds_ssrf_attempt"],
   zeek_dns_imds_address_in_answer: ["zeek_dns_imds_name_query"],
   // Lines that are of interest to the one correlation and to none of the others.
   correlation_arp_imds_several_responders: ["suricata_arp_imds_reply"],

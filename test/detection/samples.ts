@@ -1,5 +1,6 @@
 /** The sample logs beside the rules, and how they are run through the scanner. */
 import { existsSync, readFileSync } from "node:fs";
+import { createLogReader } from "../../src/detection/log-reader.js";
 import type { LogRecord } from "../../src/detection/log-record.js";
 import { scan } from "../../src/detection/scan.js";
 import type { ScanOptions } from "../../src/detection/scan.js";
@@ -25,6 +26,24 @@ export function sampleLines(file: string, kind: Kind): string[] {
       const value: unknown = JSON.parse(line);
       return typeof value === "string" ? value : line;
     });
+}
+
+/** What the reader of one source makes of lines: the first record of each, or what else it says of it. */
+export function readLines(format: string | undefined, ...lines: string[]): (LogRecord | "other" | "malformed")[] {
+  const reader = createLogReader({ format, now: () => Date.UTC(2026, 10, 21, 12) });
+  return lines.map((line, index) => {
+    let first: LogRecord | undefined;
+    const { malformed } = reader.read(line, index + 2, (record) => {
+      first ??= record;
+      return true;
+    });
+    return first ?? (malformed ? "malformed" : "other");
+  });
+}
+
+/** The format in which a line is read, if any. */
+export function formatOfLine(line: string): string | undefined {
+  return createLogReader({ now: () => 0 }).read(line, 2, () => true).format;
 }
 
 export async function* bytesOf(...texts: (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {

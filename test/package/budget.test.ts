@@ -21,7 +21,7 @@ const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: 
   "dist/firewall.cjs": { start: 172, all: 178, types: 21 },
   "dist/credential-provider-imds.js": { start: 180, all: 295, types: 6 },
   "dist/credential-provider-imds.cjs": { start: 194, all: 325, types: 6 },
-  "dist/cli.js": { start: 31, all: 640 },
+  "dist/cli.js": { start: 33, all: 980 },
 };
 /** Files that a start reads: each costs more than what is in it. */
 const MOST_FILES: Readonly<Record<string, number>> = {
@@ -32,7 +32,7 @@ const MOST_FILES: Readonly<Record<string, number>> = {
   "dist/cli.js": 13,
 };
 /** KiB of everything in `dist`, both module systems and all types. */
-const MOST_IN_ALL = 2_900;
+const MOST_IN_ALL = 3_400;
 
 function kibibytes(paths: Iterable<string>): number {
   return Math.ceil([...paths].reduce((sum, path) => sum + statSync(join(ROOT, path)).size, 0) / 1024);

@@ -97,7 +97,7 @@ export const LOGS = [
     seeds: () =>
       texts("a\nbb\n\nccc", SAMPLES.cloudtrail, `{"a":[{"b":"}\\"{"},{"c":{}}]}\n`, `${"x".repeat(70)}\nshort\n`),
     async open(load) {
-      const { createLineSplitter, createRecordSplitter } = await load("detection/log-lines");
+      const { createLineSplitter, createDocumentSplitter } = await load("detection/log-lines");
       const LIMIT = 64;
       const through = (
         /** @type {any} */ create,
@@ -151,11 +151,11 @@ export const LOGS = [
             { picked, expected },
           );
         }
-        const records = through(createRecordSplitter, [input]);
+        const records = through(createDocumentSplitter, [input]);
         hold(
-          JSON.stringify(through(createRecordSplitter, pieces(input))) === JSON.stringify(records),
+          JSON.stringify(through(createDocumentSplitter, pieces(input))) === JSON.stringify(records),
           "records are the same in pieces",
-          { records, cut: through(createRecordSplitter, pieces(input)) },
+          { records, cut: through(createDocumentSplitter, pieces(input)) },
         );
         return `${records.found.length > 0} ${records.oversized > 0}`;
       };
@@ -164,48 +164,49 @@ export const LOGS = [
   {
     name: "log-formats",
     sentence:
-      "lines of every format: a record, nothing of interest or malformed, and no text in a record that is not in its line",
-    sources: ["detection/log-formats", "detection/log-json", "detection/log-text", "detection/log-table"],
-    also: ["detection/log-record"],
+      "lines of every format, behind whatever they are wrapped in: records with their own fields and times, and nothing thrown",
+    sources: [
+      "detection/log-reader",
+      "detection/log-formats",
+      "detection/log-json",
+      "detection/log-text",
+      "detection/log-table",
+      "detection/log-pairs",
+      "detection/log-wrappers",
+      "detection/log-generic",
+    ],
+    also: ["detection/log-record", "detection/log-fields", "detection/log-time"],
     words: LOG_WORDS,
     maxBytes: 2_048,
     seeds: () => texts(...Object.values(SAMPLES)),
     async open(load) {
-      const { FORMAT_NAMES, LOG_FORMATS, detectFormat } = await load("detection/log-formats");
+      const { createLogReader } = await load("detection/log-reader");
       const { fieldOf } = await load("detection/log-record");
       return (input) => {
-        const lines = input.toString("utf8").split(/\r?\n/);
-        const detected = detectFormat(lines.filter((line) => line.trim() !== ""));
+        const reader = createLogReader({ now: () => NOW });
         const words = new Set();
-        for (const name of FORMAT_NAMES) {
-          const format = LOG_FORMATS[name];
-          const read = format.open(() => NOW);
-          for (const line of lines) {
-            format.recognises(line);
-            const record = read(line);
-            if (typeof record === "string") {
-              hold(record === "other" || record === "malformed", "a line is a record or one of two words", record);
-              continue;
-            }
-            const { text, time, fields, source } = record;
-            words.add(`${name} ${source.category ?? source.service}`.slice(0, 40).replace(/[^a-z_ -]/g, ""));
-            hold(
-              text === line && (time === undefined || Number.isFinite(time)),
-              "a record is its line, and its time one",
-              { text, time },
-            );
-            if (!format.escapes)
-              for (const value of Object.values(fields))
-                hold(typeof value !== "string" || line.includes(value), "no text is composed", { value, line });
-            hold(
-              Object.getPrototypeOf(fields) === null || Object.getPrototypeOf(fields) === Object.prototype,
-              "fields inherit nothing of the line",
-              fields,
-            );
-            fieldOf(fields, "a.b.c");
-          }
+        for (const [index, line] of input.toString("utf8").split(/\r?\n/).entries()) {
+          const { judged, malformed } = reader.read(
+            line,
+            index + 1,
+            (/** @type {any} */ record, /** @type {string} */ name) => {
+              const { text, time, fields, source } = record;
+              words.add(`${name} ${source.category ?? source.service}`.slice(0, 40).replace(/[^a-z_ -]/g, ""));
+              hold(typeof text === "string", "a record has its text", text);
+              hold(time === undefined || Number.isFinite(time), "a time is one", time);
+              hold(
+                Object.getPrototypeOf(fields) === null || Object.getPrototypeOf(fields) === Object.prototype,
+                "fields inherit nothing of the line",
+                fields,
+              );
+              fieldOf(fields, "a.b.c");
+              return false;
+            },
+          );
+          hold(!judged, "a line is judged only where a record was", line);
+          words.add(`malformed ${malformed}`);
         }
-        return `${detected} ${words.size}`;
+        return [...words].join();
       };
     },
   },

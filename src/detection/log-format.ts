@@ -1,0 +1,58 @@
+/** What an entry of the table of formats is made of. */
+import type { Fields, LogRecord, RecordSource } from "./log-record.js";
+
+/** What a reader makes of something: records, nothing that rules look at, a broken record of its format, or not its format. */
+export type Reading = readonly LogRecord[] | "other" | "malformed" | undefined;
+
+/** One format. */
+export interface LogFormat {
+  readonly name: string;
+  /** For people. */
+  readonly title: string;
+  /** Which logs its records are of. A service that is left out can be any. */
+  readonly sources: readonly RecordSource[];
+  /** How a record is recognised, for people. */
+  readonly recognised: string;
+  /** Whether the format tells everything there is in its objects: nothing further in them is looked at. */
+  readonly whole?: boolean;
+  /** Reads an object of JSON. `named` is whether the user said that it is of this format. */
+  readonly json?: (fields: Fields, text: string, named?: boolean) => Reading;
+  /**
+   * A reader of lines for one source: it may keep what a header said. `named` is whether the user said that the lines are
+   * of this format.
+   */
+  readonly open?: (now: () => number, columns?: readonly string[], named?: boolean) => (line: string) => Reading;
+  /** Texts, in lower case, that mark the lines which the reader has to see although no rule looks for them. */
+  readonly headers?: readonly string[];
+}
+
+/** A record of a source of logs. */
+export function recordOf(source: RecordSource, fields: Fields, text: string, time: number | undefined): LogRecord {
+  return {
+    source,
+    fields: Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)),
+    text,
+    time,
+  };
+}
+
+export const FIREWALL: RecordSource = { category: "firewall" };
+export const WEBSERVER: RecordSource = { category: "webserver" };
+export const PROXY: RecordSource = { category: "proxy" };
+export const DNS: RecordSource = { category: "dns" };
+export const NETWORK: RecordSource = { category: "network", service: "connection" };
+
+/** Sysmon's categories by the operating system that an image's path tells. */
+export function hostSource(
+  category: "process_creation" | "network_connection",
+  image: unknown,
+  os?: unknown,
+): RecordSource {
+  const told = typeof os === "string" ? os.toLowerCase() : "";
+  const windows = typeof image === "string" ? /\\|\.exe$/i.test(image) : told.includes("windows");
+  return { category, product: windows ? "windows" : /mac|darwin/.test(told) ? "macos" : "linux" };
+}
+
+export const HOST_SOURCES: readonly RecordSource[] = ["process_creation", "network_connection"].flatMap((category) =>
+  ["linux", "windows", "macos"].map((product) => ({ category, product })),
+);

@@ -1,0 +1,223 @@
+/** Formats of names with values in one line: firewalls' key=value, CEF, LEEF, and events of Windows in XML. */
+import { FIREWALL, HOST_SOURCES, PROXY, WEBSERVER, recordOf } from "./log-format.js";
+import type { LogFormat, Reading } from "./log-format.js";
+import { address, firewallFields, usualTime, valueOf, webFields } from "./log-fields.js";
+import { hostOf, windowsEvent } from "./log-json.js";
+import { isText } from "./log-record.js";
+import type { Fields } from "./log-record.js";
+import { timeOf } from "./log-time.js";
+
+/** More names than that are no record's. */
+const MOST_PAIRS = 512;
+const PAIR = /(?<![^\s,;|({["])"?([A-Za-z_@][\w.@:-]{0,63})"?[=]("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;|)}\]]*)/g;
+const COLON_PAIR = /([A-Za-z_][\w.@-]{0,63}):\s?"((?:[^"\\]|\\.)*)"(?=[;,\]\s}]|$)/g;
+
+/** The pairs of a line: `name=value`, `name="a value"`, `name:"a value";`. The first of a name counts. */
+export function readPairs(line: string): Fields {
+  const fields: Record<string, string> = Object.create(null) as Record<string, string>;
+  let count = 0;
+  const add = (name: string, value: string): void => {
+    if (count++ < MOST_PAIRS && !Object.hasOwn(fields, name)) fields[name] = value;
+  };
+  for (const [, name = "", value = ""] of line.matchAll(PAIR))
+    add(name, /^["']/.test(value) ? value.slice(1, -1) : value);
+  if (line.includes(':"') || line.includes(': "'))
+    for (const [, name = "", value = ""] of line.matchAll(COLON_PAIR)) add(name, value);
+  return fields;
+}
+
+/** Reads pairs as what they are of: a request, or traffic between two ends. */
+function pairsRecord(fields: Fields, line: string): Reading {
+  const source = address(valueOf(fields, "src"));
+  const destination = address(valueOf(fields, "dst"));
+  const time = usualTime(fields) ?? timeOf(`${String(fields["date"])} ${String(fields["time"])}`);
+  const url = valueOf(fields, "url");
+  const records = [];
+  if (
+    isText(url) &&
+    /[/.:]/.test(url) &&
+    (valueOf(fields, "method") !== undefined || valueOf(fields, "status") !== undefined || /^https?:/.test(url))
+  ) {
+    const own = webFields(fields);
+    // What a firewall or a proxy saw on its way has a destination.
+    records.push(
+      destination === undefined && !/^https?:/.test(url)
+        ? recordOf(WEBSERVER, own, line, time)
+        : recordOf(
+            PROXY,
+            {
+              ...own,
+              src_ip: source,
+              dst_ip: destination,
+              "c-uri": url,
+              "cs-host": own["cs-host"] ?? hostOf(url),
+              "c-useragent": own["cs-user-agent"],
+            },
+            line,
+            time,
+          ),
+    );
+  }
+  if (isText(source) && isText(destination)) records.push(recordOf(FIREWALL, firewallFields(fields), line, time));
+  return records.length > 0 ? records : undefined;
+}
+
+const CEF = /CEF:\s?\d(?:\.\d)?\|(?:(?:[^|\\]|\\.)*\|){6}/;
+
+/** The extension of CEF: a value ends where the next name begins. */
+function cefPairs(extension: string): Fields {
+  const fields: Record<string, string> = Object.create(null) as Record<string, string>;
+  const starts = [...extension.matchAll(/(?:^|\s)([A-Za-z_][\w.[\]-]{0,63})=/g)].slice(0, MOST_PAIRS);
+  for (const [index, start] of starts.entries()) {
+    const from = start.index + start[0].length;
+    fields[start[1]!] = extension
+      .slice(from, starts[index + 1]?.index ?? extension.length)
+      .replaceAll("\\=", "=")
+      .trim();
+  }
+  return fields;
+}
+
+function cef(line: string): Reading {
+  const mark = CEF.exec(line.slice(0, 65_536));
+  if (mark === null) return undefined;
+  const fields = cefPairs(line.slice(mark.index + mark[0].length));
+  return pairsRecord({ ...fields, timestamp: fields["rt"] ?? fields["start"] }, line) ?? "other";
+}
+
+function leef(line: string): Reading {
+  const mark = /LEEF:\s?[12](?:\.0)?\|(?:[^|]*\|){4}(?:(x?[0-9a-f]{1,6}|[^|\w\s])\|)?/i.exec(line.slice(0, 4_096));
+  if (mark === null) return undefined;
+  const body = line.slice(mark.index + mark[0].length);
+  const told = mark[1];
+  const separator =
+    told === undefined
+      ? "\t"
+      : /^x?[0-9a-f]{2,6}$/i.test(told)
+        ? String.fromCharCode(Number.parseInt(told.replace(/^x/i, ""), 16))
+        : told;
+  const parts = body.includes(separator) ? body.split(separator) : body.split(/\s(?=[\w.-]+=)/);
+  const fields = Object.fromEntries(
+    parts
+      .slice(0, MOST_PAIRS)
+      .map((part) => [part.slice(0, Math.max(0, part.indexOf("="))).trim(), part.slice(part.indexOf("=") + 1)]),
+  );
+  return pairsRecord({ ...fields, timestamp: fields["devTime"] }, line) ?? "other";
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
+
+function unescaped(text: string): string {
+  return text.replace(
+    /&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|(\w{2,4}));/gi,
+    (all, decimal?: string, hex?: string, name?: string) => {
+      if (name !== undefined) return ENTITIES[name.toLowerCase()] ?? all;
+      const code = decimal === undefined ? Number.parseInt(hex ?? "", 16) : Number(decimal);
+      return code <= 0x10ffff ? String.fromCodePoint(code) : all;
+    },
+  );
+}
+
+/** One event of Windows' event log as XML: its id, and the data by their names. */
+function windowsXml(line: string): Reading {
+  if (!/<Event[ >]/.test(line.slice(0, 4_096))) return undefined;
+  const id = /<EventID(?: [^>]{0,64})?>(\d{1,6})<\/EventID>/.exec(line)?.[1];
+  if (id === undefined) return undefined;
+  const data: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const [, , name = "", value = ""] of line.matchAll(
+    /<Data Name=(["'])([\w-]{1,64})\1>([^<]{0,65536})<\/Data>/g,
+  )) {
+    data[name] = unescaped(value);
+  }
+  const time = /<TimeCreated SystemTime=["']([^"']{1,40})["']/.exec(line)?.[1];
+  const host = /<Computer>([^<]{1,255})<\/Computer>/.exec(line)?.[1];
+  return windowsEvent({ EventID: id, EventData: data, timestamp: time, Computer: host, os: "windows" }, line);
+}
+
+/** A format of pairs that a product is known by. */
+function product(name: string, title: string, recognised: string, mark: RegExp): LogFormat {
+  return {
+    name,
+    title,
+    sources: [FIREWALL, PROXY, WEBSERVER],
+    recognised,
+    open: () => (line) =>
+      mark.test(line.slice(0, 16_384)) ? (pairsRecord(readPairs(line), line) ?? "other") : undefined,
+  };
+}
+
+/** Formats of pairs, in the order in which they are tried. */
+export const PAIR_FORMATS: readonly LogFormat[] = [
+  {
+    name: "windows-xml",
+    title: "Sysmon and Windows audit, XML",
+    sources: HOST_SOURCES,
+    recognised: "`<Event>` with `<EventID>`",
+    open: () => windowsXml,
+  },
+  { name: "cef", title: "CEF", sources: [FIREWALL, PROXY, WEBSERVER], recognised: "`CEF:0|`", open: () => cef },
+  {
+    name: "leef",
+    title: "LEEF",
+    sources: [FIREWALL, PROXY, WEBSERVER],
+    recognised: "`LEEF:1.0|` or `LEEF:2.0|`",
+    open: () => leef,
+  },
+  product(
+    "fortigate",
+    "FortiGate",
+    "`devname` or `devid`, and `logid`",
+    /\bdev(?:name|id)=.{0,400}\blogid=|\blogid=.{0,400}\btype=/,
+  ),
+  product("check-point", "Check Point", "`origin` or `loguid` with `src` and `dst`", /\b(?:loguid|origin|ifdir)[:=]/),
+  product("juniper", "Juniper SRX, structured", "`source-address` and `destination-address`", /\bsource-address="/),
+  {
+    name: "pairs",
+    title: "name=value lines: Sophos, SonicWall, WatchGuard, HAProxy, logfmt and others",
+    sources: [FIREWALL, PROXY, WEBSERVER],
+    recognised: "a source and a destination address, or a URL with a method or a status, under a usual name",
+    open: () => (line) => (line.includes("=") ? pairsRecord(readPairs(line), line) : undefined),
+  },
+];
+
+/** A row of a CSV by the names of its header. */
+export function csvFields(header: readonly string[], line: string): Fields | undefined {
+  const columns = csvColumns(line, separatorOf(header.length, line));
+  if (columns.length !== header.length) return undefined;
+  return Object.fromEntries(columns.map((column, index) => [header[index]!, column]));
+}
+
+/** The header of a CSV, if a line can be one: three names or more, none of them a number or an address. */
+export function csvHeader(line: string): readonly string[] | undefined {
+  if (line.length > 16_384) return undefined;
+  const columns = csvColumns(line, separatorOf(0, line)).map((column) => column.trim());
+  if (columns.length < 2 || columns.length > MOST_PAIRS) return undefined;
+  return columns.every((column) => /^[A-Za-z_@#][\w .()/@:#-]{0,63}$/.test(column)) ? columns : undefined;
+}
+
+function separatorOf(_: number, line: string): string {
+  return [",", "\t", ";", "|"].reduce((best, candidate) =>
+    line.split(candidate).length > line.split(best).length ? candidate : best,
+  );
+}
+
+function csvColumns(line: string, separator: string): readonly string[] {
+  const columns: string[] = [];
+  let at = 0;
+  while (at <= line.length) {
+    if (line[at] === '"') {
+      let end = at + 1;
+      while (end < line.length && !(line[end] === '"' && line[end + 1] !== '"')) end += line[end] === '"' ? 2 : 1;
+      columns.push(line.slice(at + 1, end).replaceAll('""', '"'));
+      const next = line.indexOf(separator, end);
+      if (next === -1) break;
+      at = next + 1;
+    } else {
+      const next = line.indexOf(separator, at);
+      columns.push(line.slice(at, next === -1 ? line.length : next));
+      if (next === -1) break;
+      at = next + 1;
+    }
+  }
+  return columns;
+}

@@ -1,0 +1,203 @@
+/**
+ * Reads the lines of one source: each line finds its own reader, behind whatever it is wrapped in. What was read is handed
+ * on from the outside to the inside, until somebody says that it has been judged.
+ */
+import { genericRecord } from "./log-generic.js";
+import type { LogFormat, Reading } from "./log-format.js";
+import { JSON_FORMATS, LAST_FORMATS, LINE_FORMATS, formatOf } from "./log-formats.js";
+import { parseJson } from "./log-json.js";
+import { csvFields, csvHeader, readPairs } from "./log-pairs.js";
+import { isText, object } from "./log-record.js";
+import type { Fields, LogRecord } from "./log-record.js";
+import { envelopeOf, fieldPairs, joined, peelPrefix, recordLists } from "./log-wrappers.js";
+import type { Envelope } from "./log-wrappers.js";
+
+/** Takes a record and the name of its format. Returns whether it has been judged, so that nothing further in is needed. */
+export type OnRecord = (record: LogRecord, format: string) => boolean;
+
+/** What became of a line. */
+export interface LineOutcome {
+  /** Whether a record of it was judged. */
+  readonly judged: boolean;
+  /** Whether a part of it was broken: JSON that is none, or columns that do not fit their header. */
+  readonly malformed: boolean;
+  /** Format of the innermost record that was read, if any. */
+  readonly format?: string;
+}
+
+/** Reads one source. */
+export interface LogReader {
+  readonly read: (text: string, line: number, onRecord: OnRecord) => LineOutcome;
+}
+
+/** How a source is read. */
+export interface ReaderOptions {
+  /** Name of the one format that counts. Default: any. */
+  readonly format?: string | undefined;
+  /** Names of the columns of lines without a header. */
+  readonly columns?: readonly string[] | undefined;
+  /** Milliseconds since the epoch, for times without a year. */
+  readonly now: () => number;
+}
+
+/** Wrappers in wrappers are followed so far. */
+const DEEPEST = 12;
+/** Texts and objects inside one line that are looked at; more are no log's. */
+const MOST_PARTS = 4_096;
+/** Shorter texts inside a record hold no record of their own. */
+const SHORTEST = 16;
+const NOWHERE: Envelope = { told: {} };
+
+/** A reader for one source; it keeps what headers said. */
+export function createLogReader({ format, columns, now }: ReaderOptions): LogReader {
+  const wanted = format === undefined ? undefined : formatOf(format);
+  const jsonFormats = wanted === undefined ? JSON_FORMATS : JSON_FORMATS.filter((entry) => entry === wanted);
+  const opened = (formats: readonly LogFormat[]) =>
+    (wanted === undefined ? formats : formats.filter((entry) => entry === wanted)).map(({ name, open }) => ({
+      name,
+      read: open!(now, columns, wanted !== undefined),
+    }));
+  const lineFormats = opened(LINE_FORMATS);
+  const lastFormats = opened(LAST_FORMATS);
+  const generic = wanted === undefined;
+  let header: readonly string[] | undefined = columns;
+
+  return {
+    read(line, number, onRecord) {
+      let malformed = false;
+      let last: string | undefined;
+      let parts = 0;
+
+      function handOn(reading: Reading, name: string, envelope: Envelope): boolean {
+        if (reading === undefined) return false;
+        last = name;
+        if (reading === "malformed") malformed = true;
+        if (typeof reading === "string") return false;
+        // One thing told from several sides: who judges the first needs no other.
+        return reading.some((record) => onRecord(enveloped(record, envelope), name));
+      }
+
+      function inText(given: string, envelope: Envelope, depth: number): boolean {
+        if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
+        const text = bare(given);
+        if (text === "") return false;
+        const value = text[0] === "{" || text[0] === "[" ? parseMany(text) : undefined;
+        if (value !== undefined) return inValue(value, text, envelope, depth);
+        if (text[0] === "{" && depth === 0) malformed = true;
+        for (const { name, read } of lineFormats) {
+          const reading = read(text);
+          if (handOn(reading, name, envelope)) return true;
+          if (reading === "other" || reading === "malformed") return false;
+        }
+        for (const peeled of peelPrefix(text, now)) {
+          if (inText(peeled.text, joined(envelope, peeled), depth + 1)) return true;
+        }
+        // A record of JSON behind words of somebody's: `INFO handler: {"...": ...}`
+        const brace = text.indexOf("{");
+        if (brace > 0 && text.endsWith("}")) {
+          const inner = parseJson(text.slice(brace));
+          if (inner !== undefined && inValue(inner, text.slice(brace), envelope, depth + 1)) return true;
+        }
+        for (const { name, read } of lastFormats) if (handOn(read(text), name, envelope)) return true;
+        return generic && inColumns(text, envelope);
+      }
+
+      /** Names and values without a format of their own. */
+      function inColumns(text: string, envelope: Envelope): boolean {
+        const row = header === undefined ? undefined : csvFields(header, text);
+        if (row !== undefined && inFormats(row, text, envelope) === true) return true;
+        const fields = row ?? (text.includes("=") ? readPairs(text) : undefined);
+        const record = fields === undefined ? undefined : genericRecord(fields, text);
+        return record !== undefined && handOn([record], row === undefined ? "pairs" : "csv", envelope);
+      }
+
+      /** Whether a record was judged; else whether there may be more to read in it. */
+      function inFormats(fields: Fields, text: string, envelope: Envelope): true | "none" | "more" {
+        for (const entry of jsonFormats) {
+          const reading = entry.json!(fields, text, wanted !== undefined);
+          if (reading === undefined) continue;
+          return handOn(reading, entry.name, envelope) || (entry.whole === true ? "none" : "more");
+        }
+        return "more";
+      }
+
+      function inValue(value: unknown, text: string, envelope: Envelope, depth: number): boolean {
+        if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
+        if (Array.isArray(value)) {
+          const pairs = fieldPairs(value);
+          if (pairs !== undefined) return inValue(pairs, text, envelope, depth + 1);
+          return inElements(value, envelope, depth);
+        }
+        const fields = object(value);
+        const told = inFormats(fields, text, envelope);
+        if (told !== "more") return told === true;
+        const own = joined(envelope, envelopeOf(fields));
+        const lists = recordLists(fields);
+        let judged = false;
+        for (const elements of lists) judged = inElements(elements, own, depth) || judged;
+        if (judged) return true;
+        for (const inner of Object.values(fields)) {
+          if (isText(inner)) {
+            if (inner.length >= SHORTEST && inText(inner, own, depth + 1)) return true;
+          } else if (typeof inner === "object" && inner !== null && !(Array.isArray(inner) && lists.includes(inner))) {
+            if (inInner(inner, own, depth + 1)) return true;
+          }
+        }
+        if (depth > 0 || !generic) return false;
+        const record = genericRecord(fields, text);
+        return record !== undefined && handOn([record], "json", envelope);
+      }
+
+      function inElements(elements: readonly unknown[], envelope: Envelope, depth: number): boolean {
+        let judged = false;
+        for (const element of elements) {
+          if (isText(element)) judged = inText(element, envelope, depth + 1) || judged;
+          else if (typeof element === "object" && element !== null) {
+            const one = inValue(element, JSON.stringify(element), envelope, depth + 1);
+            const record = one || !generic ? undefined : genericRecord(object(element), JSON.stringify(element));
+            judged = one || (record !== undefined && handOn([record], "json", envelope)) || judged;
+          }
+        }
+        return judged;
+      }
+
+      /** An object inside a record: a record of its own, or what holds one. */
+      function inInner(inner: object, envelope: Envelope, depth: number): boolean {
+        if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
+        if (!Array.isArray(inner)) return inValue(inner, JSON.stringify(inner), envelope, depth);
+        return inner.some((element) =>
+          isText(element)
+            ? element.length >= SHORTEST && inText(element, envelope, depth + 1)
+            : typeof element === "object" && element !== null && inInner(element as object, envelope, depth + 1),
+        );
+      }
+
+      if (number === 1 && header === undefined && generic) header = csvHeader(bare(line));
+      const judged = inText(line, NOWHERE, 0);
+      if (wanted !== undefined && last === undefined && bare(line) !== "") malformed = true;
+      return { judged, malformed, ...(last !== undefined && { format: last }) };
+    },
+  };
+}
+
+/** Without a byte order mark, NULs that a hole in a file left, and white space around it. */
+function bare(text: string): string {
+  const start = text.lastIndexOf("\0") + 1;
+  return (start > 0 ? text.slice(start) : text).replace(/^[\ufeff\s]+/, "").replace(/[\r\n ]+$/, "");
+}
+
+/** The JSON value of a text, or the list of the values that it has one behind the other. */
+function parseMany(given: string): unknown {
+  // An element of a list that is printed over many lines
+  const text = given.endsWith(",") ? given.slice(0, -1) : given;
+  const value = parseJson(text);
+  if (value !== undefined) return value;
+  // Firehose delivers objects without anything between them.
+  if (!/\}\s*\{/.test(text)) return undefined;
+  return parseJson(`[${text.replace(/\}\s*\{/g, "},{")}]`);
+}
+
+function enveloped(record: LogRecord, { time, told }: Envelope): LogRecord {
+  if (Object.keys(told).length === 0 && (record.time !== undefined || time === undefined)) return record;
+  return { ...record, time: record.time ?? time, envelope: { ...told, ...record.envelope } };
+}

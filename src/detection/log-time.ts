@@ -1,0 +1,61 @@
+/** Times as logs write them, as milliseconds since the epoch. */
+
+/** `Date` holds that many milliseconds either way. */
+const LATEST = 8.64e15;
+
+/**
+ * Of a number of seconds, milliseconds, microseconds or nanoseconds since the epoch, told apart by their size, or of an
+ * ISO 8601 text (also with a space for the `T`, and `+0000` for the offset; UTC where it names none).
+ */
+export function timeOf(value: unknown): number | undefined {
+  if (typeof value === "number") return fromNumber(value);
+  if (typeof value !== "string" || value.length > 40) return undefined;
+  if (/^\d+(?:\.\d+)?$/.test(value)) return fromNumber(Number(value));
+  const parts =
+    /^(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?\d*(?: ?(Z|UTC|[+-]\d\d:?(?:\d\d)?))?$/.exec(
+      value,
+    );
+  if (parts === null) return validOrNone(Date.parse(value.replace(/([+-]\d\d)(\d\d)$/, "$1:$2")));
+  const [, year, month, day, clock, fraction = "", zone = "Z"] = parts;
+  const offset = /^[+-]/.test(zone)
+    ? zone.replace(/^([+-]\d\d):?(\d\d)?$/, (_, h: string, m = "00") => `${h}:${m}`)
+    : "Z";
+  return validOrNone(
+    Date.parse(`${year}-${month}-${day}T${clock}${fraction === "" ? "" : `.${fraction.slice(0, 3)}`}${offset}`),
+  );
+}
+
+function fromNumber(value: number): number | undefined {
+  if (!(value >= 0)) return undefined;
+  const milliseconds = value < 1e11 ? value * 1e3 : value < 1e14 ? value : value < 1e17 ? value / 1e3 : value / 1e6;
+  return milliseconds < LATEST ? Math.round(milliseconds * 1e3) / 1e3 : undefined;
+}
+
+function validOrNone(time: number): number | undefined {
+  return Number.isNaN(time) ? undefined : time;
+}
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** `10/Oct/2026:13:55:36 -0700`; the offset may be left out. */
+export function clfTime(text: string): number | undefined {
+  const parts = /^(\d{1,2})\/(\w{3})\/(\d{4}):(\d{2}:\d{2}:\d{2})(?:\.\d+)?(?: ([+-]\d{2})(\d{2}))?$/.exec(text);
+  if (parts === null) return undefined;
+  const [, day = "", month = "", year, clock, hours = "+00", minutes = "00"] = parts;
+  return timeOf(`${year}-${monthNumber(month)}-${day.padStart(2, "0")}T${clock}${hours}:${minutes}`);
+}
+
+/** `Oct 10 13:55:36`: taken for the latest such day up to `now` and a day. */
+export function yearlessTime(month: string, day: string, clock: string, now: number): number | undefined {
+  const latest = now + 86_400_000;
+  const year = new Date(latest).getUTCFullYear();
+  const at = (inYear: number): number | undefined =>
+    timeOf(`${inYear}-${monthNumber(month)}-${day.padStart(2, "0")}T${clock}Z`);
+  const time = at(year);
+  return time !== undefined && time > latest ? at(year - 1) : time;
+}
+
+/** `Oct` -> `10`; what is no month becomes `00`, which no date has. */
+export function monthNumber(name: string): string {
+  return String(MONTHS.indexOf(name) + 1).padStart(2, "0");
+}

@@ -1,0 +1,236 @@
+/**
+ * What collectors put around a line of a log: prefixes of syslog, containers and cloud tools, and JSON envelopes. Each is
+ * peeled off, so that the line inside finds its own reader.
+ */
+import { fieldOf, isText, object } from "./log-record.js";
+import type { Fields } from "./log-record.js";
+import { timeOf, yearlessTime } from "./log-time.js";
+
+/** What a wrapper said of the line in it. */
+export interface Envelope {
+  /** Milliseconds since the epoch. */
+  readonly time?: number | undefined;
+  /** `host`, `app`, `pod`, `container`, `stream`. */
+  readonly told: Readonly<Record<string, string>>;
+}
+
+/** A line out of its wrapper. */
+export interface Peeled extends Envelope {
+  readonly text: string;
+}
+
+/** One wrapper of text. */
+export interface Wrapper {
+  readonly name: string;
+  /** For people. */
+  readonly title: string;
+  readonly peel: (text: string, now: () => number) => Peeled | undefined;
+}
+
+function prefix(
+  name: string,
+  title: string,
+  pattern: RegExp,
+  tell: (groups: Readonly<Record<string, string | undefined>>) => Record<string, string | undefined> = () => ({}),
+): Wrapper {
+  return {
+    name,
+    title,
+    peel(text, now) {
+      const match = pattern.exec(text);
+      if (match === null || match[0] === "") return undefined;
+      const groups = match.groups ?? {};
+      const { iso, month, day, clock } = groups;
+      const time =
+        iso !== undefined
+          ? timeOf(iso)
+          : month !== undefined
+            ? yearlessTime(month, day ?? "", clock ?? "", now())
+            : undefined;
+      return { text: text.slice(match[0].length), time, told: known(tell(groups)) };
+    },
+  };
+}
+
+const ISO = String.raw`(?<iso>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?)`;
+const BSD = String.raw`(?<month>[A-Z][a-z]{2}) {1,2}(?<day>\d{1,2})(?: \d{4})? (?<clock>\d\d:\d\d:\d\d)(?:\.\d{1,6})?(?: [A-Z]{3,4})?`;
+
+/** Prefixes, in the order in which they are tried. */
+export const WRAPPERS: readonly Wrapper[] = [
+  // 57 <34>1 2026-...: RFC 6587, section 3.4.1
+  prefix("octet-count", "syslog, octet-counted", /^\d{1,7} (?=<\d{1,3}>)/),
+  prefix(
+    "syslog-5424",
+    "syslog (RFC 5424)",
+    new RegExp(
+      String.raw`^<\d{1,3}>1 (?:-|${ISO}) (?<host>\S{1,255}) (?<app>\S{1,255}) (?<pid>\S{1,128}) \S{1,255} ` +
+        // Structured data may hold the record itself, as that of Juniper's and Check Point's firewalls: it is left.
+        String.raw`(?:- ?|(?=\[))\ufeff?`,
+    ),
+    ({ host, app, pid }) => ({ host, app, pid }),
+  ),
+  prefix("syslog-data", "syslog (RFC 5424)", /^\[[\w@.-]{1,64}(?: [\w@.-]{1,64}="[^"\\]{0,1024}")*\] (?=\S)/),
+  prefix(
+    "syslog-3164",
+    "syslog (RFC 3164), journal as text",
+    new RegExp(
+      String.raw`^(?:<\d{1,3}>)?(?:${BSD}|(?<iso>\d{4}-\d\d-\d\dT[\d:.,]{8,18}(?:Z|[+-]\d\d:?\d\d)?)):? ` +
+        String.raw`(?:(?<host>[\w.:-]{1,255}) )?(?:(?<app>[\w./@()-]{1,128})?(?:\[(?<pid>\d{1,10})\])? ?: ?)?`,
+    ),
+    ({ host, app, pid }) => ({ host, app, pid }),
+  ),
+  prefix("priority", "syslog priority", /^<\d{1,3}>:? ?/),
+  prefix(
+    "cri",
+    "CRI (containerd, CRI-O)",
+    new RegExp(String.raw`^${ISO} (?<stream>stdout|stderr) [FP](?::[FP])* `),
+    ({ stream }) => ({
+      stream,
+    }),
+  ),
+  prefix("compose", "docker compose logs", /^(?<container>[\w.-]{1,128}) +\| /, ({ container }) => ({ container })),
+  prefix(
+    "kubectl",
+    "kubectl logs --prefix",
+    /^\[pod\/(?<pod>[\w.-]{1,253})\/(?<container>[\w.-]{1,128})\] /,
+    (told) => ({
+      pod: told["pod"],
+      container: told["container"],
+    }),
+  ),
+  // 2026-... web/i-0123 message, as `aws logs tail` writes it.
+  prefix(
+    "time",
+    "a time in front, as of an export of CloudWatch Logs",
+    new RegExp(String.raw`^\[?${ISO}\]?[\t ,|:]{1,4}`),
+  ),
+  prefix(
+    "aws-logs-tail",
+    "aws logs tail",
+    new RegExp(String.raw`^${ISO} (?<stream>[\w./:$\[\]#*@-]{1,512}) (?=\S)`),
+    ({ stream }) => ({ stream }),
+  ),
+  prefix("kernel-time", "seconds since the start, of the kernel", /^\[ {0,8}\d{1,8}\.\d{6}\] /),
+  prefix(
+    "grep",
+    "a file name in front, as of grep",
+    /^(?:\.{0,2}\/)?[\w.-]{1,128}(?:\/[\w.-]{1,128}){0,16}\.(?:log|json|jsonl|txt|gz)(?:\.\d)?:(?:\d{1,9}:)?/,
+  ),
+];
+
+/** The text without its outermost prefix, in each way in which it can be read. */
+export function peelPrefix(text: string, now: () => number): readonly Peeled[] {
+  return WRAPPERS.map(({ peel }) => peel(text, now)).filter(
+    (peeled) => peeled !== undefined && peeled.text !== "" && peeled.text.length < text.length,
+  ) as readonly Peeled[];
+}
+
+const TIME_NAMES = [
+  "@timestamp",
+  "timestamp",
+  "time",
+  "ts",
+  "eventTime",
+  "event_time",
+  "__REALTIME_TIMESTAMP",
+  "_SOURCE_REALTIME_TIMESTAMP",
+  "date",
+  "datetime",
+  "TimeGenerated",
+  "ingestionTime",
+  "receiveTimestamp",
+];
+const TOLD_NAMES: Readonly<Record<string, readonly string[]>> = {
+  host: [
+    "_HOSTNAME",
+    "host.name",
+    "hostname",
+    "host",
+    "kubernetes.host",
+    "agent.name",
+    "Computer",
+    "source_host",
+    "logsource",
+  ],
+  app: ["SYSLOG_IDENTIFIER", "_COMM", "syslog.appname", "appname", "program", "process.name", "container_name"],
+  pod: ["kubernetes.pod_name", "kubernetes.pod.name", "k8s.pod.name", "resource.labels.pod_name", "pod"],
+  container: ["kubernetes.container_name", "kubernetes.container.name", "container.name", "CONTAINER_NAME"],
+  stream: ["logStream", "logStreamName", "@logStream", "stream"],
+};
+
+/** What an object around a line says of it. */
+export function envelopeOf(fields: Fields): Envelope {
+  let time: number | undefined;
+  for (const name of TIME_NAMES) {
+    if (time === undefined) time = timeOf(fieldOf(fields, name));
+  }
+  const told: Record<string, string | undefined> = {};
+  for (const [name, from] of Object.entries(TOLD_NAMES)) {
+    told[name] = from.map((field) => fieldOf(fields, field)).find(isText);
+  }
+  return { time, told: known(told) };
+}
+
+/** What the inner wrapper says first; what it leaves out, the outer one says. */
+export function joined(outer: Envelope, inner: Envelope): Envelope {
+  return { time: inner.time ?? outer.time, told: { ...outer.told, ...inner.told } };
+}
+
+/** Properties whose elements are records of their own: of documents, exports and deliveries. */
+const LISTS = new Set([
+  "Records",
+  "records",
+  "Events",
+  "events",
+  "logEvents",
+  "Findings",
+  "findings",
+  "value",
+  "results",
+  "result",
+  "hits",
+  "items",
+  "entries",
+  "logs",
+  "messages",
+  "rows",
+  "streams",
+  "values",
+  "data",
+  "flowRecords",
+  "flows",
+  "flowGroups",
+  "flowTuples",
+  "resourceLogs",
+  "scopeLogs",
+  "logRecords",
+  "snapshot",
+]);
+
+/** The lists of an object whose elements are records. */
+export function recordLists(fields: Fields): readonly (readonly unknown[])[] {
+  return Object.entries(fields).flatMap(([name, value]) => (LISTS.has(name) && Array.isArray(value) ? [value] : []));
+}
+
+/** Whether elements of a list of that name are records of their own. */
+export function isRecordList(name: string): boolean {
+  return LISTS.has(name);
+}
+
+/** A field that holds a column each, as CloudWatch Logs Insights answers: `[{ field, value }, ...]`. */
+export function fieldPairs(elements: readonly unknown[]): Fields | undefined {
+  if (elements.length === 0 || elements.length > 1_024) return undefined;
+  const pairs: [string, unknown][] = [];
+  for (const element of elements) {
+    const { field, value } = object(element);
+    if (!isText(field)) return undefined;
+    pairs.push([field, value]);
+  }
+  return Object.fromEntries(pairs);
+}
+
+function known(told: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(told).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== "-"),
+  );
+}

@@ -1,0 +1,79 @@
+/** The rules that judge one record at a time, ready to be asked, with the networks in which their matches are expected. */
+import type { LogRecord, RecordSource } from "./log-record.js";
+import type { Wanted } from "./prefilter.js";
+import { compileRule, readsFrom } from "./sigma-evaluator.js";
+import type { CompiledRule } from "./sigma-evaluator.js";
+import { isDetectionRule } from "./sigma-rule.js";
+import type { DetectionRule, LogSource, SigmaRule } from "./sigma-rule.js";
+import { withSuppression } from "./suppression.js";
+import type { Suppression } from "./suppression.js";
+
+/** Rules to ask. */
+export interface RuleSet {
+  /** The rules that match, and whether one would have but for the networks that are expected to ask. */
+  readonly match: (record: LogRecord) => { readonly matched: readonly CompiledRule[]; readonly suppressed: boolean };
+  /** What a line has to hold for a rule to match, or `undefined` where that is not known of all of them. */
+  readonly wanted: () => readonly Wanted[] | undefined;
+}
+
+interface Entry {
+  readonly compiled: CompiledRule;
+  /** Without the filter for networks, where there is one. */
+  readonly unfiltered: CompiledRule | undefined;
+}
+
+/** Different log sources whose rules are remembered; the names come from the log. */
+const MOST_SOURCES = 256;
+
+/** @throws TypeError with code `ERR_INVALID_ARG_VALUE` for rules or suppression that cannot be used */
+export function createRuleSet(rules: readonly SigmaRule[], suppress: Suppression): RuleSet {
+  const entries = rules.filter(isDetectionRule).map((rule): Entry => {
+    const filtered = withSuppression(rule, suppress);
+    return { compiled: compileRule(filtered), unfiltered: filtered === rule ? undefined : compileRule(rule) };
+  });
+  const bySource = new Map<string, readonly Entry[]>();
+
+  function entriesFor(source: RecordSource): readonly Entry[] {
+    const key = `${source.category ?? ""}|${source.product ?? ""}|${source.service ?? ""}`;
+    let found = bySource.get(key);
+    if (found === undefined) {
+      found = entries.filter(({ compiled }) => readsFrom(compiled.rule.logsource, source));
+      if (bySource.size < MOST_SOURCES) bySource.set(key, found);
+    }
+    return found;
+  }
+
+  return {
+    match(record) {
+      const matched: CompiledRule[] = [];
+      let suppressed = false;
+      for (const { compiled, unfiltered } of entriesFor(record.source)) {
+        if (compiled.matches(record)) matched.push(compiled);
+        else if (unfiltered?.matches(record) === true) suppressed = true;
+      }
+      return { matched, suppressed };
+    },
+    wanted() {
+      const wanted: Wanted[] = [];
+      for (const { compiled } of entries) {
+        if (compiled.literals === undefined) return undefined;
+        wanted.push({ texts: compiled.literals, beside: besideOf(compiled.rule) });
+      }
+      return wanted;
+    },
+  };
+}
+
+/**
+ * What every record has that a rule of this log source reads, whichever format it is in: texts that are common in other
+ * logs need not be looked at there.
+ */
+const BESIDE: readonly (readonly [source: LogSource, bytes: readonly string[]])[] = [
+  // The columns of TSV have no names in their lines.
+  [{ product: "zeek", service: "ssl" }, ["server_name", '"sni"', 'sni\\"', "\t"]],
+  [{ product: "aws", service: "cloudtrail" }, ["eventSource"]],
+];
+
+function besideOf({ logsource }: DetectionRule): readonly string[] | undefined {
+  return BESIDE.find(([source]) => readsFrom(source, logsource))?.[1];
+}
