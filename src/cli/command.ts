@@ -13,6 +13,8 @@ export interface OptionSpec {
   readonly short?: string;
   /** Placeholder of its value (`DIR`, `N`); absent for a switch. */
   readonly value?: string;
+  /** What it says where it stands without a value. */
+  readonly bare?: string;
   /** May be given more than once. */
   readonly multiple?: boolean;
   /** Allowed words, where there are few; completion offers them. */

@@ -18,6 +18,7 @@ const ENTRIES: readonly Entry[] = [
   { name: "sigma", load: () => import("./sigma.js") },
   { name: "policy", load: () => import("./policy.js") },
   { name: "monitor", load: () => import("./monitor.js") },
+  { name: "gateway", load: () => import("./gateway.js") },
   { name: "completion", load: () => import("./completion.js") },
   { name: "man", load: () => import("./man.js") },
   { name: "help", load: () => import("./help-command.js") },

@@ -37,7 +37,7 @@ export function parseWords(command: Pick<Command, "name" | "options" | "words">,
   );
   // The tokens alone are used: the messages of strict mode name no near word and its values keep no order.
   const { tokens } = parseArgs({
-    args: [...args],
+    args: withBareValues(specs, args),
     options: config,
     strict: false,
     tokens: true,
@@ -65,6 +65,19 @@ export function parseWords(command: Pick<Command, "name" | "options" | "words">,
   }
   const { json = false, ...options } = Object.fromEntries(found);
   return { options, words, json: json === true, help: false };
+}
+
+/** Gives options that may stand alone the value that they then have. */
+function withBareValues(specs: readonly OptionSpec[], args: readonly string[]): string[] {
+  const end = args.indexOf("--");
+  const bare = new Map<string, string>(
+    specs.flatMap((spec) => (spec.bare === undefined ? [] : [[`--${spec.name}`, spec.bare] as const])),
+  );
+  return args.map((arg, index) => {
+    const value = end !== -1 && index > end ? undefined : bare.get(arg);
+    const next = args[index + 1];
+    return value === undefined || (next !== undefined && !next.startsWith("-")) ? arg : `${arg}=${value}`;
+  });
 }
 
 interface OptionToken {

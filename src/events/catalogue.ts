@@ -225,6 +225,18 @@ export const CATALOGUE = {
     action: "accepted",
     title: "Credentials were renewed in a shared file, and are used",
   },
+  "gateway.refused": {
+    severity: "warning",
+    action: "refused",
+    title: "Program of this host asked for IMDS where there is none",
+  },
+  "gateway.denied": { severity: "warning", action: "refused", title: "Rules of the gateway deny a request" },
+  "gateway.v1_request": { severity: "warning", action: "observed", title: "Program still uses IMDSv1" },
+  "gateway.rules_invalid": {
+    severity: "warning",
+    action: "refused",
+    title: "Rules of the gateway cannot be used; the earlier ones stay",
+  },
   "settings.file_unusable": { severity: "warning", action: "refused", title: "Shared config file cannot be used" },
   "settings.file_passed_over": {
     severity: "warning",

@@ -324,7 +324,12 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
       await opened?.reporter.close();
     },
   };
-  workings.set(guard, async () => ({ ...(await whileOpen(open)), system }));
+  workings.set(guard, async () => ({
+    ...(await whileOpen(open)),
+    system,
+    fetch: (path) => ask((acquirer) => acquirer.fetch(path)),
+    acquired: async () => (await line()).lifetime.get({}),
+  }));
   return guard;
 
   /** A guard that was closed meanwhile asks nothing any more. */
@@ -360,6 +365,10 @@ export function isWithdrawn(credentials: object): boolean {
 /** What those parts of this package are given that work on a guard's behalf. */
 export interface Workings extends Pick<Opened, "settings" | "reporter" | "profile"> {
   readonly system: System;
+  /** GET of any path behind `/latest/` from the proved responder, as bytes. */
+  readonly fetch: (path: string) => Promise<Buffer>;
+  /** Credentials with the name of their role, held and renewed as {@link Guard.credentials}. */
+  readonly acquired: () => Promise<Acquired>;
 }
 
 const workings = new WeakMap<Guard, () => Promise<Workings>>();

@@ -50,12 +50,13 @@ export async function watchOffEc2(
   await quietly(() => probeAndReport(target, verdict, reporter, system, signal));
 }
 
-async function probeAndReport(
+/** Probes once more, whatever was probed before. Rejects where a probe cannot be made. */
+export async function probeAndReport(
   target: Target,
   verdict: Verdict,
   reporter: Reporter,
   system: System,
-  signal: AbortSignal | undefined,
+  signal?: AbortSignal,
 ): Promise<void> {
   const [{ probeImds }, { describeResponder }] = await Promise.all([
     import("../network/probe.js"),

@@ -21,7 +21,7 @@ const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: 
   "dist/firewall.cjs": { start: 172, all: 178, types: 21 },
   "dist/credential-provider-imds.js": { start: 180, all: 295, types: 6 },
   "dist/credential-provider-imds.cjs": { start: 194, all: 325, types: 6 },
-  "dist/cli.js": { start: 33, all: 980 },
+  "dist/cli.js": { start: 33, all: 1060 },
 };
 /** Files that a start reads: each costs more than what is in it. */
 const MOST_FILES: Readonly<Record<string, number>> = {

@@ -1,0 +1,332 @@
+/** The gateway's HTTP side: IMDSv2 as the service speaks it, with a limit on everything that a program can hold. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, STATUS_CODES } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { IMDS_IPV4, IMDS_IPV6, isLoopback, parseIp, sameAddress } from "../base/addresses.js";
+import type { CallerLookup, Connection, SocketOwner } from "./callers.js";
+import type { MetadataPath } from "./paths.js";
+import { readPath } from "./paths.js";
+import type { Caller, GatewayRule } from "./rules.js";
+import { judge } from "./rules.js";
+import type { TokenMint } from "./tokens.js";
+import { MAX_TTL_SECONDS } from "./tokens.js";
+import type { Answer, Upstream } from "./upstream.js";
+
+/** Connections held at once; a further one takes the place of the oldest that has not asked yet. */
+export const MAX_CONNECTIONS = 1_024;
+/** Bytes of a request's line and headers. */
+export const MAX_HEADER_BYTES = 8 * 1024;
+/** Milliseconds in which a connection has to bring its request, and for which it may idle. */
+export const REQUEST_TIMEOUT_MS = 5_000;
+/** Milliseconds after which a connection is gone, whatever became of it. */
+export const CONNECTION_TIMEOUT_MS = 60_000;
+
+const TTL_HEADER = "x-aws-ec2-metadata-token-ttl-seconds";
+const TOKEN_HEADER = "x-aws-ec2-metadata-token";
+/** A request that was passed on by somebody carries one of these; the service refuses tokens to it. */
+const FORWARDED = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "forwarded", "via"];
+/** Headers between neighbours, which no client of the service sends (RFC 9110 section 7.6.1). */
+const HOP_BY_HOP = ["te", "trailer", "upgrade", "proxy-connection", "proxy-authorization", "transfer-encoding"];
+
+/** What became of a request. */
+export type Outcome = "answered" | "refused" | "denied" | "malformed" | "unavailable";
+
+/** One request, for the log, the counters and the events. */
+export interface Exchange {
+  readonly caller: Caller;
+  readonly method: string;
+  readonly path: string;
+  /** 2 with a token or for one, 1 without. */
+  readonly version: 1 | 2;
+  readonly status: number;
+  readonly outcome: Outcome;
+  readonly reason: string;
+}
+
+/** What is answered with, and to whom. Read anew for every request, so that rules can change under a connection. */
+export interface ResponderOptions {
+  readonly port: number;
+  /** Addresses to listen on: loopback, and bridges' own. */
+  readonly addresses: readonly string[];
+  /** The bridge that has this address. */
+  readonly bridgeOf: (localAddress: string) => string | undefined;
+  readonly lookup: CallerLookup;
+  readonly mint: TokenMint;
+  readonly upstream: Upstream;
+  readonly rules: () => readonly GatewayRule[];
+  readonly uidMin: number;
+  /** Undefined where IMDS may be asked; else why every request is refused. */
+  readonly refusal: () => Promise<string | undefined>;
+  readonly v1: "refuse" | "report";
+  readonly onExchange: (exchange: Exchange) => void;
+}
+
+/** A running responder. */
+export interface Responder {
+  readonly port: number;
+  readonly connections: () => number;
+  close(): Promise<void>;
+}
+
+interface Verdict {
+  readonly status: number;
+  readonly outcome: Outcome;
+  readonly reason: string;
+  readonly answer?: Answer;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly version?: 1 | 2;
+}
+
+/** @throws the system's error where an address cannot be had (`EADDRINUSE`, `EACCES`) */
+export async function startResponder(options: ResponderOptions): Promise<Responder> {
+  const { lookup, mint, upstream } = options;
+  const open = new Set<Socket>();
+  /** Connections without a request under way, oldest first. */
+  const idle = new Set<Socket>();
+  const owners = new WeakMap<Socket, Promise<SocketOwner | undefined>>();
+  const servers: ReturnType<typeof createServer>[] = [];
+  let port = options.port;
+
+  function accept(socket: Socket): void {
+    const oldest =
+      open.size >= MAX_CONNECTIONS ? (idle.values().next().value ?? open.values().next().value) : undefined;
+    oldest?.destroy();
+    open.add(socket);
+    idle.add(socket);
+    const timer = setTimeout(() => socket.destroy(), CONNECTION_TIMEOUT_MS).unref();
+    socket.once("close", () => {
+      clearTimeout(timer);
+      open.delete(socket);
+      idle.delete(socket);
+    });
+    // Whoever opened it is looked up at once: a program that asks and ends is known while its socket lasts.
+    const ends = endsOf(socket);
+    owners.set(socket, ends === undefined ? Promise.resolve(undefined) : lookup.userOf(ends));
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
+    idle.delete(socket);
+    request.resume();
+    response.on("error", () => socket.destroy());
+    response.on("close", () => {
+      if (!socket.destroyed) idle.add(socket);
+    });
+    const ends = endsOf(socket);
+    if (ends === undefined) return void socket.destroy();
+    const owner = await owners.get(socket);
+    const bridge =
+      owner === undefined && !isLoopback(ends.localAddress) ? options.bridgeOf(ends.localAddress) : undefined;
+    const caller = lookup.identify(ends, owner, bridge);
+    const verdict = await answer(request, caller);
+    // Gone meanwhile: its port may be somebody else's by now, who did not ask.
+    if (socket.destroyed) return;
+    const { status, outcome, reason, version = versionOf(request) } = verdict;
+    send(response, request.method === "HEAD", verdict);
+    options.onExchange({
+      caller,
+      method: (request.method ?? "").slice(0, 16),
+      path: shownPath(request),
+      version,
+      status,
+      outcome,
+      reason,
+    });
+  }
+
+  async function answer(request: IncomingMessage, caller: Caller): Promise<Verdict> {
+    const complaint = malformed(request, port);
+    if (complaint !== undefined) return { status: 400, outcome: "malformed", reason: complaint };
+    const refusal = await options.refusal();
+    if (refusal !== undefined) return { status: 403, outcome: "refused", reason: refusal };
+    const path = readPath(request.url ?? "");
+    if (path === undefined) return { status: 404, outcome: "malformed", reason: "no path of the service" };
+    const holder = holderOf(caller);
+    if (request.method === "PUT") return issue(request, path, holder);
+    if (request.method !== "GET" && request.method !== "HEAD")
+      return {
+        status: 405,
+        outcome: "malformed",
+        reason: "no method of the service",
+        headers: { Allow: "GET, HEAD, PUT" },
+      };
+    if (path.kind === "token")
+      return {
+        status: 405,
+        outcome: "malformed",
+        reason: "tokens are asked for by PUT",
+        headers: { Allow: "OPTIONS, PUT" },
+      };
+    const token = headerOf(request, TOKEN_HEADER);
+    const left = token === undefined ? undefined : mint.secondsLeft(token, holder);
+    if (token !== undefined && left === undefined)
+      return { status: 401, outcome: "denied", reason: "the token is not good, or is another user's" };
+    if (token === undefined && options.v1 === "refuse")
+      return { status: 401, outcome: "denied", reason: "IMDSv1: a request without a token", version: 1 };
+    const may = judge(options.rules(), caller, path, options.uidMin);
+    if (!may.allowed) return { status: 403, outcome: "denied", reason: may.reason };
+    const given =
+      path.kind === "credentials"
+        ? await upstream.role(path.canonical, may.role)
+        : await upstream.metadata(path.requested);
+    const headers: Record<string, string> =
+      left === undefined ? {} : { "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": String(left) };
+    const { status, error } = given;
+    if (error === undefined) return { status, outcome: "answered", reason: "", answer: given, headers };
+    return { status, outcome: status === 403 ? "refused" : "unavailable", reason: error.code, answer: given };
+  }
+
+  function issue(request: IncomingMessage, path: MetadataPath, holder: string): Verdict {
+    if (path.kind !== "token")
+      return {
+        status: 405,
+        outcome: "malformed",
+        reason: "only tokens are asked for by PUT",
+        headers: { Allow: "GET, HEAD" },
+      };
+    // Only behind /latest/, and never to a request that somebody passed on (EC2 User Guide, "Use IMDSv2").
+    if (!/^\/+latest\//.test(request.url ?? ""))
+      return { status: 403, outcome: "denied", reason: "tokens are only behind /latest/" };
+    const passedOn = FORWARDED.find((name) => Object.hasOwn(request.headers, name));
+    if (passedOn !== undefined)
+      return { status: 403, outcome: "denied", reason: `the request was passed on: it carries ${passedOn}` };
+    const wanted = headerOf(request, TTL_HEADER) ?? "";
+    const seconds = /^\d{1,5}$/.test(wanted) ? Number(wanted) : 0;
+    if (seconds < 1 || seconds > MAX_TTL_SECONDS)
+      return { status: 400, outcome: "malformed", reason: `${TTL_HEADER} has to be 1 to ${MAX_TTL_SECONDS}` };
+    const body = Buffer.from(mint.issue(holder, seconds));
+    return {
+      status: 200,
+      outcome: "answered",
+      reason: "",
+      answer: { status: 200, body },
+      headers: { "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": String(seconds) },
+    };
+  }
+
+  async function listen(host: string): Promise<void> {
+    const server = createServer(
+      {
+        maxHeaderSize: MAX_HEADER_BYTES,
+        headersTimeout: REQUEST_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        keepAliveTimeout: REQUEST_TIMEOUT_MS,
+        connectionsCheckingInterval: 1_000,
+        insecureHTTPParser: false,
+        requireHostHeader: false,
+        noDelay: true,
+      },
+      (request, response) => {
+        handle(request, response).catch(() => request.socket.destroy());
+      },
+    );
+    server.on("connection", accept);
+    server.on("clientError", (_error, socket) => socket.destroy());
+    server.on("upgrade", (_request, socket) => socket.destroy());
+    server.on("connect", (_request, socket) => socket.destroy());
+    server.on("checkContinue", (request: IncomingMessage) => request.socket.destroy());
+    server.on("checkExpectation", (request: IncomingMessage) => request.socket.destroy());
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ port, host, exclusive: true }, resolve);
+    });
+    port = (server.address() as AddressInfo).port;
+    servers.push(server);
+  }
+
+  async function close(): Promise<void> {
+    const ended = servers.map((server) => new Promise((resolve) => server.close(resolve)));
+    for (const socket of open) socket.destroy();
+    await Promise.all(ended);
+  }
+
+  try {
+    for (const address of options.addresses) await listen(address);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { port, connections: () => open.size, close };
+}
+
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): Connection | undefined {
+  if (remoteAddress === undefined || remotePort === undefined || localAddress === undefined || localPort === undefined)
+    return undefined;
+  return { remoteAddress, remotePort, localAddress, localPort };
+}
+
+/** Whom a token is good for. Clients on a bridge are told apart by their address, callers that cannot be told not at all. */
+function holderOf({ uid, bridge, address }: Caller): string {
+  if (bridge !== undefined) return `bridge ${bridge} ${address}`;
+  return uid === undefined ? "unknown" : `user ${uid}`;
+}
+
+function malformed(request: IncomingMessage, port: number): string | undefined {
+  const names = request.rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
+  const twice = ["host", TOKEN_HEADER, TTL_HEADER, "content-length"].find(
+    (name) => names.indexOf(name) !== names.lastIndexOf(name),
+  );
+  if (twice !== undefined) return `${twice} is given twice`;
+  const between = HOP_BY_HOP.find((name) => Object.hasOwn(request.headers, name));
+  if (between !== undefined) return `it carries ${between}`;
+  const { connection } = request.headers;
+  if (connection !== undefined && !/^(?:close|keep-alive)$/i.test(connection.trim()))
+    return "Connection names more than close or keep-alive";
+  if (!isOurs(request.headers.host, port)) return "the Host is not the metadata address";
+  const length = request.headers["content-length"];
+  return length !== undefined && Number(length) !== 0 ? "it has a body" : undefined;
+}
+
+/** The literal metadata addresses, and loopback with our port: a page in a browser brings a name of its own. */
+function isOurs(host: string | undefined, port: number): boolean {
+  const [, v6, v4 = "", at = "80"] = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d+))?$/.exec(host ?? "") ?? [];
+  const address = v6 ?? v4;
+  if (parseIp(address) === undefined) return false;
+  const metadata = sameAddress(address, IMDS_IPV4) || sameAddress(address, IMDS_IPV6);
+  return (metadata && at === "80") || (isLoopback(address) && Number(at) === port);
+}
+
+function headerOf(request: IncomingMessage, name: string): string | undefined {
+  if (!Object.hasOwn(request.headers, name)) return undefined;
+  const value = request.headers[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+function versionOf(request: IncomingMessage): 1 | 2 {
+  return request.method === "PUT" || Object.hasOwn(request.headers, TOKEN_HEADER) ? 2 : 1;
+}
+
+/** What a log may show of a path: printable, bounded. */
+function shownPath(request: IncomingMessage): string {
+  return (request.url ?? "").slice(0, 256).replace(/[^\x21-\x7e]/g, "?");
+}
+
+/** The service's own bodies of errors are pages of XHTML, of which clients look at nothing but the status. */
+function send(response: ServerResponse, head: boolean, { status, answer, headers }: Verdict): void {
+  const ok = status === 200 && answer !== undefined;
+  const body = ok ? answer.body : Buffer.from(errorPage(status));
+  response.writeHead(status, {
+    "Content-Type": ok ? "text/plain" : "text/html",
+    "Content-Length": body.length,
+    Server: "EC2ws",
+    "Accept-Ranges": "none",
+    ...headers,
+  });
+  response.end(head ? undefined : body);
+}
+
+function errorPage(status: number): string {
+  const title = `${status} - ${STATUS_CODES[status] ?? ""}`;
+  return `<?xml version="1.0" encoding="iso-8859-1"?>
+<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN"
+	"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
+<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en">
+ <head>
+  <title>${title}</title>
+ </head>
+ <body>
+  <h1>${title}</h1>
+ </body>
+</html>
+`;
+}
