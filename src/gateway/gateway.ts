@@ -193,10 +193,11 @@ function createAnnouncer(reporter: Reporter, system: System): (exchange: Exchang
 
 type GatewayEvent = Extract<EventCode, "gateway.refused" | "gateway.denied" | "gateway.v1_request">;
 
-function codeOf({ outcome, version }: Exchange): GatewayEvent | undefined {
+/** A token that has run out is nobody's fault: clients take another. */
+function codeOf({ outcome, version, status }: Exchange): GatewayEvent | undefined {
   if (outcome === "refused") return "gateway.refused";
   if (version === 1) return "gateway.v1_request";
-  return outcome === "denied" ? "gateway.denied" : undefined;
+  return outcome === "denied" && status === 403 ? "gateway.denied" : undefined;
 }
 
 const ADVICE: Readonly<Record<GatewayEvent, string>> = {

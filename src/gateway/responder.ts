@@ -14,6 +14,8 @@ import type { Answer, Upstream } from "./upstream.js";
 
 /** Connections held at once; a further one takes the place of the oldest that has not asked yet. */
 export const MAX_CONNECTIONS = 1_024;
+/** Of these, connections of one user: who opens more loses its own. */
+export const MAX_CONNECTIONS_OF_USER = 256;
 /** Bytes of a request's line and headers. */
 export const MAX_HEADER_BYTES = 8 * 1024;
 /** Milliseconds in which a connection has to bring its request, and for which it may idle. */
@@ -83,6 +85,7 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
   const open = new Set<Socket>();
   /** Connections without a request under way, oldest first. */
   const idle = new Set<Socket>();
+  const byUser = new Map<number | undefined, Set<Socket>>();
   const owners = new WeakMap<Socket, Promise<SocketOwner | undefined>>();
   const servers: ReturnType<typeof createServer>[] = [];
   let port = options.port;
@@ -101,7 +104,26 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
     });
     // Whoever opened it is looked up at once: a program that asks and ends is known while its socket lasts.
     const ends = endsOf(socket);
-    owners.set(socket, ends === undefined ? Promise.resolve(undefined) : lookup.userOf(ends));
+    const owner = ends === undefined ? Promise.resolve(undefined) : lookup.userOf(ends);
+    owners.set(
+      socket,
+      owner.then((found) => {
+        hold(socket, found?.uid);
+        return found;
+      }),
+    );
+  }
+
+  function hold(socket: Socket, uid: number | undefined): void {
+    const held = byUser.get(uid) ?? new Set<Socket>();
+    byUser.set(uid, held);
+    if (held.size >= MAX_CONNECTIONS_OF_USER) ([...held].find((other) => idle.has(other)) ?? socket).destroy();
+    if (socket.destroyed) return;
+    held.add(socket);
+    socket.once("close", () => {
+      held.delete(socket);
+      if (held.size === 0 && byUser.get(uid) === held) byUser.delete(uid);
+    });
   }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -172,8 +194,8 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
     const headers: Record<string, string> =
       left === undefined ? {} : { "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": String(left) };
     const { status, error } = given;
-    if (error === undefined) return { status, outcome: "answered", reason: "", answer: given, headers };
-    return { status, outcome: status === 403 ? "refused" : "unavailable", reason: error.code, answer: given };
+    const outcome = status === 403 ? "refused" : status === 503 ? "unavailable" : "answered";
+    return { status, outcome, reason: error?.code ?? "", answer: given, headers };
   }
 
   function issue(request: IncomingMessage, path: MetadataPath, holder: string): Verdict {

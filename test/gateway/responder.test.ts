@@ -1,0 +1,274 @@
+/** The gateway's HTTP side, asked over real sockets by this very process. */
+import { connect } from "node:net";
+import { request } from "node:http";
+import { afterEach, describe, expect, it } from "vitest";
+import { ImdsUnavailableError } from "../../src/base/errors.js";
+import { realSystem } from "../../src/base/system.js";
+import { readAccounts } from "../../src/gateway/accounts.js";
+import { createCallerLookup } from "../../src/gateway/callers.js";
+import type { Exchange, Responder, ResponderOptions } from "../../src/gateway/responder.js";
+import { MAX_CONNECTIONS_OF_USER, startResponder } from "../../src/gateway/responder.js";
+import { readRules } from "../../src/gateway/rules-file.js";
+import { createTokenMint } from "../../src/gateway/tokens.js";
+import type { GuardedSource } from "../../src/gateway/upstream.js";
+import { createUpstream } from "../../src/gateway/upstream.js";
+
+const ROLE = "/latest/meta-data/iam/security-credentials/";
+const TTL = { "X-aws-ec2-metadata-token-ttl-seconds": "60" };
+const EXPIRATION = new Date("2030-01-01T00:00:00.000Z");
+const OWN = process.getuid?.() ?? 0;
+
+let responder: Responder | undefined;
+let exchanges: Exchange[] = [];
+let fetched: string[] = [];
+let issued = 0;
+
+afterEach(async () => {
+  await responder?.close();
+  responder = undefined;
+});
+
+const source: GuardedSource = {
+  async fetch(path) {
+    fetched.push(path);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    if (path.endsWith("missing"))
+      throw new ImdsUnavailableError("ERR_IMDS_NOT_FOUND", "IMDS has no such path", { advice: "None." });
+    if (path.endsWith("busy")) throw new ImdsUnavailableError("ERR_IMDS_STATUS", "IMDS is busy", { advice: "None." });
+    return Buffer.from(`of ${path}`);
+  },
+  async credentials() {
+    issued += 1;
+    return {
+      accessKeyId: "ASIA",
+      secretAccessKey: "secret",
+      sessionToken: "token",
+      expiration: EXPIRATION,
+      roleName: "app",
+    };
+  },
+};
+
+async function start(options: Partial<ResponderOptions> & { readonly text?: string } = {}): Promise<void> {
+  exchanges = [];
+  fetched = [];
+  issued = 0;
+  const accounts = readAccounts();
+  const { rules, problems } = readRules(
+    options.text ?? `[[rule]]\nuser = ${OWN}\nrole = true\nuser_data = true\n`,
+    accounts,
+  );
+  expect(problems).toEqual([]);
+  responder = await startResponder({
+    port: 0,
+    addresses: ["127.0.0.1"],
+    bridgeOf: () => undefined,
+    lookup: createCallerLookup(accounts),
+    mint: createTokenMint(realSystem.monotonic),
+    upstream: createUpstream(source, realSystem.monotonic, realSystem.now),
+    rules: () => rules,
+    uidMin: 1_000,
+    refusal: async () => undefined,
+    v1: "refuse",
+    onExchange: (exchange) => exchanges.push(exchange),
+    ...options,
+  });
+}
+
+interface Reply {
+  readonly status: number;
+  readonly body: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+function ask(method: string, path: string, headers: Record<string, string> = {}): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const { port } = responder!;
+    const sent = request(
+      { host: "127.0.0.1", port, method, path, headers: { Host: "169.254.169.254", ...headers }, agent: false },
+      (answer) => {
+        let body = "";
+        answer.setEncoding("utf8").on("data", (piece: string) => (body += piece));
+        answer.on("end", () => resolve({ status: answer.statusCode ?? 0, body, headers: answer.headers }));
+      },
+    );
+    sent.on("error", reject).end();
+  });
+}
+
+const get = async (path: string): Promise<Reply> =>
+  ask("GET", path, { "X-aws-ec2-metadata-token": (await ask("PUT", "/latest/api/token", TTL)).body });
+
+/** What comes back for bytes that no client library would send; "" where the connection just ends. */
+function raw(bytes: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(responder!.port, "127.0.0.1", () => socket.write(bytes));
+    let answer = "";
+    socket.setEncoding("latin1").on("data", (piece: string) => {
+      answer += piece;
+      socket.end();
+    });
+    socket.on("error", () => undefined);
+    socket.on("close", () => resolve(answer.split("\r\n", 1)[0] ?? ""));
+  });
+}
+
+describe.skipIf(process.platform !== "linux")("the responder", () => {
+  it("gives tokens as the service does", async () => {
+    await start();
+    const { status, body, headers } = await ask("PUT", "/latest/api/token", TTL);
+    expect({ status, length: body.length }).toEqual({ status: 200, length: 56 });
+    expect(headers).toMatchObject({
+      "content-type": "text/plain",
+      server: "EC2ws",
+      "x-aws-ec2-metadata-token-ttl-seconds": "60",
+    });
+  });
+
+  it.each([
+    [400, {}],
+    [400, { "X-aws-ec2-metadata-token-ttl-seconds": "0" }],
+    [400, { "X-aws-ec2-metadata-token-ttl-seconds": "21601" }],
+    [400, { "X-aws-ec2-metadata-token-ttl-seconds": "1e3" }],
+    [200, { "X-aws-ec2-metadata-token-ttl-seconds": "21600" }],
+    [403, { ...TTL, "X-Forwarded-For": "10.0.0.1" }],
+    [403, { ...TTL, Forwarded: "for=10.0.0.1" }],
+    [403, { ...TTL, Via: "1.1 proxy" }],
+    [400, { ...TTL, Connection: "X-aws-ec2-metadata-token-ttl-seconds" }],
+    [400, { ...TTL, TE: "trailers" }],
+    [400, { ...TTL, Host: "evil.example" }],
+    [400, { ...TTL, Host: "169.254.169.254:8080" }],
+    [200, { ...TTL, Host: "[fd00:ec2::254]" }],
+    [200, { ...TTL, Host: "169.254.169.254:80" }],
+  ])("answers %i to a PUT with %j", async (status, headers) => {
+    await start();
+    expect((await ask("PUT", "/latest/api/token", headers as Record<string, string>)).status).toBe(status);
+  });
+
+  it("knows the other methods and paths of the token", async () => {
+    await start();
+    expect((await ask("GET", "/latest/api/token")).status).toBe(405);
+    expect((await ask("PUT", "/2021-03-23/api/token", TTL)).status).toBe(403);
+    expect((await ask("PUT", "/latest/meta-data/mac", TTL)).status).toBe(405);
+    expect((await ask("POST", "/latest/meta-data/mac")).status).toBe(405);
+  });
+
+  it("answers metadata with a token, and the seconds that are left", async () => {
+    await start();
+    const { status, body, headers } = await get("/2021-03-23//meta-data/mac");
+    expect({ status, body }).toEqual({ status: 200, body: "of /latest/meta-data/mac" });
+    expect(headers["x-aws-ec2-metadata-token-ttl-seconds"]).toBe("60");
+    expect((await get("/latest/meta-data/missing")).status).toBe(404);
+    expect((await get("/latest/meta-data/busy")).status).toBe(503);
+    expect((await get("/latest/meta-data/../user-data")).status).toBe(404);
+  });
+
+  it("refuses IMDSv1, or answers and says so", async () => {
+    await start();
+    expect((await ask("GET", "/latest/meta-data/mac")).status).toBe(401);
+    expect((await ask("GET", "/latest/meta-data/mac", { "X-aws-ec2-metadata-token": "x" })).status).toBe(401);
+    expect(exchanges.at(-2)).toMatchObject({ version: 1, status: 401 });
+    await responder?.close();
+    await start({ v1: "report" });
+    expect((await ask("GET", "/latest/meta-data/mac")).status).toBe(200);
+    expect((await ask("GET", "/latest/meta-data/mac", { "X-aws-ec2-metadata-token": "x" })).status).toBe(401);
+    expect(exchanges[0]).toMatchObject({ version: 1, status: 200, caller: { uid: OWN, pid: process.pid } });
+  });
+
+  it("gives the role as the rule says", async () => {
+    await start();
+    expect((await get(ROLE)).body).toBe("app");
+    expect(JSON.parse((await get(`${ROLE}app`)).body)).toMatchObject({
+      Code: "Success",
+      Type: "AWS-HMAC",
+      AccessKeyId: "ASIA",
+      SecretAccessKey: "secret",
+      Token: "token",
+      Expiration: "2030-01-01T00:00:00Z",
+    });
+    expect((await get(`${ROLE}other`)).status).toBe(404);
+    await responder?.close();
+    await start({ text: `[[rule]]\nuser = ${OWN}\nrole = "other"\n` });
+    expect((await get(ROLE)).status).toBe(404);
+    expect((await get(`${ROLE}app`)).status).toBe(404);
+    await responder?.close();
+    await start({ text: `[[rule]]\nuser = ${OWN}\n` });
+    expect((await get(`${ROLE}app`)).status).toBe(403);
+    expect((await get("/latest/user-data")).status).toBe(403);
+    expect(issued).toBe(0);
+  });
+
+  it("refuses everything off EC2, without asking anybody", async () => {
+    await start({ refusal: async () => "this host is not EC2" });
+    expect((await ask("PUT", "/latest/api/token", TTL)).status).toBe(403);
+    expect((await ask("GET", "/latest/meta-data/mac")).status).toBe(403);
+    expect(fetched).toEqual([]);
+    expect(exchanges).toMatchObject([{ outcome: "refused", reason: "this host is not EC2" }, { outcome: "refused" }]);
+  });
+
+  it("asks once for a thousand", async () => {
+    await start();
+    const token = (await ask("PUT", "/latest/api/token", TTL)).body;
+    const replies = await Promise.all(
+      Array.from({ length: 200 }, () => ask("GET", "/latest/meta-data/ami-id", { "X-aws-ec2-metadata-token": token })),
+    );
+    expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(fetched).toEqual(["/latest/meta-data/ami-id"]);
+  });
+
+  it.each([
+    [
+      "two requests of which the second is smuggled",
+      "PUT /latest/api/token HTTP/1.1\r\nHost: 169.254.169.254\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+    ],
+    [
+      "an upgrade",
+      "GET /latest/meta-data/mac HTTP/1.1\r\nHost: 169.254.169.254\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ],
+    ["CONNECT", "CONNECT 10.0.0.1:443 HTTP/1.1\r\nHost: 10.0.0.1:443\r\n\r\n"],
+    ["no HTTP", "\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"],
+    ["a header without an end", `GET / HTTP/1.1\r\nX: ${"a".repeat(20_000)}\r\n\r\n`],
+  ])("gives nothing to %s", async (_, bytes) => {
+    await start();
+    expect(await raw(bytes)).not.toMatch(/ 200 /);
+    expect(fetched).toEqual([]);
+  });
+
+  it.each([
+    ["an absolute URL", "GET http://169.254.169.254/latest/user-data HTTP/1.1\r\nHost: 169.254.169.254\r\n\r\n"],
+    ["two Hosts", "GET /latest/meta-data/mac HTTP/1.1\r\nHost: 169.254.169.254\r\nHost: evil\r\n\r\n"],
+    ["no Host", "GET /latest/meta-data/mac HTTP/1.1\r\n\r\n"],
+    ["a body", "GET /latest/meta-data/mac HTTP/1.1\r\nHost: 169.254.169.254\r\nContent-Length: 3\r\n\r\nabc"],
+  ])("refuses %s", async (_, bytes) => {
+    await start({ v1: "report" });
+    expect(await raw(bytes)).toMatch(/^HTTP\/1.1 40[04] /);
+    expect(fetched).toEqual([]);
+  });
+
+  it("answers while idle connections fill it, of which the oldest give way", async () => {
+    await start();
+    const idle = Array.from({ length: MAX_CONNECTIONS_OF_USER + 50 }, () =>
+      connect(responder!.port, "127.0.0.1").on("error", () => undefined),
+    );
+    await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
+    expect((await get("/latest/meta-data/mac")).status).toBe(200);
+    expect(responder!.connections()).toBeLessThanOrEqual(MAX_CONNECTIONS_OF_USER + 1);
+    for (const socket of idle) socket.destroy();
+  });
+
+  it("takes no token of another user, nor of an earlier gateway", async () => {
+    const mint = createTokenMint(realSystem.monotonic);
+    const token = mint.issue("user 1", 60);
+    expect(mint.secondsLeft(token, "user 1")).toBe(60);
+    expect(mint.secondsLeft(token, "user 2")).toBeUndefined();
+    expect(createTokenMint(realSystem.monotonic).secondsLeft(token, "user 1")).toBeUndefined();
+    await start({ mint });
+    expect(
+      (await ask("GET", "/latest/meta-data/mac", { "X-aws-ec2-metadata-token": mint.issue(`user ${OWN + 1}`, 60) }))
+        .status,
+    ).toBe(401);
+    expect(
+      (await ask("GET", "/latest/meta-data/mac", { "X-aws-ec2-metadata-token": mint.issue(`user ${OWN}`, 60) })).status,
+    ).toBe(200);
+  });
+});
