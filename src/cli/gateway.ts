@@ -6,13 +6,14 @@ import type { Accounts } from "../gateway/accounts.js";
 import type { Bridge } from "../gateway/bridges.js";
 import type { Gateway } from "../gateway/gateway.js";
 import type { InstalledState } from "../gateway/state.js";
-import type { Command, CommandContext, ExitCode, OptionValues } from "./command.js";
+import type { Command, CommandContext, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
 import { portOf } from "./numbers.js";
 
 const WORDS = ["install", "uninstall", "status", "check", "report"] as const;
-/** As in src/gateway, which is not loaded to print help. */
+/** Where a gateway finds its rules unless it is told. */
 const RULES_FILE = "/etc/imds-guard/gateway.toml";
+/** Where rules and daemon meet unless told otherwise. */
 const DEFAULT_PORT = 9_100;
 const DEFAULT_USER = "imds-guard";
 const V1 = ["refuse", "report"] as const;
@@ -89,12 +90,16 @@ export const command: Command = {
   },
 };
 
-async function bridgesIn(options: OptionValues): Promise<readonly Bridge[]> {
+async function bridgesIn({ options, ui }: Pick<CommandContext, "options" | "ui">): Promise<readonly Bridge[]> {
   const { bridges } = options;
   if (typeof bridges !== "string") return [];
   const { bridgesOf } = await import("../gateway/bridges.js");
   const known = bridgesOf();
-  if (bridges === "all") return known;
+  if (bridges === "all") {
+    if (known.length === 0)
+      ui.note("warning: this host has no bridge with an address: nobody but its own programs is led");
+    return known;
+  }
   return bridges.split(",").map((name) => {
     const found = known.find((bridge) => bridge.name === name);
     if (found !== undefined) return found;
@@ -134,7 +139,7 @@ async function serve(context: CommandContext): Promise<ExitCode> {
       system,
       accounts: readAccounts(),
       port,
-      bridges: await bridgesIn(options),
+      bridges: await bridgesIn(context),
       rulesFile: typeof options["rules"] === "string" ? options["rules"] : RULES_FILE,
       rulesOptional: options["rules"] === undefined,
       accessLog:
@@ -242,7 +247,7 @@ async function install({ options, ui, json }: CommandContext): Promise<ExitCode>
     ]);
     return 3;
   }
-  const bridges = (await bridgesIn(options)).map(({ name }) => name);
+  const bridges = (await bridgesIn({ options, ui })).map(({ name }) => name);
   const plan = { user, port: portOf(options["port"], "port") ?? DEFAULT_PORT, bridges };
   if (uid === undefined || dryRun) {
     const by = installing.filterProgram() ?? "nft";

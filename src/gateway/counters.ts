@@ -1,4 +1,5 @@
 /** Requests by program, version and outcome, in the text format of Prometheus. */
+import { metricLabel } from "../base/text.js";
 import type { Exchange } from "./responder.js";
 
 /** Counts requests. */
@@ -17,7 +18,7 @@ export function createCounter(): Counter {
   return {
     count({ caller, version, outcome }) {
       const program = caller.bridge ?? caller.program ?? "unknown";
-      const labels = `program="${escaped(program)}",version="${version}",verdict="${outcome}"`;
+      const labels = `program="${metricLabel(program)}",version="${version}",verdict="${outcome}"`;
       const before = series.get(labels);
       if (before === undefined && series.size >= MAX_SERIES) others += 1;
       else series.set(labels, (before ?? 0) + 1);
@@ -37,9 +38,4 @@ export function createCounter(): Counter {
       ].join("");
     },
   };
-}
-
-/** A label value (Prometheus, "Text-based format"). */
-function escaped(text: string): string {
-  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }

@@ -1,6 +1,6 @@
 /** The gateway itself: guard, responder, rules, log, counters and events, joined for as long as the daemon runs. */
 import { readFileSync, statSync } from "node:fs";
-import { printable } from "../base/errors.js";
+import { printable } from "../base/text.js";
 import type { System } from "../base/system.js";
 import type { EventCode, EventFormat } from "../events/catalogue.js";
 import type { Reporter } from "../events/reporter.js";

@@ -1,8 +1,6 @@
 /** The packet filter rules that lead every connection of the host to the gateway, as text; nothing is run here. */
 import { IMDS_IPV4, IMDS_IPV6 } from "../base/addresses.js";
 
-/** Where rules and daemon meet unless told otherwise. */
-export const DEFAULT_PORT = 9_100;
 /** The nftables table, and the prefix of iptables chains. Nothing else is ever touched. */
 export const TABLE = "imds_guard_gateway";
 

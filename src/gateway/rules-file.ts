@@ -6,8 +6,6 @@ import { nearest } from "../settings/nearest.js";
 import { readGlob } from "./paths.js";
 import type { GatewayRule } from "./rules.js";
 
-/** Where a gateway finds its rules unless it is told. */
-export const RULES_FILE = "/etc/imds-guard/gateway.toml";
 /** Bytes of a file that is read. */
 export const MAX_RULES_BYTES = 1024 * 1024;
 /** Rules in one file. */

@@ -1,0 +1,252 @@
+// @ts-check
+/**
+ * A host of its own, made of namespaces, on which the gateway runs: started by gateway.test.ts under `unshare -nm` as
+ * root, with the repository bound to a place that every user can read. Prints what was seen as one line of JSON.
+ */
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createSigner } from "../../support/identity-signer.mjs";
+import { startImdsServer } from "../../support/imds-server.mjs";
+
+const [, , kind = "laptop", root = "", kills = "20"] = process.argv;
+const CLI = `${root}/dist/cli.js`;
+const DAEMON = 65_534;
+const ROLE = "/latest/meta-data/iam/security-credentials/";
+
+/** @param {string} program @param {string[]} args */
+const run = (program, ...args) => execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+
+/** @param {string[]} args */
+function cli(...args) {
+  try {
+    return {
+      code: 0,
+      out: execFileSync(process.execPath, [CLI, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }),
+    };
+  } catch (error) {
+    const { status, stdout, stderr } = /** @type {{ status: number, stdout: string, stderr: string }} */ (error);
+    return { code: status, out: stdout + stderr };
+  }
+}
+
+/** @param {Record<string, string>} env @param {string[]} args @param {number} uid */
+async function startDaemon(env, args, uid = DAEMON) {
+  const child = spawn(
+    "setpriv",
+    [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", process.execPath, CLI, "gateway", "--json", ...args],
+    {
+      env: { PATH: process.env["PATH"], HOME: "/nonexistent", ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => (said += text));
+  const ready = await Promise.race([
+    once(child.stdout, "data").then(([line]) => String(line)),
+    once(child, "exit").then(() => ""),
+  ]);
+  return { child, ready, said: () => said };
+}
+
+/** @param {number} uid @param {string} method @param {string} url @param {Record<string, string>} headers @param {string[]} before */
+function curl(uid, method, url, headers = {}, before = []) {
+  const args = [
+    "-g",
+    "-s",
+    "--path-as-is",
+    "-m",
+    "10",
+    "-X",
+    method,
+    "-w",
+    "\n%{http_code}",
+    ...Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]),
+    url,
+  ];
+  const [program = "", ...rest] = [
+    ...before,
+    "setpriv",
+    `--reuid=${uid}`,
+    `--regid=${uid}`,
+    "--clear-groups",
+    "curl",
+    ...args,
+  ];
+  return new Promise((resolve) => {
+    execFile(program, rest, { encoding: "utf8" }, (_error, stdout) => {
+      const at = stdout.lastIndexOf("\n");
+      resolve({ status: Number(stdout.slice(at + 1)), body: stdout.slice(0, at) });
+    });
+  });
+}
+
+/** IMDSv2 as a client speaks it. @param {number} uid @param {string} path @param {string} host @param {string[]} before */
+async function get(uid, path, host = "169.254.169.254", before = []) {
+  const token = await curl(
+    uid,
+    "PUT",
+    `http://${host}/latest/api/token`,
+    { "X-aws-ec2-metadata-token-ttl-seconds": "60" },
+    before,
+  );
+  if (token.status !== 200) return token;
+  return curl(uid, "GET", `http://${host}${path}`, { "X-aws-ec2-metadata-token": token.body }, before);
+}
+
+const seen = /** @type {Record<string, unknown>} */ ({});
+mkdirSync("/run/imds-guard", { recursive: true });
+run("ip", "link", "set", "lo", "up");
+run("ip", "addr", "add", "169.254.169.254/32", "dev", "lo");
+run("ip", "addr", "add", "fd00:ec2::254/128", "dev", "lo");
+const dmi = "/sys/class/dmi/id";
+mkdirSync(dmi, { recursive: true });
+const vendor = kind === "laptop" ? "LENOVO" : "Amazon EC2";
+for (const name of ["sys_vendor", "bios_vendor", "board_vendor", "chassis_vendor"])
+  writeFileSync(`${dmi}/${name}`, `${vendor}\n`);
+if (kind !== "laptop") writeFileSync(`${dmi}/board_asset_tag`, "i-0a1b2c3d4e5f60718\n");
+
+const listen = [
+  { host: "169.254.169.254", port: 80 },
+  { host: "fd00:ec2::254", port: 80 },
+];
+
+if (kind === "laptop") {
+  /** @type {string[]} */
+  const asked = [];
+  for (const { host, port } of listen) {
+    const server = createServer((request, response) => {
+      asked.push(`${request.method} ${request.url} ${request.headers["user-agent"] ?? ""}`);
+      response.end("x".repeat(56));
+    });
+    await new Promise((resolve) => server.listen(port, host, () => resolve(undefined)));
+  }
+  seen["statusBefore"] = cli("gateway", "status").code;
+  seen["install"] = cli("gateway", "install", "--user", String(DAEMON)).code;
+  seen["again"] = cli("gateway", "install", "--user", String(DAEMON)).code;
+  seen["statusAfter"] = cli("gateway", "status").code;
+  seen["unguarded"] = (await curl(0, "GET", "http://169.254.169.254/latest/meta-data/")).status;
+  seen["wrongUser"] = (await startDaemon({}, [], 1)).said();
+  const daemon = await startDaemon({}, ["--access-log", "/tmp/access.jsonl"]);
+  seen["ready"] = daemon.ready;
+  seen["second"] = (await startDaemon({}, [])).said();
+  const statuses = [];
+  for (const uid of [0, 33, 1_500])
+    for (const host of ["169.254.169.254", "[fd00:ec2::254]"])
+      statuses.push((await get(uid, "/latest/meta-data/", host)).status);
+  seen["statuses"] = statuses;
+  // The identity question of amazon-ssm-agent, as curl would ask it.
+  seen["agent"] = (
+    await curl(0, "GET", "http://169.254.169.254/latest/dynamic/instance-identity/document", {
+      "User-Agent": "amazon-ssm-agent",
+    })
+  ).status;
+  // Killed at any moment, over and over: what is asked meanwhile never reaches the responder.
+  let current = daemon;
+  let asking = true;
+  let requests = 0;
+  const load = (async () => {
+    while (asking) {
+      await Promise.all([0, 33, 1_500].map((uid) => curl(uid, "GET", "http://169.254.169.254/latest/meta-data/")));
+      requests += 3;
+    }
+  })();
+  for (let index = 0; index < Number(kills); index += 1) {
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 40));
+    current.child.kill("SIGKILL");
+    await once(current.child, "exit");
+    current = await startDaemon({ IMDS_GUARD_PROBE: "off" }, []);
+  }
+  asking = false;
+  await load;
+  seen["requests"] = requests;
+  current.child.kill("SIGTERM");
+  await once(current.child, "exit");
+  seen["whenGone"] = (await curl(0, "GET", "http://169.254.169.254/latest/meta-data/")).status;
+  seen["asked"] = [...asked];
+  seen["log"] = existsSync("/tmp/access.jsonl")
+    ? readFileSync("/tmp/access.jsonl", "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line))
+    : [];
+  seen["uninstall"] = cli("gateway", "uninstall").code;
+  seen["statusGone"] = cli("gateway", "status").code;
+} else {
+  const signer = createSigner();
+  writeFileSync("/tmp/key.pem", signer.publicKeyPem);
+  const service = await startImdsServer({ listen, signDocument: (document) => signer.sign(document) });
+  // A container on a bridge.
+  run("ip", "link", "add", "br-test", "type", "bridge");
+  // What sysfs would say of it.
+  mkdirSync("/sys/class/net/br-test/bridge", { recursive: true });
+  run("ip", "addr", "add", "172.30.0.1/24", "dev", "br-test");
+  run("ip", "link", "set", "br-test", "up");
+  const sleeper = spawn("unshare", ["-n", "sleep", "600"]);
+  run("ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1");
+  for (let tries = 0; tries < 100; tries += 1) {
+    try {
+      run("ip", "link", "set", "v1", "netns", String(sleeper.pid));
+      if (!run("ip", "-o", "link").includes(" v1@")) break;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+  run("ip", "link", "set", "v0", "master", "br-test", "up");
+  const inside = ["nsenter", "-t", String(sleeper.pid), "-n"];
+  /** @param {string[]} args */
+  const ipInside = (...args) => run("nsenter", "-t", String(sleeper.pid), "-n", "ip", ...args);
+  ipInside("link", "set", "lo", "up");
+  ipInside("addr", "add", "172.30.0.9/24", "dev", "v1");
+  ipInside("link", "set", "v1", "up");
+  ipInside("route", "add", "default", "via", "172.30.0.1");
+
+  writeFileSync(
+    "/tmp/rules.toml",
+    '[[rule]]\nuser = 1500\nrole = "app-server"\n\n[[rule]]\nuser = 1600\npaths = ["/latest/meta-data/instance-id"]\n\n[[rule]]\ncontainer = "172.30.0.9"\npaths = ["/latest/meta-data/instance-id"]\n',
+  );
+  seen["check"] = cli("gateway", "check", "/tmp/rules.toml").code;
+  seen["install"] = cli("gateway", "install", "--user", String(DAEMON), "--bridges").code;
+  const daemon = await startDaemon({ IMDS_GUARD_CERTIFICATES: "eu-central-1=/tmp/key.pem" }, [
+    "--rules",
+    "/tmp/rules.toml",
+    "--bridges",
+  ]);
+  seen["ready"] = daemon.ready;
+  const answers = /** @type {Record<string, unknown>} */ ({});
+  for (const uid of [0, 33, 1_500, 1_600, 1_700]) {
+    for (const path of ["/latest/meta-data/instance-id", "/latest/meta-data/placement/region", `${ROLE}app-server`])
+      answers[`${uid} ${path}`] = (await get(uid, path)).status;
+  }
+  seen["answers"] = answers;
+  seen["key"] = JSON.parse((await get(1_500, `${ROLE}app-server`)).body).AccessKeyId;
+  seen["expected"] = service.identity.accessKeyId;
+  seen["v6"] = (await get(1_500, "/latest/meta-data/instance-id", "[fd00:ec2::254]")).body;
+  seen["container"] = [
+    (await get(0, "/latest/meta-data/instance-id", undefined, inside)).body,
+    (await get(0, "/latest/meta-data/mac", undefined, inside)).status,
+    (await get(0, `${ROLE}app-server`, undefined, inside)).status,
+  ];
+  seen["before"] = service.counters.total;
+  const crowd = await Promise.all(Array.from({ length: 100 }, () => get(1_500, `${ROLE}app-server`)));
+  seen["crowd"] = [...new Set(crowd.map(({ status }) => status))];
+  seen["after"] = service.counters.total;
+  writeFileSync("/tmp/rules.toml", "[[rule]]\nuser = 1700\nrole = true\n");
+  daemon.child.kill("SIGHUP");
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  seen["reloaded"] = [(await get(1_700, `${ROLE}app-server`)).status, (await get(1_500, `${ROLE}app-server`)).status];
+  writeFileSync("/tmp/rules.toml", "[[rule]]\nusr = 1700\n");
+  daemon.child.kill("SIGHUP");
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  seen["kept"] = [(await get(1_700, `${ROLE}app-server`)).status, daemon.said().includes("/tmp/rules.toml")];
+  // Somebody else takes the address over: a key of another account, and no document of this instance.
+  service.set({ account: "666666666666", instanceId: "i-0fedcba9876543210", region: "eu-central-1" });
+  service.forgetTokens();
+  seen["impersonated"] = (await get(0, "/latest/meta-data/instance-id")).body;
+  sleeper.kill();
+  daemon.child.kill("SIGTERM");
+  await once(daemon.child, "exit");
+}
+process.stdout.write(`${JSON.stringify(seen)}\n`);
+process.exit(0);
