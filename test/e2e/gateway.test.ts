@@ -27,7 +27,7 @@ if (reason !== undefined) {
   console.log(`e2e (gateway): skipped: ${reason}`);
 }
 
-async function host(kind: "laptop" | "ec2"): Promise<Record<string, any>> {
+async function host(kind: "laptop" | "ec2"): Promise<Record<string, unknown>> {
   const script = `set -e
 mount --bind "${ROOT}" ${PLACE}
 mount -t tmpfs none /run; mount -t tmpfs none /sys
@@ -37,7 +37,7 @@ exec "${process.execPath}" ${PLACE}/test/e2e/gateway/host.mjs ${kind} ${PLACE} $
     timeout: 280_000,
     env: { PATH: process.env["PATH"] },
   });
-  return JSON.parse(stdout) as Record<string, any>;
+  return JSON.parse(stdout) as Record<string, unknown>;
 }
 
 describe.skipIf(reason !== undefined)("the gateway", () => {
