@@ -8,6 +8,13 @@ export function ownProperties<T extends object>(given: T): T {
   return Object.assign(Object.create(null) as T, given);
 }
 
+/** The same without one of them. */
+export function ownPropertiesBut<T extends object, K extends keyof T>(given: T, left: K): Omit<T, K> {
+  const own = ownProperties(given);
+  Reflect.deleteProperty(own, left);
+  return own;
+}
+
 /** An own property, or undefined where there is none. */
 export function ownProperty<T extends object, K extends keyof T>(
   given: T | null | undefined,

@@ -1,20 +1,21 @@
 /** The region that somebody configured, checked, and the error where there is none. */
 import { ImdsGuardSettingsError, ImdsUnavailableError } from "../base/errors.js";
-import { isRegionName } from "../aws/region.js";
+import type { ConfiguredRegion } from "../aws/region.js";
+import { isConfiguredRegion } from "../aws/region.js";
 import { complaint } from "../settings/table.js";
 
 /**
  * A region from a setting goes into host names, so it has to look like one. @throws ImdsGuardSettingsError
  * `ERR_IMDS_GUARD_SETTING`
  */
-export function checkedRegion(region: string): string {
-  if (isRegionName(region)) return region;
+export function checkedRegion(region: string): ConfiguredRegion {
+  if (isConfiguredRegion(region)) return region;
   throw new ImdsGuardSettingsError(
     "ERR_IMDS_GUARD_SETTING",
     complaint(
       "The configured region (AWS_REGION, AWS_DEFAULT_REGION or profile key region)",
       region,
-      "a region name such as eu-central-1",
+      "a region name such as eu-central-1, or another label of a host name",
     ),
     {
       advice: "Correct it where it is set.",

@@ -1,6 +1,7 @@
 /** May IMDS be asked, where, and what must be proved? A pure function over settings and host report. */
 import { IMDS_IPV4, IMDS_IPV6, sameAddress } from "../base/addresses.js";
 import type { Evidence, RefusalCode } from "../base/errors.js";
+import { printable } from "../base/text.js";
 import type { EventCode } from "../events/catalogue.js";
 import type { HostReport } from "../host/report.js";
 import type { EndpointOverride, Settings } from "../settings/options.js";
@@ -50,10 +51,23 @@ export type Decision = Contact | Refusal;
 export type DecisionSettings = Pick<
   Settings,
   "mode" | "attestation" | "expectedAccounts" | "override" | "endpointMode" | "disabledBy"
->;
+> &
+  Partial<Pick<Settings, "missingProfile">>;
 
 /** The decision table. Every row of it is a test. */
 export function decide(
+  settings: DecisionSettings,
+  host: Pick<HostReport, "verdict" | "reason" | "evidence">,
+): Decision {
+  const decision = decideByTable(settings, host);
+  const { missingProfile } = settings;
+  if (decision.kind !== "refuse" || missingProfile === undefined) return decision;
+  // What is missing may be what was meant to answer in place of IMDS.
+  const reason = `${decision.reason}; and profile ${printable(missingProfile)}, which is named, does not exist`;
+  return Object.assign(decision, { reason });
+}
+
+function decideByTable(
   settings: DecisionSettings,
   host: Pick<HostReport, "verdict" | "reason" | "evidence">,
 ): Decision {

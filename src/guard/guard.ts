@@ -17,8 +17,9 @@ import { detectHost } from "../host/detect.js";
 import type { HostReport } from "../host/report.js";
 import type { Lifetime } from "../base/lifetime.js";
 import { createLifetime } from "../base/lifetime.js";
+import { ownProperty } from "../base/own-properties.js";
 import { checkMetadataPath } from "./metadata.js";
-import type { ConfigFileLocations } from "../settings/config-files.js";
+import type { ConfigFileLocations } from "../settings/locations.js";
 import type { GuardOptions } from "../settings/options.js";
 import type { Resolved } from "../settings/resolve.js";
 import { snapshotOptions } from "../settings/check-options.js";
@@ -88,6 +89,16 @@ export interface Surroundings {
   readonly system?: System;
   readonly locations?: ConfigFileLocations;
   readonly sts?: StsGateOptions["sts"];
+  /** Guards of one application for several profiles: a finding of one is a finding for all. */
+  readonly family?: GuardFamily;
+}
+
+/** What guards have in common that only differ in the profile whose settings they follow. */
+export interface GuardFamily {
+  findings: number;
+  readonly members: Map<string, Guard>;
+  /** Lets go of the credentials that each member holds. */
+  readonly drops: Set<() => void>;
 }
 
 interface Opened extends Resolved {
@@ -111,11 +122,12 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
   const options = snapshotOptions(given);
   const givenKeys = keyRingOf(Object.entries(options.certificates ?? {}));
   const { system = realSystem, locations = {}, sts } = surroundings;
+  const isFirst = surroundings.family === undefined;
+  const family = surroundings.family ?? { findings: 0, members: new Map<string, Guard>(), drops: new Set() };
   let opening: Promise<Opened> | undefined;
   let placing: Promise<Place> | undefined;
   let living: Promise<Line> | undefined;
   let last: Acquired | undefined;
-  let findings = 0;
   let closed = false;
   let watched = false;
   /** Ends what goes on in the background. */
@@ -186,7 +198,8 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
     const { decision, reporter } = here;
     const { openLine } = await import("./open.js");
     const acquirer = await openLine({ ...here, system });
-    const lifetime = createLifetime<Acquired>({
+    const drop = (): void => lifetime.drop();
+    const lifetime: Lifetime<Acquired> = createLifetime<Acquired>({
       system,
       async acquire() {
         try {
@@ -205,7 +218,7 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
           return (last = acquired);
         } catch (error) {
           if (error instanceof ImdsGuardError) reportFailure(reporter, error, endpointOf(decision.target));
-          if (!(error instanceof ImdsUnavailableError)) findings += 1;
+          if (!(error instanceof ImdsUnavailableError)) noteFinding(drop);
           throw error;
         }
       },
@@ -218,7 +231,14 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
         });
       },
     });
+    family.drops.add(drop);
     return { acquirer, lifetime };
+  }
+
+  /** What the others hold rests on the same host; whoever found it lets go by itself. */
+  function noteFinding(by?: () => void): void {
+    family.findings += 1;
+    for (const drop of family.drops) if (drop !== by) drop();
   }
 
   /** The open line to IMDS, or the refusal. */
@@ -238,17 +258,14 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
   }
 
   async function ask<T>(question: (acquirer: Acquirer) => Promise<T>): Promise<T> {
-    const { acquirer, lifetime } = await line();
+    const { acquirer } = await line();
     try {
       return await question(acquirer);
     } catch (error) {
       if (error instanceof ImdsGuardError) {
         const { reporter, decision } = await place();
         reportFailure(reporter, error, endpointOf(decision.target));
-        if (!(error instanceof ImdsUnavailableError)) {
-          findings += 1;
-          lifetime.drop();
-        }
+        if (!(error instanceof ImdsUnavailableError)) noteFinding();
       }
       throw error;
     }
@@ -258,7 +275,8 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
     (await ask((acquirer) => acquirer.identify())).document;
 
   const guard: Guard = {
-    async credentials({ forceRefresh } = {}) {
+    async credentials(call) {
+      const forceRefresh = ownProperty(call, "forceRefresh");
       const { lifetime } = await line();
       const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = await lifetime.get({
         forceRefresh,
@@ -270,8 +288,8 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
         expiration,
         ...(accountId !== undefined && { accountId }),
       };
-      const before = findings;
-      withdrawals.set(credentials, () => findings !== before);
+      const before = family.findings;
+      withdrawals.set(credentials, () => family.findings !== before);
       return credentials;
     },
     async region() {
@@ -322,15 +340,35 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
       last = undefined;
       const opened = await opening?.catch(() => undefined);
       await opened?.reporter.close();
+      if (isFirst) await Promise.all(Array.from(family.members.values(), (member) => member.close()));
     },
   };
-  workings.set(guard, async () => ({
-    ...(await whileOpen(open)),
-    system,
-    fetch: (path) => ask((acquirer) => acquirer.fetch(path)),
-    acquired: async () => (await line()).lifetime.get({}),
-  }));
-  return guard;
+  const internals: GuardInternals = {
+    workings: async () => ({
+      ...(await whileOpen(open)),
+      system,
+      fetch: (path) => ask((acquirer) => acquirer.fetch(path)),
+      acquired: async () => (await line()).lifetime.get({}),
+    }),
+    profileName: () => options.profile || undefined,
+    ofProfile(profile, where) {
+      if (closed) return guard;
+      const same = !profile || profile === (options.profile || system.env["AWS_PROFILE"] || "default");
+      if (same && where.filepath === locations.filepath && where.configFilepath === locations.configFilepath)
+        return guard;
+      const key = JSON.stringify([profile, where.filepath, where.configFilepath]);
+      let member = family.members.get(key);
+      if (member === undefined) {
+        member = createGuard(
+          { ...options, ...(profile && { profile }) },
+          { ...surroundings, locations: where, family },
+        );
+        family.members.set(key, member);
+      }
+      return member;
+    },
+  };
+  return Object.assign(guard, { [INTERNALS]: internals });
 
   /** A guard that was closed meanwhile asks nothing any more. */
   async function whileOpen<T>(step: () => Promise<T>): Promise<T> {
@@ -371,19 +409,41 @@ export interface Workings extends Pick<Opened, "settings" | "reporter" | "profil
   readonly acquired: () => Promise<Acquired>;
 }
 
-const workings = new WeakMap<Guard, () => Promise<Workings>>();
+/** Registered, so that a guard of one copy of this package is one to another. It goes along where a guard is spread. */
+const INTERNALS = Symbol.for("imds-guard.guard.1");
 
-/** Lets `other`, which is made of the members of `guard`, be asked for its workings, too. */
-export function shareWorkings(guard: Guard, other: Guard): void {
-  const open = workings.get(guard);
-  if (open !== undefined) workings.set(other, open);
+interface GuardInternals {
+  readonly workings: () => Promise<Workings>;
+  readonly profileName: () => string | undefined;
+  readonly ofProfile: (profile: string | undefined, where: ConfigFileLocations) => Guard;
+}
+
+function internalsOf(guard: Guard): GuardInternals {
+  if (!isGuard(guard)) throw invalidArgument("guard", guard, "what createGuard returned");
+  return (guard as Guard & { readonly [INTERNALS]: GuardInternals })[INTERNALS];
+}
+
+/** Whether a value is a guard, of whatever copy of this package. */
+export function isGuard(value: unknown): value is Guard {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, INTERNALS);
 }
 
 /** Settings, reporter and system of a guard, for those parts of this package that work on its behalf. */
 export async function workingsOf(guard: Guard): Promise<Workings> {
-  const open = workings.get(guard);
-  if (open === undefined) throw invalidArgument("guard", guard, "what createGuard returned");
-  return open();
+  return internalsOf(guard).workings();
+}
+
+/** The profile that the options of a guard name. */
+export function profileNameOf(guard: Guard): string | undefined {
+  return internalsOf(guard).profileName();
+}
+
+/**
+ * The guard with the settings of another profile, or of files at another place. It asks with the same options and
+ * reports to the same sinks, is made once, and is closed with the guard.
+ */
+export function guardOfProfile(guard: Guard, profile: string | undefined, where: ConfigFileLocations = {}): Guard {
+  return internalsOf(guard).ofProfile(profile, where);
 }
 
 const hosts = new WeakMap<System, Promise<HostReport>>();

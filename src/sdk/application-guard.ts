@@ -1,7 +1,7 @@
 /** `createGuard` as applications get it: the guard, and what ties it to SDK clients. */
 import type { FirewallReport } from "../firewall/install.js";
 import type { Guard } from "../guard/guard.js";
-import { createGuard as createCore, shareWorkings, workingsOf } from "../guard/guard.js";
+import { createGuard as createCore, workingsOf } from "../guard/guard.js";
 import type { Monitor, MonitorOptions } from "../monitor/monitor.js";
 import type { GuardOptions } from "../settings/options.js";
 import type { ClientConfig, ClientConfigInit } from "./client-config.js";
@@ -107,6 +107,5 @@ export function createGuard(options: GuardOptions = {}): ApplicationGuard {
       await core.close();
     },
   };
-  shareWorkings(core, guard);
   return guard;
 }

@@ -1,14 +1,20 @@
 /** Everything an SDK client would otherwise ask IMDS for, from the guard. */
 import type { Provider } from "@smithy/types";
-import { ImdsUnavailableError } from "../base/errors.js";
+import { ImdsGuardSettingsError } from "../base/errors.js";
+import { ownPropertiesBut } from "../base/own-properties.js";
+import { realSystem } from "../base/system.js";
+import { printable } from "../base/text.js";
 import type { Guard } from "../guard/guard.js";
-import { loadIniFiles } from "../base/load-sdk.js";
+import { profileNameOf } from "../guard/guard.js";
+import type { ResolvedDefaultsMode } from "./defaults-mode.js";
+import { resolvedDefaultsMode } from "./defaults-mode.js";
+import { guardOfCall, profileOfCaller } from "./guard-option.js";
 import type { FromNodeProviderChainInit } from "./node-chain.js";
 import { fromNodeProviderChain } from "./node-chain.js";
+import { toProviderError } from "./provider-error.js";
 import { fromGuardedRegion } from "./region.js";
 
-/** The defaults modes of SDK clients that `auto` may come to, and those that are taken as they are. */
-export type ResolvedDefaultsMode = "standard" | "in-region" | "cross-region" | "mobile" | "legacy";
+export type { ResolvedDefaultsMode } from "./defaults-mode.js";
 
 /** What {@link ApplicationGuard.clientConfig | clientConfig} takes. */
 export interface ClientConfigInit extends Omit<FromNodeProviderChainInit, "guard"> {
@@ -25,60 +31,36 @@ export interface ClientConfig {
 
 /**
  * Configuration with which an SDK client sends no IMDS request of its own: guarded credentials, guarded region, and a
- * defaults mode in which `auto` has been resolved with the attested region.
+ * defaults mode in which `auto` has been resolved with the attested region. All three are of one profile: that of
+ * `init`, else that of the guard's options, else `AWS_PROFILE`.
  */
 export function clientConfig(guard: Guard, init: ClientConfigInit = {}): ClientConfig {
-  const { defaultsMode, ...chain } = init;
-  const region = fromGuardedRegion({ guard });
+  const chain = ownPropertiesBut(init, "defaultsMode");
+  const named = chain.profile || profileNameOf(guard);
+  const ofProfile = guardOfCall(guard, chain, named);
+  const region = fromGuardedRegion({ guard: ofProfile });
+  const own = fromNodeProviderChain({ ...chain, guard: ofProfile, profile: named });
+  const credentials: ClientConfig["credentials"] = async (call) => {
+    const asked = profileOfCaller(call);
+    const mine = named ?? (realSystem.env["AWS_PROFILE"] || "default");
+    if (asked !== undefined && asked !== mine) throw await toProviderError(mixedProfiles(asked, mine), chain.logger);
+    return own(call);
+  };
+  const stated = Object.hasOwn(init, "defaultsMode") ? init.defaultsMode : undefined;
   return {
     region,
-    credentials: fromNodeProviderChain({ ...chain, guard }),
-    defaultsMode: async () =>
-      resolveDefaultsMode(
-        defaultsMode ?? process.env["AWS_DEFAULTS_MODE"] ?? (await profileMode(chain)),
-        region,
-        guard,
-      ),
+    credentials: Object.assign(credentials, own),
+    defaultsMode: resolvedDefaultsMode(ofProfile, stated, region),
   };
 }
 
-const MODES: readonly string[] = ["standard", "in-region", "cross-region", "mobile", "legacy"];
-
-async function resolveDefaultsMode(
-  mode: string | undefined,
-  region: Provider<string>,
-  guard: Guard,
-): Promise<ResolvedDefaultsMode> {
-  const wanted = mode?.toLowerCase();
-  if (wanted === undefined || wanted === "") return "legacy";
-  if (MODES.includes(wanted)) return wanted as ResolvedDefaultsMode;
-  if (wanted !== "auto")
-    throw new TypeError(`Invalid defaultsMode ${JSON.stringify(mode)}; allowed: auto, ${MODES.join(", ")}`);
-  const physical = await physicalRegion(guard);
-  if (physical === undefined) return "standard";
-  return physical === (await region()) ? "in-region" : "cross-region";
-}
-
-async function profileMode(chain: Omit<ClientConfigInit, "defaultsMode">): Promise<string | undefined> {
-  const { getProfileName, parseKnownFiles } = await loadIniFiles();
-  const profiles = await parseKnownFiles(chain);
-  return profiles[getProfileName({ profile: chain.profile })]?.["defaults_mode"];
-}
-
-/** Where this host is: Lambda and ECS say so in the environment, EC2 in its signed document. Elsewhere nobody knows. */
-async function physicalRegion(guard: Guard): Promise<string | undefined> {
-  const { env } = process;
-  if (env["AWS_EXECUTION_ENV"]) {
-    const stated = env["AWS_REGION"] ?? env["AWS_DEFAULT_REGION"];
-    if (stated) return stated;
-  }
-  const { decision } = await guard.whereAmI();
-  if (decision.kind === "refuse") return undefined;
-  try {
-    return (await guard.identity())?.region;
-  } catch (error) {
-    // The mode only tunes timeouts: an outage costs the tuning. A finding is not swallowed.
-    if (error instanceof ImdsUnavailableError) return undefined;
-    throw error;
-  }
+function mixedProfiles(asked: string, mine: string): ImdsGuardSettingsError {
+  return new ImdsGuardSettingsError(
+    "ERR_IMDS_GUARD_SETTING",
+    `The client names profile ${printable(asked)}, and its clientConfig() is of profile ${printable(mine)}`,
+    {
+      evidence: [{ source: "profile of the client", value: asked, says: "another profile than that of its region" }],
+      advice: `Use clientConfig({ profile: ${JSON.stringify(asked)} }), so that region and credentials are of one profile.`,
+    },
+  );
 }

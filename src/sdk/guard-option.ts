@@ -1,7 +1,8 @@
 /** The `guard` key of every provider: options for a guard of the provider's own, or a guard to share. */
+import { isPlainObject, ownProperties } from "../base/own-properties.js";
 import type { Guard } from "../guard/guard.js";
-import { createGuard } from "../guard/guard.js";
-import type { ConfigFileLocations } from "../settings/config-files.js";
+import { createGuard, guardOfProfile, isGuard, profileNameOf } from "../guard/guard.js";
+import type { ConfigFileLocations } from "../settings/locations.js";
 import type { GuardOptions } from "../settings/options.js";
 
 /** What every guarded provider takes besides the SDK's own options. */
@@ -13,20 +14,41 @@ export interface GuardKey {
 /** Options of the SDK's providers that the guard reads too. */
 interface SdkInit extends ConfigFileLocations {
   readonly profile?: string | undefined;
-  readonly timeout?: number | undefined;
-  readonly maxRetries?: number | undefined;
 }
 
-/** The guard that a provider's `init` asks for. */
+/**
+ * The guard that a provider's `init` asks for, with the settings of the profile that `init` names, in the files that it
+ * names.
+ * @throws TypeError `ERR_INVALID_ARG_VALUE` for a `guard` that is neither options nor a guard
+ */
 export function guardOf(init: SdkInit & GuardKey): Guard {
-  const { guard = {}, profile, filepath, configFilepath } = init;
-  if (isGuard(guard)) return guard;
-  return createGuard(
-    { ...(profile !== undefined && { profile }), ...guard },
-    { locations: { filepath, configFilepath } },
-  );
+  const { guard = {}, profile, filepath, configFilepath } = ownProperties(init);
+  if (isGuard(guard))
+    return profile === undefined ? guard : guardOfProfile(guard, profile, { filepath, configFilepath });
+  // What is no object of options is not looked into, so that it is refused as a whole.
+  const options = profile === undefined || !isPlainObject(guard) ? guard : { ...guard, profile };
+  return createGuard(options, { locations: { filepath, configFilepath } });
 }
 
-function isGuard(value: GuardOptions | Guard): value is Guard {
-  return typeof (value as Partial<Guard> | null)?.credentials === "function";
+/**
+ * The profile that a call is about: the one that the provider's `init` names, else the guard's options, else the client
+ * that asks. Undefined leaves it to `AWS_PROFILE`.
+ */
+export function profileOfCall(guard: Guard, init: SdkInit, call: object | undefined): string | undefined {
+  return init.profile ?? profileNameOf(guard) ?? profileOfCaller(call);
+}
+
+/** The guard with the settings of that profile. */
+export function guardOfCall(guard: Guard, init: SdkInit, profile: string | undefined): Guard {
+  const { filepath, configFilepath } = init;
+  return profile === undefined && filepath === undefined && configFilepath === undefined
+    ? guard
+    : guardOfProfile(guard, profile, { filepath, configFilepath });
+}
+
+/** The profile of the client that calls a provider, where its version of the SDK passes its configuration on. */
+export function profileOfCaller(call: object | undefined): string | undefined {
+  const { callerClientConfig: config } = ownProperties(call ?? {}) as { callerClientConfig?: { profile?: unknown } };
+  if (typeof config !== "object" || config === null || !Object.hasOwn(config, "profile")) return undefined;
+  return typeof config.profile === "string" ? config.profile : undefined;
 }

@@ -7,7 +7,10 @@ import type { AwsCredentialIdentity } from "@smithy/types";
 import type { Guard } from "../guard/guard.js";
 import { loadIniFiles, loadSdkConfig, loadSdkProviders } from "../base/load-sdk.js";
 import type { GuardKey } from "./guard-option.js";
-import { guardOf } from "./guard-option.js";
+import { ownPropertiesBut } from "../base/own-properties.js";
+import { workingsOf } from "../guard/guard.js";
+import { nestedClientConfig } from "./defaults-mode.js";
+import { guardOf, guardOfCall, profileOfCall } from "./guard-option.js";
 import { toProviderError } from "./provider-error.js";
 
 type StockInit = NonNullable<Parameters<typeof stock>[0]>;
@@ -37,23 +40,32 @@ export type FromIniInit = StockInit & GuardKey;
  * @throws CredentialsProviderError; where the guard refused, one that is also an {@link ImdsGuardError}
  */
 export const fromIni = (init: FromIniInit = {}): StockProvider => {
-  const { guard: _, ...own } = init;
-  const guard = guardOf(init);
+  const given = ownPropertiesBut(init, "guard");
+  const shared = guardOf(init);
   return async (call) => {
-    const sdk = await loadSdkProviders();
-    const { parseKnownFiles, getProfileName } = await loadIniFiles();
-    const profiles = (await parseKnownFiles(own)) as Profiles;
-    const name = getProfileName({ profile: own.profile ?? profileOfCaller(call) });
-    const route = routeToImds(profiles, name);
     try {
-      // Not read again: the SDK shall judge the very files that were judged here.
+      const profile = profileOfCall(shared, given, call);
+      const guard = guardOfCall(shared, given, profile);
+      // What is endless, or would lose a setting, ends here, before anybody opens it once more.
+      await workingsOf(guard);
+      const sdk = await loadSdkProviders();
+      const { parseKnownFiles, getProfileName } = await loadIniFiles();
+      const own: StockInit = {
+        ...given,
+        ...(profile !== undefined && { profile }),
+        clientConfig: nestedClientConfig(guard, given.clientConfig as object | undefined),
+      };
+      const profiles = (await parseKnownFiles(own)) as Profiles;
+      const name = getProfileName({ profile });
+      const route = routeToImds(profiles, name);
       const credentials =
         route === undefined
-          ? await sdk.fromIni({ ...own, ignoreCache: false })(call)
+          ? // Not read again: the SDK shall judge the very files that were judged here.
+            await sdk.fromIni({ ...withWebIdentity(sdk, own, call), ignoreCache: false })(call)
           : await alongRoute(sdk, own, call, profiles, route, guard);
       return await guard.verify(credentials, "profile");
     } catch (error) {
-      throw await toProviderError(error, own.logger);
+      throw await toProviderError(error, given.logger);
     }
   };
 };
@@ -79,8 +91,28 @@ async function alongRoute(
   return credentials;
 }
 
-function profileOfCaller(call: Call): string | undefined {
-  return (call as { callerClientConfig?: { profile?: string } } | undefined)?.callerClientConfig?.profile;
+/** The SDK hands the options of its clients to every link of a profile but the one with a web identity token. */
+function withWebIdentity(sdk: typeof import("@aws-sdk/credential-providers"), init: StockInit, call: Call): StockInit {
+  if (init.roleAssumerWithWebIdentity !== undefined) return init;
+  const { clientPlugins, parentClientConfig, logger } = init;
+  const clientConfig = init.clientConfig as object | undefined;
+  return {
+    ...init,
+    roleAssumerWithWebIdentity: (params) =>
+      sdk.fromWebToken({
+        roleArn: params.RoleArn as string,
+        webIdentityToken: params.WebIdentityToken as string,
+        ...(params.RoleSessionName !== undefined && { roleSessionName: params.RoleSessionName }),
+        ...(params.ProviderId !== undefined && { providerId: params.ProviderId }),
+        ...(params.PolicyArns !== undefined && { policyArns: params.PolicyArns }),
+        ...(params.Policy !== undefined && { policy: params.Policy }),
+        ...(params.DurationSeconds !== undefined && { durationSeconds: params.DurationSeconds }),
+        ...(clientConfig !== undefined && { clientConfig }),
+        ...(clientPlugins !== undefined && { clientPlugins }),
+        ...(parentClientConfig !== undefined && { parentClientConfig }),
+        ...(logger !== undefined && { logger }),
+      })(call),
+  };
 }
 
 /**

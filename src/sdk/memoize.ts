@@ -1,5 +1,6 @@
 /** Remembers what a chain resolved, as the SDK's own chain does, but lets go of it after a finding. */
 import { isImdsGuardError } from "../base/errors.js";
+import { ownProperty } from "../base/own-properties.js";
 
 /** What a caller may ask for. */
 export interface ProviderCall {
@@ -34,7 +35,7 @@ export function memoize<C extends Expiring, Call extends ProviderCall>(
   };
 
   return async (call) => {
-    if (call?.forceRefresh === true) {
+    if (ownProperty(call, "forceRefresh") === true) {
       forced ??= resolve(call)
         .then(keep, (error: unknown) => {
           dropAfterFinding(error);

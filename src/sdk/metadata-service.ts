@@ -1,6 +1,7 @@
 /** `MetadataService`: the client of `@aws-sdk/ec2-metadata-service` by name and methods, through a guard. */
 import { ImdsUnavailableError, invalidArgument } from "../base/errors.js";
 import type { Guard } from "../guard/guard.js";
+import { ownProperty } from "../base/own-properties.js";
 import type { GuardKey } from "./guard-option.js";
 import { guardOf } from "./guard-option.js";
 
@@ -42,8 +43,8 @@ export class MetadataService {
    * @throws TypeError for another method, or a path that holds credentials or is none of the service; ImdsGuardError
    */
   async request(path: string, options: MetadataRequestOptions = {}): Promise<string> {
-    if (options.method !== undefined && options.method !== "GET")
-      throw invalidArgument("options.method", options.method, "GET");
+    const method = ownProperty(options, "method");
+    if (method !== undefined && method !== "GET") throw invalidArgument("options.method", method, "GET");
     return this.#guard.metadata(path);
   }
 

@@ -3,13 +3,16 @@ import type { fromNodeProviderChain as stock } from "@aws-sdk/credential-provide
 import type { AwsCredentialIdentity } from "@smithy/types";
 import { isImdsGuardError } from "../base/errors.js";
 import type { Guard } from "../guard/guard.js";
-import { isWithdrawn } from "../guard/guard.js";
+import { isWithdrawn, profileNameOf } from "../guard/guard.js";
 import type { System } from "../base/system.js";
 import { realSystem } from "../base/system.js";
 import { loadSdkConfig, loadSdkProviders } from "../base/load-sdk.js";
 import { fromIni } from "./ini.js";
 import type { GuardKey } from "./guard-option.js";
-import { guardOf } from "./guard-option.js";
+import { ownPropertiesBut } from "../base/own-properties.js";
+import { workingsOf } from "../guard/guard.js";
+import { nestedClientConfig } from "./defaults-mode.js";
+import { guardOf, guardOfCall, profileOfCall } from "./guard-option.js";
 import { hasEnvironmentKeys, hasSharedFiles, hasWebIdentity } from "./link-inputs.js";
 import { memoize } from "./memoize.js";
 import { dressAs, toProviderError } from "./provider-error.js";
@@ -40,24 +43,38 @@ export type FromNodeProviderChainInit = StockInit & GuardKey;
  * @throws CredentialsProviderError; where IMDS was the last hope, one that is also an {@link ImdsGuardError}
  */
 export const fromNodeProviderChain = (init: FromNodeProviderChainInit = {}): StockProvider => {
-  const guard = guardOf(init);
-  const provider: StockProvider = memoize<AwsCredentialIdentity, NonNullable<Call>>(async (call) => {
-    return firstOf(chainLinks(init, guard, realSystem), guard, init, call);
-  }, isWithdrawn);
+  const given = ownPropertiesBut(init, "guard");
+  const shared = guardOf(init);
+  // Credentials are remembered by profile: clients with profiles of their own may share this provider.
+  const byProfile = new Map<string, StockProvider>();
+  const ofProfile = (profile: string | undefined): StockProvider =>
+    memoize<AwsCredentialIdentity, NonNullable<Call>>(async (call) => {
+      const guard = guardOfCall(shared, given, profile);
+      const own = { ...given, ...(profile !== undefined && { profile }) };
+      return firstOf(chainLinks(own, guard, realSystem, given.profile ?? profileNameOf(shared)), guard, own, call);
+    }, isWithdrawn);
+  const provider: StockProvider = (call) => {
+    const profile = profileOfCall(shared, given, call);
+    const key = profile ?? "";
+    let remembering = byProfile.get(key);
+    if (remembering === undefined) byProfile.set(key, (remembering = ofProfile(profile)));
+    return remembering(call);
+  };
   // This chain remembers for itself. A client that remembered once more would go on serving what a finding withdrew.
   return Object.assign(provider, { memoized: true });
 };
 
-function chainLinks(init: FromNodeProviderChainInit, guard: Guard, system: System): Link[] {
-  const { guard: _, ...own } = init;
-  const named = init.profile ?? process.env["AWS_PROFILE"];
+/** `chosen`: the profile that code names for the chain. As in the SDK, that of a client leaves the environment's keys. */
+function chainLinks(init: StockInit, guard: Guard, system: System, chosen: string | undefined): Link[] {
+  const own: StockInit = { ...init, clientConfig: nestedClientConfig(guard, init.clientConfig as object | undefined) };
+  const named = chosen ?? system.env["AWS_PROFILE"];
   if (named) warnOfTwoSources(init);
   const { ssoStartUrl, ssoAccountId, ssoRegion, ssoRoleName, ssoSession } = init;
   const sso = ssoStartUrl || ssoAccountId || ssoRegion || ssoRoleName || ssoSession;
   const verbose = init.logger !== undefined;
   const files = verbose || hasSharedFiles(own, system);
   const inContainer =
-    process.env["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] || process.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+    system.env["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] || system.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"];
   return [
     ...when<Link>(!named && (verbose || hasEnvironmentKeys(system)), [
       "environment",
@@ -86,10 +103,16 @@ function when<T>(condition: unknown, item: T): T[] {
 async function firstOf(
   links: readonly Link[],
   guard: Guard,
-  init: FromNodeProviderChainInit,
+  init: StockInit,
   call: Call,
 ): Promise<AwsCredentialIdentity> {
   let last: unknown;
+  try {
+    // Files that are endless, or lose a setting with them, end here and never reach a link.
+    await workingsOf(guard);
+  } catch (error) {
+    throw await toProviderError(error, init.logger, false);
+  }
   for (const [name, provide] of links) {
     init.logger?.debug(`imds-guard - fromNodeProviderChain::${name}`);
     try {
@@ -104,7 +127,7 @@ async function firstOf(
 }
 
 /** The end of the chain: the SDK's sentence, followed by why IMDS, its last link, gave nothing. */
-async function exhausted(last: unknown, init: FromNodeProviderChainInit): Promise<Error> {
+async function exhausted(last: unknown, init: StockInit): Promise<Error> {
   const { CredentialsProviderError } = await loadSdkConfig();
   const why = isImdsGuardError(last) ? `. ${last.message}` : "";
   const error = new CredentialsProviderError(`Could not load credentials from any providers${why}`, {
@@ -118,8 +141,9 @@ async function exhausted(last: unknown, init: FromNodeProviderChainInit): Promis
 let warned = false;
 
 /** The SDK's own warning, once, for the one case in which it prefers the less obvious of two sources. */
-function warnOfTwoSources(init: FromNodeProviderChainInit): void {
-  if (warned || !process.env["AWS_ACCESS_KEY_ID"] || !process.env["AWS_SECRET_ACCESS_KEY"]) return;
+function warnOfTwoSources(init: StockInit): void {
+  const { env } = realSystem;
+  if (warned || !env["AWS_ACCESS_KEY_ID"] || !env["AWS_SECRET_ACCESS_KEY"]) return;
   warned = true;
   const { logger } = init;
   // eslint-disable-next-line no-console -- where the SDK says it, too

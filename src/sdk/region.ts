@@ -5,7 +5,7 @@ import { guardOf } from "./guard-option.js";
 
 /** Options of {@link fromGuardedRegion}. */
 export interface FromGuardedRegionInit extends GuardKey {
-  /** Name of the shared config profile. Default: `AWS_PROFILE`, else `default`. */
+  /** Name of the shared config profile. Default: that of the guard, else `AWS_PROFILE`, else `default`. */
   readonly profile?: string | undefined;
 }
 

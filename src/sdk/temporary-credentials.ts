@@ -2,6 +2,9 @@
 import type { fromTemporaryCredentials as stock } from "@aws-sdk/credential-providers";
 import { loadSdkProviders } from "../base/load-sdk.js";
 import type { GuardKey } from "./guard-option.js";
+import { ownPropertiesBut, ownProperty } from "../base/own-properties.js";
+import { workingsOf } from "../guard/guard.js";
+import { nestedClientConfig } from "./defaults-mode.js";
 import { guardOf } from "./guard-option.js";
 import { fromNodeProviderChain } from "./node-chain.js";
 import { toProviderError } from "./provider-error.js";
@@ -28,15 +31,21 @@ export type FromTemporaryCredentialsOptions = StockOptions & GuardKey;
  * as they are
  */
 export const fromTemporaryCredentials = (options: FromTemporaryCredentialsOptions): StockProvider => {
-  const { guard: _, ...own } = options;
-  const profile = own.clientConfig?.profile;
-  const guard = guardOf({ guard: options.guard, ...(profile !== undefined && { profile }) });
-  const given = own.masterCredentials ?? own.clientConfig?.credentials;
+  const own = ownPropertiesBut(options, "guard");
+  const profile = ownProperty(own.clientConfig, "profile");
+  const guard = guardOf({ guard: ownProperty(options, "guard"), ...(profile !== undefined && { profile }) });
+  const given = own.masterCredentials ?? ownProperty(own.clientConfig, "credentials");
   const masterCredentials = given ?? fromNodeProviderChain({ guard, ...(profile !== undefined && { profile }) });
   let provider: StockProvider | undefined;
   return async (call) => {
-    provider ??= (await loadSdkProviders()).fromTemporaryCredentials({ ...own, masterCredentials });
     try {
+      // Files of settings pass the guard's reader before the SDK looks a region up in them.
+      await workingsOf(guard);
+      provider ??= (await loadSdkProviders()).fromTemporaryCredentials({
+        ...own,
+        clientConfig: nestedClientConfig(guard, own.clientConfig),
+        masterCredentials,
+      });
       return await guard.verify(await provider(call), "temporary credentials");
     } catch (error) {
       throw await toProviderError(error, own.logger);

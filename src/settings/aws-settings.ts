@@ -16,6 +16,8 @@ export interface AwsSettings {
   readonly disabledBy: string | undefined;
   /** As it stands there. */
   readonly region: string | undefined;
+  /** As it stands there. */
+  readonly defaultsMode: string | undefined;
   /** One that cannot be understood. It shuts IMDS, and is no business of the other links of a chain. */
   readonly problem?: ImdsGuardSettingsError;
 }
@@ -33,6 +35,7 @@ export function readAwsSettings(env: Environment, profile: Profile): AwsSettings
   const always = {
     disabledBy: disabledBy(env, profile),
     region: env["AWS_REGION"] || env["AWS_DEFAULT_REGION"] || profile["region"] || undefined,
+    defaultsMode: env["AWS_DEFAULTS_MODE"] ?? profile["defaults_mode"],
   };
   try {
     return {

@@ -149,6 +149,8 @@ export interface Settings {
   readonly roleName: string | undefined;
   /** Region that the environment or the profile states, as it stands there. */
   readonly configuredRegion: string | undefined;
+  /** Defaults mode of SDK clients that the environment or the profile states, as it stands there. */
+  readonly defaultsMode: string | undefined;
   /** The profile, where it was named and no file has it. */
   readonly missingProfile: string | undefined;
   readonly firewall: "block" | "report" | "off";

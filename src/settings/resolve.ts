@@ -110,6 +110,7 @@ export async function resolveSettings(
     disabledBy: aws.disabledBy,
     roleName: pick("ec2InstanceProfileName", aws.roleName),
     configuredRegion: aws.region,
+    defaultsMode: aws.defaultsMode,
     missingProfile,
     firewall: pick("firewall", "block"),
     firewallAllow: pick("firewallAllow", []),

@@ -79,12 +79,16 @@ describe("guard.clientConfig", () => {
     });
   });
 
-  it("does not let a finding pass for a missing tuning", async () => {
+  it("goes on without a tuning where an impersonator answers, which is an event and no region", async () => {
     await withAttestedService(
       { env: { AWS_DEFAULTS_MODE: "auto", AWS_REGION: "us-east-1" } },
       { signDocument: undefined },
       async ({ options }) => {
-        await expect(createGuard(options).clientConfig().defaultsMode()).rejects.toMatchObject({
+        const events: string[] = [];
+        const guard = createGuard({ ...options, onEvent: ({ code }) => events.push(code) });
+        await expect(guard.clientConfig().defaultsMode()).resolves.toBe("standard");
+        expect(events).toContain("imds.attestation_failed");
+        await expect(guard.clientConfig().credentials()).rejects.toMatchObject({
           code: "ERR_IMDS_ATTESTATION_MISSING",
         });
       },

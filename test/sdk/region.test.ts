@@ -50,12 +50,34 @@ describe("fromGuardedRegion", () => {
     });
   });
 
-  it.each(["us-east-1.evil.example#", "evil", "*", "cn north 1", "x@evil", "../x", "us-east-1\n"])(
-    "refuses %j from the environment",
+  it.each(["auto", "nyc3", "local", "aws-global", "us-east-1-fips", "fips-us-gov-west-1", "US-EAST-1", "default"])(
+    "takes %j from whoever configured it, as the SDK does",
     async (region) => {
-      await withAttestedService({ env: { AWS_REGION: region } }, {}, async ({ options }) => {
-        await expect(fromGuardedRegion({ guard: options })()).rejects.toMatchObject({ code: "ERR_IMDS_GUARD_SETTING" });
-      });
+      for (const [env, config] of [
+        [{ AWS_REGION: region }, ""],
+        [{}, `[default]\nregion = ${region}\n`],
+      ] as const) {
+        await withAttestedService({ env, config }, {}, async ({ options }) => {
+          await expect(fromGuardedRegion({ guard: options })()).resolves.toBe(region);
+        });
+      }
     },
   );
+
+  it.each([
+    "us-east-1.evil.example#",
+    "evil.host/",
+    "-x",
+    "x-",
+    "a".repeat(64),
+    "*",
+    "cn north 1",
+    "x@evil",
+    "../x",
+    "us-east-1\n",
+  ])("refuses %j from the environment", async (region) => {
+    await withAttestedService({ env: { AWS_REGION: region } }, {}, async ({ options }) => {
+      await expect(fromGuardedRegion({ guard: options })()).rejects.toMatchObject({ code: "ERR_IMDS_GUARD_SETTING" });
+    });
+  });
 });

@@ -1,0 +1,64 @@
+/** The defaults mode of SDK clients, resolved so that `auto` asks IMDS through the guard and never by itself. */
+import type { Provider } from "@smithy/types";
+import { isImdsGuardError } from "../base/errors.js";
+import { ownProperties } from "../base/own-properties.js";
+import { realSystem } from "../base/system.js";
+import type { Guard } from "../guard/guard.js";
+import { workingsOf } from "../guard/guard.js";
+
+/** The defaults modes of SDK clients that `auto` may come to, and those that are taken as they are. */
+export type ResolvedDefaultsMode = "standard" | "in-region" | "cross-region" | "mobile" | "legacy";
+
+const MODES: readonly string[] = ["standard", "in-region", "cross-region", "mobile", "legacy"];
+
+type Stated = string | Provider<string> | undefined;
+
+/**
+ * The mode of a client: as `stated`, else `AWS_DEFAULTS_MODE`, else the key `defaults_mode` of the guard's profile, else
+ * `legacy`. `auto` is the attested region against `region`; where nothing is attested, for whatever reason, it is
+ * `standard`, because a mode only tunes timeouts, and what a responder did wrong is an event by then.
+ * @throws TypeError for a word that is no mode
+ */
+export function resolvedDefaultsMode(
+  guard: Guard,
+  stated?: Stated,
+  region: Provider<string> = () => guard.region(),
+): Provider<ResolvedDefaultsMode> {
+  return async () => {
+    const given = typeof stated === "function" ? await stated() : stated;
+    const mode = given ?? (await workingsOf(guard)).settings.defaultsMode;
+    const wanted = mode?.toLowerCase();
+    if (wanted === undefined || wanted === "") return "legacy";
+    if (MODES.includes(wanted)) return wanted as ResolvedDefaultsMode;
+    if (wanted !== "auto")
+      throw new TypeError(`Invalid defaultsMode ${JSON.stringify(mode)}; allowed: auto, ${MODES.join(", ")}`);
+    const physical = await physicalRegion(guard);
+    if (physical === undefined) return "standard";
+    return physical === (await region()) ? "in-region" : "cross-region";
+  };
+}
+
+/**
+ * Options for a client that a provider of the SDK makes for itself (STS, SSO, OIDC): the given ones, with a resolved
+ * mode.
+ */
+export function nestedClientConfig<C extends object>(guard: Guard, given: C | undefined): C {
+  const own = ownProperties(given ?? {}) as { defaultsMode?: Stated };
+  return { ...own, defaultsMode: resolvedDefaultsMode(guard, own.defaultsMode) } as unknown as C;
+}
+
+/** Where this host is: Lambda and ECS say so in the environment, EC2 in its signed document. Elsewhere nobody knows. */
+async function physicalRegion(guard: Guard): Promise<string | undefined> {
+  const { env } = realSystem;
+  if (env["AWS_EXECUTION_ENV"]) {
+    const stated = env["AWS_REGION"] ?? env["AWS_DEFAULT_REGION"];
+    if (stated) return stated;
+  }
+  try {
+    const { decision } = await guard.whereAmI();
+    return decision.kind === "refuse" ? undefined : (await guard.identity())?.region;
+  } catch (error) {
+    if (isImdsGuardError(error)) return undefined;
+    throw error;
+  }
+}
