@@ -1,5 +1,6 @@
 /** `imds-guard doctor`: everything about this host and its metadata service on one page. */
 import type { Verdict } from "../host/report.js";
+import { terminalLine } from "../base/text.js";
 import type { Command, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
 import type { Check, Fix, Section, Status } from "./doctor/check.js";
@@ -121,8 +122,10 @@ const LONGEST_WORD = 7;
 const ADVICE_INDENT = " ".repeat(LONGEST_WORD + 4);
 
 /** The line itself, and below it what to do. Commands stay on one line, however long: they are there to be copied. */
-function printCheck({ status, subject, says, advice = [] }: Check, width: number, ui: Ui): void {
+function printCheck({ status, advice = [], ...seen }: Check, width: number, ui: Ui): void {
   const [word, tone] = WORDS[status];
+  // Much of it comes from files and answers of others: none of it begins a line of its own.
+  const [subject, says] = [terminalLine(seen.subject), terminalLine(seen.says)];
   const label = `  ${ui.paint(word, tone)}${" ".repeat(LONGEST_WORD - word.length)}`;
   if (subject.length > width) ui.line(`${label}  ${subject}`);
   ui.table([
@@ -130,7 +133,7 @@ function printCheck({ status, subject, says, advice = [] }: Check, width: number
       ? [" ".repeat(LONGEST_WORD + 2), " ".repeat(width), says]
       : [label, subject.padEnd(width), says],
   ]);
-  for (const line of advice) {
+  for (const line of advice.map(terminalLine)) {
     const lines = line.startsWith("$ ") || !ui.terminal ? [line] : wrap(line, ui.columns - ADVICE_INDENT.length - 3);
     for (const [index, part] of lines.entries())
       ui.line(ADVICE_INDENT + (line.startsWith("$ ") ? part : `${index === 0 ? "-> " : "   "}${part}`));

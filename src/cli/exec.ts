@@ -1,6 +1,7 @@
 /**
  * `imds-guard exec`: runs any program with the guard's decision in its environment, and credentials that were proved.
  */
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -54,12 +55,14 @@ export const command: Command = {
       throw new UsageError("no program is named", "imds-guard exec -- COMMAND [ARGUMENT]...");
     if (options["no-credentials"] === true && options["serve-all"] === true)
       throw new UsageError("--no-credentials and --serve-all contradict each other");
-    const prepared = await prepare(context);
+    const prepared = await unlessStopped(prepare(context), context.signal);
     if (prepared === undefined) return NOT_STARTED as ExitCode;
     try {
+      context.signal.throwIfAborted();
       if (dry || program === undefined) return show(prepared, context);
       return (await runPrepared(program, args, prepared, context)) as ExitCode;
     } catch (error) {
+      if (context.signal.aborted) throw error;
       ui.error((error as Error).message);
       return NOT_STARTED as ExitCode;
     } finally {
@@ -67,6 +70,29 @@ export const command: Command = {
     }
   },
 };
+
+/**
+ * What `preparing` comes to, unless this process is told to stop before: then nothing is started any more, and what
+ * was prepared meanwhile is closed.
+ * @throws AbortError
+ */
+async function unlessStopped(
+  preparing: Promise<PreparedChild | undefined>,
+  signal: AbortSignal,
+): Promise<PreparedChild | undefined> {
+  const waiting = new AbortController();
+  const stopped = once(signal, "abort", { signal: waiting.signal });
+  stopped.catch(() => undefined);
+  try {
+    if (!signal.aborted) await Promise.race([preparing, stopped]);
+    if (!signal.aborted) return await preparing;
+  } finally {
+    waiting.abort();
+  }
+  void preparing.then((prepared) => prepared?.close()).catch(() => undefined);
+  signal.throwIfAborted();
+  return undefined;
+}
 
 async function prepare({ options, system, ui, json }: CommandContext): Promise<PreparedChild | undefined> {
   const { profile } = options;
@@ -114,7 +140,12 @@ async function runPrepared(
     ui.note(
       `no credentials yet, they are served once there are: ${prepared.waiting.message} [${prepared.waiting.code}]`,
     );
-  const { exitCode, failure } = await runProgram(program, args, applyChanges(system.env, prepared.changes));
+  const { exitCode, failure } = await runProgram(
+    program,
+    args,
+    applyChanges(system.env, prepared.changes),
+    prepared.listener,
+  );
   if (failure !== undefined)
     ui.error(`${program} ${failure === "ENOENT" ? "was not found" : `cannot be run (${failure})`}`);
   return exitCode;

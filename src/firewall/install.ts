@@ -6,6 +6,7 @@ import { rememberCallers } from "./caller-stacks.js";
 import { publish } from "./own-connections.js";
 import { createClassifier, serviceOf } from "./classify.js";
 import { hookConnections } from "./connection-hooks.js";
+import type { Inherited } from "./inherit.js";
 import { coverChildren, preloadPath } from "./inherit.js";
 import type { NativePrototypes } from "./native-prototypes.js";
 import { nativePrototypes } from "./native-prototypes.js";
@@ -38,6 +39,8 @@ export interface Installation {
   readonly early: boolean;
   /** Called once, when the first socket is made; with `early` only. */
   readonly onFirstSocket?: (() => void) | undefined;
+  /** Variables that say where events go, for children whose environment was emptied. Default: none. */
+  readonly reportingVariables?: Inherited | undefined;
   /** Made when there is something to tell, and asked for once: most programs never try. */
   readonly reporter: () => AttemptReporter;
   /** Called where a firewall that was there before goes on reporting attempts in its own way. */
@@ -67,7 +70,7 @@ interface State {
 
 /** Installs the firewall in this thread. It stays for as long as the thread lives. */
 export function install(installation: Installation): FirewallReport {
-  const { mode, allow, early, onFirstSocket, reporter } = installation;
+  const { mode, allow, early, onFirstSocket, reportingVariables = {}, reporter } = installation;
   const foreign = foreignRuntime();
   const prototypes = foreign === undefined ? nativePrototypes() : undefined;
   if (prototypes !== undefined && isGuarded(prototypes))
@@ -101,7 +104,7 @@ export function install(installation: Installation): FirewallReport {
   hookConnections(rules, prototypes);
   keepOffProxies(rules);
   const late = early ? [] : lateness();
-  const uncovered = children(mode, allow);
+  const uncovered = children(mode, allow, reportingVariables);
   const notClosed = (): string[] => [
     ...late,
     ...ffi(),
@@ -204,7 +207,7 @@ function ffi(): string[] {
   return available ? ["calls into libc through node:ffi: start Node.js with --no-experimental-ffi"] : [];
 }
 
-function children(mode: FirewallMode, allow: readonly AllowWord[]): string[] {
+function children(mode: FirewallMode, allow: readonly AllowWord[], reportingVariables: Inherited): string[] {
   const path = preloadPath();
   if (path === undefined)
     return [
@@ -213,5 +216,6 @@ function children(mode: FirewallMode, allow: readonly AllowWord[]): string[] {
   return coverChildren(path, {
     IMDS_GUARD_FIREWALL: mode,
     ...(allow.length > 0 && { IMDS_GUARD_FIREWALL_ALLOW: allow.join(",") }),
+    ...reportingVariables,
   });
 }

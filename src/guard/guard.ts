@@ -401,7 +401,10 @@ export function isWithdrawn(credentials: object): boolean {
 }
 
 /** What those parts of this package are given that work on a guard's behalf. */
-export interface Workings extends Pick<Opened, "settings" | "reporter" | "profile"> {
+export interface Workings extends Pick<
+  Opened,
+  "settings" | "reporter" | "profile" | "log" | "eventsFile" | "eventFormat" | "telemetry"
+> {
   readonly system: System;
   /** GET of any path behind `/latest/` from the proved responder, as bytes. */
   readonly fetch: (path: string) => Promise<Buffer>;

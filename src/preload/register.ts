@@ -8,7 +8,7 @@
 import type { AttemptReporter } from "../firewall/install.js";
 import { install } from "../firewall/install.js";
 import type { EarlySettings } from "../settings/unsaid.js";
-import { nothingSaid, UNSAID } from "../settings/unsaid.js";
+import { nothingSaid, reportingVariables, UNSAID } from "../settings/unsaid.js";
 import { realSystem } from "../base/system.js";
 import { leadSdkThroughGuard } from "../sdk/stock-modules.js";
 
@@ -58,7 +58,14 @@ function prepare(): void {
   later(load, LOAD_AFTER_MS).unref();
 }
 
-install({ mode, allow, early: true, onFirstSocket: prepare, reporter });
+install({
+  mode,
+  allow,
+  early: true,
+  onFirstSocket: prepare,
+  reportingVariables: reportingVariables(sinks),
+  reporter,
+});
 leadSdkThroughGuard((file, error) => {
   settingsAndEvents().earlyReporter(sinks)("preload.module_unadapted", {
     message: `${file} is not led through imds-guard, so what it asks of IMDS is refused`,

@@ -4,6 +4,7 @@ import type { Guard } from "../guard/guard.js";
 import { createGuard as createCore, workingsOf } from "../guard/guard.js";
 import type { Monitor, MonitorOptions } from "../monitor/monitor.js";
 import type { GuardOptions } from "../settings/options.js";
+import { reportingVariables } from "../settings/unsaid.js";
 import type { ClientConfig, ClientConfigInit } from "./client-config.js";
 import { clientConfig } from "./client-config.js";
 import { realSystem } from "../base/system.js";
@@ -69,7 +70,7 @@ export function createGuard(options: GuardOptions = {}): ApplicationGuard {
     ...core,
     clientConfig: (init) => clientConfig(core, init),
     async installFirewall() {
-      const [{ settings, reporter }, { install }, { createAttemptReporter }] = await Promise.all([
+      const [{ settings, reporter, ...reporting }, { install }, { createAttemptReporter }] = await Promise.all([
         workingsOf(core),
         import("../firewall/install.js"),
         import("../firewall/attempt-reporter.js"),
@@ -78,6 +79,7 @@ export function createGuard(options: GuardOptions = {}): ApplicationGuard {
         mode: settings.firewall,
         allow: settings.firewallAllow,
         early: false,
+        reportingVariables: reportingVariables(reporting),
         reporter: () => createAttemptReporter((code, details) => reporter.report(code, details)),
       });
     },

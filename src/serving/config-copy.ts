@@ -2,6 +2,7 @@
  * Copies of the shared config files in which one profile has no credentials, so that a program goes on to those it is
  * served.
  */
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,7 +16,7 @@ import { CREDENTIAL_KEYS } from "./credential-origin.js";
 export interface ConfigCopies {
   readonly config?: string | undefined;
   readonly credentials?: string | undefined;
-  /** Removes the copies. Never throws. */
+  /** Removes the copies. Never throws. They are removed as well when this process ends without a word. */
   remove(): void;
 }
 
@@ -69,9 +70,42 @@ export function copyWithoutCredentials(profile: string, system: System): ConfigC
   const entries = Object.entries(copies);
   if (entries.length === 0) return { remove: () => undefined };
   const directory = mkdtempSync(join(system.env["XDG_RUNTIME_DIR"] || tmpdir(), "imds-guard-"));
-  for (const [kind, text] of entries) writeFileSync(join(directory, kind), text, { mode: 0o600, flag: "wx" });
-  return {
-    ...Object.fromEntries(entries.map(([kind]) => [kind, join(directory, kind)])),
-    remove: () => rmSync(directory, { recursive: true, force: true }),
+  const release = removeWithoutUs(directory);
+  const remove = (): void => {
+    try {
+      rmSync(directory, { recursive: true, force: true });
+    } catch {
+      // The other process tries as well.
+    }
+    release();
   };
+  try {
+    for (const [kind, text] of entries) writeFileSync(join(directory, kind), text, { mode: 0o600, flag: "wx" });
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return { ...Object.fromEntries(entries.map(([kind]) => [kind, join(directory, kind)])), remove };
+}
+
+/**
+ * Starts a shell, in a session of its own, that removes `directory` once this process has ended in whatever way:
+ * nothing else runs after a SIGKILL. The copies hold what all other profiles have.
+ * @returns what lets it do so at once
+ */
+function removeWithoutUs(directory: string): () => void {
+  if (process.platform === "win32") return () => undefined;
+  // Its standard input ends with the last descriptor of the other side, which nobody but this process has.
+  const keeper = spawn("/bin/sh", ["-c", 'while read -r _; do :; done; rm -rf -- "$1"', "sh", directory], {
+    cwd: "/",
+    detached: true,
+    env: { PATH: "/usr/bin:/bin" },
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  // Without a shell the copies are removed at an orderly end.
+  keeper.on("error", () => undefined);
+  keeper.stdin.on("error", () => undefined);
+  keeper.unref();
+  (keeper.stdin as unknown as { unref?: () => void }).unref?.();
+  return () => keeper.stdin.destroy();
 }

@@ -24,6 +24,8 @@ export interface CredentialServerOptions {
   readonly provide: () => Promise<ServableCredentials>;
   /** Default 0: one that is free. */
   readonly port?: number | undefined;
+  /** A listening socket that this process was handed, by its descriptor; in the place of `port`. */
+  readonly descriptor?: number | undefined;
   /** Path of the endpoint. Default: a random one. */
   readonly path?: string | undefined;
   /** Whether the server keeps the process alive. Default false. */
@@ -48,12 +50,15 @@ export const REQUEST_BURST = 200;
  * Credentials without an end of their own are served with one this far ahead, so that clients come back for newer ones.
  */
 export const ENDLESS_SERVED_MS = 60 * 60_000;
+/** Milliseconds in which every admitted request is answered: botocore gives up after two seconds. */
+export const ANSWER_WITHIN_MS = 1_300;
 
 /**
  * Starts the endpoint. Clients find it through `AWS_CONTAINER_CREDENTIALS_FULL_URI` and
  * `AWS_CONTAINER_AUTHORIZATION_TOKEN` (or `..._TOKEN_FILE`).
  *
- * Errors of `provide` are answered by code and message alone: 503 where it may pass, 403 where it was refused.
+ * Errors of `provide` are answered by code and message alone: 503 where it may pass, 403 where it was refused. A
+ * request is answered within {@link ANSWER_WITHIN_MS}, where need be by 503 and why there is nothing yet.
  * @throws the system's error where the port cannot be had
  */
 export async function startCredentialServer(options: CredentialServerOptions): Promise<CredentialServer> {
@@ -71,27 +76,62 @@ export async function startCredentialServer(options: CredentialServerOptions): P
     // The rate is counted behind the token: whoever does not have it cannot use it up.
     admit: ({ headers }) =>
       sameText(headers.authorization ?? "", token) ? (withinRate() ? undefined : "rate") : "token",
-    reply: () => answer(provide),
+    reply: createAnswer(provide),
   });
   return { ...server, token };
 }
 
-async function answer(provide: () => Promise<ServableCredentials>): Promise<Reply> {
-  try {
-    return { status: 200, body: JSON.stringify(containerFormat(await provide(), Date.now())) };
-  } catch (error) {
-    // Every failure becomes an answer: a client that waits for one must not be left waiting.
-    // Only the guard's own messages are known to be free of secrets.
-    const known = isImdsGuardError(error);
-    const status = known && error.kind !== "unavailable" ? 403 : 503;
-    return {
-      status,
-      body: JSON.stringify({
+/** One question to `provide` at a time, which all callers share; who has waited long enough gets the reason. */
+function createAnswer(provide: () => Promise<ServableCredentials>): () => Promise<Reply> {
+  let asking: Promise<Reply> | undefined;
+  let failed: Failure | undefined;
+
+  async function ask(): Promise<Reply> {
+    try {
+      const credentials = await provide();
+      failed = undefined;
+      return { status: 200, body: JSON.stringify(containerFormat(credentials, Date.now())) };
+    } catch (error) {
+      // Every failure becomes an answer: a client that waits for one must not be left waiting.
+      // Only the guard's own messages are known to be free of secrets.
+      const known = isImdsGuardError(error);
+      failed = {
         code: known ? error.code : "Unavailable",
         message: known ? error.message : "no provider gave credentials",
-      }),
-    };
+      };
+      return { status: known && error.kind !== "unavailable" ? 403 : 503, body: JSON.stringify(failed) };
+    }
   }
+
+  return async () => {
+    asking ??= ask().finally(() => {
+      asking = undefined;
+    });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<Reply>((resolve) => {
+      timer = setTimeout(() => resolve({ status: 503, body: JSON.stringify(stillAsking(failed)) }), ANSWER_WITHIN_MS);
+      timer.unref();
+    });
+    try {
+      return await Promise.race([asking, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}
+
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+}
+
+function stillAsking(before: Failure | undefined): Failure {
+  return {
+    code: before?.code ?? "Pending",
+    message:
+      `no credentials within ${ANSWER_WITHIN_MS} ms; their source is still being asked, and the next request may have them` +
+      (before === undefined ? "" : ` (the question before it failed: ${before.message})`),
+  };
 }
 
 /** Credentials as the endpoint states them. `Token` and `Expiration` are always there, because clients require them. */
@@ -123,7 +163,8 @@ export function processFormat(credentials: ServableCredentials): Readonly<Record
 
 function accountOf({ accessKeyId, accountId }: ServableCredentials): string | undefined {
   const key = accountOfAccessKey(accessKeyId);
-  return accountId ?? (key.kind === "known" ? key.accountId : undefined);
+  // What a key tells is a fact, what somebody stated beside it is none.
+  return key.kind === "known" ? key.accountId : accountId;
 }
 
 /** As the services of AWS write times; some parsers know no fractions. */

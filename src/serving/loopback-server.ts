@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
 import { isLoopback } from "../base/addresses.js";
 import { sameText } from "./same-text.js";
 
@@ -34,6 +34,8 @@ export interface LoopbackServerOptions {
   readonly path: string;
   /** Default 0: one that is free. */
   readonly port?: number | undefined;
+  /** A listening socket that this process was handed, by its descriptor; in the place of `port`. */
+  readonly descriptor?: number | undefined;
   /** Whether the server keeps the process alive. Default false. */
   readonly holdsProcess?: boolean | undefined;
   /** Takes `localhost` for a Host too: for what is no secret. Default false. */
@@ -50,6 +52,8 @@ export interface LoopbackServer {
   readonly port: number;
   /** Full URL of the path. */
   readonly url: string;
+  /** The listening socket, for a child process to hold as well: nobody else can have the port while one does. */
+  readonly listener: Server;
   /** Ends every connection and frees the port. */
   close(): Promise<void>;
 }
@@ -69,7 +73,8 @@ const STATUS: Readonly<Record<Rejection, number>> = {
  * A web page can make a browser on this host send requests here, under a name that it resolves to 127.0.0.1. The `Host`
  * header then carries that name, so only the literal authority is taken.
  *
- * @throws the system's error where the port cannot be had (`EADDRINUSE`, `EACCES`)
+ * @throws the system's error where the port cannot be had (`EADDRINUSE`, `EACCES`), or `EADDRNOTAVAIL` where the socket
+ * that was handed over does not listen on 127.0.0.1
  */
 export async function startLoopbackServer(options: LoopbackServerOptions): Promise<LoopbackServer> {
   const { path, port: wanted = 0, reply, admit, onRejected } = options;
@@ -143,14 +148,22 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
 
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen({ port: wanted, host: "127.0.0.1", exclusive: true }, resolve);
+    const where = options.descriptor === undefined ? { port: wanted, host: "127.0.0.1" } : { fd: options.descriptor };
+    server.listen({ ...where, exclusive: true }, resolve);
   });
-  const { port } = server.address() as AddressInfo;
+  const { address, port } = (server.address() ?? {}) as Partial<AddressInfo>;
+  if (address !== "127.0.0.1" || port === undefined) {
+    server.close();
+    throw Object.assign(new Error(`the socket that was handed over listens on ${address ?? "no address"}`), {
+      code: "EADDRNOTAVAIL",
+    });
+  }
   authority = `127.0.0.1:${port}`;
   if (options.holdsProcess !== true) server.unref();
   return {
     port,
     url: `http://${authority}${path}`,
+    listener: server,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

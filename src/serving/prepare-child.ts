@@ -1,5 +1,6 @@
 /** Everything a program needs to run under a guard: the decision, credentials that are served, region, environment. */
 import { randomBytes } from "node:crypto";
+import type { Server } from "node:net";
 import type { Guard, Whereabouts } from "../guard/guard.js";
 import type { ImdsUnavailableError } from "../base/errors.js";
 import { isImdsGuardError } from "../base/errors.js";
@@ -42,6 +43,8 @@ export interface PreparedChild extends Whereabouts {
   readonly waiting?: ImdsUnavailableError | undefined;
   /** What to change in the environment: values to set, undefined for what to remove. Holds the token of the server. */
   readonly changes: Environment;
+  /** The socket of the credential server, for the program to hold as well. */
+  readonly listener?: Server | undefined;
   /** Ends the server and removes what was written. */
   close(): Promise<void>;
 }
@@ -89,6 +92,7 @@ export async function prepareChild(options: PrepareOptions): Promise<PreparedChi
       origin,
       served: server !== undefined,
       waiting,
+      listener: server?.listener,
       changes: environmentChanges(system.env, plan),
       close,
     };

@@ -1,5 +1,6 @@
 /** Runs a program in the place of this one: same terminal, signals passed on, its end reported as a shell would. */
 import { spawn } from "node:child_process";
+import type { Server, Socket } from "node:net";
 import { constants } from "node:os";
 
 /** The program exists and cannot be run; as `env` and shells have it. */
@@ -23,14 +24,27 @@ const FROM_TERMINAL: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT"];
 /**
  * Runs `command` with this process's standard streams and in its process group, so that job control works as without
  * us. Signals that would end this process reach the program instead, which decides.
+ *
+ * The program holds the listening socket `held` as well, as its descriptor 3: what it leaves running knows the address
+ * and the token, and would believe whoever has the port next. As long as something is left running, the port stays
+ * taken and every request is answered with 503.
  */
 export function runProgram(
   command: string,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
+  held?: Server,
 ): Promise<Ran> {
   return new Promise((resolve) => {
-    const child = spawn(command, [...args], { env, stdio: "inherit" });
+    const descriptor = descriptorOf(held);
+    const child = spawn(command, [...args], {
+      env,
+      stdio: ["inherit", "inherit", "inherit", ...(descriptor === undefined ? [] : [descriptor, "pipe" as const])],
+    });
+    const alive = child.stdio[ALIVE] as Socket | null | undefined;
+    // It holds nothing here, and what is written to it is nobody's.
+    alive?.on("error", () => undefined).resume();
+    alive?.unref();
     const onTerminal = process.stdin.isTTY;
     const handlers = new Map<NodeJS.Signals, () => void>();
     for (const signal of [...PASSED_ON, ...FROM_TERMINAL]) {
@@ -50,10 +64,52 @@ export function runProgram(
       const code = error.code ?? "EUNKNOWN";
       finish({ exitCode: code === "ENOENT" ? NOT_FOUND : CANNOT_RUN, failure: code });
     });
-    child.once("exit", (code, signal) =>
-      finish({ exitCode: code ?? 128 + (signal === null ? 0 : constants.signals[signal]) }),
-    );
+    child.once("exit", (code, signal) => {
+      const ran = { exitCode: code ?? 128 + (signal === null ? 0 : constants.signals[signal]) };
+      if (descriptor === undefined || !alive || alive.closed) return finish(ran);
+      // What the program left running has it still; the end of the last one may be told a moment after that of the first.
+      const timer = setTimeout(() => {
+        keepPort(descriptor, alive);
+        finish(ran);
+      }, LEFT_RUNNING_MS);
+      alive.once("close", () => {
+        clearTimeout(timer);
+        finish(ran);
+      });
+    });
   });
+}
+
+/** Where the program holds a pipe that tells whether anything of it still runs. */
+const ALIVE = 4;
+/** Milliseconds in which a program that left nothing running is known to have ended. */
+const LEFT_RUNNING_MS = 30;
+
+const SAYS = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n";
+const ENDED = { code: "Ended", message: "the imds-guard exec that served credentials here has ended" };
+/** Answers until the pipe ends, in a process of its own that needs nothing of this package. */
+const KEEPER =
+  `const net = require("net"); const end = () => process.exit();` +
+  `net.createServer((s) => { s.on("error", () => {}); s.setTimeout(1000, () => s.destroy()); ` +
+  `s.once("data", () => s.end(${JSON.stringify(SAYS + JSON.stringify(ENDED))})); }).on("error", end).listen({ fd: 3 });` +
+  `new net.Socket({ fd: 4 }).on("error", end).on("close", end).resume();`;
+
+function keepPort(descriptor: number, alive: Socket): void {
+  const keeper = spawn(process.execPath, ["-e", KEEPER], {
+    cwd: "/",
+    env: {},
+    detached: true,
+    stdio: ["ignore", "ignore", "ignore", descriptor, alive],
+  });
+  // The socket that is held keeps strangers off without it; requests are then not answered.
+  keeper.on("error", () => undefined);
+  keeper.unref();
+}
+
+/** Of a listening socket where programs can inherit one. */
+function descriptorOf(server: Server | undefined): number | undefined {
+  const descriptor = (server as { _handle?: { fd?: unknown } } | undefined)?._handle?.fd;
+  return process.platform !== "win32" && typeof descriptor === "number" && descriptor > 2 ? descriptor : undefined;
 }
 
 function listen(signal: NodeJS.Signals, handler: () => void): void {

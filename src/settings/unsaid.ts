@@ -1,4 +1,5 @@
 /** The firewall's settings where nobody said anything, which is found out without loading what reads settings. */
+import { resolve } from "node:path";
 import type { EventFormat } from "../events/catalogue.js";
 import type { System } from "../base/system.js";
 import { FILE_KINDS, locationOf, MACHINE_FILE, mentionsGuard } from "./locations.js";
@@ -32,6 +33,22 @@ export const VARIABLES: Readonly<Record<keyof EarlySettings, string>> = {
   eventFormat: "IMDS_GUARD_EVENT_FORMAT",
   telemetry: "IMDS_GUARD_TELEMETRY",
 };
+
+/** The variables by which a child reports as this process does; what is at its default is left out. */
+export function reportingVariables(
+  settings: Pick<EarlySettings, (typeof REPORTING)[number]>,
+): Readonly<Record<string, string>> {
+  const variables: Record<string, string> = {};
+  for (const setting of REPORTING) {
+    const value = settings[setting];
+    if (value === undefined || value === UNSAID[setting]) continue;
+    // A child may start in another directory.
+    variables[VARIABLES[setting]] = setting === "eventsFile" ? resolve(value) : value;
+  }
+  return variables;
+}
+
+const REPORTING = ["log", "eventsFile", "eventFormat", "telemetry"] as const;
 
 /**
  * Whether neither these variables nor a file say anything; children are handed down the default for the firewall, which

@@ -10,12 +10,14 @@ import type {
   ServableCredentials,
 } from "../../src/serving/credential-server.js";
 import {
+  ANSWER_WITHIN_MS,
   containerFormat,
   ENDLESS_SERVED_MS,
   REQUEST_BURST,
   startCredentialServer,
 } from "../../src/serving/credential-server.js";
 import { MAX_CONNECTIONS } from "../../src/serving/loopback-server.js";
+import { takeSocket } from "../../src/serving/service-manager.js";
 import { accessKeyIdFor } from "../support/access-keys.mjs";
 import { fc } from "../support/properties.js";
 
@@ -56,6 +58,56 @@ function say(server: { port: number }, bytes: string, host = "127.0.0.1"): Promi
     socket.on("close", () => resolve(received));
   });
 }
+
+describe("a source that is slow", () => {
+  test("is asked once for all callers, who are answered in time, with the reason", async () => {
+    let release: (credentials: ServableCredentials) => void = () => undefined;
+    let asked = 0;
+    const { server } = await serve({
+      provide: () => {
+        asked += 1;
+        if (asked === 1)
+          return Promise.reject(
+            new ImdsUnavailableError("ERR_IMDS_TIMEOUT", "IMDS did not answer", { advice: "wait" }),
+          );
+        return asked > 2 ? Promise.resolve(CREDENTIALS) : new Promise((resolve) => (release = resolve));
+      },
+    });
+    const ask = (): Promise<string> =>
+      say(
+        server,
+        `GET ${new URL(server.url).pathname} HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: ${server.token}\r\n\r\n`,
+      );
+    expect(await ask()).toContain("IMDS did not answer");
+    const answers = await Promise.all([ask(), ask(), ask()]);
+    expect(asked).toBe(2);
+    for (const answer of answers) {
+      expect(answer).toMatch(/^HTTP\/1.1 503 /);
+      expect(answer).toContain(`no credentials within ${ANSWER_WITHIN_MS} ms`);
+      expect(answer).toContain("IMDS did not answer");
+    }
+    release(CREDENTIALS);
+    expect(await ask()).toContain(CREDENTIALS.accessKeyId);
+  });
+});
+
+test.each([
+  [{}, undefined],
+  [{ LISTEN_PID: "7", LISTEN_FDS: "1" }, 3],
+  [{ LISTEN_PID: "8", LISTEN_FDS: "1" }, undefined],
+  [{ LISTEN_PID: "7", LISTEN_FDS: "0" }, undefined],
+  [{ LISTEN_FDS: "1" }, undefined],
+])("the environment %j of process 7 hands over descriptor %j", (given, descriptor) => {
+  const env = { ...given, OTHER: "x" };
+  expect(takeSocket(env, 7)).toBe(descriptor);
+  expect(env).toEqual({ OTHER: "x" });
+});
+
+test("several sockets are one too many", () => {
+  expect(() => takeSocket({ LISTEN_PID: "7", LISTEN_FDS: "2" }, 7)).toThrow(
+    expect.objectContaining({ code: "EINVAL" }),
+  );
+});
 
 interface Change {
   readonly method?: string;

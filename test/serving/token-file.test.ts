@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createTokenFile } from "../../src/serving/token-file.js";
+import { createTokenFile, TOKEN_MODES } from "../../src/serving/token-file.js";
 
 let folder: string;
 let path: string;
@@ -48,3 +48,17 @@ test("removes nothing that took its place", () => {
   file.remove();
   expect(readFileSync(path, "utf8")).toBe("another daemon's");
 });
+
+test.skipIf(process.platform === "win32").each(TOKEN_MODES)(
+  "has mode %s whatever the umask, and never more",
+  (mode) => {
+    const umask = process.umask(0o077);
+    try {
+      createTokenFile(path, "secret", mode);
+      expect((statSync(path).mode & 0o777).toString(8).padStart(4, "0")).toBe(mode);
+      expect(statSync(path).mode & 0o007).toBe(0);
+    } finally {
+      process.umask(umask);
+    }
+  },
+);

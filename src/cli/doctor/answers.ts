@@ -1,6 +1,7 @@
 /** Who answers at the metadata addresses: asked over the network, without a secret. */
 import { IMDS_IPV4, IMDS_IPV6 } from "../../base/addresses.js";
 import { ImdsUnavailableError } from "../../base/errors.js";
+import { shellCommand } from "../../base/text.js";
 import type { Responder } from "../../events/catalogue.js";
 import type { ProbeResult } from "../../network/probe.js";
 import type { Check, Patient } from "./check.js";
@@ -246,5 +247,7 @@ function judgeDns({ address, outcome, detail }: NetworkAnswers["dns"][number], {
 
 /** What to run elsewhere, since an instance cannot see its own options. */
 export function hopLimitCommand({ host }: Patient): string {
-  return `$ aws ec2 describe-instances --instance-ids ${host.instanceId ?? "<instance-id>"} --query 'Reservations[].Instances[].MetadataOptions'`;
+  // Pasted as it is, a name in angle brackets would be a redirection.
+  const id = host.instanceId ?? "INSTANCE_ID";
+  return `$ ${shellCommand(["aws", "ec2", "describe-instances", "--instance-ids", id, "--query", "Reservations[].Instances[].MetadataOptions"])}`;
 }

@@ -1,6 +1,7 @@
 /** Names under which programs look for the metadata service: who resolves them, and to what. */
 import { isImdsAddress } from "../../base/addresses.js";
 import { ImdsUnavailableError } from "../../base/errors.js";
+import { shellCommand } from "../../base/text.js";
 import type { Check, Patient } from "./check.js";
 import { readText } from "./check.js";
 import { searchDomains } from "./leases.js";
@@ -52,7 +53,10 @@ export function judgeNames(answers: readonly NameAnswer[], { host }: Patient): C
         ...line,
         status: "finding",
         says: `${line.says}: old cloud-init and scripts that use the name would ask there`,
-        advice: ["remove the record, or find out who answers for it: off EC2 nobody should", `$ dig ${name}`],
+        advice: [
+          "remove the record, or find out who answers for it: off EC2 nobody should",
+          `$ ${shellCommand(["dig", name])}`,
+        ],
       };
     });
   const failed = answers.filter(({ failure }) => failure !== undefined);

@@ -4,6 +4,7 @@
  */
 import { endianness } from "node:os";
 import { IMDS_IPV4, IMDS_IPV6, isImdsAddress } from "../../base/addresses.js";
+import { shellWord } from "../../base/text.js";
 import type { Responder } from "../../events/catalogue.js";
 import { ipv6RouteFor, parseIpv6Routes } from "../../network/ipv6-routes.js";
 import { parseRoutes, routeFor } from "../../network/routes.js";
@@ -98,7 +99,7 @@ export function judgeWays(
         says: `${says}: a program here stands in for EC2`,
         advice: [
           "a tool such as aws-vault --server or kube2iam does so; anything else should not",
-          `$ ip address show | grep -B3 -F ${way.address}`,
+          `$ ip address show | grep -B3 -F ${shellWord(way.address)}`,
         ],
       };
     }

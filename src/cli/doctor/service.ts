@@ -1,5 +1,6 @@
 /** On EC2: does the service demand tokens, is it proved to be AWS, is there a role? */
 import { isImdsGuardError } from "../../base/errors.js";
+import { shellCommand } from "../../base/text.js";
 import type { Guard } from "../../guard/guard.js";
 import type { NetworkAnswers } from "./answers.js";
 import { hopLimitCommand } from "./answers.js";
@@ -15,8 +16,12 @@ export function judgeTokens({ imds }: NetworkAnswers, patient: Patient): Check[]
       if (plain?.status === 401)
         return { ...line, status: "ok", says: "a request without a token gets 401: tokens are required" };
       if (plain?.status === 200) {
-        const id = patient.host.instanceId ?? "<instance-id>";
-        const command = `aws ec2 modify-instance-metadata-options --instance-id ${id} --http-tokens required --http-endpoint enabled`;
+        const id = patient.host.instanceId ?? "INSTANCE_ID";
+        const command = shellCommand(
+          `aws ec2 modify-instance-metadata-options --http-tokens required --http-endpoint enabled --instance-id`
+            .split(" ")
+            .concat(id),
+        );
         return {
           ...line,
           status: "finding",

@@ -1,6 +1,6 @@
 /** Settings of this user that open or shut the metadata service, and those that only look as if they did. */
 import { isImdsGuardError } from "../../base/errors.js";
-import { printable } from "../../base/text.js";
+import { printable, shellExport } from "../../base/text.js";
 import type { Profile } from "../../settings/config-files.js";
 import { parseEndpoint } from "../../settings/endpoint.js";
 import type { Resolved } from "../../settings/resolve.js";
@@ -152,7 +152,10 @@ function proxies(env: Env): Line[] {
       status: "finding",
       says: `${who} metadata requests to that proxy, and believe what it answers${wrong}`,
       advice: [
-        `$ export NO_PROXY="${[...entries.filter((entry) => entry !== ""), "169.254.169.254", "[fd00:ec2::254]"].join(",")}"`,
+        `$ ${shellExport(
+          "NO_PROXY",
+          [...entries.filter((entry) => entry !== ""), "169.254.169.254", "[fd00:ec2::254]"].join(","),
+        )}`,
       ],
     },
   ];
@@ -243,7 +246,7 @@ export async function checkProfiles(patient: Patient): Promise<Check[]> {
     import("@smithy/shared-ini-file-loader"),
   ]);
   const { env } = patient.system;
-  const { problem } = await readProfile(env["AWS_PROFILE"] || "default", {}, patient.system);
+  const { problem } = readProfile(env["AWS_PROFILE"] || "default", {}, patient.system);
   if (problem !== undefined) {
     return [
       {
