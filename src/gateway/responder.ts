@@ -13,15 +13,15 @@ import { MAX_TTL_SECONDS } from "./tokens.js";
 import type { Answer, Upstream } from "./upstream.js";
 
 /** Connections held at once; a further one takes the place of the oldest that has not asked yet. */
-export const MAX_CONNECTIONS = 1_024;
+const MAX_CONNECTIONS = 1_024;
 /** Of these, connections of one user: who opens more loses its own. */
-export const MAX_CONNECTIONS_OF_USER = 256;
+const MAX_CONNECTIONS_OF_USER = 256;
 /** Bytes of a request's line and headers. */
-export const MAX_HEADER_BYTES = 8 * 1024;
+const MAX_HEADER_BYTES = 8 * 1024;
 /** Milliseconds in which a connection has to bring its request, and for which it may idle. */
-export const REQUEST_TIMEOUT_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 5_000;
 /** Milliseconds after which a connection is gone, whatever became of it. */
-export const CONNECTION_TIMEOUT_MS = 60_000;
+const CONNECTION_TIMEOUT_MS = 60_000;
 
 const TTL_HEADER = "x-aws-ec2-metadata-token-ttl-seconds";
 const TOKEN_HEADER = "x-aws-ec2-metadata-token";
@@ -60,6 +60,8 @@ export interface ResponderOptions {
   /** Undefined where IMDS may be asked; else why every request is refused. */
   readonly refusal: () => Promise<string | undefined>;
   readonly v1: "refuse" | "report";
+  /** Connections of one user. Default 256. */
+  readonly connectionsOfUser?: number | undefined;
   readonly onExchange: (exchange: Exchange) => void;
 }
 
@@ -81,7 +83,9 @@ interface Verdict {
 
 /** @throws the system's error where an address cannot be had (`EADDRINUSE`, `EACCES`) */
 export async function startResponder(options: ResponderOptions): Promise<Responder> {
-  const { lookup, mint, upstream } = options;
+  const { lookup, mint, upstream, connectionsOfUser = MAX_CONNECTIONS_OF_USER } = options;
+  /** Who is at the other end does not change while a connection lasts. */
+  const callers = new WeakMap<Socket, Caller>();
   const open = new Set<Socket>();
   /** Connections without a request under way, oldest first. */
   const idle = new Set<Socket>();
@@ -117,7 +121,7 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
   function hold(socket: Socket, uid: number | undefined): void {
     const held = byUser.get(uid) ?? new Set<Socket>();
     byUser.set(uid, held);
-    if (held.size >= MAX_CONNECTIONS_OF_USER) ([...held].find((other) => idle.has(other)) ?? socket).destroy();
+    if (held.size >= connectionsOfUser) ([...held].find((other) => idle.has(other)) ?? socket).destroy();
     if (socket.destroyed) return;
     held.add(socket);
     socket.once("close", () => {
@@ -139,7 +143,8 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
     const owner = await owners.get(socket);
     const bridge =
       owner === undefined && !isLoopback(ends.localAddress) ? options.bridgeOf(ends.localAddress) : undefined;
-    const caller = lookup.identify(ends, owner, bridge);
+    const caller = callers.get(socket) ?? lookup.identify(ends, owner, bridge);
+    callers.set(socket, caller);
     const verdict = await answer(request, caller);
     // Gone meanwhile: its port may be somebody else's by now, who did not ask.
     if (socket.destroyed) return;

@@ -7,7 +7,7 @@ import { realSystem } from "../../src/base/system.js";
 import { readAccounts } from "../../src/gateway/accounts.js";
 import { createCallerLookup } from "../../src/gateway/callers.js";
 import type { Exchange, Responder, ResponderOptions } from "../../src/gateway/responder.js";
-import { MAX_CONNECTIONS_OF_USER, startResponder } from "../../src/gateway/responder.js";
+import { startResponder } from "../../src/gateway/responder.js";
 import { readRules } from "../../src/gateway/rules-file.js";
 import { createTokenMint } from "../../src/gateway/tokens.js";
 import type { GuardedSource } from "../../src/gateway/upstream.js";
@@ -206,11 +206,11 @@ describe.skipIf(process.platform !== "linux")("the responder", () => {
     expect(exchanges).toMatchObject([{ outcome: "refused", reason: "this host is not EC2" }, { outcome: "refused" }]);
   });
 
-  it("asks once for a thousand", async () => {
+  it("asks once, however many wait", async () => {
     await start();
     const token = (await ask("PUT", "/latest/api/token", TTL)).body;
     const replies = await Promise.all(
-      Array.from({ length: 200 }, () => ask("GET", "/latest/meta-data/ami-id", { "X-aws-ec2-metadata-token": token })),
+      Array.from({ length: 50 }, () => ask("GET", "/latest/meta-data/ami-id", { "X-aws-ec2-metadata-token": token })),
     );
     expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]));
     expect(fetched).toEqual(["/latest/meta-data/ami-id"]);
@@ -246,13 +246,11 @@ describe.skipIf(process.platform !== "linux")("the responder", () => {
   });
 
   it("answers while idle connections fill it, of which the oldest give way", async () => {
-    await start();
-    const idle = Array.from({ length: MAX_CONNECTIONS_OF_USER + 50 }, () =>
-      connect(responder!.port, "127.0.0.1").on("error", () => undefined),
-    );
+    await start({ connectionsOfUser: 20 });
+    const idle = Array.from({ length: 50 }, () => connect(responder!.port, "127.0.0.1").on("error", () => undefined));
     await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
     expect((await get("/latest/meta-data/mac")).status).toBe(200);
-    expect(responder!.connections()).toBeLessThanOrEqual(MAX_CONNECTIONS_OF_USER + 1);
+    expect(responder!.connections()).toBeLessThanOrEqual(21);
     for (const socket of idle) socket.destroy();
   });
 
