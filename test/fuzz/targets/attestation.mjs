@@ -395,7 +395,7 @@ export const ATTESTATION = [
   {
     name: "access-key-id",
     sentence: "ids of access keys and principals: an account of 12 digits, or the reason why not; a mask that hides",
-    sources: ["aws/access-key"],
+    sources: ["aws/access-key", "base/text#maskAccessKeyId"],
     words: ["AKIA", "ASIA", "AROA", "AIDA", "AIPA", "7777", "QQQQ"],
     maxBytes: 64,
     seeds: () =>
@@ -403,7 +403,8 @@ export const ATTESTATION = [
         Buffer.from(text),
       ),
     async open(load) {
-      const { accountOfAccessKey, accountOfPrincipalId, maskAccessKeyId } = await load("aws/access-key");
+      const { accountOfAccessKey, accountOfPrincipalId } = await load("aws/access-key");
+      const { maskAccessKeyId } = await load("base/text");
       return (input) => {
         const id = input.toString("latin1");
         const answers = [accountOfAccessKey(id), accountOfPrincipalId(id)];

@@ -97,7 +97,7 @@ export const HOST = [
     name: "bounded-text",
     sentence:
       "texts from outside made harmless: within the cap, without control characters, and unchanged by a second time",
-    sources: ["events/bounded-text", "base/utc-time"],
+    sources: ["base/text#boundText,boundAscii", "base/utc-time"],
     words: [
       "\\u001b",
       "\x1b[31m",
@@ -114,7 +114,7 @@ export const HOST = [
     maxBytes: 512,
     seeds: () => texts("plain", "\x1b[31mred\u202e", "\ud83d\ude00".repeat(30), "2026-02-16T00:00:00Z"),
     async open(load) {
-      const { boundText, boundAscii } = await load("events/bounded-text");
+      const { boundText, boundAscii } = await load("base/text");
       const { isUtcTime } = await load("base/utc-time");
       return (input) => {
         // Lone surrogates, too.

@@ -93,12 +93,12 @@ export const SETTINGS = [
     name: "config-file",
     sentence:
       "shared config files: what is let pass is read by the SDK's own reader, and with it every setting of this package in the profile",
-    sources: ["settings/config-files#complaintAbout,complaintAboutSection,sectionAsRead,sectionAsMeant"],
+    sources: ["settings/ini#complaintAbout,complaintAboutSection,sectionAsRead,sectionAsMeant"],
     words: LINES,
     maxBytes: 2_048,
     seeds: () => FILES,
     async open(load) {
-      const { complaintAbout } = await load("settings/config-files");
+      const { complaintAbout } = await load("settings/ini");
       const stock = stockReader();
       return async (input) => {
         const words = ["config", "credentials"].map(async (kind) => {
@@ -267,7 +267,7 @@ export const SETTINGS = [
     async open(load) {
       const { withoutCredentials } = await load("serving/config-copy");
       const { CREDENTIAL_KEYS } = await load("serving/credential-origin");
-      const { complaintAbout } = await load("settings/config-files");
+      const { complaintAbout } = await load("settings/ini");
       const stock = stockReader();
       return async (input) => {
         const text = input.toString("utf8");
