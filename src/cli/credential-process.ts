@@ -35,9 +35,11 @@ export const command: Command = {
     const guard = createGuard(named, { system });
     try {
       const { parseKnownFiles } = await import("@smithy/shared-ini-file-loader");
-      const { fromIni, routeToImds } = await import("../sdk/ini.js");
+      const { fromIni, routeToCertificate, routeToImds } = await import("../sdk/ini.js");
+      const profiles = await parseKnownFiles({});
       const throughProfile =
-        typeof profile === "string" && routeToImds(await parseKnownFiles({}), profile) !== undefined;
+        typeof profile === "string" &&
+        (routeToImds(profiles, profile) !== undefined || routeToCertificate(profiles, profile) !== undefined);
       const credentials = throughProfile
         ? await fromIni({ profile, guard })()
         : await guard.verify(await guard.credentials(), "instance metadata");

@@ -21,7 +21,7 @@ export const command: Command = {
   summary: "run a program that reaches IMDS through the guard or not at all",
   usage: "[--profile NAME] [--no-credentials | --serve-all] [--dry-run] -- COMMAND [ARGUMENT]...",
   description: [
-    "Shuts every way to IMDS that the AWS SDKs and the AWS CLI honour in their environment. Where IMDS may be asked, its credentials are attested, held against the expected accounts, and served to the program on loopback (AWS_CONTAINER_CREDENTIALS_FULL_URI with a token for this run); they renew, and the server ends with the program. Credentials of other kinds are left for the program to find; --serve-all serves those too, so that none are used that are not expected.",
+    "Shuts every way to IMDS that the AWS SDKs and the AWS CLI honour in their environment. Where IMDS may be asked, its credentials are attested, held against the expected accounts, and served to the program on loopback (AWS_CONTAINER_CREDENTIALS_FULL_URI with a token for this run); they renew, and the server ends with the program. So are those that a certificate gives (IAM Roles Anywhere, AWS IoT). Credentials of other kinds are left for the program to find; --serve-all serves those too, so that none are used that are not expected.",
     "A region is set where nothing states one. Node.js programs are given the preload of this package, which closes what their environment cannot. What an environment cannot close for others: a program that speaks HTTP to the address by itself.",
     "Signals, terminal and exit code pass through: the exit code is the program's, 128 plus the number of the signal that ended it, 127 where there is no such program, 126 where it cannot be run, and 125 where the guard has a finding or no credentials that it could serve and the program was not started.",
     "With --json one line on stderr tells what was prepared, because stdout is the program's.",
@@ -180,6 +180,7 @@ function show(prepared: PreparedChild, { json, ui }: CommandContext): ExitCode {
 
 const ORIGINS: Readonly<Record<PreparedChild["origin"], string>> = {
   environment: "the program finds keys in its environment",
+  certificate: "obtained with a certificate",
   profile: "the program's profile has its own",
   "profile-of-instance": "a profile whose source is the instance",
   "web-identity": "the program has a web identity token",

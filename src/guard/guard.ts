@@ -16,9 +16,12 @@ import { openReporter, plainReporter } from "./reporter.js";
 import { detectHost } from "../host/detect.js";
 import type { HostReport } from "../host/report.js";
 import type { Lifetime } from "../base/lifetime.js";
+import type { Links } from "./certificate-links.js";
+import type { CertificateLink } from "../roles-anywhere/life.js";
 import { createLifetime } from "../base/lifetime.js";
 import { ownProperty } from "../base/own-properties.js";
 import { checkMetadataPath } from "./metadata.js";
+import { kindsInEnvironment, namesCertificate } from "../settings/certificate-names.js";
 import type { ConfigFileLocations } from "../settings/locations.js";
 import type { GuardOptions } from "../settings/options.js";
 import type { Resolved } from "../settings/resolve.js";
@@ -48,7 +51,8 @@ export interface Whereabouts {
 /** A guarded way to IMDS, for as long as a process lives. */
 export interface Guard {
   /**
-   * Credentials of the instance role: decided, pinned, attested, bound, then kept and renewed ahead of their end.
+   * Credentials of the instance role, or of the role that environment or profile name with a certificate (IAM Roles
+   * Anywhere, AWS IoT): those are never followed by the instance's. Of the instance: decided, pinned, attested, bound, then kept and renewed ahead of their end.
    * Concurrent calls share one exchange.
    * @throws ImdsGuardError of any kind; see `code`
    */
@@ -274,27 +278,48 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
   const identify = async (): Promise<IdentityDocument | undefined> =>
     (await ask((acquirer) => acquirer.identify())).document;
 
+  const links: Links = new Map();
+
+  /** The link that environment or profile name instead of the instance, or undefined. */
+  async function certificateLink(): Promise<CertificateLink | undefined> {
+    const { profile, settings, reporter } = await whileOpen(open);
+    if (kindsInEnvironment(system.env).length === 0 && !namesCertificate(profile)) return undefined;
+    const { chooseCertificate, linkFor } = await import("./certificate-links.js");
+    const environment = options.profile === undefined ? "all" : "adds";
+    const choice = chooseCertificate({ system, profile, environment });
+    if (choice === undefined) return undefined;
+    const verify = (credentials: Verifiable): Promise<unknown> => guard.verify(credentials, "certificate");
+    return linkFor(choice, { system, profile }, { links, system, reporter, settings, verify });
+  }
+
+  const ofInstance: Guard["credentials"] = async ({ forceRefresh } = {}) => {
+    const { lifetime } = await line();
+    const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = await lifetime.get({
+      forceRefresh,
+    });
+    const credentials = {
+      accessKeyId,
+      secretAccessKey,
+      sessionToken,
+      expiration,
+      ...(accountId !== undefined && { accountId }),
+    };
+    const before = family.findings;
+    withdrawals.set(credentials, () => family.findings !== before);
+    return credentials;
+  };
+
   const guard: Guard = {
     async credentials(call) {
       const forceRefresh = ownProperty(call, "forceRefresh");
-      const { lifetime } = await line();
-      const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = await lifetime.get({
-        forceRefresh,
-      });
-      const credentials = {
-        accessKeyId,
-        secretAccessKey,
-        sessionToken,
-        expiration,
-        ...(accountId !== undefined && { accountId }),
-      };
-      const before = family.findings;
-      withdrawals.set(credentials, () => family.findings !== before);
-      return credentials;
+      const link = await certificateLink();
+      return link === undefined ? ofInstance({ forceRefresh }) : { ...(await link.get({ forceRefresh })) };
     },
     async region() {
-      const { settings } = await whileOpen(open);
+      const { settings, profile } = await whileOpen(open);
       if (settings.configuredRegion !== undefined) return checkedRegion(settings.configuredRegion);
+      // Where credentials come from elsewhere, IMDS is asked for nothing.
+      if (kindsInEnvironment(system.env).length > 0 || namesCertificate(profile)) throw noRegion();
       const region = (await identify())?.region;
       if (region === undefined) throw noRegion();
       return region;
@@ -336,6 +361,8 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
     async close() {
       closed = true;
       ending.abort();
+      for (const link of links.values()) link.drop();
+      links.clear();
       (await living?.catch(() => undefined))?.lifetime.drop();
       last = undefined;
       const opened = await opening?.catch(() => undefined);
@@ -349,6 +376,9 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
       system,
       fetch: (path) => ask((acquirer) => acquirer.fetch(path)),
       acquired: async () => (await line()).lifetime.get({}),
+      links,
+      certificateLink,
+      ofInstance,
     }),
     profileName: () => options.profile || undefined,
     ofProfile(profile, where) {
@@ -410,6 +440,12 @@ export interface Workings extends Pick<
   readonly fetch: (path: string) => Promise<Buffer>;
   /** Credentials with the name of their role, held and renewed as {@link Guard.credentials}. */
   readonly acquired: () => Promise<Acquired>;
+  /** Links that rest on a certificate; they end with the guard. */
+  readonly links: Links;
+  /** The link that environment or profile name with a certificate, or undefined. */
+  readonly certificateLink: () => Promise<CertificateLink | undefined>;
+  /** Credentials of the instance, whatever else the profile names. */
+  readonly ofInstance: Guard["credentials"];
 }
 
 /** Registered, so that a guard of one copy of this package is one to another. It goes along where a guard is spread. */
@@ -429,6 +465,11 @@ function internalsOf(guard: Guard): GuardInternals {
 /** Whether a value is a guard, of whatever copy of this package. */
 export function isGuard(value: unknown): value is Guard {
   return typeof value === "object" && value !== null && Object.hasOwn(value, INTERNALS);
+}
+
+/** Credentials of the instance, whatever else the guard's profile names. */
+export async function instanceCredentials(guard: Guard, forceRefresh?: boolean): Promise<GuardedCredentials> {
+  return (await workingsOf(guard)).ofInstance({ forceRefresh });
 }
 
 /** Settings, reporter and system of a guard, for those parts of this package that work on its behalf. */

@@ -1,14 +1,18 @@
 /**
  * `fromIni`: the SDK's profile provider, except that a `credential_source = Ec2InstanceMetadata` leaf goes through a
- * guard.
+ * guard, and that a leaf may name IAM Roles Anywhere or a role alias of AWS IoT.
  */
 import type { fromIni as stock } from "@aws-sdk/credential-providers";
 import type { AwsCredentialIdentity } from "@smithy/types";
+import { isImdsGuardError } from "../base/errors.js";
 import type { Guard } from "../guard/guard.js";
+import { instanceCredentials, workingsOf } from "../guard/guard.js";
+import type { CertificateLink } from "../roles-anywhere/life.js";
+import { namesCertificate } from "../settings/certificate-names.js";
+import type { ProviderCall } from "./memoize.js";
 import { loadIniFiles, loadSdkConfig, loadSdkProviders } from "../base/load-sdk.js";
 import type { GuardKey } from "./guard-option.js";
 import { ownPropertiesBut } from "../base/own-properties.js";
-import { workingsOf } from "../guard/guard.js";
 import { nestedClientConfig } from "./defaults-mode.js";
 import { guardOf, guardOfCall, profileOfCall } from "./guard-option.js";
 import { toProviderError } from "./provider-error.js";
@@ -27,7 +31,8 @@ export type FromIniInit = StockInit & GuardKey;
 /**
  * Credentials of a shared config profile. Every kind of profile is the SDK's own business but one: where the profile,
  * or the one its `source_profile` chain ends in, takes its source credentials from IMDS, they come from the guard and
- * the roles on the way are assumed with them. With `expectedAccounts`, credentials of every kind of profile are held
+ * the roles on the way are assumed with them. Where it names IAM Roles Anywhere or AWS IoT with keys of this package, or
+ * with a line of aws_signing_helper, they come from there and no program is run for them. With `expectedAccounts`, credentials of every kind of profile are held
  * against it.
  *
  * @example
@@ -43,6 +48,7 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
   const given = ownPropertiesBut(init, "guard");
   const shared = guardOf(init);
   return async (call) => {
+    const named = { certificate: false };
     try {
       const profile = profileOfCall(shared, given, call);
       const guard = guardOfCall(shared, given, profile);
@@ -57,31 +63,38 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
       };
       const profiles = (await parseKnownFiles(own)) as Profiles;
       const name = getProfileName({ profile });
-      const route = routeToImds(profiles, name);
-      const credentials =
-        route === undefined
+      const toInstance = routeToImds(profiles, name);
+      const toCertificate = routeToCertificate(profiles, name);
+      if (toCertificate !== undefined) named.certificate = true;
+      const link = toCertificate && (await certificateLinkOf(guard, profiles, toCertificate, profile));
+      const credentials = link
+        ? await alongRoute(sdk, own, call, profiles, toCertificate.route, async () => ({
+            ...(await link.get({ forceRefresh: (call as ProviderCall | undefined)?.forceRefresh })),
+          }))
+        : toInstance === undefined
           ? // Not read again: the SDK shall judge the very files that were judged here.
             await sdk.fromIni({ ...withWebIdentity(sdk, own, call), ignoreCache: false })(call)
-          : await alongRoute(sdk, own, call, profiles, route, guard);
+          : await alongRoute(sdk, own, call, profiles, toInstance, () => instanceCredentials(guard));
       return await guard.verify(credentials, "profile");
     } catch (error) {
+      if (named.certificate) rememberCertificate(error);
       throw await toProviderError(error, given.logger);
     }
   };
 };
 
-/** Credentials of the instance, and with them each role on the way back from `route`'s end. */
+/** Credentials of the source, and with them each role on the way back from `route`'s end. */
 async function alongRoute(
   sdk: typeof import("@aws-sdk/credential-providers"),
   init: StockInit,
   call: Call,
   profiles: Profiles,
   route: readonly string[],
-  guard: Guard,
+  source: () => Promise<AwsCredentialIdentity>,
 ): Promise<AwsCredentialIdentity> {
   await requireMfaCallback(init, profiles, route);
   const roleAssumer = init.roleAssumer ?? stsRoleAssumer(sdk, init, call, profiles[route[0] ?? ""]?.["region"]);
-  let credentials: AwsCredentialIdentity = await guard.credentials();
+  let credentials = await source();
   mark(credentials, "CREDENTIALS_PROFILE_NAMED_PROVIDER", "p");
   for (const step of route.toReversed()) {
     const profile = profiles[step] ?? {};
@@ -137,6 +150,68 @@ export function routeToImds(profiles: Profiles, name: string): readonly string[]
     if (source === undefined) return origin === "Ec2InstanceMetadata" ? route : undefined;
     current = source;
   }
+}
+
+/** The way to a profile whose credentials a certificate gives. */
+export interface CertificateRoute {
+  /** Profiles whose roles are assumed with them, the outermost first. */
+  readonly route: readonly string[];
+  /** The profile that names them. */
+  readonly leaf: string;
+}
+
+/**
+ * The way from `name` by `source_profile` to a profile that names credentials by certificate, or undefined. A role with
+ * a source in that profile itself goes the way of its source.
+ */
+export function routeToCertificate(profiles: Profiles, name: string): CertificateRoute | undefined {
+  const route: string[] = [];
+  for (let current = name; ;) {
+    const profile = Object.hasOwn(profiles, current) ? profiles[current] : undefined;
+    if (!profile) return undefined;
+    const { role_arn: role, source_profile: source, credential_source: origin } = profile;
+    const onward = role && source !== undefined && origin === undefined && !route.includes(current);
+    if (namesCertificate(profile) && !onward) return { route, leaf: current };
+    const nested = route.length > 0;
+    if (nested && profile["aws_access_key_id"] && profile["aws_secret_access_key"]) return undefined;
+    if (!onward) return undefined;
+    route.push(current);
+    current = source;
+  }
+}
+
+/** The link that the leaf names, or undefined where the helper of its line has to be run. */
+async function certificateLinkOf(
+  guard: Guard,
+  profiles: Profiles,
+  { route, leaf }: CertificateRoute,
+  named: string | undefined,
+): Promise<CertificateLink | undefined> {
+  const [{ chooseCertificate, linkFor }, { system, settings, reporter, links }] = await Promise.all([
+    import("../guard/certificate-links.js"),
+    workingsOf(guard),
+  ]);
+  const profile = profiles[leaf] ?? {};
+  const environment = route.length > 0 ? "endpoint" : named === undefined ? "all" : "adds";
+  const choice = chooseCertificate({ system, profile, environment });
+  if (choice === undefined) return undefined;
+  const verify = (credentials: AwsCredentialIdentity): Promise<unknown> => guard.verify(credentials, "certificate");
+  return linkFor(choice, { system, profile }, { links, system, reporter, settings, verify });
+}
+
+const afterCertificate = new WeakSet<object>();
+
+function rememberCertificate(error: unknown): void {
+  if (typeof error === "object" && error !== null) afterCertificate.add(error);
+}
+
+/** Whether an error, or what caused it, is of a profile that names a certificate: IMDS is not asked after it. */
+export function isAfterCertificate(error: unknown): boolean {
+  for (let at = error, depth = 0; typeof at === "object" && at !== null && depth < 8; depth += 1) {
+    if (afterCertificate.has(at) || (isImdsGuardError(at) && at.kind === "roles-anywhere")) return true;
+    at = (at as { cause?: unknown }).cause;
+  }
+  return false;
 }
 
 /** Asked for before anything is sent, the outermost role first, as in the SDK. */

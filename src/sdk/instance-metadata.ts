@@ -1,6 +1,7 @@
 /** `fromInstanceMetadata`: the SDK's provider of that name, through a guard. */
 import type { fromInstanceMetadata as stock } from "@aws-sdk/credential-providers";
 import type { AwsCredentialIdentity, AwsCredentialIdentityProvider } from "@smithy/types";
+import { instanceCredentials } from "../guard/guard.js";
 import type { GuardKey } from "./guard-option.js";
 import { guardOf } from "./guard-option.js";
 import type { ProviderCall } from "./memoize.js";
@@ -29,7 +30,8 @@ export const fromInstanceMetadata = (init: FromInstanceMetadataInit = {}): AwsCr
   const provider = async (call?: ProviderCall): Promise<AwsCredentialIdentity> => {
     init.logger?.debug?.("imds-guard", "fromInstanceMetadata");
     try {
-      const credentials = await guard.credentials({ forceRefresh: call?.forceRefresh });
+      // Asked for by name: not what a profile may name instead.
+      const credentials = await instanceCredentials(guard, call?.forceRefresh);
       return Object.assign(credentials, { $source: { CREDENTIALS_IMDS: "0" } });
     } catch (error) {
       throw await toProviderError(error, init.logger);

@@ -3,14 +3,14 @@ import type { fromNodeProviderChain as stock } from "@aws-sdk/credential-provide
 import type { AwsCredentialIdentity } from "@smithy/types";
 import { isImdsGuardError } from "../base/errors.js";
 import type { Guard } from "../guard/guard.js";
-import { isWithdrawn, profileNameOf } from "../guard/guard.js";
+import { isWithdrawn, profileNameOf, workingsOf } from "../guard/guard.js";
+import { kindsInEnvironment } from "../settings/certificate-names.js";
 import type { System } from "../base/system.js";
 import { realSystem } from "../base/system.js";
 import { loadSdkConfig, loadSdkProviders } from "../base/load-sdk.js";
-import { fromIni } from "./ini.js";
+import { fromIni, isAfterCertificate } from "./ini.js";
 import type { GuardKey } from "./guard-option.js";
 import { ownPropertiesBut } from "../base/own-properties.js";
-import { workingsOf } from "../guard/guard.js";
 import { nestedClientConfig } from "./defaults-mode.js";
 import { guardOf, guardOfCall, profileOfCall } from "./guard-option.js";
 import { hasEnvironmentKeys, hasSharedFiles, hasWebIdentity } from "./link-inputs.js";
@@ -27,7 +27,8 @@ export type FromNodeProviderChainInit = StockInit & GuardKey;
 
 /**
  * The SDK's default credential chain: environment, SSO, profiles, login, process, web identity and container as the
- * SDK itself provides them, in its order; and IMDS through a guard. With `expectedAccounts`, credentials of every link
+ * SDK itself provides them, in its order; and IMDS through a guard. Behind the environment's keys comes what
+ * `IMDS_GUARD_ROLES_ANYWHERE_*` or `IMDS_GUARD_IOT_*` name; where those or a profile name a certificate, IMDS is no link. With `expectedAccounts`, credentials of every link
  * are held against it.
  *
  * Nothing of the SDK is loaded and nothing is read before the first call, and a link whose variables or files are not
@@ -64,6 +65,8 @@ export const fromNodeProviderChain = (init: FromNodeProviderChainInit = {}): Sto
   return Object.assign(provider, { memoized: true });
 };
 
+const INSTANCE = "instance metadata";
+
 /** `chosen`: the profile that code names for the chain. As in the SDK, that of a client leaves the environment's keys. */
 function chainLinks(init: StockInit, guard: Guard, system: System, chosen: string | undefined): Link[] {
   const own: StockInit = { ...init, clientConfig: nestedClientConfig(guard, init.clientConfig as object | undefined) };
@@ -80,6 +83,15 @@ function chainLinks(init: StockInit, guard: Guard, system: System, chosen: strin
       "environment",
       async () => (await loadSdkProviders()).fromEnv(own)(),
     ]),
+    ...when<Link>(chosen === undefined && kindsInEnvironment(system.env).length > 0, [
+      "certificate",
+      async (call) => {
+        const link = await (await workingsOf(guard)).certificateLink();
+        // Not where the guard was made for a profile by name.
+        if (link === undefined) throw Object.assign(new Error("no certificate is named"), { tryNextLink: true });
+        return { ...(await link.get({ forceRefresh: call?.forceRefresh })) };
+      },
+    ]),
     ...when<Link>(sso, ["SSO", async (call) => (await loadSdkProviders()).fromSSO(own)(call)]),
     ...when<Link>(files, ["profile", (call) => fromIni({ ...own, guard })(call)]),
     ...when<Link>(files, ["credential process", async (call) => (await loadSdkProviders()).fromProcess(own)(call)]),
@@ -92,7 +104,7 @@ function chainLinks(init: StockInit, guard: Guard, system: System, chosen: strin
           ["container (HTTP)", async () => (await loadSdkProviders()).fromHttp(own)()],
           ["container", async () => (await loadSdkProviders()).fromContainerMetadata(own)()],
         ] satisfies Link[])
-      : ([["instance metadata", (call) => guard.credentials({ forceRefresh: call?.forceRefresh })]] satisfies Link[])),
+      : ([[INSTANCE, (call) => guard.credentials({ forceRefresh: call?.forceRefresh })]] satisfies Link[])),
   ];
 }
 
@@ -107,6 +119,7 @@ async function firstOf(
   call: Call,
 ): Promise<AwsCredentialIdentity> {
   let last: unknown;
+  let certificateNamed = false;
   try {
     // Files that are endless, or lose a setting with them, end here and never reach a link.
     await workingsOf(guard);
@@ -114,11 +127,14 @@ async function firstOf(
     throw await toProviderError(error, init.logger, false);
   }
   for (const [name, provide] of links) {
+    // Whoever names a certificate does not want to be somebody else when it fails.
+    if (certificateNamed && name === INSTANCE) continue;
     init.logger?.debug(`imds-guard - fromNodeProviderChain::${name}`);
     try {
       return await guard.verify(await provide(call), name);
     } catch (error) {
-      last = error;
+      if (!certificateNamed) last = error;
+      certificateNamed ||= isAfterCertificate(error);
       if ((error as { tryNextLink?: boolean } | null)?.tryNextLink !== true)
         throw await toProviderError(error, init.logger, false);
     }

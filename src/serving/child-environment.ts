@@ -1,5 +1,6 @@
 /** The environment of a program under the guard: every way to IMDS that its SDK can be told about is shut. */
 import { requireOption, withNodeOption } from "../base/text.js";
+import { CERTIFICATE_VARIABLES } from "../settings/certificate-names.js";
 import type { Environment } from "./credential-origin.js";
 
 /** What the environment shall say besides. */
@@ -46,6 +47,8 @@ const BEFORE_SERVED = [
   "AWS_WEB_IDENTITY_TOKEN_FILE",
   "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
   "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+  // A program under the preload would obtain a session of its own.
+  ...CERTIFICATE_VARIABLES,
 ];
 
 /** What has to change in `env`: a value to set, or undefined for a variable to remove. */

@@ -1,5 +1,6 @@
 /** Where a program would find credentials by itself, told from environment and shared config without asking anybody. */
-import { routeToImds } from "../sdk/ini.js";
+import { routeToCertificate, routeToImds } from "../sdk/ini.js";
+import { CERTIFICATE_KEYS, kindsInEnvironment } from "../settings/certificate-names.js";
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -10,10 +11,11 @@ export type Profiles = Readonly<Record<string, Readonly<Record<string, string | 
 /**
  * The link of the default credential chain that would answer.
  * - `profile-of-instance`: a profile whose source credentials come from IMDS
+ * - `certificate`: environment or profile name IAM Roles Anywhere or AWS IoT, which the guard obtains itself
  * - `instance`: nothing else is configured, so IMDS is what is left
  */
 export type CredentialOrigin =
-  "environment" | "profile" | "profile-of-instance" | "web-identity" | "container" | "instance";
+  "environment" | "certificate" | "profile" | "profile-of-instance" | "web-identity" | "container" | "instance";
 
 /** Keys of a profile that make it a source of credentials. */
 export const CREDENTIAL_KEYS: readonly string[] = [
@@ -36,6 +38,7 @@ export const CREDENTIAL_KEYS: readonly string[] = [
   "sso_start_url",
   "sso_region",
   "login_session",
+  ...CERTIFICATE_KEYS,
 ];
 
 const DECISIVE: readonly string[] = [
@@ -57,6 +60,8 @@ export function credentialOrigin(env: Environment, profiles: Profiles, profile?:
   const named = profile ?? (env["AWS_PROFILE"] || undefined);
   if (named === undefined && env["AWS_ACCESS_KEY_ID"] && env["AWS_SECRET_ACCESS_KEY"]) return "environment";
   const name = named ?? "default";
+  if (profile === undefined && kindsInEnvironment(env).length > 0) return "certificate";
+  if (routeToCertificate(profiles, name) !== undefined) return "certificate";
   if (routeToImds(profiles, name) !== undefined) return "profile-of-instance";
   const keys = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
   if (keys !== undefined && DECISIVE.some((key) => keys[key])) return "profile";

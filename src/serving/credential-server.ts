@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { accountOfAccessKey } from "../aws/access-key.js";
-import { isImdsGuardError } from "../base/errors.js";
+import { isImdsGuardError, mayPass } from "../base/errors.js";
 import type { LoopbackServer, Rejection, Reply } from "./loopback-server.js";
 import { startLoopbackServer } from "./loopback-server.js";
 import { sameText } from "./same-text.js";
@@ -99,7 +99,7 @@ function createAnswer(provide: () => Promise<ServableCredentials>): () => Promis
         code: known ? error.code : "Unavailable",
         message: known ? error.message : "no provider gave credentials",
       };
-      return { status: known && error.kind !== "unavailable" ? 403 : 503, body: JSON.stringify(failed) };
+      return { status: known && !mayPass(error) ? 403 : 503, body: JSON.stringify(failed) };
     }
   }
 

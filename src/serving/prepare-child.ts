@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import type { Server } from "node:net";
 import type { Guard, Whereabouts } from "../guard/guard.js";
-import type { ImdsUnavailableError } from "../base/errors.js";
-import { isImdsGuardError } from "../base/errors.js";
+import type { ImdsGuardError } from "../base/errors.js";
+import { mayPass } from "../base/errors.js";
 import { fromNodeProviderChain } from "../sdk/node-chain.js";
 import type { System } from "../base/system.js";
 import type { ChildPlan } from "./child-environment.js";
@@ -23,8 +23,8 @@ export interface PrepareOptions {
   /** Profile that was asked for by name. */
   readonly profile?: string | undefined;
   /**
-   * Which credentials are served. Default `instance`: those that come from IMDS, because the program finds all others
-   * by itself.
+   * Which credentials are served. Default `instance`: those that come from IMDS or with a certificate, because the
+   * program finds all others by itself.
    */
   readonly serve?: "instance" | "all" | "none" | undefined;
   /** Absolute path of the preload for Node.js programs. */
@@ -40,7 +40,7 @@ export interface PreparedChild extends Whereabouts {
   /** Whether it is served credentials. */
   readonly served: boolean;
   /** Why there are none to serve at this moment; they are served once there are. */
-  readonly waiting?: ImdsUnavailableError | undefined;
+  readonly waiting?: ImdsGuardError | undefined;
   /** What to change in the environment: values to set, undefined for what to remove. Holds the token of the server. */
   readonly changes: Environment;
   /** The socket of the credential server, for the program to hold as well. */
@@ -58,15 +58,18 @@ export async function prepareChild(options: PrepareOptions): Promise<PreparedChi
   const whereabouts = await guard.whereAmI();
   const profiles = await readProfiles();
   const origin = credentialOrigin(system.env, profiles, profile);
+  // The guard's own, which the program could not obtain by itself.
+  const ofCertificate = origin === "certificate";
   const ofInstance = origin === "instance" || origin === "profile-of-instance";
-  const mayServe = ofInstance ? whereabouts.decision.kind === "contact" : serve === "all";
+  const mayServe = ofInstance ? whereabouts.decision.kind === "contact" : ofCertificate || serve === "all";
   const serving = mayServe && serve !== "none";
-  if (!serving && !ofInstance) await verifyVisible(guard, origin, system.env, profiles[profile ?? nameIn(system.env)]);
+  if (!serving && !ofInstance && !ofCertificate)
+    await verifyVisible(guard, origin, system.env, profiles[profile ?? nameIn(system.env)]);
 
   const named = profile ?? nameIn(system.env);
   const waiting = serving ? await firstLook(guard, profile) : undefined;
   const region =
-    serving && whereabouts.decision.kind === "contact"
+    serving && !ofCertificate && whereabouts.decision.kind === "contact"
       ? await regionFor(guard, system.env, profiles[named])
       : undefined;
   let server: CredentialServer | undefined;
@@ -76,7 +79,7 @@ export async function prepareChild(options: PrepareOptions): Promise<PreparedChi
     await server?.close();
   };
   try {
-    if (serving && (origin === "profile" || origin === "profile-of-instance"))
+    if (serving && (ofCertificate || origin === "profile" || origin === "profile-of-instance"))
       copies = copyWithoutCredentials(named, system);
     if (serving) {
       const provide = fromNodeProviderChain({ guard, ...(profile !== undefined && { profile }) });
@@ -127,7 +130,7 @@ async function verifyVisible(
 }
 
 /** Gets credentials once before the program starts: an outage may pass, anything else must not be discovered later. */
-async function firstLook(guard: Guard, profile: string | undefined): Promise<ImdsUnavailableError | undefined> {
+async function firstLook(guard: Guard, profile: string | undefined): Promise<ImdsGuardError | undefined> {
   try {
     await fromNodeProviderChain({ guard, ...(profile !== undefined && { profile }) })();
     return undefined;
@@ -148,7 +151,7 @@ async function regionFor(guard: Guard, env: Environment, keys: Profiles[string])
 }
 
 /** The error where it is one that may pass; thrown on where it is not. */
-function outage(error: unknown): ImdsUnavailableError {
-  if (isImdsGuardError(error) && error.kind === "unavailable") return error as ImdsUnavailableError;
+function outage(error: unknown): ImdsGuardError {
+  if (mayPass(error)) return error;
   throw error;
 }

@@ -67,6 +67,23 @@ export function kindsInEnvironment(env: System["env"]): CertificateKind[] {
   return KINDS.filter((kind) => CERTIFICATE_WORDS[kind].naming.some((word) => ownText(env, variableOf(kind, word))));
 }
 
+/**
+ * Whether the credentials of a profile come from a line of aws_signing_helper, as the SDK goes through its keys: those
+ * that it asks before a process are not there.
+ */
+export function hasHelperLine(profile: Keys): boolean {
+  const line = ownText(profile, "credential_process");
+  if (line === undefined || !line.includes("aws_signing_helper")) return false;
+  const before = ["role_arn", "web_identity_token_file"].some((key) => ownText(profile, key) !== undefined);
+  const keys = ownText(profile, "aws_access_key_id") !== undefined;
+  return !before && !(keys && ownText(profile, "aws_secret_access_key") !== undefined);
+}
+
+/** Whether a profile names credentials that a certificate gives, with keys of ours or a line of the helper. */
+export function namesCertificate(profile: Keys): boolean {
+  return kindsInProfile(profile).length > 0 || hasHelperLine(profile);
+}
+
 /** An own property that is not empty. */
 export function ownText(keys: Keys, name: string): string | undefined {
   const value = Object.hasOwn(keys, name) ? keys[name] : undefined;

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { readCertificateChain } from "../../src/roles-anywhere/certificate.js";
 import { serviceEndpoint } from "../../src/roles-anywhere/endpoint.js";
+import { readHelperLine } from "../../src/roles-anywhere/helper-line.js";
 import { readPrivateKey } from "../../src/roles-anywhere/private-key.js";
 import { prepareRequest, signatureOf } from "../../src/roles-anywhere/signature.js";
 import { judge } from "../support/roles-anywhere-service.mjs";
@@ -142,6 +143,22 @@ describe.skipIf(absent)("hosts", () => {
       const dualStack = /dualstack/i.test(form);
       expect(serviceEndpoint({ region, partition, fips, dualStack }).href).toBe(`https://${host}/`);
     }
+  });
+});
+
+interface Line {
+  readonly line: string;
+  readonly native?: Readonly<Record<string, string | number>>;
+}
+const { lines = [] } = read<{ lines?: Line[] }>("credential-process-lines.json");
+
+describe.skipIf(absent)("lines of aws_signing_helper", () => {
+  test.each(lines.map(({ line, native }) => [line, native] as const))("%s", (line, native) => {
+    const read = readHelperLine(line);
+    if (native === undefined) expect(read.kind).toBe("process");
+    else expect(read).toMatchObject({ kind: "native", settings: native });
+    if (read.kind === "native")
+      expect(Object.keys(read.settings).toSorted()).toEqual(Object.keys(native ?? {}).toSorted());
   });
 });
 

@@ -13,14 +13,14 @@ beforeAll(requireBuild);
  * in the commit that needs it.
  */
 const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: number; readonly types?: number }>> = {
-  "dist/index.js": { start: 180, all: 540, types: 64 },
-  "dist/index.cjs": { start: 186, all: 565, types: 64 },
-  "dist/register.js": { start: 60, all: 620 },
-  "dist/register.cjs": { start: 60, all: 620 },
+  "dist/index.js": { start: 180, all: 700, types: 64 },
+  "dist/index.cjs": { start: 186, all: 720, types: 64 },
+  "dist/register.js": { start: 60, all: 820 },
+  "dist/register.cjs": { start: 60, all: 820 },
   "dist/firewall.js": { start: 154, all: 160, types: 21 },
   "dist/firewall.cjs": { start: 172, all: 178, types: 21 },
-  "dist/credential-provider-imds.js": { start: 180, all: 295, types: 6 },
-  "dist/credential-provider-imds.cjs": { start: 194, all: 325, types: 6 },
+  "dist/credential-provider-imds.js": { start: 180, all: 450, types: 6 },
+  "dist/credential-provider-imds.cjs": { start: 194, all: 480, types: 6 },
   "dist/cli.js": { start: 33, all: 1060 },
 };
 /** Files that a start reads: each costs more than what is in it. */

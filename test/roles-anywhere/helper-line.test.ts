@@ -1,0 +1,94 @@
+/** Lines of aws_signing_helper that are read natively, and those that have to be run. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { readHelperLine } from "../../src/roles-anywhere/helper-line.js";
+
+const ARNS = "--role-arn r --profile-arn p --trust-anchor-arn t";
+const LINE = `aws_signing_helper credential-process --certificate /c.pem --private-key /k.pem ${ARNS}`;
+const BASE = { certificate: "/c.pem", privateKey: "/k.pem", roleArn: "r", profileArn: "p", trustAnchorArn: "t" };
+
+describe("read natively", () => {
+  test.each([
+    ["plain words", LINE, {}, false],
+    ["tabs and spaces", LINE.replaceAll(" ", " \t "), {}, false],
+    ["quotes within words", LINE.replace("/c.pem", `/"c".'pem'`), {}, false],
+    ["an equals sign in a value", `${LINE} --role-session-name=a=b`, { roleSessionName: "a=b" }, false],
+    ["the last flag", `${LINE} --certificate /d.pem`, { certificate: "/d.pem" }, false],
+    ["a value that looks like a flag", `${LINE} --region --x`, { region: "--x" }, false],
+    ["a path to the program", LINE.replace("aws_signing", "/opt/x/aws_signing"), {}, false],
+    ["a proxy", `${LINE} --with-proxy`, {}, true],
+    ["no proxy", `${LINE} --with-proxy=false`, {}, false],
+    ["a passphrase", `${LINE} --pkcs8-password 'a b'`, { passphrase: "a b" }, false],
+    ["a duration", `${LINE} --session-duration 900`, { durationSeconds: 900 }, false],
+  ])("%s", (_, line, more, proxy) => {
+    expect(readHelperLine(line)).toMatchObject({ kind: "native", settings: { ...BASE, ...more }, proxy });
+  });
+
+  test("as cmd.exe takes words apart", () => {
+    const line = LINE.replace("aws_signing_helper", String.raw`"C:\Program Files\aws_signing_helper.exe"`);
+    const path = String.raw`C:\pki\c.pem`;
+    expect(readHelperLine(line.replace("/c.pem", path), true)).toMatchObject({
+      kind: "native",
+      settings: { ...BASE, certificate: path },
+    });
+    for (const odd of ["%USERPROFILE%", "a^b", "'x'", '"', "a&b"])
+      expect(readHelperLine(`${line} --region ${odd}`, true).kind).toBe("process");
+  });
+});
+
+describe("left to be run", () => {
+  test.each([
+    ...["$", "`", ";", "|", "&", "<", ">", "(", ")", "*", "?", "[", "#", "~", "\\", "{", "!"].map((char) => [
+      `${char} outside quotes`,
+      `${LINE} --region a${char}b`,
+    ]),
+    ["$ within double quotes", `${LINE} --region "$REGION"`],
+    ["a backslash within double quotes", `${LINE} --region "a\\"b"`],
+    ["an open quote", `${LINE} --region 'a`],
+    ["a new line", `${LINE}\n--region x`],
+    ["an unknown flag", `${LINE} --use-latest-expiring-certificate`],
+    ["--debug", `${LINE} --debug`],
+    ["--no-verify-ssl", `${LINE} --no-verify-ssl`],
+    ["a short flag", `${LINE} -h`],
+    ["a word", `${LINE} x`],
+    ["the end of flags", `${LINE} --`],
+    ["no value", `${LINE} --region`],
+    ["an empty value", `${LINE} --region ""`],
+    ["a key elsewhere", LINE.replace("/k.pem", "pkcs11:object=x")],
+    ["a TPM", LINE.replace("/k.pem", "handle:0x81000001")],
+    ["no key", LINE.replace("--private-key /k.pem", "")],
+    ["another duration", `${LINE} --session-duration 0x384`],
+    ["another command", LINE.replace("credential-process", "serve")],
+    ["a prefix", `env ${LINE}`],
+    ["an assignment", `AWS_REGION=x ${LINE}`],
+    ["a name that only contains it", LINE.replace("aws_signing_helper", "my_aws_signing_helper2")],
+    ["nothing", ""],
+  ])("%s", (_, line) => {
+    expect(readHelperLine(line).kind).toBe("process");
+  });
+
+  test("is told apart from other programs", () => {
+    expect(readHelperLine(`${LINE} --debug`)).toMatchObject({ helper: true, why: "the flag --debug" });
+    expect(readHelperLine("vault read aws/creds/app")).toMatchObject({ helper: false });
+  });
+});
+
+test("words of any text in single quotes come out as they went in", () => {
+  const text = fc
+    .string({ minLength: 1, maxLength: 40, unit: "grapheme-ascii" })
+    .filter((value) => !value.includes("'"));
+  fc.assert(
+    fc.property(text, (value) => {
+      const read = readHelperLine(`${LINE} --role-session-name '${value}'`);
+      expect(read).toMatchObject({ kind: "native", settings: { ...BASE, roleSessionName: value } });
+    }),
+  );
+});
+
+test("any text is read without an exception", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary", maxLength: 300 }), fc.boolean(), (text, windows) => {
+      expect(["native", "process"]).toContain(readHelperLine(`${LINE} ${text}`, windows).kind);
+    }),
+  );
+});
