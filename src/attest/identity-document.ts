@@ -23,15 +23,6 @@ export interface IdentityDocument {
   readonly privateIp?: string;
 }
 
-/** A document that AWS signed, and what the signature adds to it. */
-export interface AttestedDocument {
-  readonly document: IdentityDocument;
-  /** The region whose key verified the signature; the document states the same. */
-  readonly signedRegion: string;
-  /** When AWS signed, ISO 8601 in UTC: seconds after launch, so never a sign of freshness. */
-  readonly signingTime?: string;
-}
-
 /** Longest document that is read, in bytes. Genuine ones have fewer than 600. */
 export const MAX_DOCUMENT_BYTES = 8 * 1024;
 
@@ -48,7 +39,7 @@ const SANE = /^[\w.:-]{1,64}$/;
  *   that failed) or `ERR_IMDS_ATTESTATION_REGION` (well-formed, but its region has no key: genuine or not, it proves
  * nothing)
  */
-export function attestDocument(body: Uint8Array, keyRing: KeyRing): AttestedDocument {
+export function attestDocument(body: Uint8Array, keyRing: KeyRing): IdentityDocument {
   const signed = readSignedIdentity(body);
   const document = parseIdentityDocument(signed.content);
   // The digest needs no key, so that content swapped under a real signature is named as such in every region.
@@ -56,8 +47,7 @@ export function attestDocument(body: Uint8Array, keyRing: KeyRing): AttestedDocu
   const keys = keyRing.keysFor(document.region);
   if (keys.length === 0) throw unknownRegion(document.region);
   if (!verifySignedIdentity(signed, keys)) throw attestationInvalid("signature-mismatch");
-  const signingTime = signed.signingTime === undefined ? {} : { signingTime: signed.signingTime };
-  return { document, signedRegion: document.region, ...signingTime };
+  return document;
 }
 
 /**

@@ -7,13 +7,18 @@ import type { System } from "./system.js";
 /** What has an end. */
 export interface Expiring {
   readonly expiration: Date;
+  /** Given where it was handed out past its end: why that may be. */
+  readonly overdue?: ImdsUnavailableError | undefined;
 }
 
 /** How {@link createLifetime} obtains and judges. */
 export interface LifetimeOptions<C extends Expiring> {
   readonly system: Pick<System, "now" | "monotonic" | "random">;
-  /** Obtains new credentials. What an error means for those that are held, `judge` says. */
-  readonly acquire: () => Promise<C>;
+  /**
+   * Obtains new credentials; `forced` where a caller does not want those that are held. What an error means for those,
+   * `judge` says.
+   */
+  readonly acquire: (forced: boolean) => Promise<C>;
   /**
    * What a failed renewal means for what is held. Default, as it is for IMDS: an outage extends it, anything else that
    * is unavailable leaves it to its end, and a finding drops it.
@@ -21,8 +26,6 @@ export interface LifetimeOptions<C extends Expiring> {
   readonly judge?: (error: unknown) => Judgement;
   /** Called when credentials are served past their end because of an outage. */
   readonly onExtended?: (original: C, until: Date, cause: ImdsUnavailableError) => void;
-  /** Called when a renewal nobody waited for failed with a finding. */
-  readonly onDropped?: (error: unknown) => void;
 }
 
 /** `extend`: served on past its end; `keep`: served to its end; `drop`: not served any more. */
@@ -89,20 +92,22 @@ export function createLifetime<C extends Expiring>(options: LifetimeOptions<C>):
   let flight: Promise<C> | undefined;
   let generation = 0;
 
-  function renew(): Promise<C> {
+  function renew(forced: boolean): Promise<C> {
     if (flight) return flight;
-    const mine = renewOnce().finally(() => {
+    const mine = renewOnce(forced).finally(() => {
       if (flight === mine) flight = undefined;
     });
     flight = mine;
     return mine;
   }
 
-  async function renewOnce(): Promise<C> {
+  async function renewOnce(forced: boolean): Promise<C> {
     const started = generation;
     try {
-      const fresh = await acquire();
-      if (started === generation) held = hold(fresh);
+      const fresh = await acquire(forced);
+      if (started === generation && !isOlder(fresh)) held = hold(fresh);
+      // What is past its end is served as through an outage: for a capped time, and with its word.
+      if (fresh.overdue !== undefined) throw fresh.overdue;
       return fresh;
     } catch (error) {
       const judgement = judge(error);
@@ -110,6 +115,10 @@ export function createLifetime<C extends Expiring>(options: LifetimeOptions<C>):
       if (judgement === "drop" || started !== generation) throw error;
       return carryOn(error, judgement);
     }
+  }
+
+  function isOlder({ expiration, overdue }: C): boolean {
+    return overdue !== undefined && held !== undefined && held.original.expiration > expiration;
   }
 
   function hold(fresh: C): Held<C> {
@@ -158,14 +167,15 @@ export function createLifetime<C extends Expiring>(options: LifetimeOptions<C>):
 
   return {
     async get({ forceRefresh = false } = {}) {
-      if (!held || forceRefresh) return renew();
+      if (!held || forceRefresh) return renew(forceRefresh);
       const remaining = left(held);
       const serving = remaining > 0 ? held.original : held.extended;
       const servable = remaining + held.extension;
-      if (!serving || servable <= 0) return renew();
+      if (!serving || servable <= 0) return renew(false);
       if (remaining > held.ahead || system.monotonic() < held.nextAttempt) return serving;
-      if (servable < URGENT_MS) return renew();
-      renew().catch((error: unknown) => options.onDropped?.(error));
+      if (servable < URGENT_MS) return renew(false);
+      // Nobody waits for it; what it finds, the next call faces.
+      renew(false).catch(() => undefined);
       return serving;
     },
     drop() {

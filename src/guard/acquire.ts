@@ -12,13 +12,14 @@ import { ImdsImpersonationError, ImdsUnavailableError, ImdsUntrustedError } from
 import type { Reporter } from "../events/reporter.js";
 import type { HostReport } from "../host/report.js";
 import type { RoleCredentials } from "../imds/responses.js";
-import { parseCredentials } from "../imds/responses.js";
+import { expiredCredentials, parseCredentials } from "../imds/responses.js";
 import type { ImdsSession } from "../imds/session.js";
 import type { Deadline } from "../imds/transport.js";
 import { startDeadline } from "../imds/transport.js";
 import type { Identity } from "./prove.js";
 import { findingFirst, createProver, NO_IDENTITY } from "./prove.js";
 import type { Settings } from "../settings/options.js";
+import { MAX_EXTENSION_MS } from "../base/lifetime.js";
 import type { System } from "../base/system.js";
 
 /** What was proved about the responder, and what could not be. */
@@ -31,6 +32,8 @@ export interface AttestationReport extends Omit<BindingReport, "failure"> {
 export interface Acquired extends RoleCredentials {
   readonly roleName: string;
   readonly attestation: AttestationReport;
+  /** Where a proved service gave them past their end: the error that they would be elsewhere. */
+  readonly overdue?: ImdsUnavailableError;
 }
 
 /** What an acquirer works with. */
@@ -48,7 +51,8 @@ export interface AcquireOptions {
 
 /** Obtains credentials and metadata, again and again, from what has to stay the same responder. */
 export interface Acquirer {
-  acquire(): Promise<Acquired>;
+  /** `forced`: asks also where it is remembered that nobody answers. */
+  acquire(forced?: boolean): Promise<Acquired>;
   /** Proves the responder without credentials; bound to this host, but to no access key. */
   identify(): Promise<AttestationReport>;
   /** GET of a path below `/latest/` from the proved responder. At most 64 KiB. */
@@ -71,6 +75,8 @@ interface Steps {
 
 const NO_STEPS: Steps = {};
 const MAX_METADATA = 64 * 1024;
+/** Codes of an address at which nobody is. */
+const NOBODY: readonly string[] = ["ERR_IMDS_TIMEOUT", "ERR_IMDS_TOKEN_TIMEOUT", "ERR_IMDS_UNREACHABLE"];
 
 /** Makes an acquirer. It remembers the role name and the verified identity; a finding makes it forget both. */
 export function createAcquirer(options: AcquireOptions): Acquirer {
@@ -85,6 +91,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   /** Who it has been since the first success; never forgotten, because an instance keeps both for life. */
   let established: { accountId?: string | undefined; instanceId?: string | undefined } = {};
 
+  let silence: { readonly since: number; readonly error: ImdsUnavailableError } | undefined;
   let spent = options.spentMs ?? 0;
 
   function startOperation(): Deadline {
@@ -93,19 +100,37 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     return deadline;
   }
 
-  async function acquire(): Promise<Acquired> {
+  async function acquire(forced = false): Promise<Acquired> {
+    if (!forced) refuseInSilence();
     const deadline = startOperation();
     try {
       const [offered, proved] = await beside(deadline, offer);
       return offered ? accept(offered, proved) : await changeRole(deadline);
     } catch (error) {
-      if (error instanceof ImdsImpersonationError || error instanceof ImdsUntrustedError) forget();
-      throw error;
+      throw judged(error);
     }
+  }
+
+  /** A finding makes the responder prove itself again; silence on a host that could not be told is remembered. */
+  function judged(error: unknown): unknown {
+    if (error instanceof ImdsImpersonationError || error instanceof ImdsUntrustedError) forget();
+    const nobody = error instanceof ImdsUnavailableError && NOBODY.includes(error.code);
+    const known = host.verdict !== "unknown" || established.instanceId !== undefined;
+    if (nobody && !known && settings.silenceMs > 0) silence = { since: system.monotonic(), error };
+    return error;
+  }
+
+  function refuseInSilence(): void {
+    if (silence === undefined) return;
+    const { since, error } = silence;
+    const ago = system.monotonic() - since;
+    if (ago < settings.silenceMs) throw nobodyAnswers(error, ago, settings.silenceMs);
+    silence = undefined;
   }
 
   /** Runs `ask` against the responder once that has proved itself; a finding makes it prove itself again. */
   async function afterProof<T>(ask: (deadline: Deadline, attestation: AttestationReport) => Promise<T>): Promise<T> {
+    refuseInSilence();
     const deadline = startOperation();
     try {
       const known = identity ?? (await prove(session, deadline));
@@ -114,8 +139,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
       identity = known;
       return await ask(deadline, attestation);
     } catch (error) {
-      if (error instanceof ImdsImpersonationError || error instanceof ImdsUntrustedError) forget();
-      throw error;
+      throw judged(error);
     }
   }
 
@@ -168,8 +192,16 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   }
 
   function accept({ role, body }: Offer, proved: Identity): Acquired {
-    const credentials = parseCredentials(body, system.now());
+    const now = system.now();
+    const credentials = parseCredentials(body, now);
     const attestation = bind(role, proved, credentials);
+    const overdue =
+      credentials.expiration.getTime() <= now
+        ? expiredCredentials(credentials.expiration, now, session.responderTime)
+        : undefined;
+    const servable = attestation.level !== "none" && now - credentials.expiration.getTime() < MAX_EXTENSION_MS;
+    if (overdue !== undefined && !servable) throw overdue;
+    silence = undefined;
     if (identity !== proved || roleName !== role) {
       reportIdentity(attestation);
       if (proof !== "none") reportUntoldAccount(attestation, credentials.accessKeyId);
@@ -178,11 +210,12 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     identity = proved;
     roleName = role;
     lastRole = role;
-    reporter.report("imds.credentials_obtained", {
-      endpoint: session.pin,
-      claimed: { roleName: role, accessKeyId: credentials.accessKeyId, accountId: attestation.document?.accountId },
-    });
-    return { ...credentials, roleName: role, attestation };
+    if (overdue === undefined)
+      reporter.report("imds.credentials_obtained", {
+        endpoint: session.pin,
+        claimed: { roleName: role, accessKeyId: credentials.accessKeyId, accountId: attestation.document?.accountId },
+      });
+    return { ...credentials, roleName: role, attestation, ...(overdue && { overdue }) };
   }
 
   /** The remembered role is gone: whoever names another one has to prove itself again, now or whenever it answers. */
@@ -355,6 +388,21 @@ function tellsNoAccounts({ region }: IdentityDocument): boolean {
 function signal(): [reached: Promise<void>, reach: () => void] {
   let reach!: () => void;
   return [new Promise<void>((resolve) => (reach = resolve)), reach];
+}
+
+function nobodyAnswers(cause: ImdsUnavailableError, ago: number, silenceMs: number): ImdsUnavailableError {
+  const seconds = (milliseconds: number): number => Math.ceil(milliseconds / 1_000);
+  return new ImdsUnavailableError(
+    cause.code,
+    `IMDS was not asked again: nobody answered ${seconds(ago)} s ago, and it could not be told whether this host is EC2`,
+    {
+      evidence: cause.evidence,
+      advice:
+        `It is asked again in ${seconds(silenceMs - ago)} s, or at once with forceRefresh; silenceMs sets how long this is remembered. ` +
+        "If this host is not EC2, give this process credentials of another kind.",
+      cause,
+    },
+  );
 }
 
 function noSuchRole(role: string, cause: ImdsUnavailableError): ImdsUnavailableError {

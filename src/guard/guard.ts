@@ -205,20 +205,25 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
     const drop = (): void => lifetime.drop();
     const lifetime: Lifetime<Acquired> = createLifetime<Acquired>({
       system,
-      async acquire() {
+      async acquire(forced) {
         try {
-          const acquired = await acquirer.acquire();
+          const acquired = await acquirer.acquire(forced);
           const { document } = acquired.attestation;
           const key = accountOfAccessKey(acquired.accessKeyId);
           const account = key.kind === "known" ? key.accountId : document?.accountId;
           // A role of another expected account was assumed by somebody for this process, in a session of any name.
           const own = document === undefined || account === document.accountId;
-          await here.askSts(acquired, {
-            account,
-            roleName: acquired.roleName,
-            instanceId: own ? (document?.instanceId ?? here.host.instanceId) : undefined,
-            region: document?.region,
-          });
+          await here
+            .askSts(acquired, {
+              account,
+              roleName: acquired.roleName,
+              instanceId: own ? (document?.instanceId ?? here.host.instanceId) : undefined,
+              region: document?.region,
+            })
+            .catch((error: unknown) => {
+              // What has ended is refused by STS, whoever gave it.
+              throw acquired.overdue ?? error;
+            });
           return (last = acquired);
         } catch (error) {
           if (error instanceof ImdsGuardError) reportFailure(reporter, error, endpointOf(decision.target));

@@ -59,7 +59,7 @@ export function createProver({ proof, settings, keyRing, reporter }: ProverOptio
     const body = await signedIdentity(session, deadline);
     await keyAsked;
     try {
-      return { document: attestDocument(body, keyRing).document, claim: undefined };
+      return { document: attestDocument(body, keyRing), claim: undefined };
     } catch (error) {
       const unknownRegion = error instanceof ImdsImpersonationError && error.code === "ERR_IMDS_ATTESTATION_REGION";
       if (!unknownRegion || proof !== "unless-unknown-region") throw error;

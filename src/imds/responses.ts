@@ -1,5 +1,4 @@
 /** Reads what IMDS answers, strictly: nothing is passed on that a genuine service would not say. */
-import type { UnavailableCode } from "../base/errors.js";
 import { ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
 import { printable } from "../base/text.js";
 
@@ -71,7 +70,9 @@ const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z$/;
  * Credentials out of the JSON of `/latest/meta-data/iam/security-credentials/<role>`.
  * Errors come with HTTP 200 and a `Code` other than `Success` (EC2 user guide, "Troubleshoot IAM roles for EC2").
  *
- * @throws ImdsUnavailableError `ERR_IMDS_CREDENTIALS_UNAVAILABLE` for such a `Code`; `ERR_IMDS_CREDENTIALS_EXPIRED`
+ * They may be past their end: IMDS gives such ones while it cannot renew.
+ *
+ * @throws ImdsUnavailableError `ERR_IMDS_CREDENTIALS_UNAVAILABLE` for such a `Code`
  * @throws ImdsUntrustedError `ERR_IMDS_MALFORMED`
  */
 export function parseCredentials(body: Buffer, now: number): RoleCredentials {
@@ -89,7 +90,6 @@ export function parseCredentials(body: Buffer, now: number): RoleCredentials {
   const time = expiration.getTime();
   if (!Number.isFinite(time)) throw malformed(source, "an Expiration that is no date");
   if (time > now + MAX_LIFETIME_MS) throw malformed(source, "an Expiration more than 24 hours ahead");
-  if (time <= now) throw expired(expiration, source);
   return { accessKeyId, secretAccessKey, sessionToken, expiration, ...(accountId === undefined ? {} : { accountId }) };
 }
 
@@ -130,10 +130,29 @@ function unsuccessful(
   );
 }
 
-function expired(expiration: Date, source: string): ImdsUnavailableError {
-  const code: UnavailableCode = "ERR_IMDS_CREDENTIALS_EXPIRED";
-  return new ImdsUnavailableError(code, `IMDS gave credentials that expired at ${expiration.toISOString()}`, {
-    evidence: [{ source, value: expiration.toISOString(), says: "expired when received" }],
-    advice: "Either IMDS cannot renew at this moment, or the clock of this host is wrong.",
-  });
+/** A clock that differs by less, in milliseconds, explains nothing. */
+const CLOCK_TOLERANCE_MS = 5 * 60_000;
+
+/**
+ * The error for credentials that were given past their end. `responderTime`, what the `Date` header of the responder
+ * said when it was `now`, only words the advice: anybody can write that header.
+ */
+export function expiredCredentials(
+  expiration: Date,
+  now: number,
+  responderTime: number | undefined,
+): ImdsUnavailableError {
+  const difference = responderTime === undefined ? 0 : responderTime - now;
+  const minutes = Math.round(Math.abs(difference) / 60_000);
+  return new ImdsUnavailableError(
+    "ERR_IMDS_CREDENTIALS_EXPIRED",
+    `IMDS gave credentials that expired at ${expiration.toISOString()}`,
+    {
+      evidence: [{ source: "role credentials", value: expiration.toISOString(), says: "expired when received" }],
+      advice:
+        Math.abs(difference) > CLOCK_TOLERANCE_MS
+          ? `The clock of this host is ${minutes} minutes ${difference > 0 ? "behind" : "ahead of"} that of the responder: if it is wrong, correct it. Otherwise IMDS cannot renew at this moment.`
+          : "IMDS cannot renew at this moment, or the clock of this host is wrong.",
+    },
+  );
 }

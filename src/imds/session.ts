@@ -24,6 +24,8 @@ export interface SessionOptions {
 export interface ImdsSession {
   /** The peer that is talked to. */
   readonly pin: Peer;
+  /** What the `Date` header of the last answer comes to now, in milliseconds since the epoch. A claim. */
+  readonly responderTime: number | undefined;
   /** Name of the instance's role. `ERR_IMDS_NO_ROLE` where none is attached. */
   roleName(deadline: Deadline, onSent?: () => void): Promise<string>;
   /** The body of the role's credentials, unparsed. Contains secrets. `ERR_IMDS_NOT_FOUND` where the role is gone. */
@@ -42,6 +44,7 @@ export function createSession(options: SessionOptions): ImdsSession {
   let token: { value: string; expires: number } | undefined;
   let fetching: Promise<string> | undefined;
   let current = 0;
+  let dated: { readonly time: number; readonly at: number } | undefined;
   const peer = (): Peer => ({ address: pin.addresses[current] as string, port: pin.port });
 
   async function fetchToken(deadline: Deadline): Promise<string> {
@@ -81,6 +84,8 @@ export function createSession(options: SessionOptions): ImdsSession {
     for (let attempt = 0; ; attempt++) {
       try {
         const response = await exchange(to, request, deadline);
+        const time = Date.parse(response.headers.date ?? "");
+        dated = Number.isNaN(time) ? undefined : { time, at: system.monotonic() };
         if (attempt >= maxRetries || !mayPass(response)) return response;
       } catch (error) {
         // Another address is no retry.
@@ -123,6 +128,9 @@ export function createSession(options: SessionOptions): ImdsSession {
   return {
     get pin() {
       return peer();
+    },
+    get responderTime() {
+      return dated && dated.time + system.monotonic() - dated.at;
     },
     get: (path, maxBody, deadline) => get(path, maxBody, deadline),
     token: currentToken,

@@ -83,6 +83,11 @@ export interface GuardOptions {
   readonly timeout?: number | undefined;
   /** Tries after the first for an answer that may be repeated (429, 5xx, reset), 0 to 2. Default 2. */
   readonly maxRetries?: number | undefined;
+  /**
+   * How long it is remembered that nobody answered on a host that could not be told, in milliseconds, 0 to 3600000.
+   * Default 60000. `forceRefresh` asks anew.
+   */
+  readonly silenceMs?: number | undefined;
   /** Name of the shared config profile to read. Default: `AWS_PROFILE`, else `default`. */
   readonly profile?: string | undefined;
   /** Name of the role to ask for, instead of the one that IMDS lists. AWS: `AWS_EC2_INSTANCE_PROFILE_NAME`. */
@@ -158,6 +163,7 @@ export interface Settings {
   readonly probe: "on" | "off";
   readonly timeout: number;
   readonly maxRetries: number;
+  readonly silenceMs: number;
   /** Setting -> where it came from; only those that are not at their default. */
   readonly sources: Readonly<Record<string, SettingSource>>;
 }
@@ -182,3 +188,6 @@ export const DEFAULT_TIMEOUT = 3_000;
  * ```
  */
 export const DEFAULT_MAX_RETRIES = 2;
+
+/** Default of {@link GuardOptions.silenceMs}, in milliseconds. */
+export const DEFAULT_SILENCE_MS = 60_000;

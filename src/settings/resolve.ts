@@ -17,7 +17,7 @@ import { environmentOf } from "./environment.js";
 import { readMachineFile } from "./machine-file.js";
 import { nearest } from "./nearest.js";
 import type { EndpointOverride, GuardOptions, SettingSource, Settings } from "./options.js";
-import { DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT } from "./options.js";
+import { DEFAULT_MAX_RETRIES, DEFAULT_SILENCE_MS, DEFAULT_TIMEOUT } from "./options.js";
 import type { SettingName } from "./table.js";
 import { SETTINGS } from "./table.js";
 
@@ -117,6 +117,7 @@ export async function resolveSettings(
     probe: pick("probe", "on"),
     timeout: pick("timeout", DEFAULT_TIMEOUT),
     maxRetries: pick("maxRetries", DEFAULT_MAX_RETRIES),
+    silenceMs: pick("silenceMs", DEFAULT_SILENCE_MS),
     sources,
   };
   return {

@@ -136,6 +136,7 @@ export const SETTINGS: readonly SettingSpec[] = [
   spec("probe", words(SWITCH)),
   spec("timeout", integer(50, 60_000, " (milliseconds)")),
   spec("maxRetries", integer(0, 2, "")),
+  spec("silenceMs", integer(0, 3_600_000, " (milliseconds)")),
   spec("ec2InstanceProfileName", text("an instance profile or role name", ROLE_NAME)),
   spec("firewall", words(["block", "report", "off"]), { words: ["off", "report", "block"], byDefault: "block" }),
   spec(

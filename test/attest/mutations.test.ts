@@ -15,7 +15,7 @@ const runs = Number(process.env["MUTATIONS"] ?? 100_000);
 const signer = createSigner();
 const ring = createKeyRing(new Map([["us-west-2", [createPublicKey(signer.publicKeyPem)]]]));
 const text = documentText();
-const wanted = JSON.stringify(attestDocument(Buffer.from(signer.sign(text)), ring).document);
+const wanted = JSON.stringify(attestDocument(Buffer.from(signer.sign(text)), ring));
 const messages = [
   buildMessage(text, signer.privateKey),
   buildMessage(text, signer.privateKey, { digestAlgorithm: algorithm(OID.sha256) }),
@@ -73,8 +73,7 @@ test(`${runs} mutated messages are refused or unchanged in content`, { timeout: 
       (message, mutations) => {
         const body = Buffer.from(mutations.reduce(mutate, message).toString("base64"));
         try {
-          if (JSON.stringify(attestDocument(body, ring).document) !== wanted)
-            throw new Error("other content was attested");
+          if (JSON.stringify(attestDocument(body, ring)) !== wanted) throw new Error("other content was attested");
           unchanged += 1;
         } catch (error) {
           if (!(error instanceof ImdsImpersonationError)) throw error;

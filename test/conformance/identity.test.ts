@@ -57,7 +57,7 @@ const ring = createKeyRing();
 
 /** Not "rejected": whatever comes out must be the document that AWS signed, byte for byte as parsed. */
 function attested(body: Buffer): string {
-  return JSON.stringify(attestDocument(body, ring).document);
+  return JSON.stringify(attestDocument(body, ring));
 }
 
 describe.skipIf(absent)("genuine documents", () => {
@@ -68,14 +68,13 @@ describe.skipIf(absent)("genuine documents", () => {
   test.each(genuine)("$id is attested by its region's key and no other", (vector) => {
     const signed = readSignedIdentity(bodyOf(vector));
     expect(signed.content.toString("utf8")).toBe(vector.document);
-    const { document, signedRegion, signingTime = "" } = attestDocument(bodyOf(vector), ring);
+    const document = attestDocument(bodyOf(vector), ring);
     expect(document).toMatchObject({
       accountId: vector.accountId,
       instanceId: vector.instanceId,
       region: vector.region,
     });
-    expect(signedRegion).toBe(vector.region);
-    const delay = Date.parse(signingTime) - Date.parse(document.pendingTime);
+    const delay = Date.parse(signed.signingTime ?? "") - Date.parse(document.pendingTime);
     expect(delay).toBeGreaterThanOrEqual(0);
     expect(delay).toBeLessThan(600_000);
     const verifying = [...AWS_PUBLIC_KEYS.keys()].filter((region) =>

@@ -21,6 +21,7 @@ import {
   signer,
   startSigningImds,
   STRANGER,
+  UNKNOWN,
   XEN,
 } from "./guarded-host.js";
 import { accessKeyIdFor } from "../support/access-keys.mjs";
@@ -39,6 +40,7 @@ interface Bench {
   readonly acquirer: Acquirer;
   readonly events: GuardEvent[];
   readonly codes: () => string[];
+  readonly advance: (ms: number) => void;
 }
 
 interface Given {
@@ -59,7 +61,7 @@ async function bench({
   spentMs = 0,
 }: Given = {}): Promise<Bench> {
   const server = (imds = await startSigningImds(identity));
-  const { system } = machine(files);
+  const { system, advance } = machine(files);
   const events: GuardEvent[] = [];
   const endpoint = server.endpoints[0] as { host: string; port: number };
   const settings: Settings = (await resolveSettings({ timeout: 1_500, ...options }, system)).settings;
@@ -76,7 +78,7 @@ async function bench({
     reporter: createReporter({ system, sinks: [{ write: (event) => void events.push(event) }] }),
     system,
   });
-  return { imds: server, acquirer, events, codes: () => events.map(({ code }) => code) };
+  return { imds: server, acquirer, advance, events, codes: () => events.map(({ code }) => code) };
 }
 
 describe("what is proved", () => {
@@ -434,6 +436,90 @@ describe("an outage is no finding", () => {
     const { imds: server, acquirer } = await bench({ identity: { signDocument: () => "garbage" } });
     server.fail({ path: /security-credentials\/$/, times: 1, outcome: 500 });
     expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_ATTESTATION_INVALID" });
+  });
+});
+
+describe("silence on a host that could not be told", () => {
+  const options = { expectedAccounts: [ACCOUNT], timeout: 300 };
+  const silent = { path: /./, times: 99, outcome: "hang" } as const;
+
+  test("is remembered for all that is asked, and not past its time", async () => {
+    const { imds: server, acquirer, advance } = await bench({ files: UNKNOWN, options });
+    server.fail(silent);
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_TOKEN_TIMEOUT" });
+    server.calm();
+    server.resetCounters();
+    const error = await rejection(acquirer.acquire());
+    expect(error).toMatchObject({ code: "ERR_IMDS_TOKEN_TIMEOUT", kind: "unavailable", tryNextLink: true });
+    expect(error).toMatchObject({ advice: expect.stringMatching(/forceRefresh.*silenceMs/) as string });
+    expect((error as { advice: string }).advice).not.toMatch(/hop/);
+    for (const ask of [
+      () => acquirer.identify(),
+      () => acquirer.fetch("/latest/meta-data/ami-id"),
+      () => acquirer.token(),
+    ])
+      expect(await rejection(ask())).toMatchObject({ code: "ERR_IMDS_TOKEN_TIMEOUT" });
+    advance(59_000);
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_TOKEN_TIMEOUT" });
+    expect(server.counters.connections).toBe(0);
+    advance(1_001);
+    expect((await acquirer.acquire()).attestation.level).toBe("signed");
+  });
+
+  test("is asked anew where that is forced, and then forgotten", async () => {
+    const { imds: server, acquirer } = await bench({ files: UNKNOWN, options });
+    server.fail(silent);
+    await rejection(acquirer.acquire());
+    server.calm();
+    expect((await acquirer.acquire(true)).attestation.level).toBe("signed");
+    server.fail(silent);
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_TIMEOUT" });
+    server.calm();
+    // Somebody has proved to be there: an outage is one, and nothing to be remembered.
+    expect((await acquirer.acquire()).roleName).toBe("app-server");
+  });
+
+  test.each([
+    ["with silenceMs 0", { files: UNKNOWN, options: { ...options, silenceMs: 0 } }],
+    ["where the host is EC2", { options }],
+  ])("is not remembered %s", async (_, given) => {
+    const { imds: server, acquirer } = await bench(given);
+    server.fail(silent);
+    await rejection(acquirer.acquire());
+    server.calm();
+    expect((await acquirer.acquire()).roleName).toBe("app-server");
+  });
+
+  test("an answer is no silence", async () => {
+    const { imds: server, acquirer } = await bench({ files: UNKNOWN, options });
+    server.fail({ path: /token/, times: 1, outcome: 403 });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_FORBIDDEN" });
+    expect((await acquirer.acquire()).roleName).toBe("app-server");
+  });
+});
+
+describe("credentials past their end", () => {
+  test.each([
+    ["bound", NITRO],
+    ["signed", XEN],
+  ] as const)("are given where the service is %s, with the word for it", async (level, files) => {
+    const { acquirer, codes } = await bench({ files, identity: { expiresInMs: -60_000 } });
+    expect(await acquirer.acquire()).toMatchObject({
+      attestation: { level },
+      overdue: { code: "ERR_IMDS_CREDENTIALS_EXPIRED" },
+    });
+    expect(codes()).toEqual(["imds.attested"]);
+  });
+
+  test("are refused where nothing was proved", async () => {
+    const { acquirer } = await bench({ proof: "none", identity: { expiresInMs: -60_000 } });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_CREDENTIALS_EXPIRED" });
+  });
+
+  test("of another account are a finding like any", async () => {
+    const identity = { expiresInMs: -60_000, accessKeyId: accessKeyIdFor(STRANGER) };
+    const { acquirer } = await bench({ identity });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_ACCOUNT_MISMATCH" });
   });
 });
 

@@ -146,7 +146,11 @@ describe("events", () => {
       "ERR_IMDS_CREDENTIALS_UNAVAILABLE",
       "imds.unavailable",
     ],
-    expired: [(server) => server.set({ expiresInMs: -1_000 }), "ERR_IMDS_CREDENTIALS_EXPIRED", "imds.unavailable"],
+    "expired for six hours": [
+      (server) => server.set({ expiresInMs: -6 * 3_600_000 - 1 }),
+      "ERR_IMDS_CREDENTIALS_EXPIRED",
+      "imds.unavailable",
+    ],
     "document withheld": [
       (server) => server.set({ signDocument: undefined }),
       "ERR_IMDS_ATTESTATION_MISSING",

@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from "vitest";
 import { ImdsGuardError } from "../../src/base/errors.js";
 import {
   MAX_LIFETIME_MS,
+  expiredCredentials,
   parseCredentials,
   parseObject,
   parseRoleName,
@@ -285,11 +286,25 @@ describe("parseCredentials", () => {
   });
 
   test.each(["2026-03-01T12:00:00Z", "2026-03-01T11:59:59Z", "2001-01-01T00:00:00Z"])(
-    "calls what ended at %s expired",
+    "reads what ended at %s",
     (Expiration) => {
-      expect(codeOf(() => credentials({ Expiration }))).toBe("ERR_IMDS_CREDENTIALS_EXPIRED");
+      expect(credentials({ Expiration }).expiration).toEqual(new Date(Expiration));
     },
   );
+
+  test.each([
+    [undefined, "or the clock of this host is wrong"],
+    [0, "or the clock of this host is wrong"],
+    [-5, "or the clock of this host is wrong"],
+    [5, "or the clock of this host is wrong"],
+    [-6, "6 minutes ahead of that of the responder"],
+    [90, "90 minutes behind that of the responder"],
+  ])("a responder whose clock is %s minutes off only words the advice", (minutes, advice) => {
+    const responder = minutes === undefined ? undefined : NOW + minutes * 60_000;
+    const error = expiredCredentials(new Date(NOW - 1), NOW, responder);
+    expect(error).toMatchObject({ code: "ERR_IMDS_CREDENTIALS_EXPIRED", tryNextLink: true });
+    expect(error.advice).toContain(advice);
+  });
 
   test.each<[string, string | Buffer]>([
     ["nothing", ""],
@@ -315,7 +330,7 @@ describe("parseCredentials", () => {
     expect(codeOf(() => parseCredentials(Buffer.from(body), NOW))).toBe("ERR_IMDS_MALFORMED"),
   );
 
-  test("never gives what has no form or no future, and never shows a secret", () => {
+  test("never gives what has no form, and never shows a secret", () => {
     const secret = fc.stringMatching(/^[!-~]{20,60}$/);
     const value = fc.oneof(secret, fc.constantFrom(undefined, null, "", 0, [], {}), fc.string());
     const fields = fc.record({
@@ -344,7 +359,7 @@ describe("parseCredentials", () => {
           expect(got.secretAccessKey).toMatch(/^[!-~]+$/);
           expect(got.sessionToken).toMatch(/^[!-~]+$/);
           const end = got.expiration.getTime();
-          expect(end > NOW && end <= NOW + MAX_LIFETIME_MS).toBe(true);
+          expect(end).toBeLessThanOrEqual(NOW + MAX_LIFETIME_MS);
         } catch (error) {
           if (!(error instanceof ImdsGuardError)) throw error;
           const shown = `${inspect(error, { depth: 9 })} ${JSON.stringify(error)} ${error.message} ${error.stack ?? ""} ${error.advice}`;
@@ -403,7 +418,9 @@ test("says of each refusal what was wrong, and what to do about it", async () =>
     "a field of another form": () => credentials({ Token: "a b" }),
     "a day that is none": () => credentials({ Expiration: "2026-13-01T18:00:00Z" }),
     "an end too far ahead": () => credentials({ Expiration: "2026-03-02T12:00:01Z" }),
-    "an end that has passed": () => credentials({ Expiration: "2026-03-01T12:00:00Z" }),
+    "an end that has passed": () => {
+      throw expiredCredentials(new Date("2026-03-01T12:00:00Z"), NOW, undefined);
+    },
     "no credentials": () => credentials({ Code: "AssumeRoleUnauthorizedAccess" }),
   };
   const told = Object.entries(cases).map(([name, parse]) => [name, wordingOf(thrownBy(parse))]);

@@ -7,18 +7,22 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { createGuard } from "../../src/guard/guard.js";
 import { fromNodeProviderChain } from "../../src/sdk/node-chain.js";
 import { give, leaked, openClient, withMachine } from "../e2e/rig.js";
 import {
   ACCOUNT,
   INSTANCE,
   LAPTOP,
+  machine,
   NITRO,
+  REGION,
   rejection,
   rigOn,
   signer,
   startSigningImds,
   STRANGER,
+  UNKNOWN,
   XEN,
 } from "../guard/guarded-host.js";
 import { accessKeyIdFor } from "../support/access-keys.mjs";
@@ -264,6 +268,74 @@ describe("P10: a closed guard sends nothing, and nothing in the background ends 
     rmSync(folder, { recursive: true });
     const printed = `${stdout}${stderr}`.trim().split("\n").at(-1);
     expect(printed).toBe("lives");
+  });
+});
+
+describe("P11: silence is found out once", () => {
+  test("by whatever is asked, until it is forced or its time is over", async () => {
+    const server = await serving();
+    const options = { expectedAccounts: [ACCOUNT], timeout: 300, silenceMs: 60_000 };
+    const { guard, advance } = rigOn(server, options, UNKNOWN);
+    server.fail({ path: /./, times: 99, outcome: "hang" });
+    await rejection(guard.credentials());
+    server.resetCounters();
+    for (const ask of [() => guard.credentials(), () => guard.identity(), () => guard.metadata("/latest/meta-data/x")])
+      expect(await rejection(ask())).toMatchObject({ kind: "unavailable", tryNextLink: true });
+    expect(server.counters.connections).toBe(0);
+    server.calm();
+    await guard.credentials({ forceRefresh: true });
+    const other = rigOn(server, options, UNKNOWN);
+    server.fail({ path: /./, times: 99, outcome: "hang" });
+    await rejection(other.guard.credentials());
+    server.calm();
+    advance(0);
+    other.advance(60_001);
+    expect((await other.guard.credentials()).accessKeyId).toBe(server.identity.accessKeyId);
+  });
+});
+
+describe("P12: past their end for six hours at most", () => {
+  const HOUR = 3_600_000;
+
+  test("through an outage, with an event", async () => {
+    const server = await serving();
+    const { guard, codes, advance } = rigOn(server);
+    await guard.credentials();
+    server.fail({ path: /./, times: 999, outcome: "reset" });
+    advance(6 * HOUR + 60_000);
+    expect((await guard.credentials()).accessKeyId).toBe(server.identity.accessKeyId);
+    expect(codes()).toContain("imds.static_stability");
+    advance(6 * HOUR);
+    expect(await rejection(guard.credentials())).toMatchObject({ kind: "unavailable" });
+  });
+
+  test("where IMDS gives them so, on a host that proved itself and on no other", async () => {
+    const server = await serving({ expiresInMs: -5 * HOUR });
+    const { guard, codes } = rigOn(server);
+    expect((await guard.credentials()).expiration.getTime()).toBeGreaterThan(Date.now());
+    expect(codes()).toEqual(["imds.endpoint_override_accepted", "imds.attested", "imds.static_stability"]);
+    const unproved = rigOn(server, { attestation: "auto" });
+    expect(await rejection(unproved.guard.credentials())).toMatchObject({ code: "ERR_IMDS_CREDENTIALS_EXPIRED" });
+    server.set({ expiresInMs: -6 * HOUR });
+    expect(await rejection(rigOn(server).guard.credentials())).toMatchObject({ code: "ERR_IMDS_CREDENTIALS_EXPIRED" });
+    server.set({ expiresInMs: -5 * HOUR, accessKeyId: accessKeyIdFor(STRANGER) });
+    expect(await rejection(rigOn(server).guard.credentials())).toMatchObject({ code: "ERR_IMDS_ACCOUNT_MISMATCH" });
+  });
+
+  test("whatever the Date header says", async () => {
+    const server = await serving({ expiresInMs: -7 * HOUR });
+    const { guard } = rigOn(server, {}, NITRO, {});
+    expect(await rejection(guard.credentials())).toMatchObject({ code: "ERR_IMDS_CREDENTIALS_EXPIRED" });
+    const { system } = machine(NITRO, { AWS_EC2_METADATA_SERVICE_ENDPOINT: server.url });
+    // By this host's clock they have ended long ago, by the responder's they have not.
+    const ahead = createGuard(
+      { attestation: "required", certificates: { [REGION]: signer.publicKeyPem }, log: "off" },
+      { system: { ...system, now: () => Date.now() + 20 * HOUR } },
+    );
+    server.set({ expiresInMs: 6 * HOUR });
+    const error = await rejection(ahead.credentials());
+    expect(error).toMatchObject({ code: "ERR_IMDS_CREDENTIALS_EXPIRED" });
+    expect((error as { advice: string }).advice).toMatch(/1[12]\d\d minutes ahead of that of the responder/);
   });
 });
 

@@ -64,6 +64,7 @@ test("nothing set is the defaults", async () => {
     probe: "on",
     timeout: 3_000,
     maxRetries: 2,
+    silenceMs: 60_000,
     sources: {},
   });
   expect(found.certificates.size).toBe(0);
@@ -90,6 +91,16 @@ const FIRST: readonly (readonly [keyof GuardOptions, string, string, readonly [u
       [100, "100"],
       [200, "200"],
       [300, "300"],
+    ],
+  ],
+  [
+    "silenceMs",
+    "IMDS_GUARD_SILENCE_MS",
+    "imds_guard_silence_ms",
+    [
+      [0, "0"],
+      [3_600_000, "3600000"],
+      [1, "1"],
     ],
   ],
   [
