@@ -64,7 +64,7 @@ export function readRules(text: string, names: Names): RulesFile {
     const near = nearest(key, ["rule"]);
     problems.push({
       ...find(undefined, key),
-      message: `${key} is not known here; ${near === undefined ? "rules are written" : "did you mean"} [[rule]]`,
+      message: `${shown(key)} is not known here; ${near === undefined ? "rules are written" : "did you mean"} [[rule]]`,
     });
   }
   const listed = Object.hasOwn(table, "rule") ? table["rule"] : [];
@@ -100,7 +100,7 @@ function ruleOf(entry: Record<string, unknown>, reading: Reading): GatewayRule {
     const near = nearest(key, KEYS);
     problem(
       key,
-      `${key} is not known; ${near === undefined ? `allowed: ${KEYS.join(", ")}` : `did you mean ${near}?`}`,
+      `${shown(key)} is not known; ${near === undefined ? `allowed: ${KEYS.join(", ")}` : `did you mean ${near}?`}`,
     );
   }
   const ids = (key: "user" | "group", idOf: (name: string) => number | undefined): readonly number[] | undefined =>

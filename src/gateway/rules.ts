@@ -99,6 +99,8 @@ function byRule(rule: GatewayRule, number: number, caller: Caller, path: Metadat
 function fits(rule: GatewayRule, caller: Caller): boolean {
   const { uid, gids, unit, container, address, bridge } = caller;
   const local = bridge === undefined;
+  // Who cannot be told, and a client on a bridge that is not named, is nobody that a rule was meant for.
+  if (local ? uid === undefined : rule.containers === undefined) return false;
   if (rule.users !== undefined && !(local && uid !== undefined && rule.users.includes(uid))) return false;
   if (rule.groups !== undefined && !(local && rule.groups.some((gid) => gids.includes(gid)))) return false;
   if (rule.units !== undefined && !(unit !== undefined && rule.units.includes(unit))) return false;

@@ -77,6 +77,9 @@ describe("a rule", () => {
     ['container = "172.17.0.0/16"', caller({ uid: undefined, bridge: "docker0", address: "172.17.0.9" }), true],
     ['container = "172.17.0.0/16"', caller({ address: "172.17.0.9" }), false],
     ['user = "web"', caller({ uid: 1_500, bridge: "docker0" }), false],
+    ["# for everybody", caller(), true],
+    ["# for everybody who can be told", caller({ uid: undefined }), false],
+    ["# for everybody who can be told", caller({ uid: undefined, bridge: "docker0" }), false],
   ])("%s", (condition, who, fits) => {
     expect(verdict(`[[rule]]\n${condition}\nrole = "app"\n`, who, ROLE).rule).toBe(fits ? 1 : 0);
   });

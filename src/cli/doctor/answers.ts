@@ -153,7 +153,7 @@ interface HttpSeen {
 function judgeHttp(
   { plain, responder }: Asked,
   { line, status, cloud, who }: HttpSeen,
-  { host, otherCloud }: Patient,
+  { host, otherCloud, gateway }: Patient,
 ): Check {
   const evidence = [
     { source: "PUT /latest/api/token", value: String(status), says: "no token" },
@@ -200,6 +200,8 @@ function judgeHttp(
   const owner = otherCloud ?? (cloud === "gcp" ? "Google Cloud" : cloud === "azure" ? "Azure" : undefined);
   if (owner !== undefined)
     return { ...line, status: "ok", says: `the metadata service of ${owner}: HTTP ${status}, not IMDS`, evidence };
+  if (gateway?.ours === true && status === 403)
+    return { ...line, status: "ok", says: `the gateway of imds-guard refuses (HTTP 403): nothing gets out`, evidence };
   return {
     ...line,
     status: "finding",

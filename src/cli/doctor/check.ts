@@ -56,6 +56,15 @@ export interface Patient {
   readonly host: HostReport;
   /** The cloud other than EC2 that the host's own strings name, such as `Google`. */
   readonly otherCloud: string | undefined;
+  /** The program of this host to which the packet filter leads what asks for IMDS. */
+  readonly gateway?: LocalGateway | undefined;
+}
+
+/** A gateway: ours, or one such as kube2iam or kiam. */
+export interface LocalGateway {
+  readonly ours: boolean;
+  /** Port, or address and port, to which packets are led. */
+  readonly target: string;
 }
 
 /** Reads a text file: its text, or why there is none. */

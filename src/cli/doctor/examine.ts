@@ -11,7 +11,7 @@ import { otherCloudOf, SECTIONS } from "./check.js";
 import { checkLeases } from "./leases.js";
 import { askNames, checkHostsFile, judgeNames } from "./names.js";
 import { findWays, judgeWays } from "./routes.js";
-import { judgeRules, readFilter } from "./rules.js";
+import { gatewayOf, judgeRules, readFilter } from "./rules.js";
 import { checkService, hopLimit, judgeTokens } from "./service.js";
 import { checkGuardSettings, checkProfiles, judgeEnvironment } from "./settings.js";
 
@@ -36,7 +36,9 @@ export async function examine(system: System, { probe, signal, onPart }: Examine
   onPart("reading the host's own marks");
   const { detectHost } = await import("../../host/detect.js");
   const host = await detectHost(system);
-  const patient: Patient = { system: withDirectories(system), host, otherCloud: otherCloudOf(host) };
+  const seen: Patient = { system: withDirectories(system), host, otherCloud: otherCloudOf(host) };
+  const filter = await readFilter(seen);
+  const patient: Patient = { ...seen, gateway: gatewayOf(filter, seen) };
   const checks: Check[] = [judgeHost(patient)];
 
   onPart("asking the metadata addresses");
@@ -68,7 +70,7 @@ export async function examine(system: System, { probe, signal, onPart }: Examine
     ...(await checkProfiles(patient)),
     ...checkAgents(patient),
   );
-  checks.push(judgeRules(await readFilter(patient), ways, answers, patient));
+  checks.push(judgeRules(filter, ways, answers, patient));
   const judged = host.verdict === "unknown" ? checks.map(temper) : checks;
   return { host, checks: judged.sort((a, b) => SECTIONS.indexOf(a.section) - SECTIONS.indexOf(b.section)) };
 }

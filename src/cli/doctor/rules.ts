@@ -4,7 +4,8 @@
  */
 import { IMDS_IPV4 } from "../../base/addresses.js";
 import type { NetworkAnswers } from "./answers.js";
-import type { Check, Patient } from "./check.js";
+import type { Check, LocalGateway, Patient } from "./check.js";
+import { readText } from "./check.js";
 import { BLOCK_FIXES } from "./fixes.js";
 import type { FilterRule } from "./packet-filter.js";
 import { readIptables, readNft } from "./packet-filter.js";
@@ -50,6 +51,22 @@ export async function readFilter({ system }: Patient): Promise<FilterView> {
   return { read, rules, unseen };
 }
 
+const LED = /redirect to :(\d+)|dnat(?: ip6?)? to (\S+)|--to-ports (\d+)|--to-destination (\S+)/i;
+/** Written by `gateway install`, for those who may not see the packet filter. */
+const OUR_STATE = "/run/imds-guard/gateway.json";
+
+/** Where the packet filter leads what asks for IMDS, as far as rules or the note of our own gateway tell. */
+export function gatewayOf(filter: FilterView, { system }: Patient): LocalGateway | undefined {
+  const note = readText(system, OUR_STATE);
+  const our = note.kind === "text" ? /"port":(\d+)/.exec(note.text)?.[1] : undefined;
+  for (const { text, address } of filter.rules) {
+    const led = address === IMDS_IPV4 ? LED.exec(text) : null;
+    const target = led?.slice(1).find((part) => part !== undefined);
+    if (target !== undefined) return { ours: target === our, target };
+  }
+  return our === undefined || filter.read.length > 0 ? undefined : { ours: true, target: our };
+}
+
 const EFFECTS: Readonly<Record<FilterRule["effect"], string>> = {
   blocks: "blocks a metadata address",
   passes: "lets packets for a metadata address pass",
@@ -61,7 +78,7 @@ export function judgeRules(
   filter: FilterView,
   ways: readonly Way[],
   answers: NetworkAnswers | undefined,
-  { host }: Patient,
+  { host, gateway }: Patient,
 ): Check {
   const line = { section: "rules", id: "block", subject: "kernel rules" } as const;
   const evidence = filter.rules.slice(0, MAX_SHOWN).map(({ tool, text, effect, ownPackets }) => ({
@@ -86,6 +103,13 @@ export function judgeRules(
       evidence,
     };
   }
+  if (gateway !== undefined)
+    return {
+      ...line,
+      status: "ok",
+      says: `programs of this host are led to ${gateway.ours ? "the gateway of imds-guard" : "a gateway of somebody else's, as kube2iam and kiam are"} (${gateway.target})`,
+      evidence,
+    };
   if (way?.kind === "closed" || way?.kind === "no-route")
     return { ...line, status: "ok", says: `nothing gets out to ${IMDS_IPV4}: ${way.says}`, evidence };
   if (asked?.kind === "refused")

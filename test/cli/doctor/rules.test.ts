@@ -4,7 +4,7 @@ import type { NetworkAnswers } from "../../../src/cli/doctor/answers.js";
 import type { Patient } from "../../../src/cli/doctor/check.js";
 import { otherCloudOf } from "../../../src/cli/doctor/check.js";
 import type { Way } from "../../../src/cli/doctor/routes.js";
-import { judgeRules, readFilter } from "../../../src/cli/doctor/rules.js";
+import { gatewayOf, judgeRules, readFilter } from "../../../src/cli/doctor/rules.js";
 import type { HostReport, Verdict } from "../../../src/host/report.js";
 import type { CommandResult } from "../../../src/base/system.js";
 import { fakeHost } from "../../host/fake-host.js";
@@ -133,3 +133,48 @@ describe("otherCloudOf", () => {
     expect(patientOf("not-ec2", undefined, vendor).otherCloud).toBe(cloud);
   });
 });
+
+describe("a gateway", () => {
+  const nft =
+    (rule: string): ((command: string) => CommandResult) =>
+    (command) =>
+      command === "nft"
+        ? {
+            kind: "ok",
+            stdout: `table inet x {\n\tchain output {\n\t\ttype nat hook output priority -110; policy accept;\n\t\t${rule}\n\t}\n}\n`,
+          }
+        : { kind: "failed", reason: "ENOENT" };
+  const NOTE = { "run/imds-guard/gateway.json": '{"uid":999,"port":9100,"bridges":[],"user":"imds-guard","by":"nft"}' };
+  const rule = "ip daddr 169.254.169.254 tcp dport 80 redirect to :9100";
+
+  it.each([
+    ["ours", NOTE, nft(rule), { ours: true, target: "9100" }],
+    ["ours, for a user who may not see the rules", NOTE, nftRefuses, { ours: true, target: "9100" }],
+    ["somebody else's", {}, nft(rule), { ours: false, target: "9100" }],
+    [
+      "kube2iam's",
+      {},
+      nft("ip daddr 169.254.169.254 tcp dport 80 dnat to 10.0.0.5:8181"),
+      { ours: false, target: "10.0.0.5:8181" },
+    ],
+    ["none", {}, nft("ip daddr 169.254.169.254 drop"), undefined],
+    ["none any more, whatever the note says", NOTE, nft("ip daddr 192.0.2.1 drop"), undefined],
+  ])("is %s", async (_, files, run, expected) => {
+    const patient = patientOf("not-ec2", run);
+    const system = { ...patient.system, readFile: fakeHost({ platform: "linux", files }).readFile };
+    const found = gatewayOf(await readFilter({ ...patient, system }), { ...patient, system });
+    expect(found).toEqual(expected);
+    if (found === undefined) return;
+    const check = judgeRules(await readFilter({ ...patient, system }), [], undefined, {
+      ...patient,
+      system,
+      gateway: found,
+    });
+    expect(check.status).toBe("ok");
+    expect(check.says).toContain(found.target);
+  });
+});
+
+function nftRefuses(): CommandResult {
+  return { kind: "failed", reason: "exit code 1" };
+}
