@@ -52,7 +52,7 @@ export default tseslint.config(
   },
   {
     // A preload is CommonJS, whichever way it is asked for, and what it loads on demand has to be there at once.
-    files: ["src/preload/*.ts", "src/sdk/stock-modules.ts"],
+    files: ["src/preload/*.ts", "src/sdk/load-adapters.ts"],
     rules: { "@typescript-eslint/no-require-imports": "off" },
   },
   {

@@ -11,7 +11,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { build } from "tsup";
+import { buildModules } from "./build-modules.mjs";
 
 const MB = 1e6;
 const FILE_BYTES = 200 * MB;
@@ -71,17 +71,7 @@ async function measure(run) {
 
 const work = mkdtempSync(join(tmpdir(), "imds-guard-bench-"));
 try {
-  await build({
-    entry: { scan: "src/detection/scan.ts", "log-stream": "src/detection/log-stream.ts" },
-    outDir: join(work, "dist"),
-    format: ["esm"],
-    dts: false,
-    config: false,
-    silent: true,
-    platform: "node",
-    target: "node20.19",
-    outExtension: () => ({ js: ".mjs" }),
-  });
+  await buildModules(["src/detection/scan.ts", "src/detection/log-stream.ts"], join(work, "dist"));
   const load = (name) => import(pathToFileURL(join(work, "dist", `${name}.mjs`)).href);
   const [{ scan }, { openLog }] = await Promise.all([load("scan"), load("log-stream")]);
   const content = block(8 * MB);

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "tsup";
+import { buildModules } from "../build-modules.mjs";
 import { writeEveLog } from "../eve-log.mjs";
 import { number } from "../figures.mjs";
 import { inTurns } from "../packages.mjs";
@@ -41,15 +41,11 @@ export async function scan({ short, large }) {
   // Not part of the public face, so it is built apart; where it can find the packages that it imports.
   const outDir = mkdtempSync(fileURLToPath(new URL("../../node_modules/.bench-", import.meta.url)));
   try {
-    await build({
-      entry: MODULES.map((name) => `${ROOM}${name}.ts`),
+    await buildModules(
+      MODULES.map((name) => `${ROOM}${name}.ts`),
       outDir,
-      format: "esm",
-      target: "node20.19",
-      config: false,
-      silent: true,
-    });
-    const modules = Object.fromEntries(MODULES.map((name) => [name, pathToFileURL(join(outDir, `${name}.js`)).href]));
+    );
+    const modules = Object.fromEntries(MODULES.map((name) => [name, pathToFileURL(join(outDir, `${name}.mjs`)).href]));
     for (const megabytes of sizes) writeEveLog(join(work, `${megabytes}.json`), megabytes * MB);
     return await withPlace({ host: "laptop", network: "none", lifetimeMs: LIFETIME_MS }, async (place) => {
       const measured = logs.map((log) => ({

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "tsup";
+import { buildModules } from "../build-modules.mjs";
 import { documentText } from "../../test/support/identity-signer.mjs";
 import { oursAtMost } from "../figures.mjs";
 import { SIGNED } from "../packages.mjs";
@@ -17,19 +17,12 @@ export async function verification() {
   // The room is not part of the public face, so it is built apart.
   const outDir = mkdtempSync(fileURLToPath(new URL("../../node_modules/.bench-", import.meta.url)));
   try {
-    await build({
-      entry: [`${ROOM}identity-document.ts`, `${ROOM}user-keys.ts`],
-      outDir,
-      format: "esm",
-      target: "node20.19",
-      config: false,
-      silent: true,
-    });
+    await buildModules([`${ROOM}identity-document.ts`, `${ROOM}user-keys.ts`], outDir);
     const url = (/** @type {string} */ file) => pathToFileURL(join(outDir, file)).href;
     const { region, publicKeyPem } = SIGNED;
     const order = {
-      identity: url("identity-document.js"),
-      keys: url("user-keys.js"),
+      identity: url("identity-document.mjs"),
+      keys: url("user-keys.mjs"),
       region,
       publicKeyPem,
       body: SIGNED.sign(documentText({ region })),

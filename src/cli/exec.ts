@@ -3,9 +3,9 @@
  */
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { isImdsGuardError } from "../base/errors.js";
+import { OWN_FOLDER } from "../base/own-folder.js";
 import { createGuard } from "../guard/guard.js";
 import type { Rejection } from "../serving/loopback-server.js";
 import type { PreparedChild } from "../serving/prepare-child.js";
@@ -213,6 +213,7 @@ export function rejectionNotes(ui: Ui): (reason: Rejection) => void {
 
 /** The preload beside this program, where the package is built. */
 function preloadPath(): string | undefined {
-  const path = join(dirname(fileURLToPath(import.meta.url)), "register.cjs");
+  if (OWN_FOLDER === undefined) return undefined;
+  const path = join(OWN_FOLDER, "register.cjs");
   return existsSync(path) ? path : undefined;
 }

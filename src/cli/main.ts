@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** The `imds-guard` program: finds the command, runs it, and turns what becomes of it into words and an exit code. */
 import type { ImdsGuardError } from "../base/errors.js";
 import { isImdsGuardError } from "../base/errors.js";
@@ -32,12 +31,16 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 const ui = createUi({ stdout: process.stdout, stderr: process.stderr, env: process.env });
-const code = await run(process.argv.slice(2));
-ui.progress(undefined);
-if (stoppedBy !== undefined && code === undefined) {
-  // The parent learns of the signal as from any program that does not handle it.
-  process.kill(process.pid, stoppedBy);
-} else process.exitCode = code ?? 3;
+void main();
+
+async function main(): Promise<void> {
+  const code = await run(process.argv.slice(2));
+  ui.progress(undefined);
+  if (stoppedBy !== undefined && code === undefined) {
+    // The parent learns of the signal as from any program that does not handle it.
+    process.kill(process.pid, stoppedBy);
+  } else process.exitCode = code ?? 3;
+}
 
 /** Undefined for a command that gave up because it was told to stop. */
 async function run(args: readonly string[]): Promise<number | undefined> {

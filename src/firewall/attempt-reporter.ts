@@ -1,10 +1,10 @@
 /**
  * What is told of attempts, and of a firewall that cannot be: errors that explain themselves, events, and their limits.
  */
-import { dirname, sep } from "node:path";
-import { fileURLToPath } from "node:url";
+import { sep } from "node:path";
 import { ImdsRefusedError } from "../base/errors.js";
 import { maskArguments } from "../base/text.js";
+import { OWN_FOLDER } from "../base/own-folder.js";
 import type { EventCode, EventDetails } from "../events/catalogue.js";
 import { quietly } from "../events/quietly.js";
 import type { MetadataService } from "./classify.js";
@@ -95,14 +95,16 @@ export function attemptDetails(
   };
 }
 
-/** Where this package is, as stacks name it. */
-const HERE = dirname(typeof __filename === "string" ? __filename : fileURLToPath(import.meta.url)) + sep;
+/** Where this package is, as stacks name it; in a bundle it is where the program is. */
+const HERE = OWN_FOLDER === undefined ? undefined : OWN_FOLDER + sep;
 
 /** The frames of the program in a stack; those of Node itself where there are no others. */
 export function callers(stack: string | undefined): string[] {
   if (stack === undefined) return [];
   const frames = stack.split("\n").flatMap((line) => /^\s+at (.+)$/.exec(line)?.[1] ?? []);
-  const own = frames.filter((frame) => !frame.includes(HERE) && !/\(?node:[\w/.-]+:\d+|<anonymous>\)?$/.test(frame));
+  const own = frames.filter(
+    (frame) => !(HERE !== undefined && frame.includes(HERE)) && !/\(?node:[\w/.-]+:\d+|<anonymous>\)?$/.test(frame),
+  );
   return (own.length > 0 ? own : frames).slice(0, MAX_FRAMES);
 }
 

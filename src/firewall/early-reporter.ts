@@ -7,6 +7,7 @@ import { createReporter } from "../events/reporter.js";
 import type { Reporter } from "../events/reporter.js";
 import type { Sink } from "../events/sinks.js";
 import { diagnosticsChannelSink, stderrSink } from "../events/sinks.js";
+import { loadExtra } from "../base/extra.js";
 import type { EarlySettings } from "../settings/unsaid.js";
 import { realSystem } from "../base/system.js";
 
@@ -46,7 +47,7 @@ function telemetrySink(report: ReturnType<typeof earlyReporter>): Sink {
     if (waiting.length < MAX_PENDING) waiting.push(event);
   };
   const drop = (): void => undefined;
-  import("../events/opentelemetry.js")
+  loadExtra("openTelemetry", "telemetry opentelemetry", () => import("../events/opentelemetry.js"))
     .then(({ openTelemetrySink }) => openTelemetrySink())
     .then(
       (sink) => {

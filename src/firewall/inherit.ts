@@ -1,8 +1,8 @@
 /** Takes the firewall along into worker threads and Node child processes, however they are started. */
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { requireOption, withNodeOption } from "../base/text.js";
+import { OWN_FOLDER } from "../base/own-folder.js";
 import { binding } from "./bindings.js";
 import { defineOwn } from "./define-own.js";
 import { isLoaded } from "./loaded-builtins.js";
@@ -15,8 +15,8 @@ const { getBuiltinModule } = nodeProcess;
 
 /** The preload of this very copy, or undefined where this file was bundled away from it. */
 export function preloadPath(): string | undefined {
-  const here = typeof __filename === "string" ? __filename : fileURLToPath(import.meta.url);
-  const path = join(dirname(here), "register.cjs");
+  if (OWN_FOLDER === undefined) return undefined;
+  const path = join(OWN_FOLDER, "register.cjs");
   return existsSync(path) ? path : undefined;
 }
 

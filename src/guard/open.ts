@@ -3,6 +3,7 @@ import type { Acquirer } from "./acquire.js";
 import { createAcquirer } from "./acquire.js";
 import type { KeyRing } from "../attest/user-keys.js";
 import type { Contact, Target } from "./decide.js";
+import { loadExtra } from "../base/extra.js";
 import type { Reporter } from "../events/reporter.js";
 import type { HostReport } from "../host/report.js";
 import { createSession } from "../imds/session.js";
@@ -46,6 +47,6 @@ export async function openLine({
 /** A name is resolved once; what it resolved to is all that is ever dialled. */
 async function pinTarget(target: Target, settings: Settings): Promise<Pin> {
   if (target.kind === "address") return { addresses: [target.host], port: target.port };
-  const { resolveHost } = await import("../network/dns.js");
+  const { resolveHost } = await loadExtra("dns", `endpoint host ${target.host}`, () => import("../network/dns.js"));
   return { addresses: await resolveHost(target.host, { timeoutMs: settings.timeout }), port: target.port };
 }

@@ -1,5 +1,6 @@
 /** Where the events of one guard go: the sinks its options and settings name. */
 import { printable } from "../base/text.js";
+import { loadExtra } from "../base/extra.js";
 import type { Reporter } from "../events/reporter.js";
 import { createReporter } from "../events/reporter.js";
 import type { Sink } from "../events/sinks.js";
@@ -27,7 +28,9 @@ export async function openReporter(
     // What is written as it is needs no encoder, and loading one costs time.
     const [{ fileSink }, encoders] = await Promise.all([
       import("../events/file-sink.js"),
-      eventFormat === "json" ? undefined : import("../events/encode.js"),
+      eventFormat === "json"
+        ? undefined
+        : loadExtra("encode", `eventFormat ${eventFormat}`, () => import("../events/encode.js")),
     ]);
     const onFailure = (code: string): void => {
       reporter.report("events.file_failing", {
@@ -38,7 +41,9 @@ export async function openReporter(
     sinks.push(fileSink(file, { encode: encoders?.encoderOf(eventFormat), onFailure }));
   }
   if (telemetry === "opentelemetry") {
-    const { openTelemetrySink } = await import("../events/opentelemetry.js");
+    const { openTelemetrySink } = await loadExtra("openTelemetry", "telemetry opentelemetry", () => {
+      return import("../events/opentelemetry.js");
+    });
     sinks.push(await openTelemetrySink());
   }
   const reporter = createReporter({ system, sinks });

@@ -11,7 +11,7 @@ import type { HashConstructor } from "@smithy/types";
 import { suffixOfPartition } from "../aws/partitions.js";
 import { ImdsImpersonationError, ImdsUnavailableError } from "../base/errors.js";
 import { printable } from "../base/text.js";
-import { membersOf } from "../base/load-sdk.js";
+import { membersOf } from "../base/members-of.js";
 
 /** Credentials to be checked. */
 export interface SignableCredentials {

@@ -1,6 +1,7 @@
 /** Off EC2: asks once, in the background and without a secret, whether anybody answers as IMDS. */
 import type { Evidence } from "../base/errors.js";
 import { printable } from "../base/text.js";
+import { loadExtra } from "../base/extra.js";
 import { quietly } from "../events/quietly.js";
 import type { Reporter } from "../events/reporter.js";
 import type { Verdict } from "../host/report.js";
@@ -58,28 +59,28 @@ export async function probeAndReport(
   system: System,
   signal?: AbortSignal,
 ): Promise<void> {
-  const [{ probeImds }, { describeResponder }] = await Promise.all([
-    import("../network/probe.js"),
-    import("../network/responder.js"),
-  ]);
+  const { probeImds } = await import("../network/probe.js");
   const result = await probeImds(target, { timeoutMs: PROBE_TIMEOUT_MS, signal });
   if (result.kind !== "imdsv2") return;
-  const responder = await describeResponder(target.address, system);
+  // Who it is may be out of reach, as in a bundle; that somebody answers is what has to be told.
+  const responder = await loadExtra("responder", "a responder", () => import("../network/responder.js"))
+    .then(({ describeResponder }) => describeResponder(target.address, system))
+    .catch(() => undefined);
   reporter.report(verdict === "not-ec2" ? "imds.impersonation_detected" : "imds.unverified_responder", {
     message:
       verdict === "not-ec2"
         ? `${target.address} answers as the EC2 instance metadata service, but this host is not EC2`
         : `${target.address} answers as the EC2 instance metadata service, and this host could not be identified`,
     endpoint: target,
-    responder,
-    evidence: probeEvidence(result),
+    ...(responder && { responder }),
+    evidence: probeEvidence(result, responder !== undefined),
     advice:
       "Credentials from there would belong to whoever answers. Trace the address by MAC, interface and route; block 169.254.169.254 and " +
       "fd00:ec2::254 on this network; look for AWS SDK programs on it that do not use this guard.",
   });
 }
 
-function probeEvidence(result: Extract<ProbeResult, { kind: "imdsv2" }>): Evidence[] {
+function probeEvidence(result: Extract<ProbeResult, { kind: "imdsv2" }>, described: boolean): Evidence[] {
   const evidence: Evidence[] = [
     { source: "PUT /latest/api/token", value: "200", says: "an IMDSv2 token was handed out" },
   ];
@@ -89,5 +90,7 @@ function probeEvidence(result: Extract<ProbeResult, { kind: "imdsv2" }>): Eviden
       value: printable(result.server),
       says: "trivially copied, proves nothing",
     });
+  if (!described)
+    evidence.push({ source: "responder", says: "its MAC address, interface and route could not be looked up" });
   return evidence;
 }

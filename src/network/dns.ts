@@ -9,7 +9,7 @@ import { ImdsUnavailableError, invalidArgument } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import type { Evidence } from "../base/errors.js";
 import { parseIp } from "../base/addresses.js";
-import { membersOf } from "../base/load-sdk.js";
+import { membersOf } from "../base/members-of.js";
 import { markOwn } from "../base/own-sockets.js";
 import { createQuery, MAX_ADDRESSES, readAnswer } from "./dns-message.js";
 import type { DnsAnswer, DnsCodec, DnsQuery } from "./dns-message.js";

@@ -10,6 +10,7 @@ import { install } from "../firewall/install.js";
 import type { EarlySettings } from "../settings/unsaid.js";
 import { nothingSaid, reportingVariables, UNSAID } from "../settings/unsaid.js";
 import { realSystem } from "../base/system.js";
+import { settingsAndEvents } from "./load-settings-and-events.js";
 import { leadSdkThroughGuard } from "../sdk/stock-modules.js";
 
 /**
@@ -18,10 +19,6 @@ import { leadSdkThroughGuard } from "../sdk/stock-modules.js";
 const LOAD_AFTER_MS = 1_000;
 /** The program may put a clock of its own in its place. */
 const { setTimeout: later } = globalThis;
-
-function settingsAndEvents(): typeof import("./settings-and-events.js") {
-  return require("./settings-and-events.js") as typeof import("./settings-and-events.js");
-}
 
 function settings(): EarlySettings {
   if (nothingSaid(realSystem)) return UNSAID;

@@ -1,4 +1,5 @@
 /** `createGuard` as applications get it: the guard, and what ties it to SDK clients. */
+import { loadExtra } from "../base/extra.js";
 import type { FirewallReport } from "../firewall/install.js";
 import type { Guard } from "../guard/guard.js";
 import { createGuard as createCore, workingsOf } from "../guard/guard.js";
@@ -85,7 +86,7 @@ export function createGuard(options: GuardOptions = {}): ApplicationGuard {
     },
     async monitor(wanted = {}) {
       const [{ createMonitor }, { host }, { settings, reporter }] = await Promise.all([
-        import("../monitor/monitor.js"),
+        loadExtra("monitor", "guard.monitor()", () => import("../monitor/monitor.js")),
         core.whereAmI(),
         workingsOf(core),
       ]);

@@ -3,6 +3,7 @@
  * SDK that speak to IMDS are given guarded parts as they are loaded. They are known by their place in a package and not
  * by the request they send, so that a request forged through any library is never mistaken for the SDK's.
  */
+import { adapters, moduleClass } from "./load-adapters.js";
 
 type Parent = { readonly filename?: string | null } | undefined;
 type Load = (this: unknown, request: string, parent: Parent, isMain: boolean) => unknown;
@@ -41,20 +42,14 @@ type Adapter = Exclude<keyof Adapters, "guardedHttp">;
 /** Told of a module that stays as it is: the file, and why. */
 export type Unadapted = (file: string, error: unknown) => void;
 
-/** Loaded with the first of those modules: most programs have none. */
-function adapters(): Adapters {
-  return require("./adapters.js") as Adapters;
-}
-
 /**
  * Adapts the SDK's modules from now on; those loaded before are as they were, and their requests are refused. So are
  * those of a module that cannot be adapted: the program gets it as it is, whatever goes wrong here.
  */
 export function leadSdkThroughGuard(unadapted: Unadapted): void {
-  // The class of this very module: loading node:module for it would cost a millisecond.
-  const { constructor: own } = module as unknown as { constructor: Partial<Loader> };
+  const own = moduleClass() as Partial<Loader> | undefined;
   const loader =
-    typeof own._load === "function" ? (own as Loader) : (process.getBuiltinModule("node:module") as unknown as Loader);
+    typeof own?._load === "function" ? (own as Loader) : (process.getBuiltinModule("node:module") as unknown as Loader);
   const { _load: original, _extensions: extensions } = loader;
   /** What a module exports -> what the program gets of it, and those themselves. */
   const adapted = new WeakMap<object, object>();

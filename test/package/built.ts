@@ -8,6 +8,8 @@ export const ROOT = resolve(import.meta.dirname, "../..");
 
 interface Target {
   readonly types: string;
+  /** What bundlers take. */
+  readonly module: string;
   readonly default: string;
 }
 
@@ -38,7 +40,7 @@ export const entries: readonly Entry[] = Object.entries(manifest.exports).flatMa
 /** The suites of this folder look at what `npm run build` left. */
 export function requireBuild(): void {
   const missing = entries
-    .flatMap(({ esm, cjs }) => [esm, cjs].flatMap((target) => [target.types, target.default]))
+    .flatMap(({ esm, cjs }) => [esm, cjs].flatMap((target) => [target.types, target.module, target.default]))
     .filter((path) => !existsSync(join(ROOT, path)));
   if (missing.length > 0) throw new Error(`not built: ${missing.join(", ")}; run \`npm run build\` first`);
 }

@@ -46,7 +46,7 @@ describe.each(entries.map((entry) => [entry.specifier, entry] as const))("%s", (
   });
 });
 
-test("an error is one of ours whichever copy of the package made it", async () => {
+test("import and require give the same objects, and an error is one of ours whichever way it came", async () => {
   const program = `
     const { createRequire } = process.getBuiltinModule("node:module");
     const cjs = createRequire(process.cwd() + "/x")("imds-guard");
@@ -57,7 +57,7 @@ test("an error is one of ours whichever copy of the package made it", async () =
     console.log(JSON.stringify({ same: esm.ImdsGuardError === cjs.ImdsGuardError, error: of(error), dressed: of(dressed), foreign: of(new Error("x")), is: [error, dressed, {}].map((value) => esm.isImdsGuardError(value)) }));
   `;
   expect(await runProgram("module", program)).toEqual({
-    same: false,
+    same: true,
     error: [true, true, false, true],
     dressed: [true, true, false, true],
     foreign: [false, false, false, false],

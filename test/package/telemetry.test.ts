@@ -69,14 +69,11 @@ describe("telemetry: opentelemetry", () => {
     },
   );
 
-  test.each([
-    ["module", "ERR_MODULE_NOT_FOUND"],
-    ["commonjs", "MODULE_NOT_FOUND"],
-  ] as const)("in a program that is a %s, is an error without one", async (kind, cause) => {
+  test.each([["module"], ["commonjs"]] as const)("in a program that is a %s, is an error without one", async (kind) => {
     expect(await run(consumer(`${kind}-broken`, "broken"), kind)).toEqual({
       kind: "settings",
       code: "ERR_IMDS_GUARD_SETTING",
-      cause,
+      cause: "MODULE_NOT_FOUND",
       said: [],
     });
   });

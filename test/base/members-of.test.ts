@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { membersOf } from "../../src/base/load-sdk.js";
+import { membersOf } from "../../src/base/members-of.js";
 
 it("takes members where they are", async () => {
   const namespace = await import("@smithy/shared-ini-file-loader");

@@ -1,0 +1,163 @@
+// @ts-check
+/**
+ * Builds dist.
+ *
+ *   node scripts/build.mjs [--no-types]
+ *
+ * There is one copy of the code for Node.js, in CommonJS, and every way into the package leads there: `require`, the
+ * preload, the program, and `import` by thin modules that only hand on its names. What several of them share lies in
+ * files of its own, cut by what is loaded together. Bundlers take another form, by the condition `module`: ECMAScript
+ * modules under dist/esm, of which they leave out what is not used. There every `import()` is an import like any other,
+ * so that a bundle waits for nothing but itself, and the parts in `imds-guard/extras` are there if the application
+ * imports them. A file `x.bundled.ts` stands in for `x.ts` in that form.
+ *
+ * What package.json lists as a dependency is left to be found at run time. Everything else is bundled, and its licence
+ * is in NOTICE.
+ */
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { builtinModules, createRequire } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+import { cutByLoading, runtimeIn } from "./build/cut-by-loading.mjs";
+import { importAtOnce } from "./build/import-at-once.mjs";
+import { noticeOf } from "./build/notice.mjs";
+import { buildTypes } from "./build/types.mjs";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const OUTPUT = join(ROOT, "dist");
+const source = (/** @type {string} */ path) => join(ROOT, "src", path);
+
+/** What programs import, with types. */
+const LIBRARY = {
+  index: source("index.ts"),
+  firewall: source("firewall/index.ts"),
+  "credential-provider-imds": source("sdk/imds-package.ts"),
+  extras: source("sdk/extras.ts"),
+  register: source("preload/register.ts"),
+};
+/** Loaded by the preload with `require`, at once and where they are needed. */
+const PRELOADED = {
+  "settings-and-events": source("preload/settings-and-events.ts"),
+  adapters: source("sdk/adapters.ts"),
+};
+const PROGRAM = { cli: source("cli/main.ts") };
+
+const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+const builtins = new Set(builtinModules.flatMap((name) => [name, `node:${name}`]));
+const installed = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies ?? {})];
+const external = (/** @type {string} */ id) =>
+  builtins.has(id) || installed.some((name) => id === name || id.startsWith(`${name}/`));
+
+/** The modules in a folder of src, but not in those below it. */
+const modulesIn = (/** @type {string} */ folder) =>
+  readdirSync(source(folder))
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => source(`${folder}/${name}`));
+
+/** @type {Pick<import("rolldown").InputOptions, "platform" | "external" | "treeshake" | "cwd">} */
+const COMMON = { cwd: ROOT, platform: "node", external, treeshake: { moduleSideEffects: false } };
+/** Comments are in src. Those that speak to minifiers stay. */
+const comments = { legal: true, annotation: true, jsdoc: false };
+
+/**
+ * The files that Node.js loads, each by what comes with the start of something; the first that needs a module has it.
+ *
+ * @type {readonly import("./build/cut-by-loading.mjs").Cut[]}
+ */
+const CUTS = [
+  { name: "ground", withAll: [LIBRARY.register, LIBRARY.index] },
+  { name: "ground", with: [source("base/package-version.ts")], withAll: [PROGRAM.cli, LIBRARY.index] },
+  { name: "firewall-hooks", with: [LIBRARY.register, source("firewall/install.ts")] },
+  { name: "core", with: [LIBRARY.index] },
+  { name: "line", with: [source("guard/open.ts"), source("guard/sts-identity.ts")] },
+  { name: "reporting", with: [LIBRARY.firewall, PRELOADED["settings-and-events"]] },
+  { name: "watch", with: [LIBRARY.extras, source("guard/watch.ts")] },
+  { name: "detection", with: modulesIn("detection") },
+  { name: "serving", with: modulesIn("serving") },
+  { name: "monitoring", with: modulesIn("monitor") },
+  { name: "program", with: [PROGRAM.cli] },
+  { name: "commands", with: modulesIn("cli") },
+  { name: "doctor", with: modulesIn("cli/doctor") },
+];
+
+/** `require("./x.js")` names another file of dist, whatever is in it. */
+const requiredFiles = {
+  name: "required-files",
+  /** @param {string} path @param {string | undefined} _ @param {{ kind: string }} how */
+  resolveId(path, _, { kind }) {
+    return kind === "require-call" && path.startsWith("./")
+      ? { id: path.replace(/\.js$/, ".cjs"), external: true }
+      : undefined;
+  },
+};
+
+async function buildForNode() {
+  const bundle = await rolldown({
+    ...COMMON,
+    input: { ...LIBRARY, ...PRELOADED, ...PROGRAM },
+    preserveEntrySignatures: "allow-extension",
+    // A command loads what it needs when it is named; what else is in the same file comes along.
+    checks: { ineffectiveDynamicImport: false },
+    plugins: [requiredFiles, runtimeIn("ground.cjs")],
+    transform: { define: { "import.meta.dirname": "undefined" } },
+  });
+  const { output } = await bundle.write({
+    dir: OUTPUT,
+    format: "cjs",
+    entryFileNames: "[name].cjs",
+    chunkFileNames: "[name].cjs",
+    // import() would go through the loader of ECMAScript modules, which reads and scans what require() has loaded.
+    dynamicImportInCjs: false,
+    strict: true,
+    comments,
+    codeSplitting: { groups: cutByLoading(CUTS) },
+  });
+  return output;
+}
+
+/** Every name is written out, so that Node.js need not scan the core for them. */
+function writeWrappers() {
+  const require = createRequire(import.meta.url);
+  for (const name of Object.keys(LIBRARY)) {
+    const path = join(OUTPUT, `${name}.cjs`);
+    // The preload has no names, and must not be run here.
+    const names = name === "register" ? [] : Object.keys(require(path));
+    const text =
+      names.length === 0
+        ? `import "./${name}.cjs";\n`
+        : `import all from "./${name}.cjs";\nexport const {\n${names.map((each) => `  ${each},\n`).join("")}} = all;\n`;
+    writeFileSync(join(OUTPUT, `${name}.js`), text);
+  }
+  writeFileSync(join(OUTPUT, "cli.js"), '#!/usr/bin/env node\nimport "./cli.cjs";\n', { mode: 0o755 });
+}
+
+async function buildForBundlers() {
+  const bundle = await rolldown({
+    ...COMMON,
+    input: LIBRARY,
+    plugins: [importAtOnce()],
+    // What is bundled is a module, too, or it would bring a require() along.
+    resolve: { mainFields: ["module", "main"] },
+    transform: { define: { "import.meta.dirname": "undefined", __filename: "undefined" } },
+  });
+  const { output } = await bundle.write({
+    dir: join(OUTPUT, "esm"),
+    format: "es",
+    entryFileNames: "[name].js",
+    chunkFileNames: "[name].js",
+    minifyInternalExports: false,
+    // Half of the package's weight otherwise. Whoever reads the code reads it in src, or in the form for Node.js.
+    minify: true,
+    comments,
+  });
+  return output;
+}
+
+rmSync(OUTPUT, { recursive: true, force: true });
+const outputs = [...(await buildForNode()), ...(await buildForBundlers())];
+writeWrappers();
+const notice = noticeOf(ROOT, outputs);
+const noticePath = join(ROOT, "NOTICE");
+if (!existsSync(noticePath) || readFileSync(noticePath, "utf8") !== notice) writeFileSync(noticePath, notice);
+if (!process.argv.includes("--no-types")) await buildTypes(LIBRARY, OUTPUT, external);
