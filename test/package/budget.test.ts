@@ -13,22 +13,22 @@ beforeAll(requireBuild);
  * in the commit that needs it.
  */
 const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: number; readonly types?: number }>> = {
-  "dist/index.js": { start: 189, all: 440, types: 69 },
-  "dist/index.cjs": { start: 189, all: 440, types: 69 },
-  "dist/register.js": { start: 75, all: 440, types: 1 },
-  "dist/register.cjs": { start: 75, all: 440, types: 1 },
-  "dist/firewall.js": { start: 261, all: 442, types: 69 },
-  "dist/firewall.cjs": { start: 261, all: 442, types: 69 },
-  "dist/credential-provider-imds.js": { start: 196, all: 449, types: 7 },
-  "dist/credential-provider-imds.cjs": { start: 196, all: 449, types: 7 },
+  "dist/index.js": { start: 202, all: 468, types: 71 },
+  "dist/index.cjs": { start: 202, all: 468, types: 71 },
+  "dist/register.js": { start: 76, all: 468, types: 1 },
+  "dist/register.cjs": { start: 76, all: 468, types: 1 },
+  "dist/firewall.js": { start: 278, all: 470, types: 71 },
+  "dist/firewall.cjs": { start: 278, all: 470, types: 71 },
+  "dist/credential-provider-imds.js": { start: 257, all: 476, types: 7 },
+  "dist/credential-provider-imds.cjs": { start: 257, all: 476, types: 7 },
   "dist/extras.js": { start: 1, all: 1, types: 1 },
   "dist/extras.cjs": { start: 1, all: 1, types: 1 },
-  "dist/esm/index.js": { start: 214, all: 214 },
-  "dist/esm/register.js": { start: 185, all: 185 },
-  "dist/esm/firewall.js": { start: 83, all: 83 },
-  "dist/esm/credential-provider-imds.js": { start: 153, all: 153 },
-  "dist/esm/extras.js": { start: 52, all: 52 },
-  "dist/cli.js": { start: 47, all: 757 },
+  "dist/esm/index.js": { start: 228, all: 228 },
+  "dist/esm/register.js": { start: 198, all: 198 },
+  "dist/esm/firewall.js": { start: 87, all: 87 },
+  "dist/esm/credential-provider-imds.js": { start: 171, all: 171 },
+  "dist/esm/extras.js": { start: 54, all: 54 },
+  "dist/cli.js": { start: 48, all: 985 },
 };
 /** Files that a start reads: each costs more than what is in it. */
 const MOST_FILES: Readonly<Record<string, number>> = {
@@ -39,7 +39,7 @@ const MOST_FILES: Readonly<Record<string, number>> = {
   "dist/cli.js": 4,
 };
 /** KiB of everything in `dist`, for Node.js, for bundlers, and all types. */
-const MOST_IN_ALL = 1_140;
+const MOST_IN_ALL = 1_420;
 
 function kibibytes(paths: Iterable<string>): number {
   return Math.ceil([...paths].reduce((sum, path) => sum + statSync(join(ROOT, path)).size, 0) / 1024);
