@@ -6,4 +6,9 @@ import { dirname } from "node:path";
  * text in CommonJS, which `import.meta` is not.
  */
 export const OWN_FOLDER: string | undefined =
-  typeof __filename === "string" ? dirname(__filename) : import.meta.dirname && dirname(import.meta.dirname);
+  // Of the source, which is in rooms; what is built has it as undefined.
+  import.meta.dirname !== undefined
+    ? dirname(import.meta.dirname)
+    : typeof __filename === "string"
+      ? dirname(__filename)
+      : undefined;
