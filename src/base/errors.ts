@@ -1,5 +1,6 @@
 /** Every error that imds-guard raises, each with a stable `code`, the evidence it rests on, and advice. */
 import { defineLazy } from "./lazy.js";
+import { ownProperties } from "./own-properties.js";
 import { printable } from "./text.js";
 
 /** One observed fact: where it was read, what it said, and what that means for the decision. */
@@ -124,7 +125,7 @@ export class ImdsGuardError extends Error {
     carryEvidence(this, details.evidence ?? []);
     this.advice = details.advice;
     this.tryNextLink = details.tryNextLink ?? DEFAULT_TRY_NEXT_LINK[kind];
-    Object.defineProperty(this, BRAND, { value: kind });
+    Object.defineProperty(this, BRAND, ownProperties({ value: kind }));
   }
 
   /** Whether `value` is an error of this class, from any copy of the package. */
@@ -315,7 +316,7 @@ function brandOf(value: unknown): ImdsGuardErrorKind | undefined {
  * Marks a foreign error (the SDK's `CredentialsProviderError`) as one of ours, so that `instanceof` holds both ways.
  */
 export function brandAs(target: Error, kind: ImdsGuardErrorKind): void {
-  Object.defineProperty(target, BRAND, { value: kind });
+  Object.defineProperty(target, BRAND, ownProperties({ value: kind }));
 }
 
 const INSPECT = Symbol.for("nodejs.util.inspect.custom");
@@ -334,7 +335,7 @@ export function carryEvidence(error: Error, evidence: readonly Evidence[] | (() 
     Reflect.deleteProperty(error, INSPECT);
     return print(error, options);
   };
-  Object.defineProperty(error, INSPECT, { value: inspect, configurable: true });
+  Object.defineProperty(error, INSPECT, ownProperties({ value: inspect, configurable: true }));
 }
 
 /** A caller mistake in an option: a `TypeError` with Node's own code names. */

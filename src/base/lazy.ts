@@ -1,4 +1,5 @@
 /** Properties that are worked out when somebody reads them, for explanations that most callers never look at. */
+import { ownProperties } from "./own-properties.js";
 
 /**
  * Defines `key` of `target` so that `work` runs at the first reading; from then on it is a plain value. Returns
@@ -13,10 +14,14 @@ export function defineLazy<T extends object, K extends string, V>(
   const get = (): V => {
     done ??= { value: work() };
     // Of a frozen object it stays an accessor.
-    Reflect.defineProperty(target, key, { ...done, enumerable: true, configurable: true, writable: true });
+    Reflect.defineProperty(
+      target,
+      key,
+      ownProperties({ ...done, enumerable: true, configurable: true, writable: true }),
+    );
     return done.value;
   };
-  return Object.defineProperty(target, key, { get, enumerable: true, configurable: true }) as T & {
+  return Object.defineProperty(target, key, ownProperties({ get, enumerable: true, configurable: true })) as T & {
     readonly [P in K]: V;
   };
 }

@@ -23,6 +23,14 @@ export function ownProperty<T extends object, K extends keyof T>(
   return given !== null && given !== undefined && Object.hasOwn(given, key) ? given[key] : undefined;
 }
 
+/** Whether a value of several shapes has the one with this own key. `in` would look at what all objects inherit. */
+export function hasOwnKey<T extends object, K extends string>(
+  value: T,
+  key: K,
+): value is Extract<T, { readonly [P in K]: unknown }> {
+  return Object.hasOwn(value, key);
+}
+
 /** Whether a value is an object as a literal makes it, in whatever realm: it inherits from an `Object.prototype` alone. */
 export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;

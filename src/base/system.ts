@@ -1,6 +1,7 @@
 /** The outside world as one object, so that every room can be shown a machine of a test's own making. */
 import type { Stats } from "node:fs";
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { ownProperties } from "./own-properties.js";
 
 /** Who has a file, as its handle tells: numeric user id, and the permission bits of its mode. */
 export interface FileOwner {
@@ -54,7 +55,7 @@ const ownEnvironment: System["env"] = new Proxy<Record<string, string | undefine
     ownKeys: () => Object.keys(process.env),
     getOwnPropertyDescriptor: (_: unknown, name: string | symbol) => {
       if (typeof name !== "string" || !Object.hasOwn(process.env, name)) return undefined;
-      return { value: process.env[name], enumerable: true, configurable: true, writable: true };
+      return ownProperties({ value: process.env[name], enumerable: true, configurable: true, writable: true });
     },
     set: () => false,
     deleteProperty: () => false,

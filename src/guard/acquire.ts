@@ -89,7 +89,10 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   /** Whose verified documents were shown, where nothing on this host tells which is its own. At most two. */
   const shown = new Set<string>();
   /** Who it has been since the first success; never forgotten, because an instance keeps both for life. */
-  let established: { accountId?: string | undefined; instanceId?: string | undefined } = {};
+  let established: { accountId: string | undefined; instanceId: string | undefined } = {
+    accountId: undefined,
+    instanceId: undefined,
+  };
 
   let silence: { readonly since: number; readonly error: ImdsUnavailableError } | undefined;
   let spent = options.spentMs ?? 0;

@@ -19,7 +19,7 @@ import type { Lifetime } from "../base/lifetime.js";
 import type { Links } from "./certificate-links.js";
 import type { CertificateLink } from "../roles-anywhere/life.js";
 import { createLifetime } from "../base/lifetime.js";
-import { ownProperty } from "../base/own-properties.js";
+import { ownProperties, ownProperty } from "../base/own-properties.js";
 import { checkMetadataPath } from "./metadata.js";
 import { kindsInEnvironment, namesCertificate } from "../settings/certificate-names.js";
 import type { ConfigFileLocations } from "../settings/locations.js";
@@ -125,9 +125,10 @@ interface Line {
 export function createGuard(given: GuardOptions = {}, surroundings: Surroundings = {}): Guard {
   const options = snapshotOptions(given);
   const givenKeys = keyRingOf(Object.entries(options.certificates ?? {}));
-  const { system = realSystem, locations = {}, sts } = surroundings;
-  const isFirst = surroundings.family === undefined;
-  const family = surroundings.family ?? { findings: 0, members: new Map<string, Guard>(), drops: new Set() };
+  const own = ownProperties(surroundings);
+  const { system = realSystem, locations = {}, sts } = own;
+  const isFirst = own.family === undefined;
+  const family = own.family ?? { findings: 0, members: new Map<string, Guard>(), drops: new Set() };
   let opening: Promise<Opened> | undefined;
   let placing: Promise<Place> | undefined;
   let living: Promise<Line> | undefined;
@@ -394,10 +395,7 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
       const key = JSON.stringify([profile, where.filepath, where.configFilepath]);
       let member = family.members.get(key);
       if (member === undefined) {
-        member = createGuard(
-          { ...options, ...(profile && { profile }) },
-          { ...surroundings, locations: where, family },
-        );
+        member = createGuard({ ...options, ...(profile && { profile }) }, { ...own, locations: where, family });
         family.members.set(key, member);
       }
       return member;

@@ -9,7 +9,7 @@ export interface RoleCredentials {
   readonly sessionToken: string;
   readonly expiration: Date;
   /** Only where IMDS itself stated it. */
-  readonly accountId?: string;
+  readonly accountId: string | undefined;
 }
 
 /** Largest bodies, in bytes. Genuine ones are 56, about 30, and about 1,300. */
@@ -90,7 +90,7 @@ export function parseCredentials(body: Buffer, now: number): RoleCredentials {
   const time = expiration.getTime();
   if (!Number.isFinite(time)) throw malformed(source, "an Expiration that is no date");
   if (time > now + MAX_LIFETIME_MS) throw malformed(source, "an Expiration more than 24 hours ahead");
-  return { accessKeyId, secretAccessKey, sessionToken, expiration, ...(accountId === undefined ? {} : { accountId }) };
+  return { accessKeyId, secretAccessKey, sessionToken, expiration, accountId };
 }
 
 /** A JSON object in UTF-8, with no prototype, so that `__proto__` is a key like any other. */

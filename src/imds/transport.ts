@@ -85,6 +85,7 @@ export function exchange(peer: Peer, request: ImdsRequest, deadline: Deadline): 
   return new Promise<ImdsResponse>((resolve, reject) => {
     // autoSelectFamily would try other addresses; there is one, and it is literal.
     const socket = markOwn(connect(connectionTo(peer)));
+    detachListeners(socket);
     let settled = false;
     // May be called again: a promise keeps its first outcome.
     const finish = (outcome: () => void): void => {
@@ -115,6 +116,15 @@ export function exchange(peer: Peer, request: ImdsRequest, deadline: Deadline): 
   });
 }
 
+/**
+ * Node 20 keeps the listeners of a stream in an object that inherits what all objects do: a property `timeout` there
+ * would be taken for a listener of every request, and end the process.
+ */
+function detachListeners(socket: Socket): void {
+  const { _events: listeners } = socket as { readonly _events?: object };
+  if (listeners !== undefined) Object.setPrototypeOf(listeners, null);
+}
+
 interface Outcome {
   /** What was asked, as errors name it. */
   readonly what: string;
@@ -127,6 +137,8 @@ function send(socket: Socket, peer: Peer, request: ImdsRequest, outcome: Outcome
   const { what } = outcome;
   let informational = 0;
   const message = new ClientRequest(requestOver(socket, peer, request));
+  // Where it is none of its own, Node takes what all objects inherit for one.
+  Object.assign(message, { timeout: undefined });
   message.on("information", () => {
     if (++informational > MAX_INFORMATIONAL) outcome.fail(malformed(what, "more than two informational (1xx) answers"));
   });

@@ -12,7 +12,7 @@ import { namesCertificate } from "../settings/certificate-names.js";
 import type { ProviderCall } from "./memoize.js";
 import { loadIniFiles, loadSdkConfig, loadSdkProviders } from "../base/load-sdk.js";
 import type { GuardKey } from "./guard-option.js";
-import { ownPropertiesBut } from "../base/own-properties.js";
+import { ownProperties, ownPropertiesBut } from "../base/own-properties.js";
 import { nestedClientConfig } from "./defaults-mode.js";
 import { guardOf, guardOfCall, profileOfCall } from "./guard-option.js";
 import { toProviderError } from "./provider-error.js";
@@ -56,11 +56,11 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
       await workingsOf(guard);
       const sdk = await loadSdkProviders();
       const { parseKnownFiles, getProfileName } = await loadIniFiles();
-      const own: StockInit = {
+      const own: StockInit = ownProperties({
         ...given,
         ...(profile !== undefined && { profile }),
         clientConfig: nestedClientConfig(guard, given.clientConfig as object | undefined),
-      };
+      });
       const profiles = (await parseKnownFiles(own)) as Profiles;
       const name = getProfileName({ profile });
       const toInstance = routeToImds(profiles, name);

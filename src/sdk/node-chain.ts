@@ -10,7 +10,7 @@ import { realSystem } from "../base/system.js";
 import { loadSdkConfig, loadSdkProviders } from "../base/load-sdk.js";
 import { fromIni, isAfterCertificate } from "./ini.js";
 import type { GuardKey } from "./guard-option.js";
-import { ownPropertiesBut } from "../base/own-properties.js";
+import { ownProperties, ownPropertiesBut } from "../base/own-properties.js";
 import { nestedClientConfig } from "./defaults-mode.js";
 import { guardOf, guardOfCall, profileOfCall } from "./guard-option.js";
 import { hasEnvironmentKeys, hasSharedFiles, hasWebIdentity } from "./link-inputs.js";
@@ -51,7 +51,7 @@ export const fromNodeProviderChain = (init: FromNodeProviderChainInit = {}): Sto
   const ofProfile = (profile: string | undefined): StockProvider =>
     memoize<AwsCredentialIdentity, NonNullable<Call>>(async (call) => {
       const guard = guardOfCall(shared, given, profile);
-      const own = { ...given, ...(profile !== undefined && { profile }) };
+      const own = ownProperties({ ...given, ...(profile !== undefined && { profile }) });
       return firstOf(chainLinks(own, guard, realSystem, given.profile ?? profileNameOf(shared)), guard, own, call);
     }, isWithdrawn);
   const provider: StockProvider = (call) => {
@@ -69,7 +69,8 @@ const INSTANCE = "instance metadata";
 
 /** `chosen`: the profile that code names for the chain. As in the SDK, that of a client leaves the environment's keys. */
 function chainLinks(init: StockInit, guard: Guard, system: System, chosen: string | undefined): Link[] {
-  const own: StockInit = { ...init, clientConfig: nestedClientConfig(guard, init.clientConfig as object | undefined) };
+  const clientConfig = nestedClientConfig(guard, init.clientConfig as object | undefined);
+  const own: StockInit = ownProperties({ ...init, clientConfig });
   const named = chosen ?? system.env["AWS_PROFILE"];
   if (named) warnOfTwoSources(init);
   const { ssoStartUrl, ssoAccountId, ssoRegion, ssoRoleName, ssoSession } = init;

@@ -1,5 +1,6 @@
 /** AWS's own settings that decide about IMDS, by variable and by profile key. */
 import { ImdsGuardSettingsError } from "../base/errors.js";
+import { hasOwnKey } from "../base/own-properties.js";
 import { wrongSetting } from "./choose.js";
 import type { Profile } from "./config-files.js";
 import { ENDPOINT_FORM, parseEndpoint } from "./endpoint.js";
@@ -19,7 +20,7 @@ export interface AwsSettings {
   /** As it stands there. */
   readonly defaultsMode: string | undefined;
   /** One that cannot be understood. It shuts IMDS, and is no business of the other links of a chain. */
-  readonly problem?: ImdsGuardSettingsError;
+  readonly problem: ImdsGuardSettingsError | undefined;
 }
 
 /** Environment variable and profile key of each. */
@@ -43,6 +44,7 @@ export function readAwsSettings(env: Environment, profile: Profile): AwsSettings
       override: endpoint(env, profile),
       endpointMode: endpointMode(env, profile),
       roleName: roleName(env, profile),
+      problem: undefined,
     };
   } catch (error) {
     if (!(error instanceof ImdsGuardSettingsError)) throw error;
@@ -66,7 +68,7 @@ function endpoint(env: Environment, profile: Profile): EndpointOverride | undefi
   const aws = textOf("endpoint", env, profile);
   if (!aws) return undefined;
   const parsed = parseEndpoint(aws.text.trim());
-  if ("problem" in parsed) throw wrongSetting(aws.written, aws.text, `${ENDPOINT_FORM} (${parsed.problem})`);
+  if (hasOwnKey(parsed, "problem")) throw wrongSetting(aws.written, aws.text, `${ENDPOINT_FORM} (${parsed.problem})`);
   return { endpoint: parsed, owner: "aws", setting: aws.written };
 }
 

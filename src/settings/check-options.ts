@@ -1,6 +1,6 @@
 /** Options given in code: checked and copied at once, so that nothing vanishes and nothing changes afterwards. */
 import { invalidArgument } from "../base/errors.js";
-import { isPlainObject } from "../base/own-properties.js";
+import { hasOwnKey, isPlainObject } from "../base/own-properties.js";
 import { nearest } from "./nearest.js";
 import type { GuardOptions } from "./options.js";
 import type { CodeOnlyOption } from "./table.js";
@@ -24,7 +24,7 @@ export function snapshotOptions(options: GuardOptions): GuardOptions {
     const setting = SETTINGS.find((candidate) => candidate.name === name);
     if (setting) {
       const parsed = parseSetting(setting, value);
-      if ("allowed" in parsed) throw invalidArgument(`guard.${name}`, value, parsed.allowed);
+      if (hasOwnKey(parsed, "allowed")) throw invalidArgument(`guard.${name}`, value, parsed.allowed);
       snapshot[name] = parsed.value;
     } else if (names.includes(name)) {
       snapshot[name] = value;

@@ -1,5 +1,6 @@
 /** One setting out of all its sources: options, environment, credentials file, config file, and the machine's own file. */
 import { ImdsGuardSettingsError } from "../base/errors.js";
+import { hasOwnKey } from "../base/own-properties.js";
 import { printable } from "../base/text.js";
 import type { OwnKeys } from "./config-files.js";
 import type { Environment } from "./environment.js";
@@ -61,19 +62,19 @@ function candidates(setting: SettingSpec, { options, env, files }: Sources): Can
 function parseText(setting: SettingSpec, written: string, text: string | undefined): { value: unknown } | undefined {
   if (text === undefined || (text === "" && !isExpected(setting))) return undefined;
   const parsed: Parsed = text === "" ? { allowed: setting.allowed } : parseSetting(setting, setting.read(text));
-  if ("allowed" in parsed) throw wrongSetting(written, text, parsed.allowed);
+  if (hasOwnKey(parsed, "allowed")) throw wrongSetting(written, text, parsed.allowed);
   return parsed;
 }
 
 function isExpected({ tightens }: SettingSpec): boolean {
-  return tightens !== undefined && "list" in tightens && tightens.list === "expected";
+  return tightens !== undefined && hasOwnKey(tightens, "list") && tightens.list === "expected";
 }
 
 /** Several values in one file, as `[default]` beside `[profile default]`: both count. */
 function withinFile(setting: SettingSpec, values: readonly Candidate[]): Candidate {
   const [first, ...others] = values as readonly [Candidate, ...Candidate[]];
   const { tightens } = setting;
-  if (tightens !== undefined && "words" in tightens)
+  if (tightens !== undefined && hasOwnKey(tightens, "words"))
     return values.reduce((a, b) => (strictness(tightens.words, b.value) > strictness(tightens.words, a.value) ? b : a));
   if (isExpected(setting)) return amongSources(setting, values);
   const other = others.find(({ value }) => JSON.stringify(value) !== JSON.stringify(first.value));
@@ -91,7 +92,7 @@ function withinFile(setting: SettingSpec, values: readonly Candidate[]): Candida
 function amongSources(setting: SettingSpec, found: readonly Candidate[]): Candidate {
   const first = found[0] as Candidate;
   const { tightens } = setting;
-  if (tightens !== undefined && "words" in tightens) {
+  if (tightens !== undefined && hasOwnKey(tightens, "words")) {
     const strictest = tightens.words.at(-1);
     return found.find((candidate) => candidate.value === strictest) ?? first;
   }
@@ -107,7 +108,7 @@ function amongSources(setting: SettingSpec, found: readonly Candidate[]): Candid
 function machineValue(setting: SettingSpec, text: string): Candidate {
   const written = `${setting.key} of the machine`;
   const parsed = parseSetting(setting, setting.read(text));
-  if ("allowed" in parsed) throw wrongSetting(written, text, parsed.allowed);
+  if (hasOwnKey(parsed, "allowed")) throw wrongSetting(written, text, parsed.allowed);
   return { source: "machine", written, value: parsed.value };
 }
 
@@ -115,7 +116,7 @@ function machineValue(setting: SettingSpec, text: string): Candidate {
 function tightened(setting: SettingSpec, chosen: Chosen | undefined, machine: Candidate): Chosen | undefined {
   const { tightens } = setting;
   if (tightens === undefined) return chosen;
-  if ("words" in tightens) {
+  if (hasOwnKey(tightens, "words")) {
     const { words, byDefault } = tightens;
     return strictness(words, machine.value) > strictness(words, chosen?.value ?? byDefault) ? machine : chosen;
   }

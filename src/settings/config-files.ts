@@ -29,14 +29,14 @@ export interface ProfileRead {
   /** Its keys of this package, the file whose word comes first in front. */
   readonly own: readonly OwnKeys[];
   /** Set when a file exists but cannot be used. The profile is then empty. */
-  readonly problem?: ImdsGuardSettingsError;
+  readonly problem: ImdsGuardSettingsError | undefined;
   /**
    * With a problem: whether it concerns more than IMDS, because settings of this package are lost with the file, or may
    * be, or because whoever opened it would wait for ever.
    */
-  readonly refusesAll?: boolean;
+  readonly refusesAll: boolean;
   /** A default file in the home of another user, which is passed over. */
-  readonly passedOver?: ImdsGuardSettingsError;
+  readonly passedOver: ImdsGuardSettingsError | undefined;
 }
 
 interface SharedFile {
@@ -51,7 +51,7 @@ interface Problem {
 
 /** Both files. */
 export interface SharedConfig {
-  readonly problem?: ImdsGuardSettingsError;
+  readonly problem: ImdsGuardSettingsError | undefined;
   /** The names of all profiles. */
   readonly names: readonly string[];
   readonly profile: (name: string) => Profile;
@@ -67,14 +67,16 @@ export function readProfile(name: string, locations: ConfigFileLocations, system
   const [first] = problems;
   if (first !== undefined) {
     const refusesAll = guard || problems.some(({ endless }) => endless);
-    return { name, exists: true, profile: emptyProfile(), own: [], problem: first.error, refusesAll };
+    return { name, exists: true, profile: emptyProfile(), own: [], problem: first.error, refusesAll, passedOver };
   }
   return {
     name,
     exists: files.some(({ sections }) => sections.some(({ profile }) => profile === name)),
     profile: mergedProfile(files, name),
     own: files.toReversed().map((file) => ({ kind: file.kind, keys: ownKeysOf(file, name) })),
-    ...(passedOver && { passedOver }),
+    problem: undefined,
+    refusesAll: false,
+    passedOver,
   };
 }
 
@@ -83,7 +85,7 @@ export function readSharedConfig(name: string, locations: ConfigFileLocations, s
   const { files, problems } = readFiles(name, locations, system);
   const usable = problems.length === 0 ? files : [];
   return {
-    ...(problems[0] && { problem: problems[0].error }),
+    problem: problems[0]?.error,
     names: [...new Set(usable.flatMap(({ sections }) => sections.map(({ profile }) => profile)))],
     profile: (wanted) => mergedProfile(usable, wanted),
   };

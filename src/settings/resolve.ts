@@ -67,7 +67,7 @@ export function readSources(options: GuardOptions, system: System, locations: Co
   const name = own.profile || env["AWS_PROFILE"] || "default";
   const machine = readMachineFile(system);
   const read = readProfile(name, ownProperties(locations), { ...system, env });
-  if (read.problem && read.refusesAll === true) throw read.problem;
+  if (read.problem && read.refusesAll) throw read.problem;
   rejectUnknownNames(env, read);
   return { options: own, env, files: read.own, machine, read, named: Boolean(own.profile || env["AWS_PROFILE"]) };
 }

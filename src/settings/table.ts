@@ -1,6 +1,6 @@
 /** The table of settings: for each its three names, how its text is read, and which words are allowed. */
 import { printable } from "../base/text.js";
-import { isPlainObject, ownProperties } from "../base/own-properties.js";
+import { hasOwnKey, isPlainObject, ownProperties } from "../base/own-properties.js";
 import { isRegionName } from "../aws/region.js";
 import { parseEndpoint, ENDPOINT_FORM } from "./endpoint.js";
 import type { GuardOptions } from "./options.js";
@@ -90,7 +90,7 @@ export const ROLE_NAME = /^(?!\.{1,2}$)[A-Za-z0-9_+=,.@-]{1,128}$/;
 const ENDPOINT: Pick<SettingSpec, "allowed" | "read" | "check"> = {
   allowed: ENDPOINT_FORM,
   read: (value) => value.trim(),
-  check: (value) => (typeof value === "string" && "host" in parseEndpoint(value) ? value : INVALID),
+  check: (value) => (typeof value === "string" && hasOwnKey(parseEndpoint(value), "host") ? value : INVALID),
 };
 
 /** Code passes region -> PEM text; environment and profiles pass `region=path` pairs, read by the resolver. */

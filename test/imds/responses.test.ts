@@ -202,6 +202,7 @@ describe("parseRoleName", () => {
 describe("parseCredentials", () => {
   test("takes what IMDS gives", () => {
     expect(credentials()).toStrictEqual({
+      accountId: undefined,
       accessKeyId: GENUINE.AccessKeyId,
       secretAccessKey: GENUINE.SecretAccessKey,
       sessionToken: GENUINE.Token,

@@ -163,7 +163,7 @@ describe("readProfile", () => {
 
   test("missing files are empty ones", async () => {
     const home = makeHome();
-    const nothing = { name: "default", exists: false, profile: {}, own: [] };
+    const nothing = { name: "default", exists: false, profile: {}, own: [], refusesAll: false };
     expect(readProfile("default", {}, home.system())).toEqual(nothing);
     expect(readProfile("default", { configFilepath: join(home.config, "below") }, home.system())).toEqual(nothing);
   });
