@@ -34,6 +34,8 @@ export type Judgement = "extend" | "keep" | "drop";
 /** A source of credentials that are fresh, or as fresh as an outage allows. */
 export interface Lifetime<C extends Expiring> {
   get(options?: { readonly forceRefresh?: boolean | undefined }): Promise<C>;
+  /** Whether somebody should ask: what was served is not what is held any more, or its renewal is due. */
+  isDue(served: C): boolean;
   /** Forgets everything; the next call acquires anew. */
   drop(): void;
 }
@@ -177,6 +179,10 @@ export function createLifetime<C extends Expiring>(options: LifetimeOptions<C>):
       // Nobody waits for it; what it finds, the next call faces.
       renew(false).catch(() => undefined);
       return serving;
+    },
+    isDue(served) {
+      if (held === undefined || (served !== held.original && served !== held.extended)) return true;
+      return flight === undefined && left(held) <= held.ahead && system.monotonic() >= held.nextAttempt;
     },
     drop() {
       held = undefined;

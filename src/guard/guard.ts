@@ -300,9 +300,8 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
 
   const ofInstance: Guard["credentials"] = async ({ forceRefresh } = {}) => {
     const { lifetime } = await line();
-    const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = await lifetime.get({
-      forceRefresh,
-    });
+    const served = await lifetime.get({ forceRefresh });
+    const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = served;
     const credentials = {
       accessKeyId,
       secretAccessKey,
@@ -311,8 +310,11 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
       ...(accountId !== undefined && { accountId }),
     };
     const before = family.findings;
-    withdrawals.set(credentials, () => family.findings !== before);
-    return credentials;
+    const standing = (): Standing => {
+      if (closed || family.findings !== before) return "withdrawn";
+      return lifetime.isDue(served) ? "due" : "current";
+    };
+    return Object.defineProperty(credentials, STANDING, { value: standing });
   };
 
   const guard: Guard = {
@@ -426,11 +428,19 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
   }
 }
 
-const withdrawals = new WeakMap<object, () => boolean>();
+/**
+ * How credentials that a guard handed out stand with it now. `withdrawn`: they rest on proof that a later finding of
+ * that guard has shaken, or it was closed; `due`: it holds others, or would renew them if it was asked.
+ */
+export type Standing = "current" | "due" | "withdrawn";
 
-/** Whether credentials that a guard handed out rest on proof that a later finding of the same guard has shaken. */
-export function isWithdrawn(credentials: object): boolean {
-  return withdrawals.get(credentials)?.() ?? false;
+/** Registered, so that a chain of one copy of this package asks the guard of another. */
+const STANDING = Symbol.for("imds-guard.credentials.1");
+
+/** Credentials of any other source are current. */
+export function standingOf(credentials: object): Standing {
+  if (!Object.hasOwn(credentials, STANDING)) return "current";
+  return (credentials as { readonly [STANDING]: () => Standing })[STANDING]();
 }
 
 /** What those parts of this package are given that work on a guard's behalf. */

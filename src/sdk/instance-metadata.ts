@@ -37,5 +37,6 @@ export const fromInstanceMetadata = (init: FromInstanceMetadataInit = {}): AwsCr
       throw await toProviderError(error, init.logger);
     }
   };
-  return provider;
+  // The guard is its memory. A client that remembered once more would go on serving what a finding withdrew.
+  return Object.assign(provider, { memoized: true });
 };

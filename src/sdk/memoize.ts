@@ -12,16 +12,17 @@ interface Expiring {
 }
 
 /** Credentials with less than this left are renewed in the background. The SDK's figure. */
-const RENEW_AHEAD_MS = 5 * 60_000;
+const REFRESH_WINDOW_MS = 5 * 60_000;
 
 /**
  * Callers share one resolution; credentials near their end are served while one renewal runs; expired ones are not
  * served. A renewal or a forced refresh that ends in a finding (not in an outage) drops the credentials, so that the
- * next call faces it; so does `isWithdrawn`, asked before credentials are served again.
+ * next call faces it. `standingOf` is asked before credentials are served again: a guard whose credentials are `due` is
+ * asked in the background, those that it has `withdrawn` are dropped.
  */
 export function memoize<C extends Expiring, Call extends ProviderCall>(
   resolve: (call?: Call) => Promise<C>,
-  isWithdrawn: (credentials: C) => boolean = () => false,
+  standingOf: (credentials: C) => "current" | "due" | "withdrawn" = () => "current",
 ): (call?: Call) => Promise<C> {
   let held: C | undefined;
   let active: Promise<C> | undefined;
@@ -44,12 +45,13 @@ export function memoize<C extends Expiring, Call extends ProviderCall>(
         .finally(() => (forced = undefined));
       return forced;
     }
-    if (held !== undefined && isWithdrawn(held)) held = undefined;
+    const standing = held === undefined ? "current" : standingOf(held);
+    if (standing === "withdrawn") held = undefined;
     if (held?.expiration === undefined) {
       if (held !== undefined) return held;
     } else {
       const left = held.expiration.getTime() - Date.now();
-      if (left >= RENEW_AHEAD_MS) return held;
+      if (left >= REFRESH_WINDOW_MS && standing !== "due") return held;
       if (left > 0) {
         passive ??= resolve(call)
           .then(keep, dropAfterFinding)

@@ -3,7 +3,7 @@ import type { fromNodeProviderChain as stock } from "@aws-sdk/credential-provide
 import type { AwsCredentialIdentity } from "@smithy/types";
 import { isImdsGuardError } from "../base/errors.js";
 import type { Guard } from "../guard/guard.js";
-import { isWithdrawn, profileNameOf, workingsOf } from "../guard/guard.js";
+import { standingOf, profileNameOf, workingsOf } from "../guard/guard.js";
 import { kindsInEnvironment } from "../settings/certificate-names.js";
 import type { System } from "../base/system.js";
 import { realSystem } from "../base/system.js";
@@ -53,7 +53,7 @@ export const fromNodeProviderChain = (init: FromNodeProviderChainInit = {}): Sto
       const guard = guardOfCall(shared, given, profile);
       const own = ownProperties({ ...given, ...(profile !== undefined && { profile }) });
       return firstOf(chainLinks(own, guard, realSystem, given.profile ?? profileNameOf(shared)), guard, own, call);
-    }, isWithdrawn);
+    }, standingOf);
   const provider: StockProvider = (call) => {
     const profile = profileOfCall(shared, given, call);
     const key = profile ?? "";

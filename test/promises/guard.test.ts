@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { createGuard } from "../../src/guard/guard.js";
+import { fromInstanceMetadata } from "../../src/sdk/instance-metadata.js";
 import { fromNodeProviderChain } from "../../src/sdk/node-chain.js";
 import { give, leaked, openClient, withMachine } from "../e2e/rig.js";
 import {
@@ -225,6 +226,76 @@ describe("P8: no socket but the compared one", () => {
     expect(server.counters.withoutToken).toBe(0);
   });
 });
+
+describe("P9: what was withdrawn stays withdrawn", () => {
+  const impersonate = { account: STRANGER, accessKeyId: accessKeyIdFor(STRANGER) };
+
+  test("in chains, providers and clients of the guard, and after it was closed", async () => {
+    const server = await serving();
+    const { guard } = rigOn(server);
+    const chain = fromNodeProviderChain({ guard, filepath: "/nonexistent/a", configFilepath: "/nonexistent/b" });
+    const { STSClient } = await import("@aws-sdk/client-sts");
+    const client = new STSClient({ region: REGION, credentials: fromInstanceMetadata({ guard }) });
+    const before = { ...process.env };
+    for (const name of Object.keys(process.env)) if (name.startsWith("AWS_")) Reflect.deleteProperty(process.env, name);
+    await chain();
+    await client.config.credentials();
+    server.set(impersonate);
+    await rejection(guard.credentials({ forceRefresh: true }));
+    expect(await rejection(chain())).toMatchObject({ code: "ERR_IMDS_IDENTITY_CHANGED" });
+    expect(await rejection(client.config.credentials())).toMatchObject({ code: "ERR_IMDS_IDENTITY_CHANGED" });
+    await guard.close();
+    expect(await rejection(chain())).toMatchObject({ code: "ERR_IMDS_GUARD_CLOSED" });
+    expect(await rejection(client.config.credentials())).toMatchObject({ code: "ERR_IMDS_GUARD_CLOSED" });
+    Object.assign(process.env, before);
+  });
+
+  test("in a chain of another copy of the package", async () => {
+    const server = await serving();
+    const printed = program(
+      `const { createGuard } = await import("imds-guard");
+       const { fromNodeProviderChain } = (await import("node:module")).createRequire(${JSON.stringify(join(ROOT, "package.json"))})("imds-guard");
+       const guard = createGuard({ log: "off" });
+       const chain = fromNodeProviderChain({ guard });
+       const ask = () => chain().then(({ accessKeyId }) => accessKeyId, ({ code }) => code);
+       console.log(await ask());
+       await fetch(process.env.SWITCH).catch(() => undefined);
+       await guard.credentials({ forceRefresh: true }).catch(() => undefined);
+       console.log(await ask());
+       await guard.close();
+       console.log(await ask());
+       process.exit();`,
+      { AWS_EC2_METADATA_SERVICE_ENDPOINT: server.url, SWITCH: await switching(() => server.set(impersonate)) },
+    );
+    expect((await printed).split("\n")).toEqual([
+      accessKeyIdFor(ACCOUNT, "genuine"),
+      "ERR_IMDS_IDENTITY_CHANGED",
+      "ERR_IMDS_GUARD_CLOSED",
+    ]);
+  });
+
+  test("and the guard's own renewal acts for a chain", async () => {
+    const server = await serving();
+    const { guard, advance } = rigOn(server);
+    const chain = fromNodeProviderChain({ guard, filepath: "/nonexistent/a", configFilepath: "/nonexistent/b" });
+    const before = { ...process.env };
+    for (const name of Object.keys(process.env)) if (name.startsWith("AWS_")) Reflect.deleteProperty(process.env, name);
+    await chain();
+    server.set({ accessKeyId: accessKeyIdFor(ACCOUNT, "next") });
+    // 7.5 minutes ahead of the end, by the chance of this machine: the SDK's own memory would wait for 5.
+    advance(6 * 3_600_000 - 7 * 60_000);
+    await expect.poll(async () => (await chain()).accessKeyId).toBe(accessKeyIdFor(ACCOUNT, "next"));
+    Object.assign(process.env, before);
+  });
+});
+
+/** The address of a server that calls `act` when it is asked. */
+async function switching(act: () => void): Promise<string> {
+  const server = createServer((_, response) => response.end(act()));
+  server.unref();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
 
 describe("P10: a closed guard sends nothing, and nothing in the background ends a program", () => {
   test("closed before, while and after it is asked", async () => {
