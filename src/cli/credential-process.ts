@@ -1,6 +1,6 @@
 /** `imds-guard credential-process`: proved instance credentials for any program that reads `~/.aws/config`. */
 import { isImdsGuardError } from "../base/errors.js";
-import { createGuard } from "../guard/guard.js";
+import { createGuard, workingsOf } from "../guard/guard.js";
 import type { Command } from "./command.js";
 import { UsageError } from "./command.js";
 
@@ -36,6 +36,8 @@ export const command: Command = {
     try {
       const { parseKnownFiles } = await import("@smithy/shared-ini-file-loader");
       const { fromIni, routeToCertificate, routeToImds } = await import("../sdk/ini.js");
+      // Files that are endless, or lose a setting with them, end here and are not opened once more.
+      await workingsOf(guard);
       const profiles = await parseKnownFiles({});
       const throughProfile =
         typeof profile === "string" &&

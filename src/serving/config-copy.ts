@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sectionAsRead } from "../settings/ini.js";
 import type { FileKind } from "../settings/locations.js";
-import { FILE_KINDS, locate, MAX_CONFIG_FILE } from "../settings/locations.js";
+import { FILE_KINDS, locationOf } from "../settings/locations.js";
+import { readSharedFile } from "../settings/shared-file.js";
 import type { System } from "../base/system.js";
 import { CREDENTIAL_KEYS } from "./credential-origin.js";
 
@@ -61,7 +62,7 @@ function profileOf(section: string, kind: FileKind): string | undefined {
 export function copyWithoutCredentials(profile: string, system: System): ConfigCopies {
   const copies: Partial<Record<FileKind, string>> = {};
   for (const kind of FILE_KINDS) {
-    const read = system.readFile(locate(kind, system), MAX_CONFIG_FILE);
+    const read = readSharedFile(locationOf(kind, system), system);
     if (read.kind !== "content") continue;
     const text = read.bytes.toString("utf8");
     const without = withoutCredentials(text, kind, profile);
