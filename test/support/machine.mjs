@@ -102,6 +102,9 @@ let known;
  */
 export function canUnshare() {
   known ??= tryUnshare();
+  // A suite that is skipped proves nothing: where they are demanded, it fails.
+  if (!known.ok && process.env["REQUIRE_NAMESPACES"] === "1")
+    throw new Error(`REQUIRE_NAMESPACES is 1, and no machines can be made here: ${known.reason}`);
   return known;
 }
 
