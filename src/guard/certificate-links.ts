@@ -14,7 +14,8 @@ import type { HelperLine } from "../roles-anywhere/helper-line.js";
 import { readHelperLine } from "../roles-anywhere/helper-line.js";
 import { createIdentityLoader } from "../roles-anywhere/identity.js";
 import type { CertificateLink, LinkSurroundings } from "../roles-anywhere/life.js";
-import { createRolesAnywhereLink } from "../roles-anywhere/life.js";
+import { askRoleAlias } from "../roles-anywhere/iot.js";
+import { createCertificateLink, createRolesAnywhereLink } from "../roles-anywhere/life.js";
 import { MAX_PEM } from "../roles-anywhere/pem.js";
 import { needsNewerNode } from "../roles-anywhere/private-key.js";
 import { readPem } from "../roles-anywhere/pem.js";
@@ -29,7 +30,7 @@ import {
 } from "../settings/certificate-names.js";
 import type { Settings } from "../settings/options.js";
 import type { AwsSide } from "./certificate-plan.js";
-import { rolesAnywherePlan, writtenFor } from "./certificate-plan.js";
+import { roleAliasPlan, rolesAnywherePlan, writtenFor } from "./certificate-plan.js";
 
 /** Default of the guard's `timeout` for this kind of link, in milliseconds: one session with its retries. */
 export const SESSION_TIMEOUT_MS = 10_000;
@@ -203,6 +204,17 @@ export function openRolesAnywhere(given: Given, aws: AwsSide, surroundings: Link
   return createRolesAnywhereLink(plan, createIdentityLoader(sources, surroundings), surroundings);
 }
 
+/**
+ * A link to the credential provider of AWS IoT.
+ * @throws RolesAnywhereError `ERR_ROLES_ANYWHERE_SETTINGS`
+ */
+export function openRoleAlias(given: Given, aws: AwsSide, surroundings: LinkSurroundings): CertificateLink {
+  const { plan, sources } = roleAliasPlan(given, aws);
+  return createCertificateLink("AWS IoT", createIdentityLoader(sources, surroundings), surroundings, (identity) =>
+    askRoleAlias(identity, plan, surroundings),
+  );
+}
+
 /** The links of one guard. */
 export type Links = Map<string, CertificateLink>;
 
@@ -226,7 +238,8 @@ export function linkFor(choice: CertificateChoice, aws: AwsSide, owner: LinkOwne
   const open = links.get(key);
   if (open !== undefined) return open;
   const surroundings = { system, reporter, verify, ...boundsOf(settings) };
-  const link = openRolesAnywhere(choice.given, aws, surroundings);
+  const create = choice.kind === "iot" ? openRoleAlias : openRolesAnywhere;
+  const link = create(choice.given, aws, surroundings);
   if (choice.exposed === true)
     reporter.report("roles_anywhere.passphrase_exposed", {
       message: "The line of aws_signing_helper in the shared config file holds the passphrase of its key",

@@ -11,6 +11,7 @@ import type { SessionPlan } from "../roles-anywhere/create-session.js";
 import type { Given, Named } from "../roles-anywhere/given.js";
 import { FILES } from "../roles-anywhere/given.js";
 import { ownEndpoint, serviceEndpoint } from "../roles-anywhere/endpoint.js";
+import type { IotPlan } from "../roles-anywhere/iot.js";
 import type { IdentitySources, Source } from "../roles-anywhere/identity.js";
 
 /** What environment or profile say of one kind. */
@@ -80,6 +81,44 @@ export function rolesAnywherePlan(given: Given, aws: AwsSide): RolesAnywherePlan
       proxy: given.proxy ?? true,
       ca: authoritiesOf(aws),
     },
+    sources: sourcesOf(given),
+  };
+}
+
+/** A plan for a role alias of AWS IoT. */
+export interface RoleAliasPlan {
+  readonly plan: IotPlan;
+  readonly sources: IdentitySources;
+}
+
+/**
+ * The plan, or the error that names every setting that is missing.
+ * @throws RolesAnywhereError `ERR_ROLES_ANYWHERE_SETTINGS`
+ */
+export function roleAliasPlan(given: Given, aws: AwsSide): RoleAliasPlan {
+  const missing = CERTIFICATE_WORDS.iot.naming.filter((word) => given[word] === undefined);
+  if (missing.length > 0) throw incomplete("A role alias of AWS IoT", "iot", missing);
+  const [endpoint, alias] = [given.endpoint as Named, given.role_alias as Named];
+  const thing = given.thing_name;
+  // AWS: IoT API reference, CreateRoleAlias and CreateThing.
+  if (!/^[\w=,@-]{1,128}$/.test(alias.text))
+    throw settingsError(
+      `${alias.setting} is ${printable(alias.text)}; allowed: 1 to 128 letters, digits and _=,@-`,
+      alias.setting,
+    );
+  if (thing !== undefined && !/^[a-zA-Z0-9:_-]{1,128}$/.test(thing.text))
+    throw settingsError(
+      `${thing.setting} is ${printable(thing.text)}; allowed: 1 to 128 letters, digits and :_-`,
+      thing.setting,
+    );
+  const url = ownEndpoint(endpoint.text.includes("://") ? endpoint.text : `https://${endpoint.text}`, endpoint.setting);
+  if (url.protocol !== "https:")
+    throw settingsError(
+      `${endpoint.setting} is plain HTTP, and the certificate is shown in TLS alone`,
+      endpoint.setting,
+    );
+  return {
+    plan: { url, roleAlias: alias.text, thingName: thing?.text, ca: authoritiesOf(aws) },
     sources: sourcesOf(given),
   };
 }

@@ -97,6 +97,10 @@ export async function exchange(what: Exchange): Promise<Answer> {
           insecureHTTPParser: false,
         }),
       );
+      // From here on the request has the socket, and its errors: two that destroy it would free its parser twice.
+      open.clear();
+      open.add(message);
+      socket.removeListener("error", broken);
       message.on("error", (error: NodeJS.ErrnoException) =>
         /^HPE_/.test(error.code ?? "") ? fail(`no HTTP (${error.code})`, false, error) : broken(error),
       );

@@ -173,7 +173,8 @@ function keyFailure(says: string, cause?: unknown): RolesAnywhereError {
   return cause === undefined ? error : Object.assign(error, { cause });
 }
 
-function proxyOf(url: URL, { env }: System): URL | undefined {
+/** The proxy of the environment for `url`. @throws RolesAnywhereError `ERR_ROLES_ANYWHERE_SETTINGS` */
+export function proxyOf(url: URL, { env }: System): URL | undefined {
   try {
     return proxyFor(url, env);
   } catch (error) {
@@ -191,7 +192,7 @@ const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 2_000;
 
 /** Waits with full jitter, so that a fleet that was throttled together does not come back together. */
-async function pause(retry: number, end: number, system: System): Promise<boolean> {
+export async function pause(retry: number, end: number, system: System): Promise<boolean> {
   const wait = Math.ceil(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** retry) * (0.5 + system.random() / 2));
   if (system.monotonic() + wait >= end) return false;
   await new Promise((resolve) => setTimeout(resolve, wait));

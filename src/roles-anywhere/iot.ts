@@ -1,0 +1,77 @@
+/** The credential provider of AWS IoT: a role alias, asked for with the certificate of a thing (mutual TLS). */
+import type { System } from "../base/system.js";
+import type { SessionCredentials } from "./answer.js";
+import { malformed, parseIotCredentials, parseServiceError } from "./answer.js";
+import type { Answer } from "./connection.js";
+import { exchange, NoAnswer } from "./connection.js";
+import type { SessionBounds } from "./create-session.js";
+import { pause, proxyOf } from "./create-session.js";
+import { isPassing, refused, unreachable } from "./failures.js";
+import type { LoadedIdentity } from "./identity.js";
+import { keyError } from "./private-key.js";
+
+/** What is asked for. */
+export interface IotPlan {
+  /** The account's own endpoint; its name is what TLS asks for. */
+  readonly url: URL;
+  readonly roleAlias: string;
+  readonly thingName?: string | undefined;
+  /** PEM text of the authorities that count instead of those of Node.js. */
+  readonly ca?: string | undefined;
+}
+
+const SOURCE = "GET /role-aliases/";
+const ADVICE =
+  "The policy of the certificate has to allow iot:AssumeRoleWithCertificate on the role alias; the certificate has to be active, and attached to the thing that is named; the role has to trust credentials.iot.amazonaws.com.";
+
+/**
+ * Asks for the credentials of a role alias.
+ * AWS: IoT Core Developer Guide, "Authorizing direct calls to AWS services using AWS IoT Core credential provider".
+ * @throws RolesAnywhereError of every code but `_CERTIFICATE`
+ */
+export async function askRoleAlias(
+  identity: LoadedIdentity,
+  plan: IotPlan,
+  bounds: Pick<SessionBounds, "system" | "timeoutMs" | "maxRetries">,
+): Promise<SessionCredentials> {
+  const { system, maxRetries, timeoutMs } = bounds;
+  const { certificateText: cert, keyText: key, passphrase } = identity;
+  if (key === undefined) throw keyError("sign", "TLS needs the key itself", "Give privateKey.");
+  const end = system.monotonic() + timeoutMs;
+  for (let retry = 0; ; retry += 1) {
+    let answer: Answer;
+    try {
+      answer = await ask(plan, { cert, key, passphrase }, system, Math.max(1, Math.floor(end - system.monotonic())));
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error;
+      if (!error.mayPass) throw malformed(SOURCE, error.message, error.cause);
+      if (retry < maxRetries && (await pause(retry, end, system))) continue;
+      throw unreachable(SOURCE, error.message, error.cause);
+    }
+    const { status, headers, body } = answer;
+    if (status === 200) return parseIotCredentials(body, system.now());
+    if (status < 400) throw malformed(SOURCE, `HTTP ${status} where credentials are 200`);
+    const error = parseServiceError(headers["x-amzn-errortype"], body);
+    if (!isPassing(status, error)) throw refused(SOURCE, status, error, undefined, ADVICE);
+    if (retry < maxRetries && (await pause(retry, end, system))) continue;
+    throw unreachable(SOURCE, `HTTP ${status}`);
+  }
+}
+
+function ask(
+  { url, roleAlias, thingName, ca }: IotPlan,
+  client: { readonly cert: string; readonly key: string; readonly passphrase?: string | undefined },
+  system: System,
+  timeoutMs: number,
+): Promise<Answer> {
+  return exchange({
+    url,
+    method: "GET",
+    path: `/role-aliases/${encodeURIComponent(roleAlias)}/credentials`,
+    headers: { host: url.host, ...(thingName !== undefined && { "x-amzn-iot-thingname": thingName }) },
+    timeoutMs,
+    ca,
+    proxy: proxyOf(url, system),
+    client,
+  });
+}
