@@ -435,7 +435,12 @@ describe("P14: no secret is told", () => {
     const tell = async (given: Partial<ImdsIdentity>, options = {}): Promise<void> => {
       server.set(given);
       const { guard, events } = rigOn(server, options, NITRO);
-      told.push(await guard.credentials().catch((error: Error) => ({ ...error, message: error.message })));
+      told.push(
+        await guard.credentials().then(
+          () => "obtained",
+          (error: Error) => ({ ...error, message: error.message }),
+        ),
+      );
       told.push(events);
     };
     await tell({ accessKeyId: accessKeyIdFor(STRANGER) });
