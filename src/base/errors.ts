@@ -1,7 +1,6 @@
 /** Every error that imds-guard raises, each with a stable `code`, the evidence it rests on, and advice. */
-import { defineLazy } from "./lazy.js";
 import { ownProperties } from "./own-properties.js";
-import { printable } from "./text.js";
+import { printable, terminalLine } from "./text.js";
 
 /** One observed fact: where it was read, what it said, and what that means for the decision. */
 export interface Evidence {
@@ -320,22 +319,45 @@ export function brandAs(target: Error, kind: ImdsGuardErrorKind): void {
 }
 
 const INSPECT = Symbol.for("nodejs.util.inspect.custom");
-type Inspect = (value: unknown, options: unknown) => string;
+/** Evidence and stack frames of a printed error. With name, advice, cause and a line on the rest that is twelve lines. */
+const SHOWN = 4;
 
-/** Gives an error its `evidence`. What is still to be gathered is gathered when it is read or printed. */
+/**
+ * Gives an error its `evidence`, a short form for `console.error` (what, advice, then the rest) and one for JSON. All
+ * are properties of its own: loggers copy what is enumerable, and whatever prints it uncaught shows no accessor.
+ */
 export function carryEvidence(error: Error, evidence: readonly Evidence[] | (() => readonly Evidence[])): void {
-  if (typeof evidence !== "function") {
-    Object.assign(error, { evidence });
-    return;
-  }
-  defineLazy(error, "evidence", evidence);
-  // Printed, an accessor is "[Getter]": it is read first, and then the error printed as any other.
-  const inspect = (_depth: number, options: unknown, print: Inspect): string => {
-    Reflect.get(error, "evidence");
-    Reflect.deleteProperty(error, INSPECT);
-    return print(error, options);
+  Object.assign(error, { evidence: typeof evidence === "function" ? evidence() : evidence });
+  const hide = (name: string | symbol, value: () => unknown): void => {
+    const hidden = { value, configurable: true, writable: true, enumerable: false };
+    Object.defineProperty(error, name, ownProperties(hidden));
   };
-  Object.defineProperty(error, INSPECT, ownProperties({ value: inspect, configurable: true }));
+  hide(INSPECT, () => shown(error as ImdsGuardError));
+  hide("toJSON", () => plain(error as ImdsGuardError));
+}
+
+function plain({ name, code, kind, message, advice, evidence }: ImdsGuardError): object {
+  return { name, code, kind, message, advice, evidence };
+}
+
+function shown({ name, code, message, advice, evidence, cause, stack }: ImdsGuardError): string {
+  const facts = evidence
+    .slice(0, SHOWN)
+    .map(({ source, value, says }) => `  evidence: ${source}${value === undefined ? "" : ` = ${value}`}: ${says}`);
+  const more = evidence.length - facts.length;
+  const because =
+    cause instanceof Error && cause.message !== message ? [`  cause: ${cause.name}: ${cause.message}`] : [];
+  const frames = (stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
+  return [
+    `${name} [${code}]: ${message}`,
+    `  advice: ${advice}`,
+    ...facts,
+    ...(more > 0 ? [`  ${more} more in error.evidence`] : []),
+    ...because,
+    ...frames.slice(0, SHOWN),
+  ]
+    .map(terminalLine)
+    .join("\n");
 }
 
 /** A caller mistake in an option: a `TypeError` with Node's own code names. */

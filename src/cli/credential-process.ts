@@ -1,8 +1,12 @@
 /** `imds-guard credential-process`: proved instance credentials for any program that reads `~/.aws/config`. */
 import { isImdsGuardError } from "../base/errors.js";
 import { createGuard, workingsOf } from "../guard/guard.js";
+import { atMost, watchForImpersonator } from "../serving/impersonator-watch.js";
 import type { Command } from "./command.js";
 import { UsageError } from "./command.js";
+
+/** An answer that is an error waits so many milliseconds for somebody who answers as IMDS; the next call looks again. */
+const WATCH_MS = 50;
 
 export const command: Command = {
   name: "credential-process",
@@ -33,6 +37,7 @@ export const command: Command = {
     const { profile } = options;
     const named = typeof profile === "string" ? { profile } : {};
     const guard = createGuard(named, { system });
+    const watching = watchForImpersonator(guard);
     try {
       const { parseKnownFiles } = await import("@smithy/shared-ini-file-loader");
       const { fromIni, routeToCertificate, routeToImds } = await import("../sdk/ini.js");
@@ -52,6 +57,7 @@ export const command: Command = {
     } catch (error) {
       // Never as JSON on stdout, which is the SDK's.
       if (!isImdsGuardError(error)) throw error;
+      await atMost(watching, WATCH_MS);
       ui.error(`${error.message} [${error.code}]`, [error.advice]);
       return error.kind === "impersonation" || error.kind === "untrusted" ? 1 : error.kind === "settings" ? 2 : 3;
     } finally {

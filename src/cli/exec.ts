@@ -8,10 +8,14 @@ import { isImdsGuardError } from "../base/errors.js";
 import { OWN_FOLDER } from "../base/own-folder.js";
 import { createGuard } from "../guard/guard.js";
 import type { Rejection } from "../serving/loopback-server.js";
+import { atMost, watchForImpersonator } from "../serving/impersonator-watch.js";
 import type { PreparedChild } from "../serving/prepare-child.js";
 import type { Command, CommandContext, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
 import type { Ui } from "./ui.js";
+
+/** A program that ends at once is held back for so many milliseconds, in which an impersonator can answer. */
+const WATCH_MS = 50;
 
 /** The program was not started because of the guard; as `env` and container runtimes have it. */
 const NOT_STARTED = 125;
@@ -140,12 +144,19 @@ async function runPrepared(
     ui.note(
       `no credentials yet, they are served once there are: ${prepared.waiting.message} [${prepared.waiting.code}]`,
     );
+  const imds = prepared.origin === "instance" || prepared.origin === "profile-of-instance";
+  const { decision } = prepared;
+  // The program's SDK says no more than that it found no credentials.
+  if (imds && decision.kind === "refuse" && !json && system.env["IMDS_GUARD_LOG"] !== "off")
+    ui.note(`IMDS is not asked: ${decision.reason}. ${decision.advice} [${decision.code}]`);
+  const watching = imds ? watchForImpersonator(prepared.guard) : Promise.resolve();
   const { exitCode, failure } = await runProgram(
     program,
     args,
     applyChanges(system.env, prepared.changes),
     prepared.listener,
   );
+  await atMost(watching, WATCH_MS);
   if (failure !== undefined)
     ui.error(`${program} ${failure === "ENOENT" ? "was not found" : `cannot be run (${failure})`}`);
   return exitCode;

@@ -3,6 +3,7 @@ import type { ImdsGuardError } from "../base/errors.js";
 import { isImdsGuardError } from "../base/errors.js";
 import { PACKAGE_VERSION } from "../base/package-version.js";
 import { realSystem } from "../base/system.js";
+import { nearest } from "../settings/nearest.js";
 import { UsageError } from "./command.js";
 import { COMMANDS } from "./commands.js";
 import { commandHelp, programHelp } from "./help.js";
@@ -56,12 +57,17 @@ async function run(args: readonly string[]): Promise<number | undefined> {
       else process.stderr.write(`${help}\n`);
       return first === undefined ? 2 : 0;
     }
-    if (first.startsWith("-")) throw new UsageError(`the command comes first, not ${first}`, "run imds-guard --help");
+    if (first.startsWith("-")) throw new UsageError(`the command comes first, not ${first}`, hintFor(first));
     return await runCommand(first, rest);
   } catch (error) {
     if (stop.signal.aborted && (error as Error).name === "AbortError") return undefined;
     return explain(error, rest.includes("--json"), ui);
   }
+}
+
+function hintFor(option: string): string {
+  const near = nearest(option, ["--version", "--help"]);
+  return near === undefined ? "run imds-guard --help" : `did you mean ${near}?`;
 }
 
 async function runCommand(name: string, args: readonly string[]): Promise<number> {

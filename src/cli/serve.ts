@@ -10,6 +10,8 @@ import { rejectionNotes } from "./exec.js";
 import type { Command, CommandContext } from "./command.js";
 import { UsageError } from "./command.js";
 import { portOf } from "./numbers.js";
+import { credentialOrigin } from "../serving/credential-origin.js";
+import { watchForImpersonator } from "../serving/impersonator-watch.js";
 
 /** The path is no secret here: programs have it in their configuration, and the token is what counts. */
 const PATH = "/credentials";
@@ -52,11 +54,14 @@ export const command: Command = {
     const guard = createGuard(named, { system });
     // A setting that cannot be honoured is told now and not with the first request.
     await guard.whereAmI();
-    const [{ fromNodeProviderChain }, { startCredentialServer }] = await Promise.all([
+    const [{ fromNodeProviderChain }, { startCredentialServer }, { parseKnownFiles }] = await Promise.all([
       import("../sdk/node-chain.js"),
       import("../serving/credential-server.js"),
+      import("@smithy/shared-ini-file-loader"),
     ]);
     const provide = fromNodeProviderChain({ guard, ...named });
+    const origin = credentialOrigin(system.env, await parseKnownFiles({}), named.profile);
+    if (origin === "instance" || origin === "profile-of-instance") void watchForImpersonator(guard);
     const server = await startCredentialServer({
       provide: () => provide(),
       path: PATH,

@@ -308,6 +308,8 @@ export interface GuardEvent {
   readonly caller: { readonly pid: number; readonly argv0: string };
   readonly advice: string;
   readonly refs: readonly string[];
+  /** In the events file only: how many of its kind this line stands for, since the line before. */
+  readonly repeats?: number;
 }
 
 /**

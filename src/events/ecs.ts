@@ -17,6 +17,7 @@ export interface EcsGuardFields {
   readonly responder?: Readonly<Record<string, string>>;
   readonly evidence: GuardEvent["evidence"];
   readonly advice?: string;
+  readonly repeats?: number;
 }
 
 /** What {@link toEcs} returns; field names are those of the schema. */
@@ -143,6 +144,7 @@ export function toEcs(event: GuardEvent, packageVersion: string): EcsDocument {
       ...(responder && { responder: snakeCased(responder) }),
       evidence: event.evidence,
       ...(event.advice !== "" && { advice: event.advice }),
+      ...(event.repeats !== undefined && { repeats: event.repeats }),
     },
   };
 }

@@ -4,6 +4,8 @@ import { resolve } from "node:path";
 import { atLeast } from "./catalogue.js";
 import type { GuardEvent } from "./catalogue.js";
 import { quietly } from "./quietly.js";
+import type { Counted } from "./repeats.js";
+import { createRepeats } from "./repeats.js";
 import type { Sink } from "./sinks.js";
 
 /** How many events wait for a file that cannot be written; later ones are counted as dropped. */
@@ -20,12 +22,18 @@ export interface FileSinkOptions {
   readonly onFailure?: ((code: string) => void) | undefined;
   /** Called for every event that is dropped. */
   readonly onDropped?: (() => void) | undefined;
+  /** Writes repeats, too, for a source of events that says nothing twice by itself. Default false. */
+  readonly every?: boolean | undefined;
+  /** Milliseconds on a clock that never jumps. Default: the system's. */
+  readonly monotonic?: (() => number) | undefined;
 }
 
 /** A sink over a file. */
 export interface FileSink extends Sink {
   /** Events that wait for the file. */
   readonly waiting: number;
+  /** Tries to write what waits for the file. */
+  flush(): void;
   close(): Promise<void>;
 }
 
@@ -39,13 +47,24 @@ interface Pending {
  * followed). What cannot be written waits, in order, for the next event or for `close`. When more than {@link
  * MAX_PENDING} wait, the newest are dropped: a line `{"dropped":n}` after the next successful write says how many.
  *
- * Writes are synchronous on purpose. Events are rare, a process that exits right after one must not lose it, and
+ * The first event of a kind is written at once. A repeat (same code, endpoint, responder and claimed account; at most
+ * 256 kinds) is counted: one line in ten minutes, and one at `close`, is the last of them with `repeats`.
+ *
+ * Writes are synchronous on purpose. Lines are rare, a process that exits right after one must not lose it, and
  * nothing pending can hold the process alive. Events of severity `error` and above are also flushed to the device.
  */
 export function fileSink(path: string, options: FileSinkOptions = {}): FileSink {
   // The working directory may change later.
   const file = resolve(path);
-  const { encode = (event: GuardEvent) => event, onFailure, onDropped } = options;
+  const {
+    encode = (event: GuardEvent) => event,
+    onFailure,
+    onDropped,
+    every = false,
+    monotonic = () => performance.now(),
+  } = options;
+  const repeats = createRepeats();
+  let timer: NodeJS.Timeout | undefined;
   const pending: Pending[] = [];
   let dropped = 0;
   let torn = false;
@@ -97,20 +116,46 @@ export function fileSink(path: string, options: FileSinkOptions = {}): FileSink 
     }
   }
 
-  return {
-    write(event) {
-      pending.push({ line: JSON.stringify(encode(event)), sync: atLeast(event.severity, "error") });
+  function writeAll(counted: readonly Counted[]): void {
+    for (const { event, repeats: count } of counted) {
+      const told = count === undefined ? event : Object.freeze({ ...event, repeats: count });
+      pending.push({ line: JSON.stringify(encode(told)), sync: atLeast(event.severity, "error") });
       flush();
       if (pending.length > MAX_PENDING) {
         pending.pop();
         dropped += 1;
         void quietly(() => onDropped?.());
       }
+    }
+    schedule();
+  }
+
+  /** A count is written when it is due, also where nothing happens any more. */
+  function schedule(): void {
+    const next = repeats.next();
+    if (timer !== undefined || next === undefined) return;
+    const wait = Math.max(0, next - monotonic()) + 1;
+    timer = setTimeout(() => {
+      timer = undefined;
+      void quietly(() => writeAll(repeats.due(monotonic())));
+    }, wait);
+    timer.unref();
+  }
+
+  return {
+    write(event) {
+      writeAll(every ? [{ event }] : repeats.pass(event, monotonic()));
     },
     get waiting() {
       return pending.length;
     },
+    flush() {
+      if (pending.length > 0 || dropped > 0) flush();
+    },
     close() {
+      writeAll(repeats.due(monotonic(), true));
+      clearTimeout(timer);
+      timer = undefined;
       if (pending.length > 0 || dropped > 0) flush();
       return Promise.resolve();
     },

@@ -181,6 +181,7 @@ function common(event: GuardEvent, packageVersion: string, profiles: readonly st
     severity,
     time: Date.parse(event.time),
     message: event.message,
+    ...(event.repeats !== undefined && { count: event.repeats }),
     metadata: {
       version: OCSF_VERSION,
       uid: event.id,

@@ -3,6 +3,7 @@ import { IMDS_IPV4, IMDS_IPV6, sameAddress } from "../base/addresses.js";
 import type { Evidence, RefusalCode } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import type { EventCode } from "../events/catalogue.js";
+import type { Reporter } from "../events/reporter.js";
 import type { HostReport } from "../host/report.js";
 import type { EndpointOverride, Settings } from "../settings/options.js";
 import { defineLazy } from "../base/lazy.js";
@@ -46,6 +47,17 @@ export interface Refusal {
 
 /** What settings and verdict come to: IMDS may be asked, or not. */
 export type Decision = Contact | Refusal;
+
+/** Reports that IMDS was not asked. */
+export function reportRefusal(reporter: Pick<Reporter, "report">, refusal: Refusal): void {
+  const { event, reason, advice, target } = refusal;
+  reporter.report(event, () => ({
+    message: `IMDS was not asked: ${reason}`,
+    evidence: refusal.evidence,
+    advice,
+    endpoint: { address: target.host, port: target.port },
+  }));
+}
 
 /** The settings a decision rests on. */
 export type DecisionSettings = Pick<

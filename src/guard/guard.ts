@@ -7,7 +7,7 @@ import type { KeyRing } from "../attest/user-keys.js";
 import { createKeyRing, parseTrustedKeys } from "../attest/user-keys.js";
 import { checkedRegion, noRegion } from "./configured-region.js";
 import type { Contact, Decision, Refusal, Target } from "./decide.js";
-import { decide } from "./decide.js";
+import { decide, reportRefusal } from "./decide.js";
 import { accountOfAccessKey } from "../aws/access-key.js";
 import { ImdsGuardError, ImdsRefusedError, ImdsUnavailableError, invalidArgument } from "../base/errors.js";
 import type { Reporter } from "../events/reporter.js";
@@ -135,6 +135,7 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
   let last: Acquired | undefined;
   let closed = false;
   let watched = false;
+  let announced = false;
   /** Ends what goes on in the background. */
   const ending = new AbortController();
 
@@ -184,19 +185,16 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
     }
     const host = await hostOf(system);
     const decision = decide(settings, host);
-    if (decision.kind === "refuse") {
-      const { event, reason, advice, target } = decision;
-      reporter.report(event, () => ({
-        message: `IMDS was not asked: ${reason}`,
-        evidence: decision.evidence,
-        advice,
-        endpoint: endpointOf(target),
-      }));
-    } else {
-      for (const notice of decision.notices)
-        reporter.report(notice.code, { ...notice, endpoint: endpointOf(decision.target) });
-    }
     return { ...opened, host, decision };
+  }
+
+  /** Told once somebody wants something of IMDS: whoever only asks where this host is has no use for it. */
+  function announce({ decision, reporter }: Place): void {
+    if (announced) return;
+    announced = true;
+    if (decision.kind === "refuse") return reportRefusal(reporter, decision);
+    for (const notice of decision.notices)
+      reporter.report(notice.code, { ...notice, endpoint: endpointOf(decision.target) });
   }
 
   async function live(here: Place & { decision: Contact }): Promise<Line> {
@@ -255,6 +253,7 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
   async function line(): Promise<Line> {
     const here = await whileOpen(place);
     const { decision } = here;
+    announce(here);
     if (decision.kind === "refuse") {
       watch(here, decision);
       throw refusalError(decision);

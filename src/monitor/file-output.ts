@@ -26,9 +26,8 @@ export function fileOutput(options: FileOutputOptions): Output {
   const path = resolve(options.path);
   let written = 0;
   let dropped = 0;
-  const sink = fileSink(path, { encode: options.encode, onFailure, onDropped: () => (dropped += 1) });
-  // Closing the sink is a try to write what waits, and it can be written to afterwards.
-  const retry = (): void => void sink.close();
+  const sink = fileSink(path, { encode: options.encode, onFailure, every: true, onDropped: () => (dropped += 1) });
+  const retry = (): void => sink.flush();
 
   function rotate(): void {
     try {
@@ -51,7 +50,7 @@ export function fileOutput(options: FileOutputOptions): Output {
     },
     retry,
     status: () => ({ delivered: written - dropped - sink.waiting, waiting: sink.waiting, dropped }),
-    close: async () => retry(),
+    close: () => sink.close(),
   };
 }
 

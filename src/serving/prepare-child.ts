@@ -35,6 +35,7 @@ export interface PrepareOptions {
 
 /** A program may start. */
 export interface PreparedChild extends Whereabouts {
+  readonly guard: Guard;
   /** Where the program would have found credentials by itself. */
   readonly origin: CredentialOrigin;
   /** Whether it is served credentials. */
@@ -77,6 +78,7 @@ export async function prepareChild(options: PrepareOptions): Promise<PreparedChi
   const close = async (): Promise<void> => {
     copies?.remove();
     await server?.close();
+    await guard.close();
   };
   try {
     if (serving && (ofCertificate || origin === "profile" || origin === "profile-of-instance"))
@@ -92,6 +94,7 @@ export async function prepareChild(options: PrepareOptions): Promise<PreparedChi
     const plan: ChildPlan = { profile, region, files: copies, preload, served: server };
     return {
       ...whereabouts,
+      guard,
       origin,
       served: server !== undefined,
       waiting,

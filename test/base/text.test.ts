@@ -109,7 +109,7 @@ describe("shellWord", () => {
           if (known || !shellWord(text).startsWith("$'")) expect(read[index]).toBe(text);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 20 },
     );
   });
 

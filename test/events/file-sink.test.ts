@@ -31,7 +31,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const open = (path = file): Sink => fileSink(path, { onFailure: (code) => void failures.push(code) });
+const open = (path = file): Sink => fileSink(path, { every: true, onFailure: (code) => void failures.push(code) });
 const numbered = (n: number): GuardEvent => eventOf("imds.identity_changed", { message: `number ${n}` });
 const lines = (path = file): unknown[] =>
   readFileSync(path, "utf8")
@@ -126,6 +126,7 @@ describe("fileSink", () => {
 
   test("an observer of failures that throws changes nothing", () => {
     const sink = fileSink(folder, {
+      every: true,
       onFailure: () => {
         throw new Error("broken");
       },
@@ -144,7 +145,7 @@ describe("fileSink", () => {
 const PROGRAM = `
   import { execFileSync, spawnSync } from "node:child_process";
   import { fileSink } from "src/events/file-sink.ts";
-  const sink = fileSink(process.argv[2], { onFailure: (code) => console.log(code) });
+  const sink = fileSink(process.argv[2], { every: true, onFailure: (code) => console.log(code) });
   const write = (n) => sink.write({ severity: "error", n, padding: "x".repeat(280) });
   process.on("SIGXFSZ", () => {});
   for (let n = 0; n < 6; n += 1) write(n);
@@ -167,4 +168,14 @@ describe.skipIf(missing("prlimit"))("a disk that fills up", () => {
     expect(torn).toMatch(/^\{"severity":"error","n":3,"padding":"x+$/);
     expect(written.map((line) => (JSON.parse(line) as { n: number }).n)).toEqual([0, 1, 2, 3, 4, 5, 6]);
   });
+});
+
+test("a flood of one kind is two lines: the first at once, the rest with its count at the end", async () => {
+  const sink = fileSink(file);
+  for (let n = 0; n < 500; n += 1) sink.write(numbered(n));
+  expect(readFileSync(file, "utf8").split("\n")).toHaveLength(2);
+  await sink.close();
+  const lines = readFileSync(file, "utf8").trim().split("\n");
+  expect(lines).toHaveLength(2);
+  expect(JSON.parse(lines[1] ?? "")).toMatchObject({ message: "number 499", repeats: 499 });
 });

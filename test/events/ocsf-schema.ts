@@ -39,6 +39,7 @@ const BASE_OPTIONAL = {
   disposition: "text",
   is_alert: "boolean",
   unmapped: "any",
+  count: "integer",
 } as const;
 
 export const CLASSES: Readonly<Record<number, Shape>> = {

@@ -61,7 +61,7 @@ test("NO_PROXY", () => {
       const kept = exempt.split(/[\s,]+/).filter((entry) => entry !== "");
       expect(value).toBe([...kept, "169.254.169.254", "[fd00:ec2::254]"].join(","));
     }),
-    { numRuns: 60 },
+    { numRuns: 20 },
   );
 });
 
@@ -72,6 +72,6 @@ test("names and ids", () => {
       expect(runAs(line, "dig")).toEqual([text]);
       expect(runAs(hopLimitCommand(patient(text)).slice(2), "aws")[3]).toBe(text);
     }),
-    { numRuns: 40 },
+    { numRuns: 15 },
   );
 });
