@@ -1,4 +1,5 @@
 /** What a process has one of, whichever copies of this package are in it. */
+import { ownProperties } from "./own-properties.js";
 import { EventEmitter } from "node:events";
 
 /*
@@ -16,6 +17,6 @@ export function processWide(key: symbol): unknown {
 export function setProcessWide<Value>(key: symbol, value: Value): Value {
   const present = processWide(key) as Value | undefined;
   if (present !== undefined) return present;
-  Object.defineProperty(shared, key, { value });
+  Object.defineProperty(shared, key, ownProperties({ value }));
   return value;
 }

@@ -313,7 +313,7 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
       if (closed || family.findings !== before) return "withdrawn";
       return lifetime.isDue(served) ? "due" : "current";
     };
-    return Object.defineProperty(credentials, STANDING, { value: standing });
+    return Object.defineProperty(credentials, STANDING, ownProperties({ value: standing }));
   };
 
   const guard: Guard = {
