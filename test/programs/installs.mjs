@@ -165,7 +165,8 @@ export function createInstalls() {
     return found;
   }
 
-  return { install, cache };
+  const build = createHash("sha256").update(readFileSync(guard)).update(readFileSync(alias)).digest("hex");
+  return { install, build };
 }
 
 /** Of package managers, so that a new one is a change that somebody sees. @type {Readonly<Record<string, string>>} */

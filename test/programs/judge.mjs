@@ -11,6 +11,8 @@ import { ACCOUNT, accountIn, REGION } from "./hosts.mjs";
 
 /** Not what IMDS answers: what a client makes of an answer, or of none. Versions of the SDK differ in it. */
 const SETTLED_WITHOUT = ["auto", "firewall"];
+/** Where the SDK's client asks for `//latest/...` and takes the list of versions for the answer. */
+const ANSWERED_BETTER = ["metadata"];
 /** What nobody but the guard may have: it has to fail everywhere. */
 const FORGED = ["ssrf"];
 /** More lines of ours on stderr than this are noise. */
@@ -57,7 +59,7 @@ function onEc2(doors, stock) {
     if (account !== undefined && region !== undefined && region !== REGION) return `${name}: signed for ${region}`;
     if (
       account === undefined &&
-      !SETTLED_WITHOUT.includes(name) &&
+      ![...SETTLED_WITHOUT, ...ANSWERED_BETTER].includes(name) &&
       plain?.value !== undefined &&
       plain.value !== door.value
     )
