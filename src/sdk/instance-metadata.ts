@@ -8,7 +8,7 @@ import type { ProviderCall } from "./memoize.js";
 import { toProviderError } from "./provider-error.js";
 
 /** Options of {@link fromInstanceMetadata}: the SDK's own, and `guard`. */
-export type FromInstanceMetadataInit = NonNullable<Parameters<typeof stock>[0]> & GuardKey;
+export type FromInstanceMetadataInit = Partial<NonNullable<Parameters<typeof stock>[0]>> & GuardKey;
 
 /**
  * Credentials of the instance role, only where this host is EC2 and only from AWS's own metadata service.
