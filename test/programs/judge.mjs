@@ -12,7 +12,7 @@ import { ACCOUNT, accountIn, REGION } from "./hosts.mjs";
 /** Not what IMDS answers: what a client makes of an answer, or of none. Versions of the SDK differ in it. */
 const SETTLED_WITHOUT = ["auto", "firewall"];
 /** Where the SDK's client asks for `//latest/...` and takes the list of versions for the answer. */
-const ANSWERED_BETTER = ["metadata"];
+const ANSWERED_BETTER = ["metadata", "metadataRegion"];
 /** What nobody but the guard may have: it has to fail everywhere. */
 const FORGED = ["ssrf"];
 /** More lines of ours on stderr than this are noise. */
