@@ -37,13 +37,16 @@ export const command: Command = {
     const { profile } = options;
     const named = typeof profile === "string" ? { profile } : {};
     const guard = createGuard(named, { system });
-    const watching = watchForImpersonator(guard);
+    let watching = Promise.resolve();
     try {
       const { parseKnownFiles } = await import("@smithy/shared-ini-file-loader");
       const { fromIni, routeToCertificate, routeToImds } = await import("../sdk/ini.js");
       // Files that are endless, or lose a setting with them, end here and are not opened once more.
       await workingsOf(guard);
       const profiles = await parseKnownFiles({});
+      // Begun before the guard looks by itself, whose look ends with it.
+      if (typeof profile !== "string" || routeToCertificate(profiles, profile) === undefined)
+        watching = watchForImpersonator(guard);
       const throughProfile =
         typeof profile === "string" &&
         (routeToImds(profiles, profile) !== undefined || routeToCertificate(profiles, profile) !== undefined);

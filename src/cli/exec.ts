@@ -148,7 +148,7 @@ async function runPrepared(
   const { decision } = prepared;
   // The program's SDK says no more than that it found no credentials.
   if (imds && decision.kind === "refuse" && !json && system.env["IMDS_GUARD_LOG"] !== "off")
-    ui.note(`IMDS is not asked: ${decision.reason}. ${decision.advice} [${decision.code}]`);
+    ui.note(`IMDS is not asked: ${decision.reason.replace(/\.$/, "")}. ${decision.advice} [${decision.code}]`);
   const watching = imds ? watchForImpersonator(prepared.guard) : Promise.resolve();
   const { exitCode, failure } = await runProgram(
     program,

@@ -61,7 +61,7 @@ describe.skipIf(!able.ok)("on an EC2 host with an installed program", () => {
             stdio: ["inherit", "inherit", "inherit", server._handle.fd],
           })
           .on("exit", (code) => process.exit(code))
-          .on("spawn", function () { process.on("SIGTERM", () => this.kill("SIGTERM")); }));`;
+          .on("spawn", function () { server.close(); process.on("SIGTERM", () => this.kill("SIGTERM")); }));`;
     return `${JSON.stringify(process.execPath)} -e '${activate}'`;
   }
 

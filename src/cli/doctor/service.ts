@@ -18,9 +18,9 @@ export function judgeTokens({ imds }: NetworkAnswers, patient: Patient): Check[]
       if (plain?.status === 200) {
         const id = patient.host.instanceId ?? "INSTANCE_ID";
         const command = shellCommand(
-          `aws ec2 modify-instance-metadata-options --http-tokens required --http-endpoint enabled --instance-id`
+          `aws ec2 modify-instance-metadata-options --instance-id ID --http-tokens required --http-endpoint enabled`
             .split(" ")
-            .concat(id),
+            .map((word) => (word === "ID" ? id : word)),
         );
         return {
           ...line,
