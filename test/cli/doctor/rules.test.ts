@@ -140,7 +140,7 @@ describe("a gateway", () => {
     (command) =>
       command === "nft"
         ? {
-            kind: "ok",
+            kind: "output",
             stdout: `table inet x {\n\tchain output {\n\t\ttype nat hook output priority -110; policy accept;\n\t\t${rule}\n\t}\n}\n`,
           }
         : { kind: "failed", reason: "ENOENT" };
