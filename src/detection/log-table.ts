@@ -2,7 +2,7 @@
 import { FIREWALL, PROXY, WEBSERVER, recordOf } from "./log-format.js";
 import type { LogFormat, Reading } from "./log-format.js";
 import { requestTarget } from "./log-fields.js";
-import type { Fields, RecordSource } from "./log-record.js";
+import type { RecordSource } from "./log-record.js";
 import { timeOf } from "./log-time.js";
 
 /**
@@ -201,9 +201,6 @@ function quotedColumns(line: string, separator: string): readonly string[] {
 }
 
 const ZEEK_SOURCES = ["conn", "http", "dns", "ssl"].map((service): RecordSource => ({ product: "zeek", service }));
-
-/** The fields that a header or `--fields` names. */
-export type Columns = Fields;
 
 /** Formats of columns, in the order in which they are tried. */
 export const TABLE_FORMATS: readonly LogFormat[] = [

@@ -16,11 +16,6 @@ export function isPassing(status: number, { type }: ServiceError): boolean {
   return status === 429 || status >= 500 || PASSING.includes(type);
 }
 
-/** How far this host's clock is off, in milliseconds; positive where it is ahead. */
-export interface Clock {
-  readonly aheadMs: number;
-}
-
 /** Less than this is nobody's mistake. AWS lets five minutes pass. */
 export const CLOCK_TOLERANCE_MS = 60_000;
 

@@ -49,14 +49,6 @@ interface Problem {
   readonly endless: boolean;
 }
 
-/** Both files. */
-export interface SharedConfig {
-  readonly problem: ImdsGuardSettingsError | undefined;
-  /** The names of all profiles. */
-  readonly names: readonly string[];
-  readonly profile: (name: string) => Profile;
-}
-
 /**
  * Reads the profile `name` from both files. A file that is absent or `/dev/null` counts as empty. One that cannot be
  * read or is endless is a problem; so is one with a line that the SDK does not read as it was meant, where the file
@@ -77,17 +69,6 @@ export function readProfile(name: string, locations: ConfigFileLocations, system
     problem: undefined,
     refusesAll: false,
     passedOver,
-  };
-}
-
-/** Every profile of both files as the SDK's loader has them, or what is wrong. */
-export function readSharedConfig(name: string, locations: ConfigFileLocations, system: System): SharedConfig {
-  const { files, problems } = readFiles(name, locations, system);
-  const usable = problems.length === 0 ? files : [];
-  return {
-    problem: problems[0]?.error,
-    names: [...new Set(usable.flatMap(({ sections }) => sections.map(({ profile }) => profile)))],
-    profile: (wanted) => mergedProfile(usable, wanted),
   };
 }
 

@@ -18,23 +18,23 @@ const cases = readCases("profile-parser", "smithy-rs/profile-parser-tests.json")
  */
 const UNREAD = /passes over|comment right behind a section|cannot hold/;
 
-async function complaintOf({ input }: Case): Promise<string | undefined> {
+function complaintOf({ input }: Case): string | undefined {
   const home = makeHome({
     ...(input.configFile !== undefined && { config: input.configFile }),
     ...(input.credentialsFile !== undefined && { credentials: input.credentialsFile }),
   });
-  return (await readProfile("foo", {}, home.system())).problem?.message.replace(/^.* cannot be used: /, "");
+  return readProfile("foo", {}, home.system()).problem?.message.replace(/^.* cannot be used: /, "");
 }
 
 describe.skipIf(cases.length === 0)("the shared format", () => {
-  test.each(cases.map((given) => [given.name, given] as const))("%s", async (_, given) => {
-    const complaint = await complaintOf(given);
+  test.each(cases.map((given) => [given.name, given] as const))("%s", (_, given) => {
+    const complaint = complaintOf(given);
     if (given.output.errorContaining !== undefined) expect(complaint).toBeDefined();
     else expect(complaint === undefined || UNREAD.test(complaint) ? undefined : complaint).toBeUndefined();
   });
 
-  test("is counted", async () => {
-    const complaints = await Promise.all(cases.map(async (given) => ({ given, complaint: await complaintOf(given) })));
+  test("is counted", () => {
+    const complaints = cases.map((given) => ({ given, complaint: complaintOf(given) }));
     const unread = complaints.filter(
       ({ given, complaint }) => given.output.errorContaining === undefined && complaint !== undefined,
     );
