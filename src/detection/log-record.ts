@@ -62,11 +62,6 @@ export function isText(value: unknown): value is string {
   return typeof value === "string";
 }
 
-/** Without the fields that are not there. */
-export function defined(fields: Fields): Fields {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-}
-
 /**
  * Text for comparison without regard to case. Only ASCII letters are folded: letters such as the Kelvin sign fold to
  * ASCII ones otherwise, and a search of the raw bytes could not find them.
