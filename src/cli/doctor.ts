@@ -37,7 +37,12 @@ export const command: Command = {
     });
     ui.progress(undefined);
     const { host, checks } = examination;
-    const summary = { ok: count(checks, "ok"), finding: count(checks, "finding"), unknown: count(checks, "unknown") };
+    const summary = {
+      ok: count(checks, "ok"),
+      finding: count(checks, "finding"),
+      open: count(checks, "open"),
+      unknown: count(checks, "unknown"),
+    };
     const plan = options["fix-plan"] === true ? fixPlan(checks) : undefined;
     if (json) {
       ui.json({
@@ -54,7 +59,7 @@ export const command: Command = {
   },
 };
 
-type Summary = Readonly<Record<"ok" | "finding" | "unknown", number>>;
+type Summary = Readonly<Record<Status, number>>;
 
 /** Without a verdict on the host the rest of the page settles nothing. */
 function exitCode({ finding }: Summary, verdict: Verdict): ExitCode {
@@ -80,6 +85,7 @@ function fixPlan(checks: readonly Check[]): Fix[] {
 const WORDS: Readonly<Record<Status, readonly [word: string, tone: Tone]>> = {
   ok: ["ok", "ok"],
   finding: ["FINDING", "finding"],
+  open: ["open", "unknown"],
   unknown: ["unknown", "unknown"],
 };
 
@@ -101,9 +107,10 @@ function printPage(checks: readonly Check[], summary: Summary, ui: Ui): void {
     for (const check of checks) if (check.section === section) printCheck(check, width, ui);
     ui.line();
   }
-  const { finding, unknown, ok } = summary;
+  const { finding, open, unknown, ok } = summary;
   const counts = [
     [finding, finding === 1 ? "finding" : "findings", "finding"],
+    [open, "open", "unknown"],
     [unknown, "unknown", "unknown"],
     [ok, "ok", "ok"],
   ] as const;

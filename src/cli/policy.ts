@@ -14,7 +14,7 @@ export const command: Command = {
   usage: "[scp|rcp|role]",
   words: Object.keys(KINDS),
   description: [
-    "Without a word it prints all three, each below its caveats. With one, standard output carries the JSON of that policy alone, ready for the AWS CLI, and the caveats go to standard error. Nothing is sent to AWS. Read the caveats: these policies deny.",
+    "Without a word it prints all three, each below its caveats. With one, standard output carries the JSON of that policy alone, ready for the AWS CLI, and the caveats go to standard error. The JSON is compact: AWS counts every byte of it but the last newline. Nothing is sent to AWS. Read the caveats: these policies deny.",
     "With --json: policies (kind, title, document, size, limit, caveats).",
   ],
   options: [
@@ -48,16 +48,16 @@ export const command: Command = {
     );
     if (json) ui.json({ policies: policies.map(asJson) });
     else if (kind === undefined) {
-      for (const [index, { title, caveats, document, json: compact, limit }] of policies.entries()) {
+      for (const [index, { title, caveats, json: compact, limit }] of policies.entries()) {
         if (index > 0) ui.line();
         ui.line(ui.paint(`# ${title}`, "strong"));
         for (const caveat of caveats) ui.table([["#", "-", caveat]]);
-        ui.line(`# ${compact.length} of ${limit} bytes`);
-        ui.line(JSON.stringify(document, undefined, 2));
+        ui.line(`# ${Buffer.byteLength(compact)} of ${limit} bytes`);
+        ui.line(compact);
       }
     } else {
-      for (const { document, caveats } of policies) {
-        ui.line(JSON.stringify(document, undefined, 2));
+      for (const { json: compact, caveats } of policies) {
+        ui.line(compact);
         for (const caveat of caveats) ui.note(caveat);
       }
     }
@@ -79,5 +79,5 @@ function optionsOf(options: OptionValues): PolicyOptions {
 }
 
 function asJson({ kind, title, document, json, limit, caveats }: InstanceCredentialPolicy): object {
-  return { kind, title, document, size: json.length, limit, caveats };
+  return { kind, title, document, size: Buffer.byteLength(json), limit, caveats };
 }

@@ -416,7 +416,11 @@ function audit(line: string): Reading {
       DestinationPort: pick("lport"),
     };
     if (end.DestinationIp === undefined) return "other";
-    return [recordOf(hostSource("network_connection", "/"), { ...shared, ...end }, line, time)];
+    const fields = { type: mark[1], saddr: /\bsaddr=(\w+)/.exec(line)?.[1], ...shared, ...end };
+    return [
+      recordOf({ product: "linux", service: "auditd" }, fields, line, time),
+      recordOf(hostSource("network_connection", "/"), fields, line, time),
+    ];
   }
   if (mark[1] === "EXECVE") {
     const words = [...line.matchAll(/\ba\d+=("[^"]*"|\S+)/g)].map((match) => auditValue(match[1]) ?? "");

@@ -74,6 +74,19 @@ const BESIDE: readonly (readonly [source: LogSource, bytes: readonly string[]])[
   [{ product: "aws", service: "cloudtrail" }, ["eventSource"]],
 ];
 
-function besideOf({ logsource }: DetectionRule): readonly string[] | undefined {
-  return BESIDE.find(([source]) => readsFrom(source, logsource))?.[1];
+function besideOf(rule: DetectionRule): readonly string[] | undefined {
+  return shortPart(rule) ?? BESIDE.find(([source]) => readsFrom(source, rule.logsource))?.[1];
+}
+
+/** A text too short to be searched for that every match contains: one that the only selection asks for. */
+function shortPart({ detection }: DetectionRule): readonly string[] | undefined {
+  const { selection } = detection;
+  if (!/\bselection\b/.test(detection.condition) || / or |1 of selection|not selection/.test(detection.condition))
+    return undefined;
+  if (typeof selection !== "object" || Array.isArray(selection)) return undefined;
+  for (const [key, value] of Object.entries(selection)) {
+    if (key.endsWith("|contains") && typeof value === "string" && /^[ -!#-)+->@-[\]-~]{2,7}$/.test(value))
+      return [value.toLowerCase(), value.toUpperCase()];
+  }
+  return undefined;
 }

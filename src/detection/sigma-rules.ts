@@ -50,6 +50,98 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
     }
   },
   {
+    "file": "app_imds_guard_record",
+    "rule": {
+      "title": "Decision Recorded by IMDS Guard",
+      "id": "f1d76261-f989-43cf-9d06-8411963c42b2",
+      "status": "experimental",
+      "description": "Detects the ordinary decisions of imds-guard, such as a refusal on a host that is not EC2 or a proof that succeeded, so that they can be joined with other events.",
+      "references": [
+        "https://aws.amazon.com/security/security-bulletins/AWS-2025-021/"
+      ],
+      "author": "imds-guard",
+      "date": "2026-11-28",
+      "tags": [
+        "attack.credential-access",
+        "attack.t1552.005"
+      ],
+      "logsource": {
+        "category": "application",
+        "product": "imds_guard",
+        "definition": "Requirements: events of imds-guard as JSON lines, one object for each event; the log source is defined by imds-guard"
+      },
+      "detection": {
+        "selection": {
+          "code": [
+            "credentials.file_renewed",
+            "imds.account_not_told",
+            "imds.attested",
+            "imds.credentials_obtained",
+            "imds.endpoint_override_accepted",
+            "imds.no_role",
+            "imds.refused_disabled",
+            "imds.refused_not_ec2",
+            "imds.refused_unknown_host",
+            "imds.role_changed",
+            "imds.unavailable",
+            "monitor.responder_appeared",
+            "monitor.responder_gone",
+            "monitor.route_changed",
+            "roles_anywhere.certificate_renewed",
+            "roles_anywhere.session_obtained"
+          ]
+        },
+        "condition": "selection"
+      },
+      "falsepositives": [
+        "Every program that asks for credentials"
+      ],
+      "level": "informational"
+    }
+  },
+  {
+    "file": "app_imds_guard_sighting",
+    "rule": {
+      "title": "EC2 Instance Metadata Traffic Seen on Host by IMDS Guard",
+      "id": "ec4f62d4-32d6-43f8-a638-06f74a928462",
+      "status": "experimental",
+      "description": "Detects events in which imds-guard saw on a host that a program, a route, a neighbour, a local address or a DNS answer leads to the addresses of the instance metadata service.",
+      "references": [
+        "https://aws.amazon.com/security/security-bulletins/AWS-2025-021/"
+      ],
+      "author": "imds-guard",
+      "date": "2026-11-28",
+      "tags": [
+        "attack.credential-access",
+        "attack.t1552.005"
+      ],
+      "logsource": {
+        "category": "application",
+        "product": "imds_guard",
+        "definition": "Requirements: events of imds-guard as JSON lines, one object for each event; the log source is defined by imds-guard"
+      },
+      "detection": {
+        "selection": {
+          "code": [
+            "monitor.responder_changed",
+            "monitor.host_route",
+            "monitor.local_address",
+            "monitor.neighbour_appeared",
+            "monitor.connection_seen",
+            "monitor.dns_answer",
+            "firewall.connection_seen"
+          ]
+        },
+        "condition": "selection"
+      },
+      "falsepositives": [
+        "Credential helpers and container platforms that serve the address on purpose",
+        "Hosts on other clouds and on OpenStack, whose own metadata service uses the same IPv4 address"
+      ],
+      "level": "medium"
+    }
+  },
+  {
     "file": "app_imds_guard_untrusted_answer",
     "rule": {
       "title": "Suspicious EC2 Instance Metadata Answer Refused by IMDS Guard",
@@ -93,6 +185,62 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
     }
   },
   {
+    "file": "app_imds_guard_warning",
+    "rule": {
+      "title": "Protection by IMDS Guard With Warning",
+      "id": "32054930-5a7d-4ba5-918f-312ce047a70e",
+      "status": "experimental",
+      "description": "Detects warnings and errors of imds-guard that tell of no impersonation by themselves, such as a setting that cannot be used, a proof that could not be asked for, a service that cannot be reached or a module that is not protected.",
+      "references": [
+        "https://aws.amazon.com/security/security-bulletins/AWS-2025-021/"
+      ],
+      "author": "imds-guard",
+      "date": "2026-11-28",
+      "tags": [
+        "attack.credential-access",
+        "attack.t1552.005"
+      ],
+      "logsource": {
+        "category": "application",
+        "product": "imds_guard",
+        "definition": "Requirements: events of imds-guard as JSON lines, one object for each event; the log source is defined by imds-guard"
+      },
+      "detection": {
+        "selection": {
+          "code": [
+            "credentials.stated_account_dropped",
+            "credentials.sts_unavailable",
+            "events.file_failing",
+            "firewall.unavailable",
+            "imds.attestation_unavailable",
+            "imds.forbidden",
+            "imds.static_stability",
+            "imds.token_timeout",
+            "imds.unattested_allowed",
+            "preload.module_unadapted",
+            "roles_anywhere.certificate_ending",
+            "roles_anywhere.certificate_unusable",
+            "roles_anywhere.clock_off",
+            "roles_anywhere.failed",
+            "roles_anywhere.key_exposed",
+            "roles_anywhere.passphrase_exposed",
+            "roles_anywhere.renewal_failed",
+            "settings.file_passed_over",
+            "settings.file_unusable",
+            "settings.invalid",
+            "settings.profile_missing"
+          ]
+        },
+        "condition": "selection"
+      },
+      "falsepositives": [
+        "Changes of the settings",
+        "Failures of the network or of AWS"
+      ],
+      "level": "low"
+    }
+  },
+  {
     "file": "aws_cloudtrail_imdsv1_session",
     "rule": {
       "title": "AWS API Call With Credentials Delivered by IMDSv1",
@@ -124,6 +272,46 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
         "Instances with old software that does not know IMDSv2 yet"
       ],
       "level": "low"
+    }
+  },
+  {
+    "file": "aws_cloudtrail_instance_role_console_login",
+    "rule": {
+      "title": "Suspicious Console Login With Instance Profile Session",
+      "id": "428c98eb-4675-4f5b-81c4-143698b42a37",
+      "status": "experimental",
+      "description": "Detects a login to the AWS Management Console by the session of an instance profile, which people make of stolen credentials by a federation token.\nNo instance logs in to the console.\n",
+      "references": [
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_enable-console-custom-url.html",
+        "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html"
+      ],
+      "author": "imds-guard",
+      "date": "2026-11-28",
+      "tags": [
+        "attack.initial-access",
+        "attack.t1078.004",
+        "attack.credential-access",
+        "attack.t1552.005"
+      ],
+      "logsource": {
+        "product": "aws",
+        "service": "cloudtrail"
+      },
+      "detection": {
+        "selection": {
+          "eventName": [
+            "ConsoleLogin",
+            "GetSigninToken"
+          ],
+          "userIdentity.arn|contains": "/i-",
+          "userIdentity.arn|re": ":assumed-role/[^/]+/i-[0-9a-f]+$"
+        },
+        "condition": "selection"
+      },
+      "falsepositives": [
+        "Administrators who open the console with the role of an instance on purpose"
+      ],
+      "level": "high"
     }
   },
   {
@@ -178,6 +366,58 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
         "Instances that reach AWS through a NAT gateway, a public address or your own data centre, until these are filtered out"
       ],
       "level": "medium"
+    }
+  },
+  {
+    "file": "aws_cloudtrail_instance_session_outside",
+    "rule": {
+      "title": "AWS API Call by Instance Profile Session From Public Address",
+      "id": "3373853f-a589-4398-9330-3495a94d9133",
+      "status": "experimental",
+      "description": "Detects any call by the session of an instance profile from a public address.\nFilter out the addresses through which your instances reach AWS (NAT gateways, Elastic IP addresses): what is left is an instance credential used elsewhere.\n",
+      "references": [
+        "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html",
+        "https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_finding-types-iam.html"
+      ],
+      "author": "imds-guard",
+      "date": "2026-11-28",
+      "tags": [
+        "attack.initial-access",
+        "attack.t1078.004",
+        "attack.credential-access",
+        "attack.t1552.005"
+      ],
+      "logsource": {
+        "product": "aws",
+        "service": "cloudtrail"
+      },
+      "detection": {
+        "selection": {
+          "userIdentity.type": "AssumedRole",
+          "userIdentity.arn|contains": "/i-",
+          "userIdentity.arn|re": ":assumed-role/[^/]+/i-[0-9a-f]+$"
+        },
+        "filter_main_private": {
+          "sourceIPAddress|cidr": [
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "100.64.0.0/10",
+            "fc00::/7"
+          ]
+        },
+        "filter_main_service": {
+          "sourceIPAddress|endswith": [
+            "amazonaws.com",
+            "AWS Internal"
+          ]
+        },
+        "condition": "selection and not 1 of filter_main_*"
+      },
+      "falsepositives": [
+        "Instances that reach AWS through a NAT gateway, a public address or your own data centre, until these are filtered out"
+      ],
+      "level": "low"
     }
   },
   {
@@ -333,6 +573,48 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
       "falsepositives": [
         "Hosts on other clouds and on OpenStack, whose own metadata service uses the same IPv4 address",
         "Networks that do have EC2 instances, Outposts or VMware Cloud on AWS, unless they are filtered out"
+      ],
+      "level": "medium"
+    }
+  },
+  {
+    "file": "lnx_auditd_imds_connection",
+    "rule": {
+      "title": "Connection to EC2 Instance Metadata Address - Auditd",
+      "id": "fa70efdc-9206-4f89-821b-fda0700c048b",
+      "status": "experimental",
+      "description": "Detects system calls with a socket address of the EC2 instance metadata service, as the audit of Linux logs it in hexadecimal.",
+      "references": [
+        "https://aws.amazon.com/security/security-bulletins/AWS-2025-021/",
+        "https://linux.die.net/man/8/auditd"
+      ],
+      "author": "imds-guard",
+      "date": "2026-11-28",
+      "tags": [
+        "attack.credential-access",
+        "attack.t1552.005"
+      ],
+      "logsource": {
+        "product": "linux",
+        "service": "auditd",
+        "definition": "Requirements: a rule for the system call connect, as in -a always,exit -F arch=b64 -S connect"
+      },
+      "detection": {
+        "selection_ipv4": {
+          "type": "SOCKADDR",
+          "saddr|startswith": "0200",
+          "saddr|contains": "A9FEA9FE00000000"
+        },
+        "selection_ipv6": {
+          "type": "SOCKADDR",
+          "saddr|startswith": "0A00",
+          "saddr|contains": "FD000EC2000000000000000000000254"
+        },
+        "condition": "1 of selection_*"
+      },
+      "falsepositives": [
+        "Hosts on other clouds and on OpenStack, whose own metadata service uses the same IPv4 address",
+        "An AWS SDK, CLI or agent at the end of its credential chain, which asks this address by itself; the request is real, and whoever owns the network could answer it"
       ],
       "level": "medium"
     }
@@ -847,6 +1129,72 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
     }
   },
   {
+    "file": "proc_creation_lnx_imds_request",
+    "rule": {
+      "title": "EC2 Instance Metadata Request by Command - Linux",
+      "id": "5cd4a1a5-b3dd-41ba-bfd2-7546f36e0910",
+      "status": "experimental",
+      "description": "Detects commands that name a URL of the EC2 instance metadata service, or its address with a tool that fetches, such as curl in a shell or in a script.",
+      "references": [
+        "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html",
+        "https://aws.amazon.com/security/security-bulletins/AWS-2025-021/"
+      ],
+      "author": "imds-guard",
+      "date": "2026-11-28",
+      "tags": [
+        "attack.credential-access",
+        "attack.t1552.005"
+      ],
+      "logsource": {
+        "category": "process_creation",
+        "product": "linux"
+      },
+      "detection": {
+        "selection_url": {
+          "CommandLine|contains": [
+            "//169.254.169.254",
+            "169.254.169.254/",
+            "[fd00:ec2::254]",
+            "latest/meta-data",
+            "latest/user-data",
+            "latest/api/token",
+            "latest/dynamic/instance-identity"
+          ]
+        },
+        "selection_tool": {
+          "Image|endswith": [
+            "/curl",
+            "/wget",
+            "/nc",
+            "/ncat",
+            "/socat",
+            "/telnet",
+            "/openssl",
+            "/python3",
+            "/node",
+            "/perl",
+            "/ruby"
+          ],
+          "CommandLine|contains": [
+            "169.254.169.254",
+            "fd00:ec2::254"
+          ]
+        },
+        "filter_main_prefix": {
+          "CommandLine|contains": [
+            "169.254.169.254/32",
+            "169.254.169.254/16"
+          ]
+        },
+        "condition": "1 of selection_* and not filter_main_prefix"
+      },
+      "falsepositives": [
+        "Scripts of operators and of images that ask on purpose, on EC2 and on other clouds"
+      ],
+      "level": "medium"
+    }
+  },
+  {
     "file": "proc_creation_macos_imds_address_alias",
     "rule": {
       "title": "Suspicious EC2 Instance Metadata Address Configured - MacOS",
@@ -903,6 +1251,69 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
     }
   },
   {
+    "file": "proc_creation_macos_imds_request",
+    "rule": {
+      "title": "EC2 Instance Metadata Request by Command - MacOS",
+      "id": "beb53c80-90f1-445d-9ee0-31432c7ec30e",
+      "status": "experimental",
+      "description": "Detects commands that name a URL of the EC2 instance metadata service, or its address with a tool that fetches, such as curl in a shell or in a script.",
+      "references": [
+        "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html",
+        "https://aws.amazon.com/security/security-bulletins/AWS-2025-021/"
+      ],
+      "author": "imds-guard",
+      "date": "2026-11-28",
+      "tags": [
+        "attack.credential-access",
+        "attack.t1552.005"
+      ],
+      "logsource": {
+        "category": "process_creation",
+        "product": "macos"
+      },
+      "detection": {
+        "selection_url": {
+          "CommandLine|contains": [
+            "//169.254.169.254",
+            "169.254.169.254/",
+            "[fd00:ec2::254]",
+            "latest/meta-data",
+            "latest/user-data",
+            "latest/api/token",
+            "latest/dynamic/instance-identity"
+          ]
+        },
+        "selection_tool": {
+          "Image|endswith": [
+            "/curl",
+            "/nc",
+            "/telnet",
+            "/openssl",
+            "/python3",
+            "/node",
+            "/perl",
+            "/ruby"
+          ],
+          "CommandLine|contains": [
+            "169.254.169.254",
+            "fd00:ec2::254"
+          ]
+        },
+        "filter_main_prefix": {
+          "CommandLine|contains": [
+            "169.254.169.254/32",
+            "169.254.169.254/16"
+          ]
+        },
+        "condition": "1 of selection_* and not filter_main_prefix"
+      },
+      "falsepositives": [
+        "Scripts of operators and of images that ask on purpose, on EC2 and on other clouds"
+      ],
+      "level": "medium"
+    }
+  },
+  {
     "file": "proc_creation_win_imds_address_alias",
     "rule": {
       "title": "Suspicious EC2 Instance Metadata Address Configured - Windows",
@@ -952,6 +1363,68 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
         "Server mode of aws-vault, which sets this address while it runs"
       ],
       "level": "high"
+    }
+  },
+  {
+    "file": "proc_creation_win_imds_request",
+    "rule": {
+      "title": "EC2 Instance Metadata Request by Command - Windows",
+      "id": "91343485-b750-43aa-a979-7a3aa000789d",
+      "status": "experimental",
+      "description": "Detects commands that name a URL of the EC2 instance metadata service, or its address with a tool that fetches, such as curl in a shell or in a script.",
+      "references": [
+        "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html",
+        "https://aws.amazon.com/security/security-bulletins/AWS-2025-021/"
+      ],
+      "author": "imds-guard",
+      "date": "2026-11-28",
+      "tags": [
+        "attack.credential-access",
+        "attack.t1552.005"
+      ],
+      "logsource": {
+        "category": "process_creation",
+        "product": "windows"
+      },
+      "detection": {
+        "selection_url": {
+          "CommandLine|contains": [
+            "//169.254.169.254",
+            "169.254.169.254/",
+            "[fd00:ec2::254]",
+            "latest/meta-data",
+            "latest/user-data",
+            "latest/api/token",
+            "latest/dynamic/instance-identity"
+          ]
+        },
+        "selection_tool": {
+          "Image|endswith": [
+            "\\curl.exe",
+            "\\powershell.exe",
+            "\\pwsh.exe",
+            "\\certutil.exe",
+            "\\bitsadmin.exe",
+            "\\python.exe",
+            "\\node.exe"
+          ],
+          "CommandLine|contains": [
+            "169.254.169.254",
+            "fd00:ec2::254"
+          ]
+        },
+        "filter_main_prefix": {
+          "CommandLine|contains": [
+            "169.254.169.254/32",
+            "169.254.169.254/16"
+          ]
+        },
+        "condition": "1 of selection_* and not filter_main_prefix"
+      },
+      "falsepositives": [
+        "Scripts of operators and of images that ask on purpose, on EC2 and on other clouds"
+      ],
+      "level": "medium"
     }
   },
   {

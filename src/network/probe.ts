@@ -74,7 +74,9 @@ function converse(
     let received = "";
     const finish = (outcome: Outcome): void => {
       clearTimeout(timer);
-      socket.destroy();
+      // With a reset no connection waits out its end in this host's table, where it would look like a program that asks.
+      if (connected) socket.resetAndDestroy();
+      else socket.destroy();
       resolve(outcome);
     };
     const judge = (ended: boolean): void => {

@@ -122,6 +122,21 @@ describe("rules on events of imds-guard", () => {
     );
     expect(codes.length).toBeGreaterThan(10);
     for (const code of codes) expect(Object.keys(CATALOGUE)).toContain(code);
+    expect(new Set(codes).size).toBe(codes.length);
+  });
+
+  it("name every code of the catalogue, warnings and errors in a rule that is reported", () => {
+    const named = new Map(
+      SIGMA_RULES.flatMap(({ rule }) =>
+        isDetectionRule(rule) && rule.logsource.product === "imds_guard"
+          ? (rule.detection["selection"] as { code: string[] }).code.map((code) => [code, rule.level] as const)
+          : [],
+      ),
+    );
+    for (const [code, { severity }] of Object.entries(CATALOGUE)) {
+      if (severity === "info" || severity === "notice") expect(named.get(code), code).toBe("informational");
+      else expect(named.get(code), code).toMatch(/^(?:low|medium|high|critical)$/);
+    }
   });
 });
 

@@ -23,7 +23,18 @@ async function matrixOf(file: string, kind: Kind): Promise<string[][]> {
  * Rules that rightly match a sample of another rule: the same traffic told from another side. Everything else that
  * matches is a mistake of one of the two.
  */
+const EVENTS = ["impersonation", "record", "sighting", "untrusted_answer", "warning"].map(
+  (name) => `app_imds_guard_${name}`,
+);
 const ALSO: Readonly<Record<string, readonly string[]>> = {
+  // What is no event of the one rule is one of another.
+  ...Object.fromEntries(EVENTS.map((name) => [name, EVENTS])),
+  aws_cloudtrail_instance_role_console_login: ["aws_cloudtrail_instance_session_outside"],
+  aws_cloudtrail_instance_session_identity_check: ["aws_cloudtrail_instance_session_outside"],
+  lnx_auditd_imds_connection: ["net_connection_lnx_imds_destination"],
+  proc_creation_lnx_imds_address_alias: ["proc_creation_lnx_imds_request"],
+  proc_creation_macos_imds_address_alias: ["proc_creation_macos_imds_request"],
+  proc_creation_win_imds_address_alias: ["proc_creation_win_imds_request"],
   zeek_conn_imds_destination: ["zeek_conn_imds_responder"],
   zeek_conn_imds_responder: ["zeek_conn_imds_destination"],
   network_connection_imds_destination: ["network_connection_imds_responder"],
@@ -44,6 +55,7 @@ const ALSO: Readonly<Record<string, readonly string[]>> = {
   correlation_firewall_imds_then_instance_session: [
     "net_firewall_imds_destination",
     "aws_cloudtrail_instance_session_identity_check",
+    "aws_cloudtrail_instance_session_outside",
   ],
   correlation_zeek_imds_answer_then_aws_call: [
     "zeek_conn_imds_destination",

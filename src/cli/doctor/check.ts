@@ -3,8 +3,11 @@ import type { Evidence } from "../../base/errors.js";
 import type { HostReport } from "../../host/report.js";
 import type { System } from "../../base/system.js";
 
-/** `ok`: as it should be. `finding`: somebody should act. `unknown`: could not be told, and why. */
-export type Status = "ok" | "finding" | "unknown";
+/**
+ * `ok`: as it should be. `finding`: somebody should act. `open`: programs without this guard would ask the metadata
+ * service on a host that is not EC2, as they do by default; no finding by itself. `unknown`: could not be told, and why.
+ */
+export type Status = "ok" | "finding" | "open" | "unknown";
 
 /** Parts of the page, in its order. */
 export const SECTIONS = ["host", "network", "names", "service", "settings", "agents", "rules"] as const;

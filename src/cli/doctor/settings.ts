@@ -29,7 +29,14 @@ function disabled(env: Env, off: boolean): Line[] {
   const fix = ["$ export AWS_EC2_METADATA_DISABLED=true"];
   if (value === undefined || value === "") {
     return off
-      ? [{ subject, status: "ok", says: "not set: AWS SDKs without this guard ask the metadata service", advice: fix }]
+      ? [
+          {
+            subject,
+            status: "open",
+            says: "not set: AWS SDKs without this guard ask the metadata service",
+            advice: fix,
+          },
+        ]
       : [];
   }
   if (value === "true") {

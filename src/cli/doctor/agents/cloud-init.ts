@@ -1,17 +1,22 @@
 /** cloud-init: asks EC2's metadata only where DMI says EC2, unless it is configured otherwise. */
 import type { Patient } from "../check.js";
 import { readText } from "../check.js";
+import { terminalLine } from "../../../base/text.js";
 import type { Agent, Judgement } from "./agent.js";
 import { ON_EC2, unreadable } from "./agent.js";
+import { own, parseYaml } from "./documents.js";
 
 const MAIN = "/etc/cloud/cloud.cfg";
 const MORE = "/etc/cloud/cloud.cfg.d";
 const RESULT = "/run/cloud-init/result.json";
+/** What the script that chooses the datasource before cloud-init starts is told (ds-identify). */
+const IDENTIFY = "/etc/cloud/ds-identify.cfg";
+const COMMAND_LINE = "/proc/cmdline";
 
 /** The configuration as one text, main file first, or what could not be read. */
 function configuration({ system }: Patient): {
   readonly texts: readonly { readonly path: string; readonly text: string }[];
-  readonly hidden: readonly Judgement[];
+  readonly hidden: Judgement[];
 } {
   const listing = system.listDirectory(MORE);
   const hidden: Judgement[] =
@@ -21,7 +26,7 @@ function configuration({ system }: Patient): {
   for (const path of [MAIN, ...names.map((name) => `${MORE}/${name}`)]) {
     const read = readText(system, path);
     if (read.kind === "unknown") hidden.push(unreadable(path, read.why, "whether it asks everywhere"));
-    if (read.kind === "text") texts.push({ path, text: read.text.replace(/^\s*#.*$/gm, "") });
+    if (read.kind === "text") texts.push({ path, text: read.text });
   }
   return { texts, hidden };
 }
@@ -35,32 +40,33 @@ export const cloudInit: Agent = {
     const { texts, hidden } = configuration(patient);
     const findings: Judgement[] = [];
     for (const { path, text } of texts) {
-      const strict = /^[ \t]*strict_id:[ \t]*["']?(\w+)/m.exec(text)?.[1];
-      if (strict !== undefined && strict !== "true") {
+      const config = parseYaml(text);
+      if (config === undefined && text.trim() !== "") {
+        hidden.push({ status: "unknown", says: `${path} is no YAML, so whether it asks everywhere is not known` });
+        continue;
+      }
+      const ec2 = own(own(config, "datasource"), "Ec2");
+      const strict = own(ec2, "strict_id");
+      if (strict !== undefined && strict !== true && String(strict).toLowerCase() !== "true") {
         findings.push({
           status: "finding",
-          says: `would believe an impersonator: strict_id is ${strict} in ${path}`,
+          says: `would believe an impersonator: strict_id is ${terminalLine(String(strict)).slice(0, 40)} in ${path}`,
           advice: ["set it to true, or remove it"],
           fixes: [disableEc2],
         });
       }
-      if (/instance-data/.test(text))
+      const urls = own(ec2, "metadata_urls");
+      if (Array.isArray(urls) && urls.some((url) => String(url).includes("instance-data")))
         findings.push({
           status: "finding",
           says: `${path} names instance-data: whoever answers for that name is asked`,
           advice: ["remove it from metadata_urls"],
           fixes: [disableEc2],
         });
-      const list = /^[ \t]*datasource_list:[ \t]*\[([^\]\n]*)\]/m.exec(text)?.[1];
-      if (list !== undefined && /^\s*["']?Ec2["']?\s*(,\s*["']?None["']?\s*)?$/.test(list)) {
-        findings.push({
-          status: "finding",
-          says: `${path} allows only the datasource Ec2, so it is used without a look at the hardware`,
-          advice: ["name the datasource of this host instead"],
-          fixes: [disableEc2],
-        });
-      }
+      const sources = namesOf(own(config, "datasource_list"));
+      if (onlyEc2(sources)) findings.push(allowsOnlyEc2(path));
     }
+    findings.push(...identified(patient));
     findings.push(...judgeResult(patient));
     if (findings.length > 0) return findings;
     return hidden.length > 0
@@ -68,6 +74,56 @@ export const cloudInit: Agent = {
       : [{ status: "ok", says: "asks only where the hardware says EC2 (strict_id)" }];
   },
 };
+
+/** A datasource list as cloud-init takes it: a list, or one name. */
+function namesOf(value: unknown): readonly string[] {
+  return (Array.isArray(value) ? value : typeof value === "string" ? value.split(/[\s,]+/) : []).map(String);
+}
+
+/** Whether Ec2 is what is left when "None", which asks nobody, is taken away. */
+function onlyEc2(names: readonly string[]): boolean {
+  const asking = names.filter((name) => name !== "" && name !== "None");
+  return asking.length > 0 && asking.every((name) => name === "Ec2");
+}
+
+function allowsOnlyEc2(path: string): Judgement {
+  return {
+    status: "finding",
+    says: `${path} allows only the datasource Ec2, so it is used without a look at the hardware`,
+    advice: ["name the datasource of this host instead"],
+    fixes: [disableEc2],
+  };
+}
+
+/** What ds-identify and the kernel's command line say before any configuration is read. */
+function identified({ system }: Patient): Judgement[] {
+  const findings: Judgement[] = [];
+  const file = readText(system, IDENTIFY);
+  if (file.kind === "text") {
+    const told = /^\s*datasource:\s*["']?([\w,\s]{1,128}?)["']?\s*$/m.exec(file.text)?.[1];
+    if (onlyEc2(namesOf(told))) findings.push(allowsOnlyEc2(IDENTIFY));
+    if (
+      /^\s*ci\.di\.ec2_strict_id\s*=\s*(?:false|warn)/m.test(file.text) ||
+      /^\s*policy:.*\bmaybe=all\b/m.test(file.text)
+    )
+      findings.push({
+        status: "finding",
+        says: `${IDENTIFY} loosens the look at the hardware`,
+        advice: ["remove ec2_strict_id and maybe=all from it"],
+        fixes: [disableEc2],
+      });
+  }
+  const line = readText(system, COMMAND_LINE);
+  const chosen =
+    line.kind === "text" ? /(?:^|\s)(?:ci\.ds|ci\.datasource)=([\w,]{1,64})/.exec(line.text)?.[1] : undefined;
+  if (onlyEc2(namesOf(chosen)))
+    findings.push({
+      ...allowsOnlyEc2(COMMAND_LINE),
+      advice: ["remove ci.ds=Ec2 from the kernel's command line"],
+      fixes: [],
+    });
+  return findings;
+}
 
 function judgeResult({ system, host }: Patient): Judgement[] {
   const read = readText(system, RESULT);

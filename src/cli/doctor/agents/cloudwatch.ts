@@ -3,6 +3,7 @@ import type { Patient } from "../check.js";
 import { readText } from "../check.js";
 import type { Agent, Judgement } from "./agent.js";
 import { ON_EC2, unreadable } from "./agent.js";
+import { own, parseToml, parseYaml } from "./documents.js";
 
 function placesOf({ system: { platform, env } }: Patient): {
   readonly yaml: string;
@@ -28,14 +29,27 @@ function placesOf({ system: { platform, env } }: Patient): {
   };
 }
 
-/** The `mode` under `entitystore` of the translated configuration: `ec2`, `onPremise`, `onPrem`, ... */
+/**
+ * The `mode` of the extension `entitystore` in the translated configuration (`ec2`, `onPremise`, `onPrem`, ...), or
+ * `undefined` where there is none. Extensions may have names of their own behind a slash.
+ */
 export function modeOf(yaml: string): string | undefined {
-  return /^[ \t]+mode:[ \t]*["']?([\w-]{1,32})["']?[ \t]*$/m.exec(yaml)?.[1];
+  const extensions = own(parseYaml(yaml), "extensions");
+  for (const name of Object.keys(extensions ?? {})) {
+    if (name !== "entitystore" && !name.startsWith("entitystore/")) continue;
+    const mode = own(own(extensions, name), "mode");
+    if (typeof mode === "string") return mode;
+  }
+  return undefined;
 }
 
-/** Whether common-config.toml names a profile or a credentials file (lines that are no comments). */
+/** Whether common-config.toml names a profile or a credentials file. */
 export function namesCredentials(toml: string): boolean {
-  return /^[ \t]*shared_credential_(?:profile|file)[ \t]*=[ \t]*"[^"\n]+"/m.test(toml);
+  const credentials = own(parseToml(toml), "credentials");
+  return ["shared_credential_profile", "shared_credential_file"].some((name) => {
+    const value = own(credentials, name);
+    return typeof value === "string" && value !== "";
+  });
 }
 
 export const cloudwatch: Agent = {

@@ -3,6 +3,7 @@ import type { Patient } from "../check.js";
 import { readText } from "../check.js";
 import type { Agent, Judgement } from "./agent.js";
 import { ON_EC2, unreadable } from "./agent.js";
+import { own, parseYaml } from "./documents.js";
 
 function rootOf({ system: { platform } }: Patient): string {
   return platform === "win32" ? "C:\\greengrass\\v2" : "/greengrass/v2";
@@ -28,8 +29,9 @@ export const greengrass: Agent = {
           advice: ["start the nucleus once, and look again"],
         },
       ];
-    const alias = /^[ \t]*iotRoleAlias:[ \t]*["']?([\w-]{1,128})["']?[ \t]*$/m.exec(read.text)?.[1];
-    if (alias !== undefined)
+    const nucleus = own(own(parseYaml(read.text), "services"), "aws.greengrass.Nucleus");
+    const alias = own(own(nucleus, "configuration"), "iotRoleAlias");
+    if (typeof alias === "string" && /^[\w-]{1,128}$/.test(alias))
       return [
         {
           status: "ok",
