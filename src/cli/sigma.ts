@@ -15,7 +15,7 @@ export const command: Command = {
   words: ["list", "print", "write"],
   description: [
     "The rules find traffic to the EC2 metadata service, and whoever plays it, in network, proxy, DNS, web server, process and CloudTrail logs. RULE is a file name without .yml, as list shows it.",
-    "With --suppress and --vlan the rules leave out networks that do have EC2 instances. write replaces no file that differs unless --force is given.",
+    "With --suppress and --vlan the rules leave out networks that do have EC2 instances. write replaces no file that differs unless --force is given; it puts the correlations into DIR/correlations as *.yaml, where a converter that knows none does not meet them (sigma convert --file-pattern '*.y*ml' takes them, too).",
     "With --json: list and print give rules (file, rule), write gives written and unchanged.",
   ],
   options: [...SUPPRESSION_OPTIONS, { name: "force", summary: "replace files that differ (write)" }],
@@ -105,14 +105,21 @@ async function print(rules: readonly ShippedRule[], { json, ui }: CommandContext
   return 0;
 }
 
+/** Below the folder of the rules. */
+const CORRELATIONS = "correlations";
+
 async function write(
   directory: string,
   rules: readonly ShippedRule[],
   { json, ui, options }: CommandContext,
 ): Promise<0> {
   const { toYaml } = await import("../detection/sigma-yaml.js");
-  const files = rules.map(({ file, rule }) => ({ path: join(directory, `${file}.yml`), content: toYaml(rule) }));
-  mkdirSync(directory, { recursive: true });
+  const files = rules.map(({ file, rule }) => ({
+    // A converter reads a folder with all below it and takes `*.yml`: one that knows no correlations must not meet them.
+    path: "correlation" in rule ? join(directory, CORRELATIONS, `${file}.yaml`) : join(directory, `${file}.yml`),
+    content: toYaml(rule),
+  }));
+  mkdirSync(join(directory, CORRELATIONS), { recursive: true });
   const changed = files.filter(({ path, content }) => present(path) !== content);
   const differing = changed.filter(({ path }) => present(path) !== undefined).map(({ path }) => path);
   if (differing.length > 0 && options["force"] !== true) {

@@ -77,7 +77,8 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         return reading.some((record) => onRecord(enveloped(record, envelope), name));
       }
 
-      function inText(given: string, envelope: Envelope, depth: number): boolean {
+      /** With `strict`, only by formats that a whole line has to fit: a prefix may be read in more than one way. */
+      function inText(given: string, envelope: Envelope, depth: number, strict = false): boolean {
         if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
         const text = bare(given);
         if (text === "") return false;
@@ -89,9 +90,10 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
           if (handOn(reading, name, envelope)) return true;
           if (reading === "other" || reading === "malformed") return false;
         }
-        for (const peeled of peelPrefix(text, now)) {
-          if (inText(peeled.text, joined(envelope, peeled), depth + 1)) return true;
-        }
+        const inside = peelPrefix(text, now);
+        for (const peeled of inside) if (inText(peeled.text, joined(envelope, peeled), depth + 1, true)) return true;
+        if (strict) return false;
+        for (const peeled of inside) if (inText(peeled.text, joined(envelope, peeled), depth + 1)) return true;
         // A record of JSON behind words of somebody's: `INFO handler: {"...": ...}`
         const brace = text.indexOf("{");
         if (brace > 0 && text.endsWith("}")) {

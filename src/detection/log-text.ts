@@ -513,12 +513,12 @@ export const TEXT_FORMATS: readonly LogFormat[] = [
     WEBSERVER,
     s3,
   ),
+  pattern("conntrack", "conntrack -L, conntrack -E", "a protocol, `src=` and `dst=`", FIREWALL, conntrack),
 ];
 
 /** Formats that a part of a line is enough for, in the order in which they are tried. */
 export const LOOSE_FORMATS: readonly LogFormat[] = [
   pattern("netfilter", "packet filter of Linux: iptables, nftables, UFW", "`SRC=` and `DST=`", FIREWALL, netfilter),
-  pattern("conntrack", "conntrack -L, conntrack -E", "a protocol, `src=` and `dst=`", FIREWALL, conntrack),
   pattern("cisco", "Cisco ASA and Firepower", "`%ASA-` or `%FTD-` with two ends", FIREWALL, cisco),
   pattern(
     "palo-alto",

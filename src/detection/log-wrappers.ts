@@ -74,8 +74,17 @@ export const WRAPPERS: readonly Wrapper[] = [
     "syslog-3164",
     "syslog (RFC 3164), journal as text",
     new RegExp(
-      String.raw`^(?:<\d{1,3}>)?(?:${BSD}|(?<iso>\d{4}-\d\d-\d\dT[\d:.,]{8,18}(?:Z|[+-]\d\d:?\d\d)?)):? ` +
-        String.raw`(?:(?<host>[\w.:-]{1,255}) )?(?:(?<app>[\w./@()-]{1,128})?(?:\[(?<pid>\d{1,10})\])? ?: ?)?`,
+      String.raw`^(?:<\d{1,3}>)?${BSD}:? (?:(?<host>[\w.:-]{1,255}) )?(?:(?<app>[\w./@()-]{1,128})?(?:\[(?<pid>\d{1,10})\])? ?: ?)?`,
+    ),
+    ({ host, app, pid }) => ({ host, app, pid }),
+  ),
+  // With a time that other wrappers have as well, only what names a program is syslog.
+  prefix(
+    "syslog-iso",
+    "syslog with ISO 8601 times, journal as text",
+    new RegExp(
+      String.raw`^(?:<\d{1,3}>)?(?<iso>\d{4}-\d\d-\d\dT[\d:.,]{8,18}(?:Z|[+-]\d\d:?\d\d)?) ` +
+        String.raw`(?<host>[\w.:-]{1,255}) (?<app>[\w./@()-]{1,128})?(?:\[(?<pid>\d{1,10})\])? ?: ?`,
     ),
     ({ host, app, pid }) => ({ host, app, pid }),
   ),

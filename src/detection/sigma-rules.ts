@@ -643,13 +643,13 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
         "service": "syslog"
       },
       "detection": {
-        "keywords": {
-          "|all": [
+        "selection": {
+          "message|contains|all": [
             "arpwatch",
             " 169.254.169.254 "
           ]
         },
-        "condition": "keywords"
+        "condition": "selection"
       },
       "falsepositives": [
         "Hosts on other clouds and on OpenStack, whose own metadata service uses the same IPv4 address",
@@ -683,25 +683,25 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
         "definition": "Requirements: messages of the DHCP client; NetworkManager logs options at level info or, in newer versions, debug"
       },
       "detection": {
-        "keywords_dhcpcd": {
-          "|all": [
+        "selection_dhcpcd": {
+          "message|contains|all": [
             "dhcpcd",
             "route to 169.254.169.254"
           ]
         },
-        "keywords_networkmanager": {
-          "|all": [
+        "selection_networkmanager": {
+          "message|contains|all": [
             "classless_static_routes",
             "169.254.169.254/32"
           ]
         },
-        "keywords_octets": {
-          "|all": [
+        "selection_octets": {
+          "message|contains|all": [
             "classless",
             "32 169 254 169 254 "
           ]
         },
-        "condition": "1 of keywords_*"
+        "condition": "1 of selection_*"
       },
       "falsepositives": [
         "OpenStack networks, which push this route for their own metadata service",
@@ -734,18 +734,20 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
         "definition": "Requirements: messages of the network manager on routes and addresses; some log them at level debug only"
       },
       "detection": {
-        "keywords_network": [
-          "fd00:ec2:"
-        ],
-        "keywords_action": [
-          "route to fd00:ec2:",
-          "adding address fd00:ec2:",
-          " via fe80:",
-          "gw: fe80:",
-          "proto: ra",
-          "ndisc"
-        ],
-        "condition": "keywords_network and keywords_action"
+        "selection_network": {
+          "message|contains": "fd00:ec2:"
+        },
+        "selection_action": {
+          "message|contains": [
+            "route to fd00:ec2:",
+            "adding address fd00:ec2:",
+            " via fe80:",
+            "gw: fe80:",
+            "proto: ra",
+            "ndisc"
+          ]
+        },
+        "condition": "selection_network and selection_action"
       },
       "falsepositives": [
         "EC2 instances and Outposts, where the network is genuine"
