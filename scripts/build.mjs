@@ -83,12 +83,12 @@ const CUTS = [
   { name: "doctor", with: modulesIn("cli/doctor") },
 ];
 
-/** `require("./x.js")` names another file of dist, whatever is in it. */
+/** `require("./x.js")` of ours names another file of dist, whatever is in it; a package that is built in requires its own. */
 const requiredFiles = {
   name: "required-files",
-  /** @param {string} path @param {string | undefined} _ @param {{ kind: string }} how */
-  resolveId(path, _, { kind }) {
-    return kind === "require-call" && path.startsWith("./")
+  /** @param {string} path @param {string | undefined} importer @param {{ kind: string }} how */
+  resolveId(path, importer, { kind }) {
+    return kind === "require-call" && path.startsWith("./") && importer?.includes("node_modules") !== true
       ? { id: path.replace(/\.js$/, ".cjs"), external: true }
       : undefined;
   },
