@@ -86,8 +86,13 @@ export async function openTelemetrySink(): Promise<Sink> {
     cause = error;
     return {};
   };
-  // Not written out as literals: a bundler would insist on what may be missing.
-  const loaded = await Promise.all(LOGS_APIS.map((name) => (import(name) as Promise<LogsModule>).catch(absent)));
+  // Not written out as literals: a bundler would insist on what may be missing. What some bundlers say of that is
+  // hushed by the comments.
+  const loaded = await Promise.all(
+    LOGS_APIS.map((name) =>
+      (import(/* webpackIgnore: true */ /* @vite-ignore */ name) as Promise<LogsModule>).catch(absent),
+    ),
+  );
   const apis = loaded.flatMap(({ logs }) => logs ?? []);
   if (apis.length === 0) {
     throw new ImdsGuardSettingsError(
