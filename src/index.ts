@@ -34,7 +34,7 @@ export type { AttestationReport } from "./guard/acquire.js";
 export type { BindingSubject, Unbound } from "./attest/bind.js";
 export type { IdentityDocument } from "./attest/identity-document.js";
 export type { Decision, Contact, Refusal, Proof, Target } from "./guard/decide.js";
-export type { AttestationMode, GuardOptions, Mode, OnUnknownAccount } from "./settings/options.js";
+export type { AttestationMode, FirewallAnswers, GuardOptions, Mode, OnUnknownAccount } from "./settings/options.js";
 export { DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT } from "./settings/options.js";
 export type {
   HostEvidence,

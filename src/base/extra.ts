@@ -1,7 +1,7 @@
 /** Parts of the package that a bundle has only if the application imports `imds-guard/extras`. */
 
 /** A part, by the name under which `imds-guard/extras` provides it. */
-export type ExtraName = "dns" | "encode" | "monitor" | "openTelemetry" | "responder";
+export type ExtraName = "answers" | "dns" | "encode" | "monitor" | "openTelemetry" | "responder";
 
 /**
  * Loads a part. In a bundle, whose form of this file is extra.bundled.ts, nothing can be loaded later.

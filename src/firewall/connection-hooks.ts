@@ -7,6 +7,7 @@ import { callerOf } from "./caller-stacks.js";
 import { isOwn, ownerOf } from "./own-connections.js";
 import type { Classifier, MetadataService } from "./classify.js";
 import { defineAccessor, defineOwn, liken } from "./define-own.js";
+import type { Lead } from "./lead.js";
 import type { NativePrototypes } from "./native-prototypes.js";
 import type { Attempt } from "./refusal.js";
 import { EACCES, stackHere, withCause } from "./refusal.js";
@@ -16,6 +17,8 @@ export interface ConnectionRules {
   readonly classifier: Classifier;
   /** Hears of every attempt. Says whether it is blocked, and the error that stands behind the refusal. Never throws. */
   readonly attempted: (attempt: Attempt) => { readonly blocked: boolean; readonly cause: Error | undefined };
+  /** Answers connections to port 80 of the instance metadata service instead. */
+  readonly lead?: Lead | undefined;
 }
 
 // Everything that decides, captured: whoever replaces a built-in later changes nothing.
@@ -75,22 +78,23 @@ function hookConnect(prototype: Prototype, name: string, classify: Classifier["v
     if (service === undefined || isOwn(this)) return apply(native, this, args);
     const owner = ownerOf(this);
     const stack = callerOf(owner) ?? stackHere(hook as never);
-    const { blocked, cause } = rules.attempted({
-      literal: address as string,
-      port: portOf(port),
-      service,
-      way: "tcp",
-      stack,
-    });
-    if (!blocked) return apply(native, this, args);
-    // Later, as a real refusal comes: where the address was found without waiting, nobody listens for errors yet.
-    soon(() => {
+    const attempted = (): ReturnType<ConnectionRules["attempted"]> =>
+      rules.attempted({ literal: address as string, port: portOf(port), service, way: "tcp", stack });
+    const fail = (cause: Error | undefined): void => {
       const complete = (request as ConnectRequest).oncomplete;
       if (typeof complete === "function")
         withCause(owner, cause, () =>
           apply(complete as Native, request as object, [EACCES, this, request, false, false]),
         );
-    });
+    };
+    if (rules.lead !== undefined && owner !== undefined && service === "imds" && port === 80) {
+      rules.lead({ handle: this, owner, request: request as object }, () => fail(attempted().cause));
+      return 0;
+    }
+    const { blocked, cause } = attempted();
+    if (!blocked) return apply(native, this, args);
+    // Later, as a real refusal comes: where the address was found without waiting, nobody listens for errors yet.
+    soon(() => fail(cause));
     return 0;
   };
   replace(prototype, name, hook);

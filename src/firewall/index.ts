@@ -3,7 +3,7 @@
  * @module imds-guard/firewall
  */
 import { subscribe } from "node:diagnostics_channel";
-import { invalidArgument } from "../base/errors.js";
+import { ImdsGuardSettingsError, invalidArgument } from "../base/errors.js";
 import { callbackSink, EVENT_CHANNEL } from "../events/sinks.js";
 import type { GuardEvent } from "../events/catalogue.js";
 import type { AllowWord } from "../settings/options.js";
@@ -59,7 +59,7 @@ export function installFirewall(options: FirewallOptions = {}): FirewallReport {
     realSystem,
   );
   const reporter = () => createAttemptReporter(earlyReporter(settings, onEvent && callbackSink(onEvent)));
-  return install({
+  const report = install({
     mode: settings.firewall,
     allow: settings.firewallAllow,
     early: false,
@@ -67,6 +67,16 @@ export function installFirewall(options: FirewallOptions = {}): FirewallReport {
     // To the sinks that the settings name; this callback hears of it as any other listener does.
     onReportedElsewhere: () => onEvent && listen(onEvent),
   });
+  if (settings.firewallAnswers !== "off" && !report.alreadyInstalled && report.mode === "block")
+    throw new ImdsGuardSettingsError(
+      "ERR_IMDS_GUARD_SETTING",
+      `firewallAnswers is ${settings.firewallAnswers}, and installFirewall() has no guard that could answer`,
+      {
+        evidence: [{ source: "firewallAnswers", value: settings.firewallAnswers, says: "from environment or profile" }],
+        advice: "Use guard.installFirewall() of a guard, or the preload imds-guard/register. The firewall is on.",
+      },
+    );
+  return report;
 }
 
 /** What was given itself, and nothing that it inherits. */

@@ -8,6 +8,8 @@ import { createClassifier, serviceOf } from "./classify.js";
 import { hookConnections } from "./connection-hooks.js";
 import type { Inherited } from "./inherit.js";
 import { coverChildren, preloadPath } from "./inherit.js";
+import type { Answers } from "./lead.js";
+import { createLead } from "./lead.js";
 import type { NativePrototypes } from "./native-prototypes.js";
 import { nativePrototypes } from "./native-prototypes.js";
 import { nodeProcess, ownVariable } from "./node-process.js";
@@ -43,6 +45,8 @@ export interface Installation {
   readonly reportingVariables?: Inherited | undefined;
   /** Made when there is something to tell, and asked for once: most programs never try. */
   readonly reporter: () => AttemptReporter;
+  /** Answers the programs that ask the instance metadata service for themselves; made with the first of them. */
+  readonly answers?: (() => Answers) | undefined;
   /** Called where a firewall that was there before goes on reporting attempts in its own way. */
   readonly onReportedElsewhere?: (() => void) | undefined;
 }
@@ -70,7 +74,7 @@ interface State {
 
 /** Installs the firewall in this thread. It stays for as long as the thread lives. */
 export function install(installation: Installation): FirewallReport {
-  const { mode, allow, early, onFirstSocket, reportingVariables = {}, reporter } = installation;
+  const { mode, allow, early, onFirstSocket, reportingVariables = {}, reporter, answers } = installation;
   const foreign = foreignRuntime();
   const prototypes = foreign === undefined ? nativePrototypes() : undefined;
   if (prototypes !== undefined && isGuarded(prototypes))
@@ -99,6 +103,7 @@ export function install(installation: Installation): FirewallReport {
       }
       return { blocked: blocking, cause };
     },
+    lead: answers && blocking ? createLead(prototypes, answers) : undefined,
   };
   rememberCallers(classifier, early ? { prototypes, onFirstSocket } : undefined);
   hookConnections(rules, prototypes);

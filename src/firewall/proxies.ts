@@ -35,8 +35,8 @@ const exec = Function.prototype.call.bind(RegExp.prototype.exec) as (
   pattern: RegExp,
   text: string,
 ) => readonly (string | undefined)[] | null;
-const { apply } = Reflect;
-const { hasOwn } = Object;
+const { apply, ownKeys } = Reflect;
+const { getPrototypeOf, hasOwn } = Object;
 const { getBuiltinModule } = nodeProcess;
 const canonicalUrl = URL;
 
@@ -96,7 +96,7 @@ export function keepOffProxies(rules: ConnectionRules): void {
       return portOf(typeof stated === "string" ? stated : "", request.protocol === "https:");
     };
     const found = find(typeof request.host === "string" ? request.host : "", request.path, port);
-    if (found === undefined || isOwn(request)) return;
+    if (found === undefined || isOwn(request) || (isLed(found, port()) && isPlainAgent(request.agent))) return;
     const error = refuse(rules, found, port(), check);
     if (error !== undefined) request.destroy(error);
   };
@@ -109,6 +109,10 @@ export function keepOffProxies(rules: ConnectionRules): void {
   // Node 20 does not publish that; there an agent would already be dialling its proxy when the request starts.
   if (Number.parseInt(nodeProcess.versions.node, 10) < 22) guardAgents(check);
   subscribe("http.client.request.start", (message) => check((message as { request: HttpRequest }).request));
+  /** What is answered at the handle goes there, unless somebody else would dial. */
+  function isLed({ text, service, target }: Found, port: number): boolean {
+    return rules.lead !== undefined && target === undefined && service === "imds" && port === 80 && isLiteral(text);
+  }
   let last = { origin: "", host: "" };
   const dispatched = (message: unknown): void => {
     const { request } = message as { request: UndiciRequest };
@@ -121,13 +125,36 @@ export function keepOffProxies(rules: ConnectionRules): void {
     if (origin !== last.origin) last = { origin, host: authorityOf(origin) };
     const port = (): number => portOf(origin, isSecure(origin));
     const found = find(last.host, request.path, port);
-    if (found === undefined) return;
+    // A proxy of undici's is asked by a path that names the target.
+    if (found === undefined || isLed(found, port())) return;
     const error = refuse(rules, found, port(), dispatched);
     if (error === undefined) return;
     if (typeof request.onError === "function") request.onError(error);
     else request.onResponseError?.(error);
   };
   subscribe("undici:request:create", dispatched);
+}
+
+/** As `NO_PROXY` has it: another spelling could still be sent through a proxy of the environment. */
+function isLiteral(host: string): boolean {
+  return host === "169.254.169.254" || host === "fd00:ec2::254" || host === "[fd00:ec2::254]";
+}
+
+/** Whether an agent is Node's own and dials what it is asked for: no proxy, and no other host. */
+function isPlainAgent(agent: unknown): boolean {
+  if (typeof agent !== "object" || agent === null) return false;
+  if (getPrototypeOf(agent) !== getBuiltinModule("node:http").Agent.prototype) return false;
+  const { options = {} } = agent as { readonly options?: object };
+  return !leadsElsewhere(agent) && !leadsElsewhere(options);
+}
+
+/** A method of its own, another host, or what is known of a proxy. */
+function leadsElsewhere(holder: object): boolean {
+  return ownKeys(holder).some((key) => {
+    const value = (holder as Record<string | symbol, unknown>)[key];
+    const name = typeof key === "string" ? key : (key.description ?? "");
+    return typeof value === "function" || (Boolean(value) && /^(?:host|hostname|path|socketPath)$|proxy/i.test(name));
+  });
 }
 
 interface AgentPrototype {

@@ -8,6 +8,7 @@ import { createKeyRing, parseTrustedKeys } from "../attest/user-keys.js";
 import { checkedRegion, noRegion } from "./configured-region.js";
 import type { Contact, Decision, Refusal, Target } from "./decide.js";
 import { decide, reportRefusal } from "./decide.js";
+import { noteRoleName } from "./role-name.js";
 import { accountOfAccessKey } from "../aws/access-key.js";
 import { ImdsGuardError, ImdsRefusedError, ImdsUnavailableError, invalidArgument } from "../base/errors.js";
 import type { Reporter } from "../events/reporter.js";
@@ -313,6 +314,7 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
       if (closed || family.findings !== before) return "withdrawn";
       return lifetime.isDue(served) ? "due" : "current";
     };
+    noteRoleName(credentials, served.roleName);
     return Object.defineProperty(credentials, STANDING, ownProperties({ value: standing }));
   };
 

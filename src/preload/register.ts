@@ -7,8 +7,10 @@
  */
 import type { AttemptReporter } from "../firewall/install.js";
 import { install } from "../firewall/install.js";
+import type { Answers } from "../firewall/lead.js";
 import type { EarlySettings } from "../settings/unsaid.js";
 import { nothingSaid, reportingVariables, UNSAID } from "../settings/unsaid.js";
+import { loadExtra } from "../base/extra.js";
 import { realSystem } from "../base/system.js";
 import { settingsAndEvents } from "./load-settings-and-events.js";
 import { leadSdkThroughGuard } from "../sdk/stock-modules.js";
@@ -37,7 +39,7 @@ function settings(): EarlySettings {
   }
 }
 
-const { firewall: mode, firewallAllow: allow, ...sinks } = settings();
+const { firewall: mode, firewallAllow: allow, firewallAnswers: level, ...sinks } = settings();
 
 function reporter(): AttemptReporter {
   const { createAttemptReporter, earlyReporter } = settingsAndEvents();
@@ -55,6 +57,26 @@ function prepare(): void {
   later(load, LOAD_AFTER_MS).unref();
 }
 
+/** The responder is loaded with the first connection that is led there. */
+function answers(): Answers {
+  let loaded: Answers | undefined;
+  return {
+    async port() {
+      const { createMetadataAnswers } = await loadExtra(
+        "answers",
+        "firewallAnswers",
+        () => import("../sdk/metadata-answers.js"),
+      );
+      const { guardFor } = await import("../sdk/process-guards.js");
+      return (loaded ??= createMetadataAnswers({
+        guard: guardFor,
+        level: level === "credentials" ? level : "metadata",
+      })).port();
+    },
+    expect: (localPort, isOurs) => loaded?.expect(localPort, isOurs),
+  };
+}
+
 install({
   mode,
   allow,
@@ -62,6 +84,7 @@ install({
   onFirstSocket: prepare,
   reportingVariables: reportingVariables(sinks),
   reporter,
+  answers: level === "off" ? undefined : answers,
 });
 leadSdkThroughGuard((file, error) => {
   settingsAndEvents().earlyReporter(sinks)("preload.module_unadapted", {

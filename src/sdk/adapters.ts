@@ -2,33 +2,16 @@
 import { EventEmitter } from "node:events";
 import type { RequestOptions } from "node:http";
 import { Readable } from "node:stream";
-import type { Guard } from "../guard/guard.js";
 import { serviceOf } from "../firewall/classify.js";
 import { withMembers } from "./adapted-module.js";
 import { holdingAccounts } from "./expected-accounts.js";
+import { guardFor } from "./process-guards.js";
 
 const TOKEN_PATH = "/latest/api/token";
 const REGION_PATH = "/latest/meta-data/placement/region";
 
 interface Init {
   readonly profile?: string | undefined;
-}
-
-const guards = new Map<string, Promise<Guard>>();
-
-/** One guard for each profile, whose settings come from the environment and that profile. */
-function guardFor(init: Init = {}): Promise<Guard> {
-  const profile = Object.hasOwn(init, "profile") ? init.profile : undefined;
-  const key = profile ?? "";
-  let guard = guards.get(key);
-  if (guard === undefined)
-    guards.set(
-      key,
-      (guard = import("../guard/guard.js").then(({ createGuard }) =>
-        createGuard(profile === undefined ? {} : { profile }),
-      )),
-    );
-  return guard;
 }
 
 /**

@@ -76,11 +76,18 @@ export function createGuard(options: GuardOptions = {}): ApplicationGuard {
         import("../firewall/install.js"),
         import("../firewall/attempt-reporter.js"),
       ]);
+      const { firewallAnswers: level } = settings;
+      const { createMetadataAnswers } =
+        level === "off" ? {} : await loadExtra("answers", "firewallAnswers", () => import("./metadata-answers.js"));
       return install({
         mode: settings.firewall,
         allow: settings.firewallAllow,
         early: false,
         reportingVariables: reportingVariables(reporting),
+        answers:
+          createMetadataAnswers && level !== "off"
+            ? () => createMetadataAnswers({ guard: () => Promise.resolve(core), level })
+            : undefined,
         reporter: () => createAttemptReporter((code, details) => reporter.report(code, details)),
       });
     },

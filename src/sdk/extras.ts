@@ -9,5 +9,6 @@ import { provideExtras } from "../base/extra.js";
 import * as monitor from "../monitor/monitor.js";
 import * as dns from "../network/dns.js";
 import * as responder from "../network/responder.js";
+import * as answers from "./metadata-answers.js";
 
-provideExtras({ dns, encode, monitor, openTelemetry, responder });
+provideExtras({ answers, dns, encode, monitor, openTelemetry, responder });

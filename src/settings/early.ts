@@ -21,6 +21,7 @@ export function readEarlySettings(
   return {
     firewall: pick("firewall"),
     firewallAllow: pick("firewallAllow"),
+    firewallAnswers: pick("firewallAnswers"),
     log: pick("log"),
     eventsFile: pick("eventsFile"),
     eventFormat: pick("eventFormat"),

@@ -33,6 +33,9 @@ export type AttestationMode = "auto" | "required" | "off";
  */
 export const ALLOW_WORDS = ["gcp", "azure", "openstack", "ecs", "eks", "dns", "ntp"] as const;
 
+/** What the firewall answers for IMDS, to programs in this process that ask it by themselves. */
+export type FirewallAnswers = "off" | "metadata" | "credentials";
+
 /** One of {@link ALLOW_WORDS}. */
 export type AllowWord = (typeof ALLOW_WORDS)[number];
 
@@ -102,6 +105,12 @@ export interface GuardOptions {
    * none.
    */
   readonly firewallAllow?: readonly AllowWord[] | undefined;
+  /**
+   * Whether programs in this process that ask IMDS by themselves, on port 80 of the metadata address, are answered by
+   * the guard: `metadata` without credentials, `credentials` with those of the guard. Default `off`, which wins from
+   * whichever source it comes. Matters only where the firewall is installed by the preload or `guard.installFirewall()`.
+   */
+  readonly firewallAnswers?: FirewallAnswers | undefined;
   /** Least severity of events that are printed on stderr. Default `warning`. */
   readonly log?: Severity | "off" | undefined;
   /** File that receives every event as a JSON line. Default: none. */
@@ -160,6 +169,7 @@ export interface Settings {
   readonly missingProfile: string | undefined;
   readonly firewall: "block" | "report" | "off";
   readonly firewallAllow: readonly AllowWord[];
+  readonly firewallAnswers: FirewallAnswers;
   readonly probe: "on" | "off";
   readonly timeout: number;
   readonly maxRetries: number;

@@ -114,6 +114,7 @@ export async function resolveSettings(
     missingProfile,
     firewall: pick("firewall", "block"),
     firewallAllow: pick("firewallAllow", []),
+    firewallAnswers: pick("firewallAnswers", "off"),
     probe: pick("probe", "on"),
     timeout: pick("timeout", DEFAULT_TIMEOUT),
     maxRetries: pick("maxRetries", DEFAULT_MAX_RETRIES),

@@ -144,6 +144,10 @@ export const SETTINGS: readonly SettingSpec[] = [
     list(`words out of ${ALLOW_WORDS.join(", ")}`, (word) => (ALLOW_WORDS as readonly string[]).includes(word)),
     { list: "allowed" },
   ),
+  spec("firewallAnswers", words(["off", "metadata", "credentials"]), {
+    words: ["credentials", "metadata", "off"],
+    byDefault: "off",
+  }),
   spec("log", words(["info", "notice", "warning", "error", "critical", "off"])),
   spec("eventsFile", text("a file path", /^[^\0]{1,4096}$/)),
   spec("eventFormat", words(EVENT_FORMATS)),

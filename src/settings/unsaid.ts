@@ -7,7 +7,7 @@ import type { GuardOptions, Settings } from "./options.js";
 import { readSharedFile } from "./shared-file.js";
 
 /** What the firewall has to know before the program starts. */
-export interface EarlySettings extends Pick<Settings, "firewall" | "firewallAllow"> {
+export interface EarlySettings extends Pick<Settings, "firewall" | "firewallAllow" | "firewallAnswers"> {
   readonly log: NonNullable<GuardOptions["log"]>;
   readonly eventsFile: string | undefined;
   readonly eventFormat: EventFormat;
@@ -18,6 +18,7 @@ export interface EarlySettings extends Pick<Settings, "firewall" | "firewallAllo
 export const UNSAID: EarlySettings = {
   firewall: "block",
   firewallAllow: [],
+  firewallAnswers: "off",
   log: "warning",
   eventsFile: undefined,
   eventFormat: "json",
@@ -28,6 +29,7 @@ export const UNSAID: EarlySettings = {
 export const VARIABLES: Readonly<Record<keyof EarlySettings, string>> = {
   firewall: "IMDS_GUARD_FIREWALL",
   firewallAllow: "IMDS_GUARD_FIREWALL_ALLOW",
+  firewallAnswers: "IMDS_GUARD_FIREWALL_ANSWERS",
   log: "IMDS_GUARD_LOG",
   eventsFile: "IMDS_GUARD_EVENTS_FILE",
   eventFormat: "IMDS_GUARD_EVENT_FORMAT",

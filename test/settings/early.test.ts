@@ -89,7 +89,8 @@ describe("readEarlySettings", () => {
       warnings: _warnings,
       ...destinations
     } = await resolveSettings({}, surroundings);
-    expect(early).toEqual({ firewall: settings.firewall, firewallAllow: settings.firewallAllow, ...destinations });
+    const { firewall, firewallAllow, firewallAnswers } = settings;
+    expect(early).toEqual({ firewall, firewallAllow, firewallAnswers, ...destinations });
   });
 
   it.each([

@@ -227,22 +227,33 @@ export const SETTINGS = [
           hold(settings.disabledBy !== undefined, "disabled is disabled");
         if (problem === undefined) {
           hold(early.value !== undefined, "the preload reads what the guard reads", early);
-          const { firewall, firewallAllow } = early.value;
+          const { firewall, firewallAllow, firewallAnswers } = early.value;
           hold(
             JSON.stringify([
               firewall,
               firewallAllow,
+              firewallAnswers,
               early.value.log,
               early.value.eventsFile,
               early.value.eventFormat,
               early.value.telemetry,
-            ]) === JSON.stringify([settings.firewall, settings.firewallAllow, log, eventsFile, eventFormat, telemetry]),
+            ]) ===
+              JSON.stringify([
+                settings.firewall,
+                settings.firewallAllow,
+                settings.firewallAnswers,
+                log,
+                eventsFile,
+                eventFormat,
+                telemetry,
+              ]),
             "the preload reads the same settings as the guard",
             {
               early: early.value,
               whole: {
                 firewall: settings.firewall,
                 firewallAllow: settings.firewallAllow,
+                firewallAnswers: settings.firewallAnswers,
                 log,
                 eventsFile,
                 eventFormat,
