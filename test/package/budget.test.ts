@@ -13,22 +13,22 @@ beforeAll(requireBuild);
  * in the commit that needs it.
  */
 const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: number; readonly types?: number }>> = {
-  "dist/index.js": { start: 202, all: 468, types: 71 },
-  "dist/index.cjs": { start: 202, all: 468, types: 71 },
-  "dist/register.js": { start: 80, all: 468, types: 1 },
-  "dist/register.cjs": { start: 80, all: 468, types: 1 },
-  "dist/firewall.js": { start: 278, all: 470, types: 71 },
-  "dist/firewall.cjs": { start: 278, all: 470, types: 71 },
-  "dist/credential-provider-imds.js": { start: 257, all: 484, types: 7 },
-  "dist/credential-provider-imds.cjs": { start: 257, all: 476, types: 7 },
+  "dist/index.js": { start: 209, all: 491, types: 71 },
+  "dist/index.cjs": { start: 202, all: 491, types: 71 },
+  "dist/register.js": { start: 80, all: 492, types: 1 },
+  "dist/register.cjs": { start: 80, all: 492, types: 1 },
+  "dist/firewall.js": { start: 278, all: 492, types: 71 },
+  "dist/firewall.cjs": { start: 278, all: 492, types: 71 },
+  "dist/credential-provider-imds.js": { start: 257, all: 500, types: 7 },
+  "dist/credential-provider-imds.cjs": { start: 257, all: 500, types: 7 },
   "dist/extras.js": { start: 1, all: 1, types: 1 },
   "dist/extras.cjs": { start: 1, all: 1, types: 1 },
-  "dist/esm/index.js": { start: 228, all: 228 },
+  "dist/esm/index.js": { start: 237, all: 237 },
   "dist/esm/register.js": { start: 232, all: 232 },
   "dist/esm/firewall.js": { start: 87, all: 87 },
   "dist/esm/credential-provider-imds.js": { start: 205, all: 205 },
   "dist/esm/extras.js": { start: 58, all: 58 },
-  "dist/cli.js": { start: 48, all: 985 },
+  "dist/cli.js": { start: 48, all: 1230 },
 };
 /** Files that a start reads: each costs more than what is in it. */
 const MOST_FILES: Readonly<Record<string, number>> = {
@@ -39,7 +39,7 @@ const MOST_FILES: Readonly<Record<string, number>> = {
   "dist/cli.js": 4,
 };
 /** KiB of everything in `dist`, for Node.js, for bundlers, and all types. */
-const MOST_IN_ALL = 1_420;
+const MOST_IN_ALL = 1616;
 
 function kibibytes(paths: Iterable<string>): number {
   return Math.ceil([...paths].reduce((sum, path) => sum + statSync(join(ROOT, path)).size, 0) / 1024);
