@@ -105,7 +105,7 @@ describe.skipIf(cases.length === 0 || !namespaces)("containers' credentials", ()
   let outcomes: { ours: Outcome; stock: Outcome }[];
 
   beforeAll(async () => {
-    compiled = compileSource("provider/node-chain");
+    compiled = compileSource("sdk/node-chain");
     outcomes = await runAll(compiled);
   });
   afterAll(() => compiled.remove());

@@ -312,7 +312,7 @@ export const SETTINGS = [
     name: "profile-route",
     sentence:
       "the way from a profile to IMDS, over any graph of profiles: it ends, and only at a profile that names IMDS",
-    sources: ["provider/ini#routeToImds"],
+    sources: ["sdk/ini#routeToImds"],
     words: LINES,
     maxBytes: 2_048,
     seeds: () => FILES.filter((file) => file.includes("role_arn")),
