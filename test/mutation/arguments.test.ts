@@ -18,7 +18,7 @@ const SOURCES = [
   "imds/e.ts",
   "attest/aws-public-keys.ts",
   "attest/f.ts",
-  "sdk/g.ts",
+  "provider/g.ts",
   "firewall/h.ts",
 ];
 const OTHERS = ["host/notes.txt", "cli/main.ts", "index.ts"];
@@ -51,7 +51,7 @@ describe("what is asked for", () => {
       "settings/d.ts",
       "imds/e.ts",
       "attest/f.ts",
-      "sdk/g.ts",
+      "provider/g.ts",
       "firewall/h.ts",
     ].map(inSrc);
     expect(read()).toEqual({ paths: all, rooms: ROOMS, jobs: 2, json: undefined });

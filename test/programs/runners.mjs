@@ -21,7 +21,8 @@ const LINGERS = /did not exit|open handle|failed to exit gracefully|prevents the
 
 /** @type {readonly Mode[]} */
 const MODES = [
-  { name: "in band", tool: "jest", args: ["-i"], processes: 1, quick: true },
+  // Every blocked attempt is a line still, and not one for all: the full run says so.
+  { name: "in band", tool: "jest", args: ["-i"], processes: 1 },
   { name: "in band, open handles", tool: "jest", args: ["-i", "--detectOpenHandles"], processes: 1 },
   { name: "workers", tool: "jest", args: ["-w", String(WORKERS)], processes: WORKERS + 1 },
   { name: "worker threads", tool: "jest", args: ["-w", String(WORKERS), "--workerThreads"], processes: WORKERS + 1 },
