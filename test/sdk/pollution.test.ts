@@ -65,14 +65,15 @@ const SDK_NAMES =
   );
 /**
  * Options of node:http, node:net, node:tls and node:fs that this package passes or leaves out. Not `signal`,
- * `encoding` and `highWaterMark`: with a wrong one Node itself makes no HTTP message any more, in any program.
+ * `encoding` and `highWaterMark`, with which the program ended in an error of Node's, nor `blockList`, with a wrong one
+ * of which Node refuses every connection of any program.
  */
 const NODE_NAMES =
   "agent auth createConnection defaultPort family hints host hostname port path localAddress localPort lookup socketPath timeout method headers setHost protocol insecureHTTPParser maxHeaderSize uniqueHeaders joinDuplicateHeaders allowHalfOpen autoSelectFamily fd handle keepAlive keepAliveInitialDelay noDelay onread objectMode readable writable rejectUnauthorized ca cert key servername checkServerIdentity ALPNProtocols session secureContext ciphers minVersion flag mode recursive throwIfNoEntry bigint".split(
     " ",
   );
-/** Fields of descriptors, of iterator results and of our own objects. */
 const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
+/** Fields of descriptors, of iterator results and of our own objects. */
 const OTHER_NAMES =
   "get set value writable enumerable configurable done next then kind code evidence problem owner".split(" ");
 
