@@ -3,7 +3,7 @@
  * Measures what an installation brings: packages, files and megabytes in node_modules, for the stock credential
  * providers alone, for this package (which depends on them), and for both in an application with a client of S3.
  *
- *   npm run build && npm run --silent measure:weight            a table for the README
+ *   npm run build && npm run --silent measure:weight            a table for docs/performance.md
  *   npm run --silent measure:weight -- --json                   the same as JSON
  *
  * Asks the package registry, installs into a temporary folder without running anything, and leaves nothing behind.

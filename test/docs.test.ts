@@ -1,6 +1,6 @@
-/** README and code say the same: the tables of settings, errors and events are held against what they document. */
-import { existsSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+/** Documentation and code say the same: the tables of settings, errors and events are held against what they document. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   ImdsGuardSettingsError,
@@ -15,11 +15,11 @@ import { SETTINGS } from "../src/settings/table.js";
 import { realSystem } from "../src/base/system.js";
 
 const ROOT = resolve(import.meta.dirname, "..");
-const README = readFileSync(join(ROOT, "README.md"), "utf8");
+const page = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 
-/** The rows of the table that follows the marker comment of that name, backticks removed. */
+/** The rows of the table of docs/MARKER.md that follows the marker comment of that name, backticks removed. */
 function table(marker: string): string[][] {
-  const [, after = ""] = README.split(`<!-- ${marker}: `);
+  const [, after = ""] = page(`docs/${marker}.md`).split(`<!-- ${marker}: `);
   const lines = after.split("\n").slice(1);
   const end = lines.findIndex((line) => !line.startsWith("|"));
   const rows = lines.slice(2, end).map((line) => line.split("|").slice(1, -1));
@@ -40,7 +40,7 @@ function errorCodes(): string[][] {
   );
 }
 
-describe("README", () => {
+describe("documentation", () => {
   it("lists every setting with its names and allowed form", () => {
     const documented = table("settings").map((row) => row.slice(0, 4));
     expect(documented).toEqual(SETTINGS.map(({ name, env, key, allowed }) => [name, env, key, allowed]));
@@ -85,24 +85,44 @@ describe("README", () => {
     [new ImdsImpersonationError("ERR_IMDS_STS_MISMATCH", "", { advice: "" })],
     [new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", "", { advice: "" })],
   ])("states class and tryNextLink of %s", (error) => {
-    expect(README).toContain(`| \`${error.kind}\` | \`${error.name}\` | \`${error.tryNextLink}\` |`);
+    expect(page("docs/errors.md")).toContain(`| \`${error.kind}\` | \`${error.name}\` | \`${error.tryNextLink}\` |`);
   });
 });
 
-it.each(["README.md", "SECURITY.md", "CHANGELOG.md"])("%s links to what exists", (file) => {
-  const text = readFileSync(join(ROOT, file), "utf8");
-  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(
-    ([, heading = ""]) =>
-      `#${heading
-        .toLowerCase()
-        .replace(/[^\w -]/g, "")
-        .replaceAll(" ", "-")}`,
+it("README is one page", () => {
+  expect(Buffer.byteLength(page("README.md"))).toBeLessThanOrEqual(10_240);
+  expect(page("README.md").split("\n").slice(0, 30)).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/^npm ci && npm run demo\b/),
+      expect.stringMatching(/^npm ci && npm test$/),
+    ]),
   );
-  const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+});
+
+const PAGES = readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" })
+  .filter((path) => path.endsWith(".md") && !path.startsWith("api") && !path.startsWith("."))
+  .map((path) => join("docs", path));
+
+/** The names that a link may have behind `#` on a page: its headings as GitHub writes them, and anchors of its own. */
+function anchorsOf(text: string): string[] {
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w -]/g, "")
+      .replaceAll(" ", "-"),
+  );
+  return [...headings, ...[...text.matchAll(/<a id="([^"]+)">/g)].map(([, id = ""]) => id)];
+}
+
+it.each(["README.md", "SECURITY.md", "CHANGELOG.md", ...PAGES])("%s links to what exists", (file) => {
+  const targets = [...page(file).matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, target = ""]) => target)
     .filter((target) => !target.startsWith("https://"));
-  const broken = targets.filter((target) =>
-    target.startsWith("#") ? !headings.includes(target) : !existsSync(join(ROOT, target)),
-  );
+  const broken = targets.filter((target) => {
+    const [path = "", anchor] = target.split("#");
+    const linked = path === "" ? file : join(dirname(file), path);
+    if (!existsSync(join(ROOT, linked))) return true;
+    return anchor !== undefined && !anchorsOf(page(linked)).includes(anchor);
+  });
   expect(broken).toEqual([]);
 });

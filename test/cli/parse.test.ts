@@ -113,9 +113,10 @@ describe("the commands", () => {
     }
   });
 
-  it("are in the README as they describe themselves", async () => {
-    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8").split("<!-- commands: ")[1] ?? "";
-    const rows = [...(readme.split("\n\n")[0]?.matchAll(/^\| `([\w-]+)` \| (.*) \|$/gm) ?? [])].map(
+  it("are in docs/commands.md as they describe themselves", async () => {
+    const page =
+      readFileSync(new URL("../../docs/commands.md", import.meta.url), "utf8").split("<!-- commands: ")[1] ?? "";
+    const rows = [...(page.split("\n\n")[0]?.matchAll(/^\| `([\w-]+)` \| (.*) \|$/gm) ?? [])].map(
       ([, name, summary]) => [name, summary],
     );
     expect(rows).toEqual((await COMMANDS.loadAll()).map(({ name, summary }) => [name, summary]));
