@@ -11,7 +11,12 @@ export { fromIni } from "./sdk/ini.js";
 export type { FromIniInit } from "./sdk/ini.js";
 export { fromRolesAnywhere } from "./sdk/roles-anywhere.js";
 export type { FromRolesAnywhereInit } from "./sdk/roles-anywhere.js";
-export type { CertificateOptions, IotOptions, PemOption, RolesAnywhereOptions } from "./roles-anywhere/given.js";
+export type {
+  CertificateOptions,
+  IotOptions,
+  PemOption,
+  RolesAnywhereOptions,
+} from "./roles-anywhere/certificate-settings.js";
 export type { Signer } from "./roles-anywhere/create-session.js";
 export type { SignatureAlgorithm } from "./roles-anywhere/private-key.js";
 export { fromIotRoleAlias } from "./sdk/iot-role-alias.js";

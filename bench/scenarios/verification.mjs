@@ -17,12 +17,12 @@ export async function verification() {
   // The room is not part of the public face, so it is built apart.
   const outDir = mkdtempSync(fileURLToPath(new URL("../../node_modules/.bench-", import.meta.url)));
   try {
-    await buildModules([`${ROOM}identity-document.ts`, `${ROOM}user-keys.ts`], outDir);
+    await buildModules([`${ROOM}identity-document.ts`, `${ROOM}key-ring.ts`], outDir);
     const url = (/** @type {string} */ file) => pathToFileURL(join(outDir, file)).href;
     const { region, publicKeyPem } = SIGNED;
     const order = {
       identity: url("identity-document.mjs"),
-      keys: url("user-keys.mjs"),
+      keys: url("key-ring.mjs"),
       region,
       publicKeyPem,
       body: SIGNED.sign(documentText({ region })),

@@ -4,7 +4,7 @@ import { IDENTITY_PATH, attestationInvalid } from "./attestation-error.js";
 import type { AttestationRule } from "./attestation-error.js";
 import { matchesDigest, readSignedIdentity, verifySignedIdentity } from "./cms.js";
 import { isRegionName } from "../aws/region.js";
-import type { KeyRing } from "./user-keys.js";
+import type { KeyRing } from "./key-ring.js";
 import { isUtcTime } from "../base/utc-time.js";
 
 /** The fields of an instance identity document that imds-guard uses. */

@@ -4,23 +4,23 @@
  */
 
 /** An object without a prototype that holds the own enumerable properties of `given`, as they are at this moment. */
-export function ownProperties<T extends object>(given: T): T {
-  return Object.assign(Object.create(null) as T, given);
+export function ownProperties<T extends object>(object: T): T {
+  return Object.assign(Object.create(null) as T, object);
 }
 
 /** The same without one of them. */
-export function ownPropertiesBut<T extends object, K extends keyof T>(given: T, left: K): Omit<T, K> {
-  const own = ownProperties(given);
+export function ownPropertiesBut<T extends object, K extends keyof T>(object: T, left: K): Omit<T, K> {
+  const own = ownProperties(object);
   Reflect.deleteProperty(own, left);
   return own;
 }
 
 /** An own property, or undefined where there is none. */
 export function ownProperty<T extends object, K extends keyof T>(
-  given: T | null | undefined,
+  object: T | null | undefined,
   key: K,
 ): T[K] | undefined {
-  return given !== null && given !== undefined && Object.hasOwn(given, key) ? given[key] : undefined;
+  return object !== null && object !== undefined && Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
 /** Whether a value of several shapes has the one with this own key. `in` would look at what all objects inherit. */

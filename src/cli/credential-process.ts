@@ -1,12 +1,12 @@
 /** `imds-guard credential-process`: proved instance credentials for any program that reads `~/.aws/config`. */
 import { isImdsGuardError } from "../base/errors.js";
-import { createGuard, workingsOf } from "../guard/guard.js";
-import { atMost, watchForImpersonator } from "../serving/impersonator-watch.js";
+import { createGuard, servicesOf } from "../guard/guard.js";
+import { atMost, checkForImpersonator } from "../serving/impersonator-check.js";
 import type { Command } from "./command.js";
 import { UsageError } from "./command.js";
 
 /** An answer that is an error waits so many milliseconds for somebody who answers as IMDS; the next call looks again. */
-const WATCH_MS = 50;
+const CHECK_MS = 50;
 
 export const command: Command = {
   name: "credential-process",
@@ -37,16 +37,16 @@ export const command: Command = {
     const { profile } = options;
     const named = typeof profile === "string" ? { profile } : {};
     const guard = createGuard(named, { system });
-    let watching = Promise.resolve();
+    let checking = Promise.resolve();
     try {
       const { parseKnownFiles } = await import("@smithy/shared-ini-file-loader");
       const { fromIni, routeToCertificate, routeToImds } = await import("../sdk/ini.js");
       // Files that are endless, or lose a setting with them, end here and are not opened once more.
-      await workingsOf(guard);
+      await servicesOf(guard);
       const profiles = await parseKnownFiles({});
       // Begun before the guard looks by itself, whose look ends with it.
       if (typeof profile !== "string" || routeToCertificate(profiles, profile) === undefined)
-        watching = watchForImpersonator(guard);
+        checking = checkForImpersonator(guard);
       const throughProfile =
         typeof profile === "string" &&
         (routeToImds(profiles, profile) !== undefined || routeToCertificate(profiles, profile) !== undefined);
@@ -60,7 +60,7 @@ export const command: Command = {
     } catch (error) {
       // Never as JSON on stdout, which is the SDK's.
       if (!isImdsGuardError(error)) throw error;
-      await atMost(watching, WATCH_MS);
+      await atMost(checking, CHECK_MS);
       ui.error(`${error.message} [${error.code}]`, [error.advice]);
       return error.kind === "impersonation" || error.kind === "untrusted" ? 1 : error.kind === "settings" ? 2 : 3;
     } finally {

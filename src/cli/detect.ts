@@ -46,17 +46,17 @@ export function asJson({ verdict, rule, reason, virtualization, instanceId, cont
   return { verdict, rule, reason, virtualization, instanceId, container, evidence };
 }
 
-function directory(given: string): string {
-  const path = resolve(given);
+function directory(option: string): string {
+  const path = resolve(option);
   try {
     if (statSync(path).isDirectory()) return path;
   } catch (error) {
     throw new UsageError(
-      `${given} cannot be judged: ${(error as NodeJS.ErrnoException).code}`,
+      `${option} cannot be judged: ${(error as NodeJS.ErrnoException).code}`,
       "--root names a directory that can be read",
     );
   }
-  throw new UsageError(`${given} is not a directory`);
+  throw new UsageError(`${option} is not a directory`);
 }
 
 /** The tone in which a verdict is shown: it is unknown alone that asks for attention. */

@@ -8,14 +8,14 @@ import { isImdsGuardError } from "../base/errors.js";
 import { OWN_FOLDER } from "../base/own-folder.js";
 import { createGuard } from "../guard/guard.js";
 import type { Rejection } from "../serving/loopback-server.js";
-import { atMost, watchForImpersonator } from "../serving/impersonator-watch.js";
+import { atMost, checkForImpersonator } from "../serving/impersonator-check.js";
 import type { PreparedChild } from "../serving/prepare-child.js";
 import type { Command, CommandContext, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
 import type { Ui } from "./ui.js";
 
 /** A program that ends at once is held back for so many milliseconds, in which an impersonator can answer. */
-const WATCH_MS = 50;
+const CHECK_MS = 50;
 
 /** The program was not started because of the guard; as `env` and container runtimes have it. */
 const NOT_STARTED = 125;
@@ -149,14 +149,14 @@ async function runPrepared(
   // The program's SDK says no more than that it found no credentials.
   if (imds && decision.kind === "refuse" && !json && system.env["IMDS_GUARD_LOG"] !== "off")
     ui.note(`IMDS is not asked: ${decision.reason.replace(/\.$/, "")}. ${decision.advice} [${decision.code}]`);
-  const watching = imds ? watchForImpersonator(prepared.guard) : Promise.resolve();
+  const checking = imds ? checkForImpersonator(prepared.guard) : Promise.resolve();
   const { exitCode, failure } = await runProgram(
     program,
     args,
     applyChanges(system.env, prepared.changes),
     prepared.listener,
   );
-  await atMost(watching, WATCH_MS);
+  await atMost(checking, CHECK_MS);
   if (failure !== undefined)
     ui.error(`${program} ${failure === "ENOENT" ? "was not found" : `cannot be run (${failure})`}`);
   return exitCode;
@@ -212,10 +212,10 @@ function summary({ host, decision, origin, served, waiting }: PreparedChild): ob
 
 /** One note for each reason: somebody on this host looks for credentials that are not meant for it. */
 export function rejectionNotes(ui: Ui): (reason: Rejection) => void {
-  const told = new Set<Rejection>();
+  const reported = new Set<Rejection>();
   return (reason) => {
-    if (told.has(reason)) return;
-    told.add(reason);
+    if (reported.has(reason)) return;
+    reported.add(reason);
     ui.note(
       `warning: a request to the credential server was turned away (${reason}); another program of this host made it`,
     );

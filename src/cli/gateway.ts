@@ -120,8 +120,8 @@ async function serve(context: CommandContext): Promise<ExitCode> {
     import("../gateway/state.js"),
   ]);
   const state = readState();
-  const given = portOf(options["port"], "port");
-  const port = given ?? state?.port ?? DEFAULT_PORT;
+  const option = portOf(options["port"], "port");
+  const port = option ?? state?.port ?? DEFAULT_PORT;
   const complaint = mismatch(state, port);
   if (complaint !== undefined) {
     ui.error(complaint.error, [complaint.hint]);
@@ -184,9 +184,9 @@ async function serve(context: CommandContext): Promise<ExitCode> {
           `ready: 127.0.0.1:${running.port}, ${running.rules()} rules${running.refusal === undefined ? "" : `; every request is refused: ${running.refusal}`}`,
         );
       const { notifyReady } = await import("../serving/service-manager.js");
-      const unsaid = await notifyReady(system);
-      if (unsaid !== undefined)
-        ui.note(`warning: systemd-notify failed (${unsaid}); the unit should not be of Type=notify`);
+      const failure = await notifyReady(system);
+      if (failure !== undefined)
+        ui.note(`warning: systemd-notify failed (${failure}); the unit should not be of Type=notify`);
       if (!signal.aborted) await once(signal, "abort");
       return 0;
     } finally {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { GuardEvent } from "../events/catalogue.js";
 import { atLeast } from "../events/catalogue.js";
 import { toText } from "../events/text.js";
-import { createGuard, workingsOf } from "../guard/guard.js";
+import { createGuard, servicesOf } from "../guard/guard.js";
 import type { MonitorStatus } from "../monitor/monitor.js";
 import type { Output } from "../monitor/output.js";
 import type { LoopbackServer } from "../serving/loopback-server.js";
@@ -101,7 +101,7 @@ export const command: Command = {
       // start.
       const [{ detectHost }, { settings, reporter }, { createMonitor }] = await Promise.all([
         import("../host/detect.js"),
-        workingsOf(guard),
+        servicesOf(guard),
         import("../monitor/monitor.js"),
       ]);
       const host = await detectHost(system);
@@ -126,9 +126,9 @@ export const command: Command = {
           `watching every ${interval} s${probe === "off" ? ", without asking anybody" : ""}; this host is ${host.verdict}`,
         );
         const { notifyReady } = await import("../serving/service-manager.js");
-        const unsaid = await notifyReady(system);
-        if (unsaid !== undefined)
-          ui.note(`warning: systemd-notify failed (${unsaid}); the unit should not be of Type=notify`);
+        const failure = await notifyReady(system);
+        if (failure !== undefined)
+          ui.note(`warning: systemd-notify failed (${failure}); the unit should not be of Type=notify`);
         if (!signal.aborted) await once(signal, "abort");
         return 0;
       } finally {

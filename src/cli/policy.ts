@@ -66,13 +66,13 @@ export const command: Command = {
 };
 
 function optionsOf(options: OptionValues): PolicyOptions {
-  const given = (name: string): readonly string[] | undefined =>
+  const option = (name: string): readonly string[] | undefined =>
     textsOf(options, name).length > 0 ? textsOf(options, name) : undefined;
   return {
-    vpcIds: given("vpc"),
-    sourceCidrs: given("source"),
-    exemptPrincipals: given("exempt"),
-    resourceServices: given("service"),
+    vpcIds: option("vpc"),
+    sourceCidrs: option("source"),
+    exemptPrincipals: option("exempt"),
+    resourceServices: option("service"),
     ...(options["no-address"] === true && { bindAddress: false }),
     ...(options["partition"] !== undefined && { partition: options["partition"] as (typeof PARTITIONS)[number] }),
   };

@@ -11,7 +11,7 @@ import type { Command, CommandContext } from "./command.js";
 import { UsageError } from "./command.js";
 import { portOf } from "./numbers.js";
 import { credentialOrigin } from "../serving/credential-origin.js";
-import { watchForImpersonator } from "../serving/impersonator-watch.js";
+import { checkForImpersonator } from "../serving/impersonator-check.js";
 
 /** The path is no secret here: programs have it in their configuration, and the token is what counts. */
 const PATH = "/credentials";
@@ -61,7 +61,7 @@ export const command: Command = {
     ]);
     const provide = fromNodeProviderChain({ guard, ...named });
     const origin = credentialOrigin(system.env, await parseKnownFiles({}), named.profile);
-    if (origin === "instance" || origin === "profile-of-instance") void watchForImpersonator(guard);
+    if (origin === "instance" || origin === "profile-of-instance") void checkForImpersonator(guard);
     const server = await startCredentialServer({
       provide: () => provide(),
       path: PATH,
@@ -77,9 +77,9 @@ export const command: Command = {
       try {
         if (json) ui.line(JSON.stringify({ event: "ready", url: server.url, tokenFile: file.path, pid: process.pid }));
         else ui.line(`ready: ${server.url}, token in ${file.path}`);
-        const unsaid = await notifyReady(system);
-        if (unsaid !== undefined)
-          ui.note(`warning: systemd-notify failed (${unsaid}); the unit should not be of Type=notify`);
+        const failure = await notifyReady(system);
+        if (failure !== undefined)
+          ui.note(`warning: systemd-notify failed (${failure}); the unit should not be of Type=notify`);
         if (!signal.aborted) await once(signal, "abort");
       } finally {
         file.remove();
@@ -95,8 +95,8 @@ export const command: Command = {
 };
 
 function tokenPathOf(options: CommandContext["options"], { env }: System): string {
-  const given = options["token-file"];
-  if (typeof given === "string") return given;
+  const option = options["token-file"];
+  if (typeof option === "string") return option;
   // systemd lists several directories with colons between them.
   const directory = env["RUNTIME_DIRECTORY"]?.split(":")[0] || env["XDG_RUNTIME_DIR"];
   if (directory) return join(directory, "imds-guard.token");
@@ -106,11 +106,11 @@ function tokenPathOf(options: CommandContext["options"], { env }: System): strin
   );
 }
 
-function tokenModeOf(given: CommandContext["options"][string]): (typeof TOKEN_MODES)[number] {
-  const found = TOKEN_MODES.find((mode) => given === undefined || mode === given);
+function tokenModeOf(option: CommandContext["options"][string]): (typeof TOKEN_MODES)[number] {
+  const found = TOKEN_MODES.find((mode) => option === undefined || mode === option);
   if (found !== undefined) return found;
   throw new UsageError(
-    `--token-mode is ${printable(String(given))}; allowed: ${TOKEN_MODES.join(", ")}`,
+    `--token-mode is ${printable(String(option))}; allowed: ${TOKEN_MODES.join(", ")}`,
     "the token is never readable by all",
   );
 }

@@ -41,7 +41,7 @@ export interface UiStream {
 }
 
 /** What {@link createUi} needs. */
-export interface UiSurroundings {
+export interface UiDependencies {
   readonly stdout: UiStream;
   readonly stderr: UiStream;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -58,7 +58,7 @@ const SGR: Readonly<Record<Tone, string>> = { ok: "32", finding: "1;31", unknown
  * Writes by the rules above. Control characters that the text holds never reach the terminal: they may come from a log
  * or a responder.
  */
-export function createUi({ stdout, stderr, env }: UiSurroundings): Ui {
+export function createUi({ stdout, stderr, env }: UiDependencies): Ui {
   const terminal = stdout.isTTY === true;
   const coloured = wantsColour(terminal, env);
   const columns = terminal ? Math.max(40, stdout.columns ?? 80) : 80;
@@ -123,7 +123,7 @@ export function createUi({ stdout, stderr, env }: UiSurroundings): Ui {
 }
 
 /** NO_COLOR and FORCE_COLOR as no-color.org and Node.js have them: an empty value counts as unset. */
-function wantsColour(terminal: boolean, env: UiSurroundings["env"]): boolean {
+function wantsColour(terminal: boolean, env: UiDependencies["env"]): boolean {
   if (env["NO_COLOR"]) return false;
   if (env["FORCE_COLOR"]) return env["FORCE_COLOR"] !== "0" && env["FORCE_COLOR"] !== "false";
   return terminal && env["TERM"] !== "dumb";

@@ -88,7 +88,10 @@ export const ssrfJudge: Judge = {
       const mention = typeof value === "string" ? findMention(value, { services: ["imds", "ecs", "eks"] }) : undefined;
       if (mention === undefined) continue;
       return [
-        { rule: { ...SSRF, level: levelOf(record, String(value)) }, fields: { [name]: value, ...told(mention) } },
+        {
+          rule: { ...SSRF, level: levelOf(record, String(value)) },
+          fields: { [name]: value, ...mentionFields(mention) },
+        },
       ];
     }
     return [];
@@ -106,7 +109,7 @@ function levelOf({ fields }: LogRecord, asked: string): Level {
   return bytes > 0 && CREDENTIALS.test(asked) ? "high" : "medium";
 }
 
-function told(mention: Mention): Readonly<Record<string, string>> {
+function mentionFields(mention: Mention): Readonly<Record<string, string>> {
   return {
     found: mention.written,
     ...(mention.address !== undefined && { "found.address": mention.address }),

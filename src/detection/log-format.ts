@@ -48,9 +48,9 @@ export function hostSource(
   image: unknown,
   os?: unknown,
 ): RecordSource {
-  const told = typeof os === "string" ? os.toLowerCase() : "";
-  const windows = typeof image === "string" ? /\\|\.exe$/i.test(image) : told.includes("windows");
-  return { category, product: windows ? "windows" : /mac|darwin/.test(told) ? "macos" : "linux" };
+  const osName = typeof os === "string" ? os.toLowerCase() : "";
+  const windows = typeof image === "string" ? /\\|\.exe$/i.test(image) : osName.includes("windows");
+  return { category, product: windows ? "windows" : /mac|darwin/.test(osName) ? "macos" : "linux" };
 }
 
 export const HOST_SOURCES: readonly RecordSource[] = ["process_creation", "network_connection"].flatMap((category) =>

@@ -338,10 +338,10 @@ const firewall = (fields: Fields, text: string): Reading =>
   one(FIREWALL, firewallFields(fields), text, usualTime(fields) ?? timeOf(fields["start"]));
 
 const falco: LogFormat = entry("falco", "Falco, JSON", HOST_SOURCES, [["rule", "output_fields"]], (fields, text) => {
-  const told = object(fields["output_fields"]);
-  const ends = /^\[?([0-9a-f.:]+)\]?:(\d+)->\[?([0-9a-f.:]+)\]?:(\d+)$/i.exec(String(told["fd.name"] ?? ""));
+  const output = object(fields["output_fields"]);
+  const ends = /^\[?([0-9a-f.:]+)\]?:(\d+)->\[?([0-9a-f.:]+)\]?:(\d+)$/i.exec(String(output["fd.name"] ?? ""));
   const own = {
-    ...told,
+    ...output,
     ...(ends && { SourceIp: ends[1], SourcePort: ends[2], DestinationIp: ends[3], DestinationPort: ends[4] }),
   };
   const both: Fields = { ...connectionFields(own), ...own };
@@ -620,8 +620,16 @@ const dnsJson: LogFormat = {
   json(fields, text) {
     const query = valueOf(fields, "query_name");
     if (!isText(query) || !/^[\w.-]{1,255}$/.test(query)) return undefined;
-    const told = ["query_type", "rrtype", "qtype_name", "QueryType", "dns.question.type", "record_type", "query_class"];
-    if (!told.some((name) => has(fields, name)) && valueOf(fields, "answer") === undefined) return undefined;
+    const output = [
+      "query_type",
+      "rrtype",
+      "qtype_name",
+      "QueryType",
+      "dns.question.type",
+      "record_type",
+      "query_class",
+    ];
+    if (!output.some((name) => has(fields, name)) && valueOf(fields, "answer") === undefined) return undefined;
     return dnsRecord(fields, text);
   },
 };

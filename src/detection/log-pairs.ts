@@ -89,13 +89,13 @@ function leef(line: string): Reading {
   const mark = /LEEF:\s?[12](?:\.0)?\|(?:[^|]*\|){4}(?:(x?[0-9a-f]{1,6}|[^|\w\s])\|)?/i.exec(line.slice(0, 4_096));
   if (mark === null) return undefined;
   const body = line.slice(mark.index + mark[0].length);
-  const told = mark[1];
+  const hexCode = mark[1];
   const separator =
-    told === undefined
+    hexCode === undefined
       ? "\t"
-      : /^x?[0-9a-f]{2,6}$/i.test(told)
-        ? String.fromCharCode(Number.parseInt(told.replace(/^x/i, ""), 16))
-        : told;
+      : /^x?[0-9a-f]{2,6}$/i.test(hexCode)
+        ? String.fromCharCode(Number.parseInt(hexCode.replace(/^x/i, ""), 16))
+        : hexCode;
   const parts = body.includes(separator) ? body.split(separator) : body.split(/\s(?=[\w.-]+=)/);
   const fields = Object.fromEntries(
     parts

@@ -46,7 +46,7 @@ const DEEPEST = 12;
 const MOST_PARTS = 4_096;
 /** Shorter texts inside a record hold no record of their own. */
 const SHORTEST = 16;
-const NOWHERE: Envelope = { told: {} };
+const NOWHERE: Envelope = { origin: {} };
 
 /** A reader for one source; it keeps what headers said. */
 export function createLogReader({ format, columns, now }: ReaderOptions): LogReader {
@@ -78,9 +78,9 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
       }
 
       /** With `strict`, only by formats that a whole line has to fit: a prefix may be read in more than one way. */
-      function inText(given: string, envelope: Envelope, depth: number, strict = false): boolean {
+      function inText(written: string, envelope: Envelope, depth: number, strict = false): boolean {
         if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
-        const text = bare(given);
+        const text = bare(written);
         if (text === "") return false;
         const value = text[0] === "{" || text[0] === "[" ? parseMany(text) : undefined;
         if (value !== undefined) return inValue(value, text, envelope, depth);
@@ -131,8 +131,8 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
           return inElements(value, envelope, depth);
         }
         const fields = object(value);
-        const told = inFormats(fields, text, envelope);
-        if (told !== "more") return told === true;
+        const found = inFormats(fields, text, envelope);
+        if (found !== "more") return found === true;
         const own = joined(envelope, envelopeOf(fields));
         const lists = recordLists(fields);
         let judged = false;
@@ -189,9 +189,9 @@ function bare(text: string): string {
 }
 
 /** The JSON value of a text, or the list of the values that it has one behind the other. */
-function parseMany(given: string): unknown {
+function parseMany(written: string): unknown {
   // An element of a list that is printed over many lines
-  const text = given.endsWith(",") ? given.slice(0, -1) : given;
+  const text = written.endsWith(",") ? written.slice(0, -1) : written;
   const value = parseJson(text);
   if (value !== undefined) return value;
   // Firehose delivers objects without anything between them.
@@ -199,7 +199,7 @@ function parseMany(given: string): unknown {
   return parseJson(`[${text.replace(/\}\s*\{/g, "},{")}]`);
 }
 
-function enveloped(record: LogRecord, { time, told }: Envelope): LogRecord {
-  if (Object.keys(told).length === 0 && (record.time !== undefined || time === undefined)) return record;
-  return { ...record, time: record.time ?? time, envelope: { ...told, ...record.envelope } };
+function enveloped(record: LogRecord, { time, origin }: Envelope): LogRecord {
+  if (Object.keys(origin).length === 0 && (record.time !== undefined || time === undefined)) return record;
+  return { ...record, time: record.time ?? time, envelope: { ...origin, ...record.envelope } };
 }

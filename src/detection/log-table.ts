@@ -87,8 +87,8 @@ const VPC_NAMES = new Set(VPC_8);
  * `src_ip` and `dst_ip` are those of the packet (`pkt-srcaddr`, `pkt-dstaddr`) where the log has them, else those of the
  * interface.
  */
-function vpcFlow(given: readonly string[] | undefined): (line: string) => Reading {
-  let named = given?.map((name) => name.replaceAll("_", "-"));
+function vpcFlow(header: readonly string[] | undefined): (line: string) => Reading {
+  let named = header?.map((name) => name.replaceAll("_", "-"));
   return (line) => {
     const columns = line.trim().split(/[ \t]+|,/);
     if (columns.some((column) => /^"?(?:pkt[-_])?(?:src|dst)[-_]?addr"?$/i.test(column)) && columns.length > 1) {
@@ -101,7 +101,7 @@ function vpcFlow(given: readonly string[] | undefined): (line: string) => Readin
         : /^[2-8]$/.test(columns[0]!) && /^(?:\d{12}|unknown)$/.test(columns[1] ?? "")
           ? VPC_ORDERS.find((order) => order.length === columns.length)
           : undefined;
-    if (names === undefined) return named !== undefined && given !== undefined ? "malformed" : undefined;
+    if (names === undefined) return named !== undefined && header !== undefined ? "malformed" : undefined;
     const fields: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
     for (const [index, column] of columns.entries()) {
       const value = column.replace(/^"(.*)"$/, "$1");
@@ -138,9 +138,9 @@ const W3C_NAMES: Readonly<Record<string, string>> = {
 };
 
 /** W3C extended logs (IIS, CloudFront, proxies of Blue Coat's kind): columns are what `#Fields:` says. */
-function w3c(given: readonly string[] | undefined): (line: string) => Reading {
-  let names: readonly string[] | undefined = given;
-  let separator: RegExp | string = given === undefined ? " " : /[ \t]+/;
+function w3c(header: readonly string[] | undefined): (line: string) => Reading {
+  let names: readonly string[] | undefined = header;
+  let separator: RegExp | string = header === undefined ? " " : /[ \t]+/;
   return (line) => {
     if (line.startsWith("#")) {
       const header = /^#Fields:[ \t]*(.+)$/i.exec(line)?.[1];

@@ -11,7 +11,7 @@ export interface Envelope {
   /** Milliseconds since the epoch. */
   readonly time?: number | undefined;
   /** `host`, `app`, `pod`, `container`, `stream`. */
-  readonly told: Readonly<Record<string, string>>;
+  readonly origin: Readonly<Record<string, string>>;
 }
 
 /** A line out of its wrapper. */
@@ -31,7 +31,7 @@ function prefix(
   name: string,
   title: string,
   pattern: RegExp,
-  tell: (groups: Readonly<Record<string, string | undefined>>) => Record<string, string | undefined> = () => ({}),
+  read: (groups: Readonly<Record<string, string | undefined>>) => Record<string, string | undefined> = () => ({}),
 ): Wrapper {
   return {
     name,
@@ -47,7 +47,7 @@ function prefix(
           : month !== undefined
             ? yearlessTime(month, day ?? "", clock ?? "", now())
             : undefined;
-      return { text: text.slice(match[0].length), time, told: known(tell(groups)) };
+      return { text: text.slice(match[0].length), time, origin: known(read(groups)) };
     },
   };
 }
@@ -102,9 +102,9 @@ export const WRAPPERS: readonly Wrapper[] = [
     "kubectl",
     "kubectl logs --prefix",
     /^\[pod\/(?<pod>[\w.-]{1,253})\/(?<container>[\w.-]{1,128})\] /,
-    (told) => ({
-      pod: told["pod"],
-      container: told["container"],
+    (origin) => ({
+      pod: origin["pod"],
+      container: origin["container"],
     }),
   ),
   // 2026-... web/i-0123 message, as `aws logs tail` writes it.
@@ -149,7 +149,7 @@ const TIME_NAMES = [
   "ingestionTime",
   "receiveTimestamp",
 ];
-const TOLD_NAMES: Readonly<Record<string, readonly string[]>> = {
+const ORIGIN_NAMES: Readonly<Record<string, readonly string[]>> = {
   host: [
     "_HOSTNAME",
     "host.name",
@@ -173,16 +173,16 @@ export function envelopeOf(fields: Fields): Envelope {
   for (const name of TIME_NAMES) {
     if (time === undefined) time = timeOf(fieldOf(fields, name));
   }
-  const told: Record<string, string | undefined> = {};
-  for (const [name, from] of Object.entries(TOLD_NAMES)) {
-    told[name] = from.map((field) => fieldOf(fields, field)).find(isText);
+  const origin: Record<string, string | undefined> = {};
+  for (const [name, from] of Object.entries(ORIGIN_NAMES)) {
+    origin[name] = from.map((field) => fieldOf(fields, field)).find(isText);
   }
-  return { time, told: known(told) };
+  return { time, origin: known(origin) };
 }
 
 /** What the inner wrapper says first; what it leaves out, the outer one says. */
 export function joined(outer: Envelope, inner: Envelope): Envelope {
-  return { time: inner.time ?? outer.time, told: { ...outer.told, ...inner.told } };
+  return { time: inner.time ?? outer.time, origin: { ...outer.origin, ...inner.origin } };
 }
 
 /** Properties whose elements are records of their own: of documents, exports and deliveries. */
@@ -238,8 +238,8 @@ export function fieldPairs(elements: readonly unknown[]): Fields | undefined {
   return Object.fromEntries(pairs);
 }
 
-function known(told: Readonly<Record<string, string | undefined>>): Record<string, string> {
+function known(origin: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(told).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== "-"),
+    Object.entries(origin).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== "-"),
   );
 }

@@ -18,7 +18,7 @@ export interface Wanted {
   /**
    * If given, one of these bytes has to be in the line as well, as they stand: what the formats have that the rule reads.
    */
-  readonly beside?: readonly string[] | undefined;
+  readonly alsoNeeded?: readonly string[] | undefined;
 }
 
 const FIRST = ["169", "0251", "00251", "0xa9", "x0a9", "00a9"];
@@ -57,11 +57,11 @@ export const METADATA_MARKS: readonly string[] = [
 /** A prefilter for lines that hold one of the wanted texts or name a metadata service. */
 export function createPrefilter(wanted: readonly Wanted[]): Prefilter {
   const texts = [...METADATA_MARKS];
-  const beside: (readonly Buffer[] | undefined)[] = texts.map(() => undefined);
-  for (const { texts: own, beside: bytes } of wanted) {
+  const alsoNeeded: (readonly Buffer[] | undefined)[] = texts.map(() => undefined);
+  for (const { texts: own, alsoNeeded: bytes } of wanted) {
     for (const text of own.flatMap(spelled)) {
       texts.push(text);
-      beside.push(bytes?.map((part) => Buffer.from(part)));
+      alsoNeeded.push(bytes?.map((part) => Buffer.from(part)));
     }
   }
   const search = createLineSearch(texts);
@@ -73,7 +73,7 @@ export function createPrefilter(wanted: readonly Wanted[]): Prefilter {
     let end = -1;
     const inVain = new Set<readonly Buffer[]>();
     while (at !== -1) {
-      const needed = beside[search.found()];
+      const needed = alsoNeeded[search.found()];
       if (needed === undefined) return at;
       if (at >= end) {
         inVain.clear();

@@ -57,7 +57,7 @@ export function createRuleSet(rules: readonly SigmaRule[], suppress: Suppression
       const wanted: Wanted[] = [];
       for (const { compiled } of entries) {
         if (compiled.literals === undefined) return undefined;
-        wanted.push({ texts: compiled.literals, beside: besideOf(compiled.rule) });
+        wanted.push({ texts: compiled.literals, alsoNeeded: alsoNeededBy(compiled.rule) });
       }
       return wanted;
     },
@@ -68,14 +68,14 @@ export function createRuleSet(rules: readonly SigmaRule[], suppress: Suppression
  * What every record has that a rule of this log source reads, whichever format it is in: texts that are common in other
  * logs need not be looked at there.
  */
-const BESIDE: readonly (readonly [source: LogSource, bytes: readonly string[]])[] = [
+const ALSO_NEEDED: readonly (readonly [source: LogSource, bytes: readonly string[]])[] = [
   // The columns of TSV have no names in their lines.
   [{ product: "zeek", service: "ssl" }, ["server_name", '"sni"', 'sni\\"', "\t"]],
   [{ product: "aws", service: "cloudtrail" }, ["eventSource"]],
 ];
 
-function besideOf(rule: DetectionRule): readonly string[] | undefined {
-  return shortPart(rule) ?? BESIDE.find(([source]) => readsFrom(source, rule.logsource))?.[1];
+function alsoNeededBy(rule: DetectionRule): readonly string[] | undefined {
+  return shortPart(rule) ?? ALSO_NEEDED.find(([source]) => readsFrom(source, rule.logsource))?.[1];
 }
 
 /** A text too short to be searched for that every match contains: one that the only selection asks for. */

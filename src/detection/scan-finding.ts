@@ -103,7 +103,7 @@ export function findingOf(matched: Matched, record: LogRecord, source: string, l
   const from = address(record, FROM);
   const to = address(record, TO);
   return {
-    rule: told(matched.rule),
+    rule: ruleSummary(matched.rule),
     source,
     line,
     // Beyond the year 275760 there is no ISO form.
@@ -117,10 +117,10 @@ export function findingOf(matched: Matched, record: LogRecord, source: string, l
 /** The finding of a correlation that `last` completed. */
 export function correlatedFinding({ rule, group, count }: Correlated, last: ScanFinding): ScanFinding {
   const masked = Object.fromEntries(Object.entries(group).map(([name, value]) => [name, text(value)]));
-  return { ...last, rule: told(rule), correlated: { group: masked, count } };
+  return { ...last, rule: ruleSummary(rule), correlated: { group: masked, count } };
 }
 
-function told({ id, title, level }: ScanFinding["rule"]): ScanFinding["rule"] {
+function ruleSummary({ id, title, level }: ScanFinding["rule"]): ScanFinding["rule"] {
   return { id, title, level };
 }
 

@@ -45,11 +45,11 @@ const KNOWN = [
  *
  * @throws TypeError with code `ERR_INVALID_ARG_VALUE` for modifiers outside the subset and values that do not fit them
  */
-export function compileField(key: string, given: Scalar | readonly Scalar[]): Matcher {
+export function compileField(key: string, value: Scalar | readonly Scalar[]): Matcher {
   const [field = "", ...modifiers] = key.split("|");
   const unknown = modifiers.find((modifier) => !KNOWN.includes(modifier));
   if (unknown !== undefined) throw invalidArgument(`modifier of ${key}`, unknown, KNOWN.join(", "));
-  const values: readonly Scalar[] = Array.isArray(given) ? given : [given as Scalar];
+  const values: readonly Scalar[] = Array.isArray(value) ? value : [value as Scalar];
   if (values.length === 0) throw invalidArgument(`value of ${key}`, "[]", "at least one value");
   if (field === "") return keywords(values, modifiers.includes("all"));
   if (modifiers.includes("exists")) return existence(field, key, values);

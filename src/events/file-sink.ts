@@ -118,8 +118,8 @@ export function fileSink(path: string, options: FileSinkOptions = {}): FileSink 
 
   function writeAll(counted: readonly Counted[]): void {
     for (const { event, repeats: count } of counted) {
-      const told = count === undefined ? event : Object.freeze({ ...event, repeats: count });
-      pending.push({ line: JSON.stringify(encode(told)), sync: atLeast(event.severity, "error") });
+      const counted = count === undefined ? event : Object.freeze({ ...event, repeats: count });
+      pending.push({ line: JSON.stringify(encode(counted)), sync: atLeast(event.severity, "error") });
       flush();
       if (pending.length > MAX_PENDING) {
         pending.pop();

@@ -54,13 +54,13 @@ const ADVICE: Readonly<Partial<Record<MetadataService, string>>> = {
 };
 
 /** The error that stands behind a refusal, as the `cause` of what the caller sees. */
-export function blockedError({ literal, port, service, way }: Attempt): ImdsRefusedError {
+export function blockedError({ literal, port, service, via }: Attempt): ImdsRefusedError {
   const where = port === undefined ? literal : `${literal} port ${port}`;
   return new ImdsRefusedError(
     "ERR_IMDS_CONNECTION_BLOCKED",
     `A connection to ${SERVICE_NAMES[service]} at ${where} was blocked`,
     {
-      evidence: [{ source: way, value: literal, says: `the address of ${SERVICE_NAMES[service]}` }],
+      evidence: [{ source: via, value: literal, says: `the address of ${SERVICE_NAMES[service]}` }],
       advice: ADVICE[service] ?? `If this process needs it, allow it with IMDS_GUARD_FIREWALL_ALLOW=${service}.`,
     },
   );
@@ -125,8 +125,8 @@ function recorder(
     }
     // undici still dials for a request that was ended before; that is one attempt and not two.
     const key = [attempt.literal, ...callers(attempt.stack)].join("\n");
-    if (attempt.way === "tcp" && ended.delete(key)) return;
-    if (attempt.way === "http" && ended.size < MAX_REPORTED) ended.add(key);
+    if (attempt.via === "tcp" && ended.delete(key)) return;
+    if (attempt.via === "http" && ended.size < MAX_REPORTED) ended.add(key);
     if (reported >= MAX_REPORTED) {
       unreported++;
       return;

@@ -2,7 +2,7 @@
 import { ownerOf } from "./own-connections.js";
 import type { Classifier } from "./classify.js";
 import { isPlainQuad } from "./classify.js";
-import { defineOwn, liken } from "./define-own.js";
+import { defineOwn, defineTrait } from "./define-own.js";
 import { isLoaded } from "./loaded-builtins.js";
 import type { NativePrototypes } from "./native-prototypes.js";
 import { nodeProcess } from "./node-process.js";
@@ -162,6 +162,6 @@ function wrap(prototype: object, name: string, isInteresting: (args: ArrayLike<u
       return apply(original, this, arguments as unknown as unknown[]);
     },
   }[name] as Method;
-  liken(replacement, "length", original.length);
+  defineTrait(replacement, "length", original.length);
   (prototype as Record<string, Method>)[name] = replacement;
 }

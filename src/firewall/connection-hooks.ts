@@ -6,8 +6,8 @@ import { setImmediate } from "node:timers";
 import { callerOf } from "./caller-stacks.js";
 import { isOwn, ownerOf } from "./own-connections.js";
 import type { Classifier, MetadataService } from "./classify.js";
-import { defineAccessor, defineOwn, liken } from "./define-own.js";
-import type { Lead } from "./lead.js";
+import { defineAccessor, defineOwn, defineTrait } from "./define-own.js";
+import type { Redirect } from "./redirect.js";
 import type { NativePrototypes } from "./native-prototypes.js";
 import type { Attempt } from "./refusal.js";
 import { EACCES, stackHere, withCause } from "./refusal.js";
@@ -18,7 +18,7 @@ export interface ConnectionRules {
   /** Hears of every attempt. Says whether it is blocked, and the error that stands behind the refusal. Never throws. */
   readonly attempted: (attempt: Attempt) => { readonly blocked: boolean; readonly cause: Error | undefined };
   /** Answers connections to port 80 of the instance metadata service instead. */
-  readonly lead?: Lead | undefined;
+  readonly redirect?: Redirect | undefined;
 }
 
 // Everything that decides, captured: whoever replaces a built-in later changes nothing.
@@ -48,7 +48,7 @@ export function hookConnections(rules: ConnectionRules, prototypes: NativeProtot
 }
 
 function replace(prototype: Prototype, name: string, hook: Native): void {
-  liken(hook, "name", name);
+  defineTrait(hook, "name", name);
   defineAccessor(prototype, name, {
     get: () => hook,
     // A handle may have a method of its own: for IPv6, Node gives a datagram handle `send6` under the name `send`.
@@ -79,7 +79,7 @@ function hookConnect(prototype: Prototype, name: string, classify: Classifier["v
     const owner = ownerOf(this);
     const stack = callerOf(owner) ?? stackHere(hook as never);
     const attempted = (): ReturnType<ConnectionRules["attempted"]> =>
-      rules.attempted({ literal: address as string, port: portOf(port), service, way: "tcp", stack });
+      rules.attempted({ literal: address as string, port: portOf(port), service, via: "tcp", stack });
     const fail = (cause: Error | undefined): void => {
       const complete = (request as ConnectRequest).oncomplete;
       if (typeof complete === "function")
@@ -87,8 +87,8 @@ function hookConnect(prototype: Prototype, name: string, classify: Classifier["v
           apply(complete as Native, request as object, [EACCES, this, request, false, false]),
         );
     };
-    if (rules.lead !== undefined && owner !== undefined && service === "imds" && port === 80) {
-      rules.lead({ handle: this, owner, request: request as object }, () => fail(attempted().cause));
+    if (rules.redirect !== undefined && owner !== undefined && service === "imds" && port === 80) {
+      rules.redirect({ handle: this, owner, request: request as object }, () => fail(attempted().cause));
       return 0;
     }
     const { blocked, cause } = attempted();
@@ -116,7 +116,7 @@ function hookDatagrams(
     const service = typeof address === "string" ? classify(address, port) : undefined;
     if (service === undefined || isOwn(this)) return apply(native, this, args);
     const stack = callerOf(ownerOf(this)) ?? stackHere(hook as never);
-    const { blocked } = rules.attempted({ literal: address as string, port, service, way: "udp", stack });
+    const { blocked } = rules.attempted({ literal: address as string, port, service, via: "udp", stack });
     return blocked ? EACCES : apply(native, this, args);
   };
   replace(prototype, name, hook);
@@ -137,8 +137,8 @@ function hookServers(prototype: Prototype, rules: ConnectionRules): void {
         defineOwn(wanted, index, entry, true);
         continue;
       }
-      const { 0: family, 1: given, 2: port } = entry as readonly unknown[];
-      const address = asText(given);
+      const { 0: family, 1: server, 2: port } = entry as readonly unknown[];
+      const address = asText(server);
       defineOwn(wanted, index, [family, address, port], true);
       if (typeof address !== "string") continue;
       const classify = hasColon(address) ? rules.classifier.v6 : rules.classifier.v4;
@@ -148,7 +148,7 @@ function hookServers(prototype: Prototype, rules: ConnectionRules): void {
         literal: address,
         port: portOf(port),
         service: service satisfies MetadataService,
-        way: "dns-server",
+        via: "dns-server",
         stack: stackHere(hook as never),
       };
       if (rules.attempted(attempt).blocked) return ARES_EREFUSED;

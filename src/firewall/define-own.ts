@@ -10,7 +10,7 @@ export function defineOwn(target: object, key: PropertyKey, value: unknown, enum
 }
 
 /** Gives a function that stands in for another the `name` or `length` of that, as functions have them. */
-export function liken(replacement: object, key: "name" | "length", value: unknown): void {
+export function defineTrait(replacement: object, key: "name" | "length", value: unknown): void {
   const descriptor = { __proto__: null, value, enumerable: false, writable: false, configurable: true };
   defineProperty(replacement, key, descriptor);
 }

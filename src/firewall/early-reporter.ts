@@ -8,7 +8,7 @@ import type { Reporter } from "../events/reporter.js";
 import type { Sink } from "../events/sinks.js";
 import { diagnosticsChannelSink, stderrSink } from "../events/sinks.js";
 import { loadExtra } from "../base/extra.js";
-import type { EarlySettings } from "../settings/unsaid.js";
+import type { EarlySettings } from "../settings/early-defaults.js";
 import { realSystem } from "../base/system.js";
 
 /** Reports to the sinks that the settings name, and to `extra`. */

@@ -51,14 +51,13 @@ export function coverChildren(path: string, inherited: Inherited): string[] {
 /** `NAME=value` pairs, as they go to the operating system. */
 function withPairs(pairs: readonly unknown[], option: string, inherited: Inherited): unknown[] {
   const rest = pairs.filter((pair) => typeof pair !== "string" || !pair.startsWith("NODE_OPTIONS="));
-  const given = pairs.find((pair) => typeof pair === "string" && pair.startsWith("NODE_OPTIONS=")) as
-    string | undefined;
+  const own = pairs.find((pair) => typeof pair === "string" && pair.startsWith("NODE_OPTIONS=")) as string | undefined;
   const added = entries(inherited).filter(
     ([name]) => !pairs.some((pair) => typeof pair === "string" && pair.startsWith(`${name}=`)),
   );
   return [
     ...rest,
-    `NODE_OPTIONS=${withNodeOption(given?.slice("NODE_OPTIONS=".length), option)}`,
+    `NODE_OPTIONS=${withNodeOption(own?.slice("NODE_OPTIONS=".length), option)}`,
     ...added.map(([name, value]) => `${name}=${value}`),
   ];
 }
@@ -151,14 +150,14 @@ function wrapWorker(path: string, option: string): void {
   const Worker = new Proxy(original, {
     construct(target, args: [unknown, WorkerOptions?], newTarget) {
       const [program, options] = args;
-      const given = isArray(options?.execArgv) ? (options.execArgv as string[]) : undefined;
+      const own = isArray(options?.execArgv) ? (options.execArgv as string[]) : undefined;
       const start = (changed: WorkerOptions): object =>
         construct(target, [program, assign({}, options, changed)], newTarget) as object;
-      const execArgv = [preload, ...(given ?? nodeProcess.execArgv)];
+      const execArgv = [preload, ...(own ?? nodeProcess.execArgv)];
       try {
         return start({ execArgv });
       } catch (error) {
-        if (given !== undefined || !namesOptionOfProcess(error)) throw error;
+        if (own !== undefined || !namesOptionOfProcess(error)) throw error;
         // Options of the whole process and of V8 cannot be named for a worker, but they may be inherited, and beside
         // them NODE_OPTIONS of an environment that is given are read.
         const env = options?.env ?? nodeProcess.env;

@@ -8,8 +8,8 @@ import { createClassifier, serviceOf } from "./classify.js";
 import { hookConnections } from "./connection-hooks.js";
 import type { Inherited } from "./inherit.js";
 import { coverChildren, preloadPath } from "./inherit.js";
-import type { Answers } from "./lead.js";
-import { createLead } from "./lead.js";
+import type { Answers } from "./redirect.js";
+import { createRedirect } from "./redirect.js";
 import type { NativePrototypes } from "./native-prototypes.js";
 import { nativePrototypes } from "./native-prototypes.js";
 import { nodeProcess, ownVariable } from "./node-process.js";
@@ -103,7 +103,7 @@ export function install(installation: Installation): FirewallReport {
       }
       return { blocked: blocking, cause };
     },
-    lead: answers && blocking ? createLead(prototypes, answers) : undefined,
+    redirect: answers && blocking ? createRedirect(prototypes, answers) : undefined,
   };
   rememberCallers(classifier, early ? { prototypes, onFirstSocket } : undefined);
   hookConnections(rules, prototypes);

@@ -19,7 +19,7 @@ export function isOwn(connection: object): boolean {
 }
 
 /** A connection itself, and the native handle it will dial or send through. */
-function mark(connection: object): void {
+function admit(connection: object): void {
   addTo(own, connection);
   const handle = handleOf(connection);
   if (handle !== undefined) addTo(own, handle);
@@ -46,7 +46,7 @@ export function publish<Extra extends object>(
   const value = freeze({
     __proto__: null,
     protocol: FIREWALL_PROTOCOL,
-    own: mark,
+    own: admit,
     ...extra,
   }) as unknown as InstalledFirewall & Extra;
   const descriptor = { __proto__: null, value, enumerable: false, writable: false, configurable: false };

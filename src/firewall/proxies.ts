@@ -96,7 +96,7 @@ export function keepOffProxies(rules: ConnectionRules): void {
       return portOf(typeof stated === "string" ? stated : "", request.protocol === "https:");
     };
     const found = find(typeof request.host === "string" ? request.host : "", request.path, port);
-    if (found === undefined || isOwn(request) || (isLed(found, port()) && isPlainAgent(request.agent))) return;
+    if (found === undefined || isOwn(request) || (isRedirected(found, port()) && isPlainAgent(request.agent))) return;
     const error = refuse(rules, found, port(), check);
     if (error !== undefined) request.destroy(error);
   };
@@ -110,8 +110,8 @@ export function keepOffProxies(rules: ConnectionRules): void {
   if (Number.parseInt(nodeProcess.versions.node, 10) < 22) guardAgents(check);
   subscribe("http.client.request.start", (message) => check((message as { request: HttpRequest }).request));
   /** What is answered at the handle goes there, unless somebody else would dial. */
-  function isLed({ text, service, target }: Found, port: number): boolean {
-    return rules.lead !== undefined && target === undefined && service === "imds" && port === 80 && isLiteral(text);
+  function isRedirected({ text, service, target }: Found, port: number): boolean {
+    return rules.redirect !== undefined && target === undefined && service === "imds" && port === 80 && isLiteral(text);
   }
   let last = { origin: "", host: "" };
   const dispatched = (message: unknown): void => {
@@ -126,7 +126,7 @@ export function keepOffProxies(rules: ConnectionRules): void {
     const port = (): number => portOf(origin, isSecure(origin));
     const found = find(last.host, request.path, port);
     // A proxy of undici's is asked by a path that names the target.
-    if (found === undefined || isLed(found, port())) return;
+    if (found === undefined || isRedirected(found, port())) return;
     const error = refuse(rules, found, port(), dispatched);
     if (error === undefined) return;
     if (typeof request.onError === "function") request.onError(error);
@@ -196,7 +196,7 @@ function refuse(
   below: (...args: never[]) => unknown,
 ): Error | undefined {
   if (target !== undefined) port = portOf(target, isSecure(target));
-  const { blocked, cause } = rules.attempted({ literal: text, port, service, way: "http", stack: stackHere(below) });
+  const { blocked, cause } = rules.attempted({ literal: text, port, service, via: "http", stack: stackHere(below) });
   if (!blocked) return undefined;
   // The shape of a connection that the system refused.
   const error = new Error(`connect EACCES ${text}:${port}`, { cause });
@@ -275,11 +275,11 @@ function serviceOfLiteral(host: string, { v4, v6 }: Classifier, port: () => numb
 function extendNoProxy(): void {
   const { env } = nodeProcess;
   for (const name of ["NO_PROXY", "no_proxy"]) {
-    const given = ownVariable(name);
+    const value = ownVariable(name);
     // Lower case wins where both are set, so it is extended and not made.
-    if (given === undefined && (name === "no_proxy" || ownVariable("no_proxy") !== undefined)) continue;
-    if (given?.trim() === "*") continue;
-    const present = (given ?? "")
+    if (value === undefined && (name === "no_proxy" || ownVariable("no_proxy") !== undefined)) continue;
+    if (value?.trim() === "*") continue;
+    const present = (value ?? "")
       .split(",")
       .map((entry) => entry.trim())
       .filter((entry) => entry !== "");

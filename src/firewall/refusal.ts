@@ -24,7 +24,7 @@ export interface Attempt {
   readonly port: number | undefined;
   readonly service: MetadataService;
   /** How it was tried: `tcp`, `udp`, `dns-server`, `http` (a request that would have gone through a proxy). */
-  readonly way: "tcp" | "udp" | "dns-server" | "http";
+  readonly via: "tcp" | "udp" | "dns-server" | "http";
   /** The stack of whoever asked for it, as V8 writes it. */
   readonly stack: string | undefined;
 }

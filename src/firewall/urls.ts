@@ -132,14 +132,14 @@ function bare(host: string): string {
 }
 
 /** What metadata service a host is, in words; undefined where it is none. */
-function namesMetadata(given: string): string | undefined {
-  const host = bare(given.trim()).toLowerCase();
+function namesMetadata(written: string): string | undefined {
+  const host = bare(written.trim()).toLowerCase();
   if (host === "" || host.length > MAX_HOST) return undefined;
   if (METADATA_NAMES.includes(host)) return `the metadata name ${host}`;
   const literal = serviceOf(host) === undefined ? canonical(host) : host;
   const service = literal === undefined ? undefined : serviceOf(literal);
   if (service !== undefined && literal !== undefined)
-    return literal === host ? inWords(literal, literal) : inWords(given, literal);
+    return literal === host ? inWords(literal, literal) : inWords(written, literal);
   return carriedByName(host);
 }
 
@@ -213,9 +213,9 @@ function inView(view: string): string | undefined {
   return undefined;
 }
 
-function inWords(given: string, literal: string): string {
+function inWords(written: string, literal: string): string {
   const named = `${literal} (${serviceOf(literal)})`;
-  return literal === given ? named : `${printable(given)}, which is ${named}`;
+  return literal === written ? named : `${printable(written)}, which is ${named}`;
 }
 
 /** Letters, digits and dots that a URL parser takes for those of ASCII; and without what it leaves out. */

@@ -5,8 +5,8 @@ import type { System } from "../base/system.js";
 import type { EventCode, EventFormat } from "../events/catalogue.js";
 import type { Reporter } from "../events/reporter.js";
 import type { Guard } from "../guard/guard.js";
-import { workingsOf } from "../guard/guard.js";
-import { probeAndReport } from "../guard/watch.js";
+import { servicesOf } from "../guard/guard.js";
+import { probeAndReport } from "../guard/impersonator-probe.js";
 import { openAccessLog, recordOf } from "./access-log.js";
 import type { Accounts } from "./accounts.js";
 import type { Bridge } from "./bridges.js";
@@ -70,7 +70,7 @@ const MAX_KINDS = 256;
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { guard, system, accounts, bridges, note } = options;
   const { host, decision } = await guard.whereAmI();
-  const { reporter, settings, fetch, acquired } = await workingsOf(guard);
+  const { reporter, settings, fetch, acquired } = await servicesOf(guard);
   const refusal = decision.kind === "refuse" ? decision.reason : undefined;
   let rules = load(options);
   const counter = createCounter();
@@ -103,9 +103,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     // Nobody waits for it: a probe that cannot be made is made again in an hour.
     probeAndReport(target, host.verdict, reporter, system).catch(() => undefined);
   };
-  const watching = refusal !== undefined && settings.probe !== "off" && host.verdict !== "ec2";
-  if (watching) probe();
-  const timer = watching ? setInterval(probe, PROBE_EVERY_MS).unref() : undefined;
+  const probing = refusal !== undefined && settings.probe !== "off" && host.verdict !== "ec2";
+  if (probing) probe();
+  const timer = probing ? setInterval(probe, PROBE_EVERY_MS).unref() : undefined;
 
   return {
     port: responder.port,

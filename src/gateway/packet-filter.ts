@@ -18,7 +18,7 @@ export interface FilterPlan {
  * first of which would win.
  */
 export function nftRules({ uid, port, bridges }: FilterPlan): string {
-  const lead = [
+  const redirect = [
     `ip daddr ${IMDS_IPV4} tcp dport 80 redirect to :${port}`,
     `ip6 daddr ${IMDS_IPV6} tcp dport 80 redirect to :${port}`,
   ];
@@ -26,7 +26,7 @@ export function nftRules({ uid, port, bridges }: FilterPlan): string {
   const prerouting = [
     "  chain prerouting {",
     "    type nat hook prerouting priority -110; policy accept;",
-    ...lead.map((rule) => `    iifname { ${names} } ${rule}`),
+    ...redirect.map((rule) => `    iifname { ${names} } ${rule}`),
     "  }",
   ];
   return [
@@ -36,7 +36,7 @@ export function nftRules({ uid, port, bridges }: FilterPlan): string {
     "  chain output {",
     "    type nat hook output priority -110; policy accept;",
     `    meta skuid ${typeof uid === "string" ? JSON.stringify(uid) : uid} accept`,
-    ...lead.map((rule) => `    ${rule}`),
+    ...redirect.map((rule) => `    ${rule}`),
     "  }",
     ...(bridges.length > 0 ? prerouting : []),
     "}",
@@ -62,14 +62,14 @@ export interface FilterCall {
 export function iptablesCalls({ uid, port, bridges }: FilterPlan): readonly FilterCall[] {
   return (["iptables", "ip6tables"] as const).flatMap((program) => {
     const address = program === "iptables" ? `${IMDS_IPV4}/32` : `${IMDS_IPV6}/128`;
-    const lead = `-d ${address} -p tcp --dport 80 -j REDIRECT --to-ports ${port}`;
+    const redirect = `-d ${address} -p tcp --dport 80 -j REDIRECT --to-ports ${port}`;
     const input = [
       "*nat",
       `:${OUTPUT} - [0:0]`,
       `:${PREROUTING} - [0:0]`,
       `-A ${OUTPUT} -m owner --uid-owner ${uid} -j RETURN`,
-      `-A ${OUTPUT} ${lead}`,
-      ...bridges.map((name) => `-A ${PREROUTING} -i ${name} ${lead}`),
+      `-A ${OUTPUT} ${redirect}`,
+      ...bridges.map((name) => `-A ${PREROUTING} -i ${name} ${redirect}`),
       "COMMIT",
       "",
     ].join("\n");

@@ -84,19 +84,19 @@ export function matchesGlob(glob: PathGlob, canonical: string): boolean {
 /** Matching with a wildcard for any number of items: what the last wildcard spans grows until the rest fits. */
 function matches(
   wanted: ArrayLike<string>,
-  given: ArrayLike<string>,
+  actual: ArrayLike<string>,
   wildcard: string,
-  same: (wanted: string, given: string) => boolean,
+  same: (wanted: string, actual: string) => boolean,
 ): boolean {
   let at = 0;
   let position = 0;
   let wildcardAt = -1;
   let spanned = 0;
-  while (position < given.length) {
+  while (position < actual.length) {
     if (wanted[at] === wildcard) {
       wildcardAt = at++;
       spanned = position;
-    } else if (at < wanted.length && same(wanted[at]!, given[position]!)) {
+    } else if (at < wanted.length && same(wanted[at]!, actual[position]!)) {
       at += 1;
       position += 1;
     } else if (wildcardAt !== -1) {

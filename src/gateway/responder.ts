@@ -192,15 +192,15 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
       return { status: 401, outcome: "denied", reason: "IMDSv1: a request without a token", version: 1 };
     const may = judge(options.rules(), caller, path, options.uidMin);
     if (!may.allowed) return { status: 403, outcome: "denied", reason: may.reason };
-    const given =
+    const reply =
       path.kind === "credentials"
         ? await upstream.role(path.canonical, may.role)
         : await upstream.metadata(path.requested);
     const headers: Record<string, string> =
       left === undefined ? {} : { "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": String(left) };
-    const { status, error } = given;
+    const { status, error } = reply;
     const outcome = status === 403 ? "refused" : status === 503 ? "unavailable" : "answered";
-    return { status, outcome, reason: error?.code ?? "", answer: given, headers };
+    return { status, outcome, reason: error?.code ?? "", answer: reply, headers };
   }
 
   function issue(request: IncomingMessage, path: MetadataPath, holder: string): Verdict {

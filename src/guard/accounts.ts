@@ -26,12 +26,12 @@ export function requireExpectedAccount(
   credentials: Key,
   link: string,
   settings: Pick<Settings, "expectedAccounts" | "onUnknownAccount">,
-  vouched?: string,
+  stsAccount?: string,
 ): void {
   const { expectedAccounts } = settings;
   if (expectedAccounts.length === 0) return;
-  const accountId = accountOf(credentials, vouched);
-  const evidence = [keyEvidence(credentials, link, vouched)];
+  const accountId = accountOf(credentials, stsAccount);
+  const evidence = [keyEvidence(credentials, link, stsAccount)];
   const expected = expectedAccounts.slice(0, 5).join(", ");
   if (accountId === undefined) {
     if (settings.onUnknownAccount === "allow") return;
@@ -63,29 +63,29 @@ export function requireExpectedAccount(
 export function contradictionOf(
   credentials: Pick<Verifiable, "accessKeyId" | "accountId">,
   link: string,
-  vouched?: string,
+  stsAccount?: string,
 ): readonly Evidence[] | undefined {
-  const accountId = accountOf(credentials, vouched);
+  const accountId = accountOf(credentials, stsAccount);
   const stated = credentials.accountId;
   if (stated === undefined || accountId === undefined || stated === accountId) return undefined;
   return [
     { source: link, value: /^\d{12}$/.test(stated) ? stated : undefined, says: "states this account beside the key" },
-    keyEvidence(credentials, link, vouched),
+    keyEvidence(credentials, link, stsAccount),
   ];
 }
 
-function accountOf({ accessKeyId }: Key, vouched: string | undefined): string | undefined {
+function accountOf({ accessKeyId }: Key, stsAccount: string | undefined): string | undefined {
   const key = accountOfAccessKey(accessKeyId);
-  return key.kind === "known" ? key.accountId : vouched;
+  return key.kind === "known" ? key.accountId : stsAccount;
 }
 
-function keyEvidence({ accessKeyId }: Key, link: string, vouched: string | undefined): Evidence {
+function keyEvidence({ accessKeyId }: Key, link: string, stsAccount: string | undefined): Evidence {
   const key = accountOfAccessKey(accessKeyId);
   const says =
     key.kind === "known"
       ? "encodes its account"
-      : vouched === undefined
+      : stsAccount === undefined
         ? key.reason
-        : `STS says that it is of account ${vouched}`;
+        : `STS says that it is of account ${stsAccount}`;
   return { source: link, value: maskAccessKeyId(accessKeyId), says };
 }

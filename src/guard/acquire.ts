@@ -6,7 +6,7 @@ import type { BindingReport } from "../attest/bind.js";
 import { bindIdentity } from "../attest/bind.js";
 import type { IdentityDocument } from "../attest/identity-document.js";
 import { checkAgainstDocument } from "./metadata.js";
-import type { KeyRing } from "../attest/user-keys.js";
+import type { KeyRing } from "../attest/key-ring.js";
 import type { Proof } from "./decide.js";
 import { ImdsImpersonationError, ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
 import type { Reporter } from "../events/reporter.js";

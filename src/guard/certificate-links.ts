@@ -8,14 +8,14 @@ import { printable } from "../base/text.js";
 import type { System } from "../base/system.js";
 import type { Reporter } from "../events/reporter.js";
 import { settingsError } from "../roles-anywhere/arns.js";
-import type { Given } from "../roles-anywhere/given.js";
-import { together } from "../roles-anywhere/given.js";
+import type { CertificateSettings } from "../roles-anywhere/certificate-settings.js";
+import { mergeSettings } from "../roles-anywhere/certificate-settings.js";
 import type { HelperLine } from "../roles-anywhere/helper-line.js";
 import { readHelperLine } from "../roles-anywhere/helper-line.js";
 import { createIdentityLoader } from "../roles-anywhere/identity.js";
-import type { CertificateLink, LinkSurroundings } from "../roles-anywhere/life.js";
+import type { CertificateLink, LinkDependencies } from "../roles-anywhere/certificate-link.js";
 import { askRoleAlias } from "../roles-anywhere/iot.js";
-import { createCertificateLink, createRolesAnywhereLink } from "../roles-anywhere/life.js";
+import { createCertificateLink, createRolesAnywhereLink } from "../roles-anywhere/certificate-link.js";
 import { MAX_PEM } from "../roles-anywhere/pem.js";
 import { needsNewerNode } from "../roles-anywhere/private-key.js";
 import { readPem } from "../roles-anywhere/pem.js";
@@ -29,8 +29,8 @@ import {
   ownText,
 } from "../settings/certificate-names.js";
 import type { Settings } from "../settings/options.js";
-import type { AwsSide } from "./certificate-plan.js";
-import { roleAliasPlan, rolesAnywherePlan, writtenFor } from "./certificate-plan.js";
+import type { AwsSettings } from "./certificate-plan.js";
+import { roleAliasPlan, rolesAnywherePlan, readCertificateSettings } from "./certificate-plan.js";
 
 /** Default of the guard's `timeout` for this kind of link, in milliseconds: one session with its retries. */
 export const SESSION_TIMEOUT_MS = 10_000;
@@ -38,7 +38,7 @@ export const SESSION_TIMEOUT_MS = 10_000;
 /** The bounds that the guard's settings give. */
 export function boundsOf(
   settings: Pick<Settings, "timeout" | "maxRetries" | "sources">,
-): Pick<LinkSurroundings, "timeoutMs" | "maxRetries"> {
+): Pick<LinkDependencies, "timeoutMs" | "maxRetries"> {
   const { timeout, maxRetries, sources } = settings;
   return { timeoutMs: Object.hasOwn(sources, "timeout") ? timeout : SESSION_TIMEOUT_MS, maxRetries };
 }
@@ -46,13 +46,13 @@ export function boundsOf(
 /** Where credentials by certificate are named, and as what. */
 export interface CertificateChoice {
   readonly kind: CertificateKind;
-  readonly given: Given;
+  readonly certificateSettings: CertificateSettings;
   /** A passphrase stands on the line of a profile. */
   readonly exposed?: boolean;
 }
 
 /** What is looked at. */
-export interface ChoiceInput extends AwsSide {
+export interface ChoiceInput extends AwsSettings {
   /**
    * `all`: the environment may name credentials and adds to those of the profile. `adds`: the profile was asked for by
    * name, so that the environment only adds. `endpoint`: a profile that another one names as its source.
@@ -75,26 +75,26 @@ export function chooseCertificate({ system, profile, environment }: ChoiceInput)
         "Leave the settings of one of them.",
       );
   const kind = fromEnvironment[0] ?? fromProfile[0];
-  if (kind !== undefined) return { kind, given: writtenBy(kind, profile, environment, system) };
-  return ofLine(profile, system, environment);
+  if (kind !== undefined) return { kind, certificateSettings: settingsOf(kind, profile, environment, system) };
+  return choiceOfHelperLine(profile, system, environment);
 }
 
-function writtenBy(
+function settingsOf(
   kind: CertificateKind,
-  profile: AwsSide["profile"],
+  profile: AwsSettings["profile"],
   environment: ChoiceInput["environment"],
   system: System,
-): Given {
-  const byEnvironment = writtenFor(kind, system.env, "environment", system);
+): CertificateSettings {
+  const byEnvironment = readCertificateSettings(kind, system.env, "environment", system);
   const { endpoint } = byEnvironment;
   const added =
     environment === "endpoint" ? (endpoint && kind === "roles-anywhere" ? { endpoint } : {}) : byEnvironment;
-  return together(writtenFor(kind, profile, "profile", system), added);
+  return mergeSettings(readCertificateSettings(kind, profile, "profile", system), added);
 }
 
 /** The helper's line of a profile, where there is one, and why it is not read natively where it is not. */
 export function helperLineOf(
-  profile: AwsSide["profile"],
+  profile: AwsSettings["profile"],
   system: System,
 ): { readonly line: HelperLine; readonly obstacle?: string } | undefined {
   if (!hasHelperLine(profile)) return undefined;
@@ -105,7 +105,7 @@ export function helperLineOf(
   return { line, ...(obstacle !== undefined && { obstacle }) };
 }
 
-function switchedOff(profile: AwsSide["profile"], { env }: System): boolean {
+function switchedOff(profile: AwsSettings["profile"], { env }: System): boolean {
   const setting = ownText(env, HELPER_WORD.env) === undefined ? HELPER_WORD.key : HELPER_WORD.env;
   const word = (ownText(env, HELPER_WORD.env) ?? ownText(profile, HELPER_WORD.key))?.trim();
   if (word !== undefined && !HELPER_CHOICES.includes(word))
@@ -113,8 +113,8 @@ function switchedOff(profile: AwsSide["profile"], { env }: System): boolean {
   return word === "helper";
 }
 
-function ofLine(
-  profile: AwsSide["profile"],
+function choiceOfHelperLine(
+  profile: AwsSettings["profile"],
   system: System,
   environment: ChoiceInput["environment"],
 ): CertificateChoice | undefined {
@@ -124,7 +124,7 @@ function ofLine(
   const setting = "credential_process";
   const named = (text: string | undefined) => (text === undefined ? undefined : { text, setting });
   const file = (path: string | undefined) => (path === undefined ? undefined : { file: path, setting });
-  const byLine: Given = {
+  const lineSettings: CertificateSettings = {
     certificate: file(settings.certificate),
     private_key: file(settings.privateKey),
     intermediates: file(settings.intermediates),
@@ -138,11 +138,13 @@ function ofLine(
     passphrase_file: named(settings.passphrase),
     proxy,
   };
-  const { endpoint, ...added } = writtenBy("roles-anywhere", profile, environment, system);
-  const said = Object.fromEntries(Object.entries(byLine).filter(([, value]) => value !== undefined)) as Given;
+  const { endpoint, ...added } = settingsOf("roles-anywhere", profile, environment, system);
+  const definedSettings = Object.fromEntries(
+    Object.entries(lineSettings).filter(([, value]) => value !== undefined),
+  ) as CertificateSettings;
   return {
     kind: "roles-anywhere",
-    given: together(added, said, endpoint === undefined ? {} : { endpoint }),
+    certificateSettings: mergeSettings(added, definedSettings, endpoint === undefined ? {} : { endpoint }),
     exposed: settings.passphrase !== undefined,
   };
 }
@@ -199,19 +201,27 @@ function isScript(program: string, { env, platform }: System): boolean {
  * A link to Roles Anywhere.
  * @throws RolesAnywhereError `ERR_ROLES_ANYWHERE_SETTINGS`
  */
-export function openRolesAnywhere(given: Given, aws: AwsSide, surroundings: LinkSurroundings): CertificateLink {
-  const { plan, sources } = rolesAnywherePlan(given, aws);
-  return createRolesAnywhereLink(plan, createIdentityLoader(sources, surroundings), surroundings);
+export function openRolesAnywhere(
+  certificateSettings: CertificateSettings,
+  aws: AwsSettings,
+  dependencies: LinkDependencies,
+): CertificateLink {
+  const { plan, sources } = rolesAnywherePlan(certificateSettings, aws);
+  return createRolesAnywhereLink(plan, createIdentityLoader(sources, dependencies), dependencies);
 }
 
 /**
  * A link to the credential provider of AWS IoT.
  * @throws RolesAnywhereError `ERR_ROLES_ANYWHERE_SETTINGS`
  */
-export function openRoleAlias(given: Given, aws: AwsSide, surroundings: LinkSurroundings): CertificateLink {
-  const { plan, sources } = roleAliasPlan(given, aws);
-  return createCertificateLink("AWS IoT", createIdentityLoader(sources, surroundings), surroundings, (identity) =>
-    askRoleAlias(identity, plan, surroundings),
+export function openRoleAlias(
+  certificateSettings: CertificateSettings,
+  aws: AwsSettings,
+  dependencies: LinkDependencies,
+): CertificateLink {
+  const { plan, sources } = roleAliasPlan(certificateSettings, aws);
+  return createCertificateLink("AWS IoT", createIdentityLoader(sources, dependencies), dependencies, (identity) =>
+    askRoleAlias(identity, plan, dependencies),
   );
 }
 
@@ -224,22 +234,22 @@ export interface LinkOwner {
   readonly system: System;
   readonly reporter: Pick<Reporter, "report">;
   readonly settings: Pick<Settings, "timeout" | "maxRetries" | "sources">;
-  readonly verify: LinkSurroundings["verify"];
+  readonly verify: LinkDependencies["verify"];
 }
 
 /** Ways of asking that one guard is used for; more are not kept. */
 const MOST_LINKS = 64;
 
 /** The link of this choice: the one that is open, or a new one. */
-export function linkFor(choice: CertificateChoice, aws: AwsSide, owner: LinkOwner): CertificateLink {
+export function linkFor(choice: CertificateChoice, aws: AwsSettings, owner: LinkOwner): CertificateLink {
   const { links, system, reporter, settings, verify } = owner;
   // Everything in it is text: what code gives has links of its own.
-  const key = JSON.stringify([choice.kind, choice.given]);
+  const key = JSON.stringify([choice.kind, choice.certificateSettings]);
   const open = links.get(key);
   if (open !== undefined) return open;
-  const surroundings = { system, reporter, verify, ...boundsOf(settings) };
+  const dependencies = { system, reporter, verify, ...boundsOf(settings) };
   const create = choice.kind === "iot" ? openRoleAlias : openRolesAnywhere;
-  const link = create(choice.given, aws, surroundings);
+  const link = create(choice.certificateSettings, aws, dependencies);
   if (choice.exposed === true)
     reporter.report("roles_anywhere.passphrase_exposed", {
       message: "The line of aws_signing_helper in the shared config file holds the passphrase of its key",

@@ -8,32 +8,32 @@ import { locate } from "../settings/locations.js";
 import type { System } from "../base/system.js";
 import { readArns, settingsError } from "../roles-anywhere/arns.js";
 import type { SessionPlan } from "../roles-anywhere/create-session.js";
-import type { Given, Named } from "../roles-anywhere/given.js";
-import { FILES } from "../roles-anywhere/given.js";
+import type { CertificateSettings, NamedText } from "../roles-anywhere/certificate-settings.js";
+import { FILE_WORDS } from "../roles-anywhere/certificate-settings.js";
 import { ownEndpoint, serviceEndpoint } from "../roles-anywhere/endpoint.js";
 import type { IotPlan } from "../roles-anywhere/iot.js";
 import type { IdentitySources, Source } from "../roles-anywhere/identity.js";
 
 /** What environment or profile say of one kind. */
-export function writtenFor(
+export function readCertificateSettings(
   kind: CertificateKind,
   keys: Readonly<Record<string, string | undefined>>,
   where: "environment" | "profile",
   system: System,
-): Given {
-  const given: Record<string, Source | Named> = {};
+): CertificateSettings {
+  const settings: Record<string, Source | NamedText> = {};
   const { naming, adding } = CERTIFICATE_WORDS[kind];
   for (const word of [...naming, ...adding]) {
     const setting = where === "environment" ? variableOf(kind, word) : keyOf(kind, word);
     const text = ownText(keys, setting)?.trim();
     if (text === undefined) continue;
-    given[word] = FILES.includes(word) ? { file: atHome(text, system), setting } : { text, setting };
+    settings[word] = FILE_WORDS.includes(word) ? { file: expandHome(text, system), setting } : { text, setting };
   }
-  return given;
+  return settings;
 }
 
 /** `~/` is the home directory, as for the shared config files. */
-function atHome(path: string, system: System): string {
+function expandHome(path: string, system: System): string {
   return path.startsWith("~/") ? locate("config", system, path) : path;
 }
 
@@ -44,7 +44,7 @@ export interface RolesAnywherePlan {
 }
 
 /** What AWS's own settings say that counts here. */
-export interface AwsSide {
+export interface AwsSettings {
   readonly system: System;
   /** Keys of the profile that names the credentials. */
   readonly profile: Readonly<Record<string, string | undefined>>;
@@ -56,18 +56,22 @@ const ARN_WORDS = ["trust_anchor_arn", "profile_arn", "role_arn"] as const;
  * The plan, or the error that names every setting that is missing.
  * @throws RolesAnywhereError `ERR_ROLES_ANYWHERE_SETTINGS`
  */
-export function rolesAnywherePlan(given: Given, aws: AwsSide): RolesAnywherePlan {
+export function rolesAnywherePlan(settings: CertificateSettings, aws: AwsSettings): RolesAnywherePlan {
   const missing = CERTIFICATE_WORDS["roles-anywhere"].naming.filter(
-    (word) => given[word] === undefined && !(word === "private_key" && given.sign !== undefined),
+    (word) => settings[word] === undefined && !(word === "private_key" && settings.sign !== undefined),
   );
   if (missing.length > 0) throw incomplete("IAM Roles Anywhere", "roles-anywhere", missing);
-  const [trustAnchor, profile, role] = ARN_WORDS.map((word) => given[word] as Named) as [Named, Named, Named];
+  const [trustAnchor, profile, role] = ARN_WORDS.map((word) => settings[word] as NamedText) as [
+    NamedText,
+    NamedText,
+    NamedText,
+  ];
   const arns = { trustAnchorArn: trustAnchor.text, profileArn: profile.text, roleArn: role.text };
   const names = { trustAnchorArn: trustAnchor.setting, profileArn: profile.setting, roleArn: role.setting };
   const anchor = readArns(arns, names).trustAnchor;
-  const region = given.region?.text ?? anchor.region;
+  const region = settings.region?.text ?? anchor.region;
   if (!isRegionName(region)) {
-    const { setting } = given.region ?? trustAnchor;
+    const { setting } = settings.region ?? trustAnchor;
     throw settingsError(`${setting} names the region ${printable(region)}; allowed: a region of AWS`, setting);
   }
   return {
@@ -75,13 +79,13 @@ export function rolesAnywherePlan(given: Given, aws: AwsSide): RolesAnywherePlan
       ...arns,
       names,
       region,
-      url: urlFor(given, region, anchor.partition, aws),
-      durationSeconds: durationOf(given.duration),
-      roleSessionName: sessionNameOf(given.session_name),
-      proxy: given.proxy ?? true,
+      url: urlFor(settings, region, anchor.partition, aws),
+      durationSeconds: durationOf(settings.duration),
+      roleSessionName: sessionNameOf(settings.session_name),
+      proxy: settings.proxy ?? true,
       ca: authoritiesOf(aws),
     },
-    sources: sourcesOf(given),
+    sources: sourcesOf(settings),
   };
 }
 
@@ -95,11 +99,11 @@ export interface RoleAliasPlan {
  * The plan, or the error that names every setting that is missing.
  * @throws RolesAnywhereError `ERR_ROLES_ANYWHERE_SETTINGS`
  */
-export function roleAliasPlan(given: Given, aws: AwsSide): RoleAliasPlan {
-  const missing = CERTIFICATE_WORDS.iot.naming.filter((word) => given[word] === undefined);
+export function roleAliasPlan(settings: CertificateSettings, aws: AwsSettings): RoleAliasPlan {
+  const missing = CERTIFICATE_WORDS.iot.naming.filter((word) => settings[word] === undefined);
   if (missing.length > 0) throw incomplete("A role alias of AWS IoT", "iot", missing);
-  const [endpoint, alias] = [given.endpoint as Named, given.role_alias as Named];
-  const thing = given.thing_name;
+  const [endpoint, alias] = [settings.endpoint as NamedText, settings.role_alias as NamedText];
+  const thing = settings.thing_name;
   // AWS: IoT API reference, CreateRoleAlias and CreateThing.
   if (!/^[\w=,@-]{1,128}$/.test(alias.text))
     throw settingsError(
@@ -119,21 +123,26 @@ export function roleAliasPlan(given: Given, aws: AwsSide): RoleAliasPlan {
     );
   return {
     plan: { url, roleAlias: alias.text, thingName: thing?.text, ca: authoritiesOf(aws) },
-    sources: sourcesOf(given),
+    sources: sourcesOf(settings),
   };
 }
 
 /** Certificate and key of either kind. */
-export function sourcesOf(given: Given): IdentitySources {
+export function sourcesOf(settings: CertificateSettings): IdentitySources {
   return {
-    certificate: given.certificate as Source,
-    certificateChain: given.intermediates,
-    privateKey: given.sign === undefined ? (given.private_key as Source) : { sign: given.sign },
-    passphrase: given.passphrase_file,
+    certificate: settings.certificate as Source,
+    certificateChain: settings.intermediates,
+    privateKey: settings.sign === undefined ? (settings.private_key as Source) : { sign: settings.sign },
+    passphrase: settings.passphrase_file,
   };
 }
 
-function urlFor({ endpoint }: Given, region: string, partition: string, { system, profile }: AwsSide): URL {
+function urlFor(
+  { endpoint }: CertificateSettings,
+  region: string,
+  partition: string,
+  { system, profile }: AwsSettings,
+): URL {
   if (endpoint !== undefined) return ownEndpoint(endpoint.text, endpoint.setting);
   return serviceEndpoint({
     region,
@@ -143,7 +152,7 @@ function urlFor({ endpoint }: Given, region: string, partition: string, { system
   });
 }
 
-function switchOf(variable: string, key: string, { env }: System, profile: AwsSide["profile"]): boolean {
+function switchOf(variable: string, key: string, { env }: System, profile: AwsSettings["profile"]): boolean {
   const [text, setting] =
     ownText(env, variable) === undefined ? [ownText(profile, key), key] : [ownText(env, variable), variable];
   const word = text?.trim().toLowerCase() ?? "false";
@@ -155,10 +164,10 @@ function switchOf(variable: string, key: string, { env }: System, profile: AwsSi
 const MAX_BUNDLE = 2 * 1024 * 1024;
 
 /** AWS_CA_BUNDLE stands in the place of the usual authorities, as in the AWS CLI; NODE_EXTRA_CA_CERTS adds to it. */
-export function authoritiesOf({ system, profile }: AwsSide): string | undefined {
+export function authoritiesOf({ system, profile }: AwsSettings): string | undefined {
   const path = ownText(system.env, "AWS_CA_BUNDLE") ?? ownText(profile, "ca_bundle");
   if (path === undefined) return undefined;
-  const read = system.readFile(atHome(path, system), MAX_BUNDLE);
+  const read = system.readFile(expandHome(path, system), MAX_BUNDLE);
   if (read.kind !== "content")
     throw settingsError(`AWS_CA_BUNDLE (${printable(path, 200)}) cannot be read: ${read.kind}`, "AWS_CA_BUNDLE");
   const extra = ownText(system.env, "NODE_EXTRA_CA_CERTS");
@@ -170,7 +179,7 @@ export function authoritiesOf({ system, profile }: AwsSide): string | undefined 
 /** AWS: CreateSession, `durationSeconds`. */
 const DEFAULT_DURATION = 3_600;
 
-function durationOf(duration: Named | undefined): number {
+function durationOf(duration: NamedText | undefined): number {
   if (duration === undefined) return DEFAULT_DURATION;
   const seconds = /^\d{3,5}$/.test(duration.text) ? Number(duration.text) : 0;
   if (seconds < 900 || seconds > 43_200)
@@ -182,7 +191,7 @@ function durationOf(duration: Named | undefined): number {
 }
 
 /** AWS: the form of a role session name (STS API reference, AssumeRole). */
-function sessionNameOf(name: Named | undefined): string | undefined {
+function sessionNameOf(name: NamedText | undefined): string | undefined {
   if (name !== undefined && !/^[\w+=,.@-]{2,64}$/.test(name.text))
     throw settingsError(
       `${name.setting} is ${printable(name.text)}; allowed: 2 to 64 letters, digits and _+=,.@-`,

@@ -3,8 +3,8 @@ import type { Verifiable } from "./accounts.js";
 import { contradictionOf, requireExpectedAccount } from "./accounts.js";
 import type { Acquired, Acquirer, AttestationReport } from "./acquire.js";
 import type { IdentityDocument } from "../attest/identity-document.js";
-import type { KeyRing } from "../attest/user-keys.js";
-import { createKeyRing, parseTrustedKeys } from "../attest/user-keys.js";
+import type { KeyRing } from "../attest/key-ring.js";
+import { createKeyRing, parseTrustedKeys } from "../attest/key-ring.js";
 import { checkedRegion, noRegion } from "./configured-region.js";
 import type { Contact, Decision, Refusal, Target } from "./decide.js";
 import { decide, reportRefusal } from "./decide.js";
@@ -18,7 +18,7 @@ import { detectHost } from "../host/detect.js";
 import type { HostReport } from "../host/report.js";
 import type { Lifetime } from "../base/lifetime.js";
 import type { Links } from "./certificate-links.js";
-import type { CertificateLink } from "../roles-anywhere/life.js";
+import type { CertificateLink } from "../roles-anywhere/certificate-link.js";
 import { createLifetime } from "../base/lifetime.js";
 import { ownProperties, ownProperty } from "../base/own-properties.js";
 import { checkMetadataPath } from "./metadata.js";
@@ -90,7 +90,7 @@ export interface Guard {
 }
 
 /** What only tests and this package's own providers pass. */
-export interface Surroundings {
+export interface GuardDependencies {
   readonly system?: System;
   readonly locations?: ConfigFileLocations;
   readonly sts?: StsGateOptions["sts"];
@@ -123,10 +123,10 @@ interface Line {
  * Creates a guard. Nothing is read or sent before the first call.
  * @throws TypeError `ERR_INVALID_ARG_VALUE` for an option that is unknown or not allowed
  */
-export function createGuard(given: GuardOptions = {}, surroundings: Surroundings = {}): Guard {
+export function createGuard(given: GuardOptions = {}, dependencies: GuardDependencies = {}): Guard {
   const options = snapshotOptions(given);
   const givenKeys = keyRingOf(Object.entries(options.certificates ?? {}));
-  const own = ownProperties(surroundings);
+  const own = ownProperties(dependencies);
   const { system = realSystem, locations = {}, sts } = own;
   const isFirst = own.family === undefined;
   const family = own.family ?? { findings: 0, members: new Map<string, Guard>(), drops: new Set() };
@@ -200,8 +200,8 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
 
   async function live(here: Place & { decision: Contact }): Promise<Line> {
     const { decision, reporter } = here;
-    const { openLine } = await import("./open.js");
-    const acquirer = await openLine({ ...here, system });
+    const { openAcquirer } = await import("./open-acquirer.js");
+    const acquirer = await openAcquirer({ ...here, system });
     const drop = (): void => lifetime.drop();
     const lifetime: Lifetime<Acquired> = createLifetime<Acquired>({
       system,
@@ -310,12 +310,12 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
       ...(accountId !== undefined && { accountId }),
     };
     const before = family.findings;
-    const standing = (): Standing => {
+    const state = (): CredentialState => {
       if (closed || family.findings !== before) return "withdrawn";
       return lifetime.isDue(served) ? "due" : "current";
     };
     noteRoleName(credentials, served.roleName);
-    return Object.defineProperty(credentials, STANDING, ownProperties({ value: standing }));
+    return Object.defineProperty(credentials, CREDENTIAL_STATE, ownProperties({ value: state }));
   };
 
   const guard: Guard = {
@@ -345,9 +345,9 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
         // Where the key tells its account, a wrong one is refused without a packet.
         const told = accountOfAccessKey(credentials.accessKeyId).kind === "known";
         if (told) requireExpectedAccount(credentials, link, settings);
-        const vouched = await askSts(credentials, {});
-        if (!told) requireExpectedAccount(credentials, link, settings, vouched);
-        const contradiction = contradictionOf(credentials, link, vouched);
+        const stsAccount = await askSts(credentials, {});
+        if (!told) requireExpectedAccount(credentials, link, settings, stsAccount);
+        const contradiction = contradictionOf(credentials, link, stsAccount);
         if (contradiction === undefined) return credentials;
         reporter.report("credentials.stated_account_dropped", {
           message: `The account stated with the credentials from ${link} is not that of their key; it was dropped`,
@@ -380,7 +380,7 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
     },
   };
   const internals: GuardInternals = {
-    workings: async () => ({
+    services: async () => ({
       ...(await whileOpen(open)),
       system,
       fetch: (path) => ask((acquirer) => acquirer.fetch(path)),
@@ -422,8 +422,8 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
     // In a later turn, so that loading it does not delay the refusal. That can fail: with no file descriptor left, or
     // with the package replaced on disk while the program runs. The next refusal tries again.
     setImmediate(() => {
-      import("./watch.js")
-        .then(({ watchOffEc2 }) => watchOffEc2(target, host.verdict, reporter, system, ending.signal))
+      import("./impersonator-probe.js")
+        .then(({ probeOnce }) => probeOnce(target, host.verdict, reporter, system, ending.signal))
         .catch(() => (watched = false));
     });
   }
@@ -433,19 +433,19 @@ export function createGuard(given: GuardOptions = {}, surroundings: Surroundings
  * How credentials that a guard handed out stand with it now. `withdrawn`: they rest on proof that a later finding of
  * that guard has shaken, or it was closed; `due`: it holds others, or would renew them if it was asked.
  */
-export type Standing = "current" | "due" | "withdrawn";
+export type CredentialState = "current" | "due" | "withdrawn";
 
 /** Registered, so that a chain of one copy of this package asks the guard of another. */
-const STANDING = Symbol.for("imds-guard.credentials.1");
+const CREDENTIAL_STATE = Symbol.for("imds-guard.credentials.1");
 
 /** Credentials of any other source are current. */
-export function standingOf(credentials: object): Standing {
-  if (!Object.hasOwn(credentials, STANDING)) return "current";
-  return (credentials as { readonly [STANDING]: () => Standing })[STANDING]();
+export function credentialStateOf(credentials: object): CredentialState {
+  if (!Object.hasOwn(credentials, CREDENTIAL_STATE)) return "current";
+  return (credentials as { readonly [CREDENTIAL_STATE]: () => CredentialState })[CREDENTIAL_STATE]();
 }
 
 /** What those parts of this package are given that work on a guard's behalf. */
-export interface Workings extends Pick<
+export interface GuardServices extends Pick<
   Opened,
   "settings" | "reporter" | "profile" | "log" | "eventsFile" | "eventFormat" | "telemetry"
 > {
@@ -466,7 +466,7 @@ export interface Workings extends Pick<
 const INTERNALS = Symbol.for("imds-guard.guard.1");
 
 interface GuardInternals {
-  readonly workings: () => Promise<Workings>;
+  readonly services: () => Promise<GuardServices>;
   readonly profileName: () => string | undefined;
   readonly ofProfile: (profile: string | undefined, where: ConfigFileLocations) => Guard;
 }
@@ -483,12 +483,12 @@ export function isGuard(value: unknown): value is Guard {
 
 /** Credentials of the instance, whatever else the guard's profile names. */
 export async function instanceCredentials(guard: Guard, forceRefresh?: boolean): Promise<GuardedCredentials> {
-  return (await workingsOf(guard)).ofInstance({ forceRefresh });
+  return (await servicesOf(guard)).ofInstance({ forceRefresh });
 }
 
 /** Settings, reporter and system of a guard, for those parts of this package that work on its behalf. */
-export async function workingsOf(guard: Guard): Promise<Workings> {
-  return internalsOf(guard).workings();
+export async function servicesOf(guard: Guard): Promise<GuardServices> {
+  return internalsOf(guard).services();
 }
 
 /** The profile that the options of a guard name. */

@@ -2,7 +2,7 @@
 import { readSignedIdentity } from "../attest/cms.js";
 import type { IdentityDocument } from "../attest/identity-document.js";
 import { attestDocument, parseIdentityDocument } from "../attest/identity-document.js";
-import type { KeyRing } from "../attest/user-keys.js";
+import type { KeyRing } from "../attest/key-ring.js";
 import type { Proof } from "./decide.js";
 import { ImdsImpersonationError, ImdsUnavailableError } from "../base/errors.js";
 import type { Reporter } from "../events/reporter.js";

@@ -2,7 +2,7 @@
 import { accountOfAccessKey } from "../aws/access-key.js";
 import { partitionOfRegion } from "../aws/partitions.js";
 import type { ExpectedIdentity, SignableCredentials, StsOptions } from "./sts-identity.js";
-import type { KeyRing } from "../attest/user-keys.js";
+import type { KeyRing } from "../attest/key-ring.js";
 import type { Settings } from "../settings/options.js";
 
 /** How the gate reaches STS. */

@@ -7,7 +7,7 @@ import {
   isZeroUuid,
   namesVendor,
   XEN_VENDOR,
-} from "./ec2-marks.js";
+} from "./ec2-identifiers.js";
 import type { Fact, HostFacts, HypervisorFacts, PresentFact, SmbiosFacts } from "./facts.js";
 import type { HostRule } from "./report.js";
 

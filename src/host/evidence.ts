@@ -11,7 +11,7 @@ import {
   namesBoard,
   namesVendor,
   XEN_VENDOR,
-} from "./ec2-marks.js";
+} from "./ec2-identifiers.js";
 import type { Fact, HostFacts, PresentFact, SmbiosField } from "./facts.js";
 import type { HostEvidence, HostEvidenceWeight, Verdict } from "./report.js";
 

@@ -8,7 +8,7 @@ import {
   namedVendors,
   versionFacts,
 } from "./contradictions.js";
-import { AMAZON_VENDOR, beginsEc2, isAmazonXenExtra, isInstanceId, namesBoard, XEN_VENDOR } from "./ec2-marks.js";
+import { AMAZON_VENDOR, beginsEc2, isAmazonXenExtra, isInstanceId, namesBoard, XEN_VENDOR } from "./ec2-identifiers.js";
 import { describeFacts, shown } from "./evidence.js";
 import type { Fact, HostFacts, SmbiosFacts } from "./facts.js";
 import { defineLazy } from "../base/lazy.js";

@@ -6,7 +6,7 @@ import type { Reporter } from "../events/reporter.js";
 import type { Verdict } from "../host/report.js";
 import type { System } from "../base/system.js";
 import { createObserver } from "./observe.js";
-import { createWatch } from "./watch.js";
+import { createChangeTracker } from "./change-tracker.js";
 
 /** Options of `guard.monitor()`. */
 export interface MonitorOptions {
@@ -59,7 +59,7 @@ export interface Monitor {
 }
 
 /** What a monitor works with. */
-export interface MonitorSurroundings {
+export interface MonitorDependencies {
   readonly system: System;
   readonly reporter: Reporter;
   readonly verdict: Verdict;
@@ -80,18 +80,18 @@ const NAMES_EVERY = 10;
  * Starts a monitor. The first look begins at once; what it finds is reported, and afterwards only what changes.
  * @throws TypeError `ERR_INVALID_ARG_VALUE` for an option that is unknown or not allowed
  */
-export function createMonitor(options: MonitorOptions, surroundings: MonitorSurroundings): Monitor {
+export function createMonitor(options: MonitorOptions, dependencies: MonitorDependencies): Monitor {
   checkOptions(options);
   const {
     intervalMs = DEFAULT_INTERVAL_MS,
-    probe = surroundings.probe,
+    probe = dependencies.probe,
     probeTimeoutMs = DEFAULT_PROBE_TIMEOUT_MS,
     dns = "on",
     holdsProcess = false,
     onLook,
   } = options;
-  const { system, reporter, verdict } = surroundings;
-  const targets = surroundings.targets ?? [IMDS_IPV4, IMDS_IPV6].map((address) => ({ address, port: 80 }));
+  const { system, reporter, verdict } = dependencies;
+  const targets = dependencies.targets ?? [IMDS_IPV4, IMDS_IPV6].map((address) => ({ address, port: 80 }));
   const observe = createObserver({
     system,
     verdict,
@@ -100,9 +100,9 @@ export function createMonitor(options: MonitorOptions, surroundings: MonitorSurr
     probeTimeoutMs,
     names: dns === "on" ? NAMES : [],
     namesEvery: NAMES_EVERY,
-    dnsServers: surroundings.dnsServers,
+    dnsServers: dependencies.dnsServers,
   });
-  const watch = createWatch();
+  const tracker = createChangeTracker();
   const reported: Partial<Record<EventCode, number>> = {};
   let looks = 0;
   let failedLooks = 0;
@@ -114,7 +114,7 @@ export function createMonitor(options: MonitorOptions, surroundings: MonitorSurr
   async function lookOnce(): Promise<MonitorStatus> {
     const began = system.monotonic();
     try {
-      for (const { code, details } of watch.step(await observe())) {
+      for (const { code, details } of tracker.step(await observe())) {
         reporter.report(code, details);
         reported[code] = (reported[code] ?? 0) + 1;
       }
@@ -148,7 +148,7 @@ export function createMonitor(options: MonitorOptions, surroundings: MonitorSurr
   }
 
   function status(): MonitorStatus {
-    const responder = watch.present().some((key) => key.startsWith("imds "));
+    const responder = tracker.present().some((key) => key.startsWith("imds "));
     return {
       looks,
       lastLook: last?.at,
@@ -156,7 +156,7 @@ export function createMonitor(options: MonitorOptions, surroundings: MonitorSurr
       failedLooks,
       reported: { ...reported },
       responder,
-      overflow: watch.overflow,
+      overflow: tracker.overflow,
     };
   }
 

@@ -13,7 +13,7 @@ import { describeResponder } from "../network/responder.js";
 import { describeRoute, parseArp, parseRoutes, routeFor } from "../network/routes.js";
 import type { System } from "../base/system.js";
 import { connectionsToImds } from "./connections.js";
-import type { Observation, Sighting } from "./watch.js";
+import type { Observation, Sighting } from "./change-tracker.js";
 
 /** What an observer looks at. */
 export interface ObserverOptions {
@@ -77,7 +77,7 @@ export function createObserver(options: ObserverOptions): () => Promise<Observat
     return found.filter((sighting) => sighting !== undefined);
   }
 
-  async function ways(): Promise<Sighting[]> {
+  async function routes(): Promise<Sighting[]> {
     return Promise.all(
       targets.map(async (target) => {
         const { route, interface: device } = await describeResponder(target.address, system);
@@ -158,17 +158,17 @@ export function createObserver(options: ObserverOptions): () => Promise<Observat
       options.names.map(async (name) => ({ name, addresses: await resolve(name, options.dnsServers, untold) })),
     );
     return answers.flatMap(({ name, addresses }) => {
-      const led = addresses.filter(isImdsAddress);
-      if (led.length === 0) return [];
+      const imds = addresses.filter(isImdsAddress);
+      if (imds.length === 0) return [];
       return [
         {
           key: `name ${name}`,
-          traits: { addresses: led.toSorted().join(" ") },
+          traits: { addresses: imds.toSorted().join(" ") },
           appeared: "monitor.dns_answer" as const,
           changed: "monitor.dns_answer" as const,
           details: {
-            message: `DNS answers ${name} with ${led.join(", ")}, but this host is not known as EC2`,
-            evidence: [{ source: `DNS ${name}`, value: led.join(", "), says: "an address of the metadata service" }],
+            message: `DNS answers ${name} with ${imds.join(", ")}, but this host is not known as EC2`,
+            evidence: [{ source: `DNS ${name}`, value: imds.join(", "), says: "an address of the metadata service" }],
             advice:
               "Programs that look for the metadata service by name would be led there. Find out which resolver answers so, and why.",
           },
@@ -183,7 +183,7 @@ export function createObserver(options: ObserverOptions): () => Promise<Observat
     const local = [...aliases(), ...tables(untold)];
     const [answering, way, named] = await Promise.all([
       responders(untold),
-      ways(),
+      routes(),
       elsewhere && options.names.length > 0 ? names(untold) : [],
     ]);
     looks += 1;

@@ -40,7 +40,7 @@ export function syslogOutput(options: SyslogOutputOptions): Output {
   const spool = createSpool<string>();
   let sent: Sent[] = [];
   let delivered = 0;
-  let told = 0;
+  let reportedDrops = 0;
   let socket: Socket | undefined;
   let connected = false;
   let wait = retryMs;
@@ -120,9 +120,9 @@ export function syslogOutput(options: SyslogOutputOptions): Output {
       if (next === undefined) break;
       send(next);
     }
-    if (spool.length === 0 && spool.dropped > told) {
-      send(droppedMessage(new Date(system.now()).toISOString(), system.pid, spool.dropped - told));
-      told = spool.dropped;
+    if (spool.length === 0 && spool.dropped > reportedDrops) {
+      send(droppedMessage(new Date(system.now()).toISOString(), system.pid, spool.dropped - reportedDrops));
+      reportedDrops = spool.dropped;
     }
   }
 

@@ -29,15 +29,15 @@ export async function describeResponder(address: string, system: System): Promis
     return definedOnly({ interface: local, route: `local address of this host on ${local}`, localAddress });
   }
   const source = localAddress === undefined ? [] : interfacesOf(localAddress);
-  const way =
-    system.platform === "linux" ? (ip.family === 4 ? ipv4Way(address, system) : ipv6Way(address, system)) : undefined;
-  if (way === undefined || leadsElsewhere(way, source)) {
+  const hop =
+    system.platform === "linux" ? (ip.family === 4 ? ipv4Hop(address, system) : ipv6Hop(address, system)) : undefined;
+  if (hop === undefined || leadsElsewhere(hop, source)) {
     return definedOnly({ interface: source[0]?.name, localAddress });
   }
-  return definedOnly({ ...way, localAddress });
+  return definedOnly({ ...hop, localAddress });
 }
 
-type Way = Pick<Responder, "mac" | "interface" | "gateway" | "route">;
+type NextHop = Pick<Responder, "mac" | "interface" | "gateway" | "route">;
 
 interface LocalInterface {
   readonly name: string;
@@ -63,12 +63,12 @@ function localInterface(address: string, localAddress: string | undefined): stri
 }
 
 /** A source address on another outward interface means that a rule outside the main table decided. */
-function leadsElsewhere(way: Way, source: readonly LocalInterface[]): boolean {
+function leadsElsewhere(hop: NextHop, source: readonly LocalInterface[]): boolean {
   if (source.length === 0) return false;
-  return source.every(({ name, internal }) => !internal && name !== way.interface);
+  return source.every(({ name, internal }) => !internal && name !== hop.interface);
 }
 
-function ipv4Way(address: string, system: System): Way | undefined {
+function ipv4Hop(address: string, system: System): NextHop | undefined {
   const text = readTable("/proc/net/route", system);
   const route = text === undefined ? undefined : routeFor(address, parseRoutes(text, endianness()));
   if (route === undefined) return undefined;
@@ -76,7 +76,7 @@ function ipv4Way(address: string, system: System): Way | undefined {
   return { mac, interface: route.interface, gateway: route.gateway, route: describeRoute(route) };
 }
 
-function ipv6Way(address: string, system: System): Way | undefined {
+function ipv6Hop(address: string, system: System): NextHop | undefined {
   const text = readTable("/proc/net/ipv6_route", system);
   const route = text === undefined ? undefined : ipv6RouteFor(address, parseIpv6Routes(text));
   if (route === undefined) return undefined;

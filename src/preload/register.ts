@@ -7,13 +7,13 @@
  */
 import type { AttemptReporter } from "../firewall/install.js";
 import { install } from "../firewall/install.js";
-import type { Answers } from "../firewall/lead.js";
-import type { EarlySettings } from "../settings/unsaid.js";
-import { nothingSaid, reportingVariables, UNSAID } from "../settings/unsaid.js";
+import type { Answers } from "../firewall/redirect.js";
+import type { EarlySettings } from "../settings/early-defaults.js";
+import { isUnconfigured, reportingVariables, EARLY_DEFAULTS } from "../settings/early-defaults.js";
 import { loadExtra } from "../base/extra.js";
 import { realSystem } from "../base/system.js";
 import { settingsAndEvents } from "./load-settings-and-events.js";
-import { leadSdkThroughGuard } from "../sdk/stock-modules.js";
+import { adaptSdkModules } from "../sdk/stock-modules.js";
 
 /**
  * After the first socket it is loaded all the same: the file may be replaced or gone by the time something is tried.
@@ -23,19 +23,19 @@ const LOAD_AFTER_MS = 1_000;
 const { setTimeout: later } = globalThis;
 
 function settings(): EarlySettings {
-  if (nothingSaid(realSystem)) return UNSAID;
+  if (isUnconfigured(realSystem)) return EARLY_DEFAULTS;
   const { earlyReporter, isImdsGuardError, readEarlySettings } = settingsAndEvents();
   try {
     return readEarlySettings({}, realSystem);
   } catch (error) {
     if (!isImdsGuardError(error)) throw error;
     // A word that nobody understands must open nothing.
-    earlyReporter(UNSAID)("settings.invalid", {
+    earlyReporter(EARLY_DEFAULTS)("settings.invalid", {
       message: error.message,
       evidence: error.evidence,
       advice: error.advice,
     });
-    return UNSAID;
+    return EARLY_DEFAULTS;
   }
 }
 
@@ -86,7 +86,7 @@ install({
   reporter,
   answers: level === "off" ? undefined : answers,
 });
-leadSdkThroughGuard((file, error) => {
+adaptSdkModules((file, error) => {
   settingsAndEvents().earlyReporter(sinks)("preload.module_unadapted", {
     message: `${file} is not led through imds-guard, so what it asks of IMDS is refused`,
     evidence: [{ source: file, value: String(error), says: "no build of the AWS SDK that imds-guard knows" }],

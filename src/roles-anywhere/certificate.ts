@@ -35,11 +35,11 @@ const LONGEST_CHAIN = 10;
  * AWS: Roles Anywhere User Guide, "Trust model" (end-entity certificates: X.509 v3, CA false, digital signature).
  * @throws RolesAnywhereError `ERR_ROLES_ANYWHERE_CERTIFICATE`
  */
-export function readCertificateChain(given: PemSource, more: PemSource | undefined, now: number): CertificateChain {
-  const [leaf, ...behind] = certificatesOf(given);
+export function readCertificateChain(pem: PemSource, more: PemSource | undefined, now: number): CertificateChain {
+  const [leaf, ...behind] = certificatesOf(pem);
   const pool = [...behind, ...(more === undefined ? [] : certificatesOf(more))];
-  if (leaf === undefined) throw certificateError(given.source, "it holds no certificate in PEM form", ADVICE_FORM);
-  const { source } = given;
+  if (leaf === undefined) throw certificateError(pem.source, "it holds no certificate in PEM form", ADVICE_FORM);
+  const { source } = pem;
   const { publicKey, algorithm } = checkLeaf(leaf, source, pool.length > 0, now);
   const intermediates = pathOf(leaf, pool, now);
   for (const certificate of intermediates) checkValidity(certificate, more?.source ?? source, "intermediate", now);

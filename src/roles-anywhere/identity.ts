@@ -65,26 +65,26 @@ export function createIdentityLoader(sources: IdentitySources, options: LoaderOp
   const { system, reporter } = options;
   let held: LoadedIdentity | undefined;
   let exposed = false;
-  const told = new Set<string>();
-  const once = (key: string, tell: () => void): void => {
-    if (told.has(key)) return;
-    if (told.size > 64) told.clear();
-    told.add(key);
-    tell();
+  const reported = new Set<string>();
+  const once = (key: string, report: () => void): void => {
+    if (reported.has(key)) return;
+    if (reported.size > 64) reported.clear();
+    reported.add(key);
+    report();
   };
 
   async function read(now: number): Promise<LoadedIdentity> {
     const { certificate, certificateChain, privateKey, passphrase } = sources;
-    const given = await certificateFrom(certificate, options);
+    const text = await certificateFrom(certificate, options);
     const more = certificateChain && (await certificateFrom(certificateChain, options));
-    const chain = readCertificateChain(given, more, now);
-    if ("sign" in privateKey) return { chain, key: privateKey.sign, certificateText: given.text };
+    const chain = readCertificateChain(text, more, now);
+    if ("sign" in privateKey) return { chain, key: privateKey.sign, certificateText: text.text };
     const keyText = await keyTextFrom(privateKey, options);
     const secret = passphrase && (await passphraseFrom(passphrase, options));
     const key = readPrivateKey(keyText, nameOf(privateKey), secret);
     if (!chain.leaf.checkPrivateKey(key)) throw wrongPair(nameOf(privateKey), nameOf(certificate));
     warnOfMode(privateKey);
-    const certificateText = more === undefined ? given.text : `${given.text}\n${more.text}`;
+    const certificateText = more === undefined ? text.text : `${text.text}\n${more.text}`;
     return { chain, key, certificateText, keyText, passphrase: secret };
   }
 
@@ -101,7 +101,7 @@ export function createIdentityLoader(sources: IdentitySources, options: LoaderOp
     });
   }
 
-  function watchEnd({ chain }: LoadedIdentity, now: number): void {
+  function warnOfEnd({ chain }: LoadedIdentity, now: number): void {
     const { notBefore, notAfter, leaf } = chain;
     const left = notAfter.getTime() - now;
     if (left >= Math.min(ENDING_MS, (notAfter.getTime() - notBefore.getTime()) / 3)) return;
@@ -142,7 +142,7 @@ export function createIdentityLoader(sources: IdentitySources, options: LoaderOp
           advice: "",
         });
       held = fresh;
-      watchEnd(fresh, now);
+      warnOfEnd(fresh, now);
       return fresh;
     },
   };

@@ -4,7 +4,7 @@ import type { RequestOptions } from "node:http";
 import { Readable } from "node:stream";
 import { serviceOf } from "../firewall/classify.js";
 import { withMembers } from "./adapted-module.js";
-import { holdingAccounts } from "./expected-accounts.js";
+import { withExpectedAccounts } from "./expected-accounts.js";
 import { guardFor } from "./process-guards.js";
 
 const TOKEN_PATH = "/latest/api/token";
@@ -55,12 +55,12 @@ function fromInstanceMetadata(init: Init = {}): () => Promise<unknown> {
   };
 }
 
-type Factory = Parameters<typeof holdingAccounts>[0];
+type Factory = Parameters<typeof withExpectedAccounts>[0];
 
 const holding =
   (link: string) =>
   (factory: Factory): Factory =>
-    holdingAccounts(factory, link, guardFor);
+    withExpectedAccounts(factory, link, guardFor);
 
 export function adaptDefaultChain(exports: object): object {
   return withMembers(exports, { defaultProvider: holding("the default chain") });
@@ -130,11 +130,11 @@ export function adaptSecondMajor(exports: object): object {
 
 const SECOND_MAJOR_METHODS = {
   request(path: string, options: Options, callback?: Callback): void {
-    const [given, done] = typeof options === "function" ? [{}, options] : [options, callback as Callback];
-    tell(answer(given.method ?? "GET", path), done);
+    const [requestOptions, done] = typeof options === "function" ? [{}, options] : [options, callback as Callback];
+    callBack(answer(requestOptions.method ?? "GET", path), done);
   },
   fetchMetadataToken(callback: Callback): void {
-    tell(answer("PUT", TOKEN_PATH), callback);
+    callBack(answer("PUT", TOKEN_PATH), callback);
   },
   loadCredentials(callback: Callback): void {
     // That version names a default profile even where the program named none.
@@ -149,12 +149,12 @@ const SECOND_MAJOR_METHODS = {
         Expiration: expiration.toISOString(),
       };
     });
-    tell(work, callback);
+    callBack(work, callback);
   },
 };
 
 /** Out of the promise: what a callback throws is the program's own exception and not a rejection. */
-function tell(work: Promise<unknown>, callback: Callback): void {
+function callBack(work: Promise<unknown>, callback: Callback): void {
   work.then(
     (value) => setImmediate(callback, null, value),
     (error: unknown) => setImmediate(callback, error),

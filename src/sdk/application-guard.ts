@@ -2,10 +2,10 @@
 import { loadExtra } from "../base/extra.js";
 import type { FirewallReport } from "../firewall/install.js";
 import type { Guard } from "../guard/guard.js";
-import { createGuard as createCore, workingsOf } from "../guard/guard.js";
+import { createGuard as createCore, servicesOf } from "../guard/guard.js";
 import type { Monitor, MonitorOptions } from "../monitor/monitor.js";
 import type { GuardOptions } from "../settings/options.js";
-import { reportingVariables } from "../settings/unsaid.js";
+import { reportingVariables } from "../settings/early-defaults.js";
 import type { ClientConfig, ClientConfigInit } from "./client-config.js";
 import { clientConfig } from "./client-config.js";
 import { realSystem } from "../base/system.js";
@@ -72,7 +72,7 @@ export function createGuard(options: GuardOptions = {}): ApplicationGuard {
     clientConfig: (init) => clientConfig(core, init),
     async installFirewall() {
       const [{ settings, reporter, ...reporting }, { install }, { createAttemptReporter }] = await Promise.all([
-        workingsOf(core),
+        servicesOf(core),
         import("../firewall/install.js"),
         import("../firewall/attempt-reporter.js"),
       ]);
@@ -95,7 +95,7 @@ export function createGuard(options: GuardOptions = {}): ApplicationGuard {
       const [{ createMonitor }, { host }, { settings, reporter }] = await Promise.all([
         loadExtra("monitor", "guard.monitor()", () => import("../monitor/monitor.js")),
         core.whereAmI(),
-        workingsOf(core),
+        servicesOf(core),
       ]);
       const monitor = createMonitor(wanted, {
         system: realSystem,

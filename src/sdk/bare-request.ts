@@ -36,7 +36,7 @@ const LEFT_OUT: RequestOptions = {
  *
  * @throws ImdsRefusedError `ERR_IMDS_CONNECTION_BLOCKED`
  */
-export function heldOffImds(options: RequestOptions): {
+export function refusingImds(options: RequestOptions): {
   readonly options: RequestOptions;
   /** Why the request failed, where it was refused by then. */
   readonly refusal: () => ImdsRefusedError | undefined;
@@ -51,12 +51,12 @@ export function heldOffImds(options: RequestOptions): {
   }
   let refusal: ImdsRefusedError | undefined;
   const refuse = (name: string, address: string): ImdsRefusedError => (refusal = refused(name, address));
-  const held = heldLookup(lookup ?? (systemLookup as unknown as LookupFunction), refuse);
+  const held = refusingLookup(lookup ?? (systemLookup as unknown as LookupFunction), refuse);
   return { options: { ...own, lookup: held }, refusal: () => refusal };
 }
 
 /** What a name leads to is known only by then. */
-function heldLookup(lookup: LookupFunction, refuse: typeof refused): LookupFunction {
+function refusingLookup(lookup: LookupFunction, refuse: typeof refused): LookupFunction {
   return (name, options, callback) => {
     const done = callback as (error: Error | null, ...found: unknown[]) => void;
     lookup(name, options, ((error: Error | null, found: unknown, family: unknown) => {

@@ -4,7 +4,7 @@ import { isImdsGuardError } from "../base/errors.js";
 import { ownProperties } from "../base/own-properties.js";
 import { realSystem } from "../base/system.js";
 import type { Guard } from "../guard/guard.js";
-import { workingsOf } from "../guard/guard.js";
+import { servicesOf } from "../guard/guard.js";
 
 /** The defaults modes of SDK clients that `auto` may come to, and those that are taken as they are. */
 export type ResolvedDefaultsMode = "standard" | "in-region" | "cross-region" | "mobile" | "legacy";
@@ -25,8 +25,8 @@ export function resolvedDefaultsMode(
   region: Provider<string> = () => guard.region(),
 ): Provider<ResolvedDefaultsMode> {
   return async () => {
-    const given = typeof stated === "function" ? await stated() : stated;
-    const mode = given ?? (await workingsOf(guard)).settings.defaultsMode;
+    const configured = typeof stated === "function" ? await stated() : stated;
+    const mode = configured ?? (await servicesOf(guard)).settings.defaultsMode;
     const wanted = mode?.toLowerCase();
     if (wanted === undefined || wanted === "") return "legacy";
     if (MODES.includes(wanted)) return wanted as ResolvedDefaultsMode;
@@ -42,8 +42,8 @@ export function resolvedDefaultsMode(
  * Options for a client that a provider of the SDK makes for itself (STS, SSO, OIDC): the given ones, with a resolved
  * mode.
  */
-export function nestedClientConfig<C extends object>(guard: Guard, given: C | undefined): C {
-  const own = ownProperties(given ?? {}) as { defaultsMode?: Stated };
+export function nestedClientConfig<C extends object>(guard: Guard, configured: C | undefined): C {
+  const own = ownProperties(configured ?? {}) as { defaultsMode?: Stated };
   return { ...own, defaultsMode: resolvedDefaultsMode(guard, own.defaultsMode) } as unknown as C;
 }
 

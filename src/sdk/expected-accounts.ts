@@ -11,7 +11,7 @@ type Factory = (init?: object) => Provider;
  * The same factory, whose providers hand out nothing that the guard refuses. Credentials that were let pass once are
  * not looked at again: the SDK asks its provider for each request, and gets the same object.
  */
-export function holdingAccounts(
+export function withExpectedAccounts(
   factory: Factory,
   link: string,
   guardFor: (init: { readonly profile?: string | undefined }) => Promise<Guard>,

@@ -17,7 +17,7 @@ import type {
 } from "@smithy/types";
 import type { RequestOptions } from "node:http";
 import { IMDS_IPV4, IMDS_IPV6 } from "../base/addresses.js";
-import { heldOffImds } from "./bare-request.js";
+import { refusingImds } from "./bare-request.js";
 import { fromInstanceMetadata as guarded } from "./instance-metadata.js";
 
 /**
@@ -181,7 +181,7 @@ export const getInstanceMetadataEndpoint: () => Promise<ParsedEndpoint> = stockG
  *   leads to one
  */
 export async function httpRequest(options: RequestOptions): Promise<Buffer> {
-  const held = heldOffImds(options);
+  const held = refusingImds(options);
   try {
     return await stockHttpRequest(held.options);
   } catch (error) {

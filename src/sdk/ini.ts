@@ -6,8 +6,8 @@ import type { fromIni as stock } from "@aws-sdk/credential-providers";
 import type { AwsCredentialIdentity } from "@smithy/types";
 import { isImdsGuardError } from "../base/errors.js";
 import type { Guard } from "../guard/guard.js";
-import { instanceCredentials, workingsOf } from "../guard/guard.js";
-import type { CertificateLink } from "../roles-anywhere/life.js";
+import { instanceCredentials, servicesOf } from "../guard/guard.js";
+import type { CertificateLink } from "../roles-anywhere/certificate-link.js";
 import { namesCertificate } from "../settings/certificate-names.js";
 import type { ProviderCall } from "./memoize.js";
 import { loadIniFiles, loadSdkConfig, loadSdkProviders } from "../base/load-sdk.js";
@@ -45,21 +45,21 @@ export type FromIniInit = StockInit & GuardKey;
  * @throws CredentialsProviderError; where the guard refused, one that is also an {@link ImdsGuardError}
  */
 export const fromIni = (init: FromIniInit = {}): StockProvider => {
-  const given = ownPropertiesBut(init, "guard");
+  const stockInit = ownPropertiesBut(init, "guard");
   const shared = guardOf(init);
   return async (call) => {
     const named = { certificate: false };
     try {
-      const profile = profileOfCall(shared, given, call);
-      const guard = guardOfCall(shared, given, profile);
+      const profile = profileOfCall(shared, stockInit, call);
+      const guard = guardOfCall(shared, stockInit, profile);
       // What is endless, or would lose a setting, ends here, before anybody opens it once more.
-      await workingsOf(guard);
+      await servicesOf(guard);
       const sdk = await loadSdkProviders();
       const { parseKnownFiles, getProfileName } = await loadIniFiles();
       const own: StockInit = ownProperties({
-        ...given,
+        ...stockInit,
         ...(profile !== undefined && { profile }),
-        clientConfig: nestedClientConfig(guard, given.clientConfig as object | undefined),
+        clientConfig: nestedClientConfig(guard, stockInit.clientConfig as object | undefined),
       });
       const profiles = (await parseKnownFiles(own)) as Profiles;
       const name = getProfileName({ profile });
@@ -78,7 +78,7 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
       return await guard.verify(credentials, "profile");
     } catch (error) {
       if (named.certificate) rememberCertificate(error);
-      throw await toProviderError(error, given.logger);
+      throw await toProviderError(error, stockInit.logger);
     }
   };
 };
@@ -95,11 +95,11 @@ async function alongRoute(
   await requireMfaCallback(init, profiles, route);
   const roleAssumer = init.roleAssumer ?? stsRoleAssumer(sdk, init, call, profiles[route[0] ?? ""]?.["region"]);
   let credentials = await source();
-  mark(credentials, "CREDENTIALS_PROFILE_NAMED_PROVIDER", "p");
+  noteSource(credentials, "CREDENTIALS_PROFILE_NAMED_PROVIDER", "p");
   for (const step of route.toReversed()) {
     const profile = profiles[step] ?? {};
     if (profile["role_arn"]) credentials = await roleAssumer(credentials, await roleOf(profile, init));
-    mark(credentials, "CREDENTIALS_PROFILE_SOURCE_PROFILE", "o");
+    noteSource(credentials, "CREDENTIALS_PROFILE_SOURCE_PROFILE", "o");
   }
   return credentials;
 }
@@ -189,7 +189,7 @@ async function certificateLinkOf(
 ): Promise<CertificateLink | undefined> {
   const [{ chooseCertificate, linkFor }, { system, settings, reporter, links }] = await Promise.all([
     import("../guard/certificate-links.js"),
-    workingsOf(guard),
+    servicesOf(guard),
   ]);
   const profile = profiles[leaf] ?? {};
   const environment = route.length > 0 ? "endpoint" : named === undefined ? "all" : "adds";
@@ -264,13 +264,13 @@ function stsRoleAssumer(
       ...(logger && { logger }),
     })(call);
     const accountId = role.RoleArn?.split(":")[4];
-    mark(credentials, "CREDENTIALS_STS_ASSUME_ROLE", "i");
+    noteSource(credentials, "CREDENTIALS_STS_ASSUME_ROLE", "i");
     return { ...credentials, ...(credentialScope && { credentialScope }), ...(accountId && { accountId }) };
   };
 }
 
 /** The SDK's record of where credentials came from, which ends up in the user agent. */
-function mark(credentials: AwsCredentialIdentity, feature: string, value: string): void {
+function noteSource(credentials: AwsCredentialIdentity, feature: string, value: string): void {
   const marked = credentials as { $source?: Record<string, string> };
   (marked.$source ??= {})[feature] = value;
 }

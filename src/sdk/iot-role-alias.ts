@@ -1,9 +1,9 @@
 /** `fromIotRoleAlias`: credentials of a role alias of AWS IoT, for a device that has a certificate. */
 import type { AwsCredentialIdentity, AwsCredentialIdentityProvider, Logger } from "@smithy/types";
-import { workingsOf } from "../guard/guard.js";
-import type { IotOptions } from "../roles-anywhere/given.js";
-import { givenByCode, together } from "../roles-anywhere/given.js";
-import type { CertificateLink } from "../roles-anywhere/life.js";
+import { servicesOf } from "../guard/guard.js";
+import type { IotOptions } from "../roles-anywhere/certificate-settings.js";
+import { settingsOfCode, mergeSettings } from "../roles-anywhere/certificate-settings.js";
+import type { CertificateLink } from "../roles-anywhere/certificate-link.js";
 import type { GuardKey } from "./guard-option.js";
 import { guardOf } from "./guard-option.js";
 import type { ProviderCall } from "./memoize.js";
@@ -51,28 +51,29 @@ const OPTIONS = [
  * @throws CredentialsProviderError that is also a {@link RolesAnywhereError} or another {@link ImdsGuardError}
  */
 export const fromIotRoleAlias = (init: FromIotRoleAliasInit = {}): AwsCredentialIdentityProvider => {
-  const byCode = givenByCode(init, OPTIONS);
+  const ofCode = settingsOfCode(init, OPTIONS);
   const guard = guardOf(init);
   let opening: Promise<CertificateLink> | undefined;
   const open = async (): Promise<CertificateLink> => {
-    const [{ openRoleAlias, boundsOf }, { writtenFor }, { settings, reporter, system, profile }] = await Promise.all([
-      import("../guard/certificate-links.js"),
-      import("../guard/certificate-plan.js"),
-      workingsOf(guard),
-    ]);
-    const given = together(
-      writtenFor("iot", profile, "profile", system),
-      writtenFor("iot", system.env, "environment", system),
-      byCode,
+    const [{ openRoleAlias, boundsOf }, { readCertificateSettings }, { settings, reporter, system, profile }] =
+      await Promise.all([
+        import("../guard/certificate-links.js"),
+        import("../guard/certificate-plan.js"),
+        servicesOf(guard),
+      ]);
+    const certificateSettings = mergeSettings(
+      readCertificateSettings("iot", profile, "profile", system),
+      readCertificateSettings("iot", system.env, "environment", system),
+      ofCode,
     );
     const verify = (credentials: AwsCredentialIdentity): Promise<unknown> => guard.verify(credentials, "AWS IoT");
-    return openRoleAlias(given, { system, profile }, { system, reporter, verify, ...boundsOf(settings) });
+    return openRoleAlias(certificateSettings, { system, profile }, { system, reporter, verify, ...boundsOf(settings) });
   };
   const provider = async (call?: ProviderCall): Promise<AwsCredentialIdentity> => {
     init.logger?.debug?.("imds-guard", "fromIotRoleAlias");
     try {
       // Asked each time: a guard that was closed serves nothing.
-      await workingsOf(guard);
+      await servicesOf(guard);
       opening ??= open().catch((error: unknown) => {
         opening = undefined;
         throw error;

@@ -17,12 +17,12 @@ const REFRESH_WINDOW_MS = 5 * 60_000;
 /**
  * Callers share one resolution; credentials near their end are served while one renewal runs; expired ones are not
  * served. A renewal or a forced refresh that ends in a finding (not in an outage) drops the credentials, so that the
- * next call faces it. `standingOf` is asked before credentials are served again: a guard whose credentials are `due` is
+ * next call faces it. `stateOf` is asked before credentials are served again: a guard whose credentials are `due` is
  * asked in the background, those that it has `withdrawn` are dropped.
  */
 export function memoize<C extends Expiring, Call extends ProviderCall>(
   resolve: (call?: Call) => Promise<C>,
-  standingOf: (credentials: C) => "current" | "due" | "withdrawn" = () => "current",
+  stateOf: (credentials: C) => "current" | "due" | "withdrawn" = () => "current",
 ): (call?: Call) => Promise<C> {
   let held: C | undefined;
   let active: Promise<C> | undefined;
@@ -45,13 +45,13 @@ export function memoize<C extends Expiring, Call extends ProviderCall>(
         .finally(() => (forced = undefined));
       return forced;
     }
-    const standing = held === undefined ? "current" : standingOf(held);
-    if (standing === "withdrawn") held = undefined;
+    const state = held === undefined ? "current" : stateOf(held);
+    if (state === "withdrawn") held = undefined;
     if (held?.expiration === undefined) {
       if (held !== undefined) return held;
     } else {
       const left = held.expiration.getTime() - Date.now();
-      if (left >= REFRESH_WINDOW_MS && standing !== "due") return held;
+      if (left >= REFRESH_WINDOW_MS && state !== "due") return held;
       if (left > 0) {
         passive ??= resolve(call)
           .then(keep, dropAfterFinding)

@@ -10,7 +10,7 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { createServer } from "node:net";
 import { isImdsGuardError } from "../base/errors.js";
 import { serviceOf } from "../firewall/classify.js";
-import type { Answers } from "../firewall/lead.js";
+import type { Answers } from "../firewall/redirect.js";
 import type { Guard } from "../guard/guard.js";
 import { roleNameOf } from "../guard/role-name.js";
 

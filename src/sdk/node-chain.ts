@@ -3,7 +3,7 @@ import type { fromNodeProviderChain as stock } from "@aws-sdk/credential-provide
 import type { AwsCredentialIdentity } from "@smithy/types";
 import { isImdsGuardError } from "../base/errors.js";
 import type { Guard } from "../guard/guard.js";
-import { standingOf, profileNameOf, workingsOf } from "../guard/guard.js";
+import { credentialStateOf, profileNameOf, servicesOf } from "../guard/guard.js";
 import { kindsInEnvironment } from "../settings/certificate-names.js";
 import type { System } from "../base/system.js";
 import { realSystem } from "../base/system.js";
@@ -15,7 +15,7 @@ import { nestedClientConfig } from "./defaults-mode.js";
 import { guardOf, guardOfCall, profileOfCall } from "./guard-option.js";
 import { hasEnvironmentKeys, hasSharedFiles, hasWebIdentity } from "./link-inputs.js";
 import { memoize } from "./memoize.js";
-import { dressAs, toProviderError } from "./provider-error.js";
+import { asGuardError, toProviderError } from "./provider-error.js";
 
 type StockInit = NonNullable<Parameters<typeof stock>[0]>;
 type StockProvider = ReturnType<typeof stock>;
@@ -44,18 +44,18 @@ export type FromNodeProviderChainInit = StockInit & GuardKey;
  * @throws CredentialsProviderError; where IMDS was the last hope, one that is also an {@link ImdsGuardError}
  */
 export const fromNodeProviderChain = (init: FromNodeProviderChainInit = {}): StockProvider => {
-  const given = ownPropertiesBut(init, "guard");
+  const stockInit = ownPropertiesBut(init, "guard");
   const shared = guardOf(init);
   // Credentials are remembered by profile: clients with profiles of their own may share this provider.
   const byProfile = new Map<string, StockProvider>();
   const ofProfile = (profile: string | undefined): StockProvider =>
     memoize<AwsCredentialIdentity, NonNullable<Call>>(async (call) => {
-      const guard = guardOfCall(shared, given, profile);
-      const own = ownProperties({ ...given, ...(profile !== undefined && { profile }) });
-      return firstOf(chainLinks(own, guard, realSystem, given.profile ?? profileNameOf(shared)), guard, own, call);
-    }, standingOf);
+      const guard = guardOfCall(shared, stockInit, profile);
+      const own = ownProperties({ ...stockInit, ...(profile !== undefined && { profile }) });
+      return firstOf(chainLinks(own, guard, realSystem, stockInit.profile ?? profileNameOf(shared)), guard, own, call);
+    }, credentialStateOf);
   const provider: StockProvider = (call) => {
-    const profile = profileOfCall(shared, given, call);
+    const profile = profileOfCall(shared, stockInit, call);
     const key = profile ?? "";
     let remembering = byProfile.get(key);
     if (remembering === undefined) byProfile.set(key, (remembering = ofProfile(profile)));
@@ -87,7 +87,7 @@ function chainLinks(init: StockInit, guard: Guard, system: System, chosen: strin
     ...when<Link>(chosen === undefined && kindsInEnvironment(system.env).length > 0, [
       "certificate",
       async (call) => {
-        const link = await (await workingsOf(guard)).certificateLink();
+        const link = await (await servicesOf(guard)).certificateLink();
         // Not where the guard was made for a profile by name.
         if (link === undefined) throw Object.assign(new Error("no certificate is named"), { tryNextLink: true });
         return { ...(await link.get({ forceRefresh: call?.forceRefresh })) };
@@ -123,7 +123,7 @@ async function firstOf(
   let certificateNamed = false;
   try {
     // Files that are endless, or lose a setting with them, end here and never reach a link.
-    await workingsOf(guard);
+    await servicesOf(guard);
   } catch (error) {
     throw await toProviderError(error, init.logger, false);
   }
@@ -152,7 +152,7 @@ async function exhausted(last: unknown, init: StockInit): Promise<Error> {
     tryNextLink: false,
   });
   if (!isImdsGuardError(last)) return Object.assign(error, { cause: last });
-  return dressAs(error, last);
+  return asGuardError(error, last);
 }
 
 let warned = false;

@@ -18,11 +18,11 @@ export async function toProviderError(error: unknown, logger?: Logger, tryNextLi
     logger,
     tryNextLink: tryNextLink ?? error.tryNextLink,
   });
-  return dressAs(dressed, error);
+  return asGuardError(dressed, error);
 }
 
 /** Makes an error of the SDK carry what one of ours says; `cause` is the original. */
-export function dressAs<E extends Error>(dressed: E, error: ImdsGuardError): E {
+export function asGuardError<E extends Error>(dressed: E, error: ImdsGuardError): E {
   const { code, kind, advice } = error;
   brandAs(dressed, kind);
   carryEvidence(dressed, () => error.evidence);

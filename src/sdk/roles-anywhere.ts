@@ -1,10 +1,10 @@
 /** `fromRolesAnywhere`: credentials of a role for a workload that has a certificate, without a helper program. */
 import type { AwsCredentialIdentity, AwsCredentialIdentityProvider, Logger } from "@smithy/types";
-import type { Workings } from "../guard/guard.js";
-import { workingsOf } from "../guard/guard.js";
-import type { RolesAnywhereOptions } from "../roles-anywhere/given.js";
-import { givenByCode, together } from "../roles-anywhere/given.js";
-import type { CertificateLink } from "../roles-anywhere/life.js";
+import type { GuardServices } from "../guard/guard.js";
+import { servicesOf } from "../guard/guard.js";
+import type { RolesAnywhereOptions } from "../roles-anywhere/certificate-settings.js";
+import { settingsOfCode, mergeSettings } from "../roles-anywhere/certificate-settings.js";
+import type { CertificateLink } from "../roles-anywhere/certificate-link.js";
 import type { ProviderCall } from "./memoize.js";
 import type { GuardKey } from "./guard-option.js";
 import { guardOf } from "./guard-option.js";
@@ -60,28 +60,32 @@ const OPTIONS = [
  * @throws CredentialsProviderError that is also a {@link RolesAnywhereError} or another {@link ImdsGuardError}
  */
 export const fromRolesAnywhere = (init: FromRolesAnywhereInit = {}): AwsCredentialIdentityProvider => {
-  const byCode = givenByCode(init, OPTIONS);
+  const ofCode = settingsOfCode(init, OPTIONS);
   const guard = guardOf(init);
   let opening: Promise<CertificateLink> | undefined;
-  const open = async ({ settings, reporter, system, profile }: Workings): Promise<CertificateLink> => {
-    const [{ openRolesAnywhere, boundsOf }, { writtenFor }] = await Promise.all([
+  const open = async ({ settings, reporter, system, profile }: GuardServices): Promise<CertificateLink> => {
+    const [{ openRolesAnywhere, boundsOf }, { readCertificateSettings }] = await Promise.all([
       import("../guard/certificate-links.js"),
       import("../guard/certificate-plan.js"),
     ]);
-    const given = together(
-      writtenFor("roles-anywhere", profile, "profile", system),
-      writtenFor("roles-anywhere", system.env, "environment", system),
-      byCode,
+    const certificateSettings = mergeSettings(
+      readCertificateSettings("roles-anywhere", profile, "profile", system),
+      readCertificateSettings("roles-anywhere", system.env, "environment", system),
+      ofCode,
     );
     const verify = (credentials: AwsCredentialIdentity): Promise<unknown> =>
       guard.verify(credentials, "Roles Anywhere");
-    return openRolesAnywhere(given, { system, profile }, { system, reporter, verify, ...boundsOf(settings) });
+    return openRolesAnywhere(
+      certificateSettings,
+      { system, profile },
+      { system, reporter, verify, ...boundsOf(settings) },
+    );
   };
   const provider = async (call?: ProviderCall): Promise<AwsCredentialIdentity> => {
     init.logger?.debug?.("imds-guard", "fromRolesAnywhere");
     try {
       // Asked each time: a guard that was closed serves nothing.
-      const workings = await workingsOf(guard);
+      const workings = await servicesOf(guard);
       opening ??= open(workings).catch((error: unknown) => {
         opening = undefined;
         throw error;

@@ -46,7 +46,7 @@ export type Unadapted = (file: string, error: unknown) => void;
  * Adapts the SDK's modules from now on; those loaded before are as they were, and their requests are refused. So are
  * those of a module that cannot be adapted: the program gets it as it is, whatever goes wrong here.
  */
-export function leadSdkThroughGuard(unadapted: Unadapted): void {
+export function adaptSdkModules(unadapted: Unadapted): void {
   const own = moduleClass() as Partial<Loader> | undefined;
   const loader =
     typeof own?._load === "function" ? (own as Loader) : (process.getBuiltinModule("node:module") as unknown as Loader);
@@ -55,10 +55,10 @@ export function leadSdkThroughGuard(unadapted: Unadapted): void {
   const adapted = new WeakMap<object, object>();
   const adapt = (exports: object, file: string, adapter: () => object, loaded?: CachedModule): object => {
     try {
-      const given = adapted.get(exports) ?? adapter();
-      if (loaded !== undefined && loaded.exports !== given) loaded.exports = given;
-      adapted.set(exports, given).set(given, given);
-      return given;
+      const adaptedExports = adapted.get(exports) ?? adapter();
+      if (loaded !== undefined && loaded.exports !== adaptedExports) loaded.exports = adaptedExports;
+      adapted.set(exports, adaptedExports).set(adaptedExports, adaptedExports);
+      return adaptedExports;
     } catch (error) {
       adapted.set(exports, exports);
       try {

@@ -3,7 +3,7 @@ import type { fromTemporaryCredentials as stock } from "@aws-sdk/credential-prov
 import { loadSdkProviders } from "../base/load-sdk.js";
 import type { GuardKey } from "./guard-option.js";
 import { ownPropertiesBut, ownProperty } from "../base/own-properties.js";
-import { workingsOf } from "../guard/guard.js";
+import { servicesOf } from "../guard/guard.js";
 import { nestedClientConfig } from "./defaults-mode.js";
 import { guardOf } from "./guard-option.js";
 import { fromNodeProviderChain } from "./node-chain.js";
@@ -34,13 +34,13 @@ export const fromTemporaryCredentials = (options: FromTemporaryCredentialsOption
   const own = ownPropertiesBut(options, "guard");
   const profile = ownProperty(own.clientConfig, "profile");
   const guard = guardOf({ guard: ownProperty(options, "guard"), ...(profile !== undefined && { profile }) });
-  const given = own.masterCredentials ?? ownProperty(own.clientConfig, "credentials");
-  const masterCredentials = given ?? fromNodeProviderChain({ guard, ...(profile !== undefined && { profile }) });
+  const configured = own.masterCredentials ?? ownProperty(own.clientConfig, "credentials");
+  const masterCredentials = configured ?? fromNodeProviderChain({ guard, ...(profile !== undefined && { profile }) });
   let provider: StockProvider | undefined;
   return async (call) => {
     try {
       // Files of settings pass the guard's reader before the SDK looks a region up in them.
-      await workingsOf(guard);
+      await servicesOf(guard);
       provider ??= (await loadSdkProviders()).fromTemporaryCredentials({
         ...own,
         clientConfig: nestedClientConfig(guard, own.clientConfig),

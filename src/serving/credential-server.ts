@@ -7,7 +7,7 @@ import { accountOfAccessKey } from "../aws/access-key.js";
 import { isImdsGuardError, mayPass } from "../base/errors.js";
 import type { LoopbackServer, Rejection, Reply } from "./loopback-server.js";
 import { startLoopbackServer } from "./loopback-server.js";
-import { sameText } from "./same-text.js";
+import { equalInConstantTime } from "./constant-time.js";
 
 /** Credentials of any source. */
 export interface ServableCredentials {
@@ -75,7 +75,7 @@ export async function startCredentialServer(options: CredentialServerOptions): P
     path,
     // The rate is counted behind the token: whoever does not have it cannot use it up.
     admit: ({ headers }) =>
-      sameText(headers.authorization ?? "", token) ? (withinRate() ? undefined : "rate") : "token",
+      equalInConstantTime(headers.authorization ?? "", token) ? (withinRate() ? undefined : "rate") : "token",
     reply: createAnswer(provide),
   });
   return { ...server, token };

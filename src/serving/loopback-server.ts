@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { isLoopback } from "../base/addresses.js";
-import { sameText } from "./same-text.js";
+import { equalInConstantTime } from "./constant-time.js";
 
 /** Connections held at once; a further one takes the place of the oldest that has not asked yet. */
 export const MAX_CONNECTIONS = 64;
@@ -133,7 +133,7 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
       hosts[0] === authority ||
       (options.asLocalhost === true && hosts[0] === authority.replace("127.0.0.1", "localhost"));
     if (hosts.length !== 1 || !right) return "host";
-    if (!sameText(request.url ?? "", path)) return "path";
+    if (!equalInConstantTime(request.url ?? "", path)) return "path";
     return request.method === "GET" ? undefined : "method";
   }
 

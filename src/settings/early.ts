@@ -3,8 +3,8 @@ import type { System } from "../base/system.js";
 import { choose } from "./choose.js";
 import type { GuardOptions } from "./options.js";
 import { readSources } from "./resolve.js";
-import type { EarlySettings } from "./unsaid.js";
-import { UNSAID } from "./unsaid.js";
+import type { EarlySettings } from "./early-defaults.js";
+import { EARLY_DEFAULTS } from "./early-defaults.js";
 
 /**
  * Reads the firewall's settings from options, environment, profile and the machine's own file.
@@ -17,7 +17,7 @@ export function readEarlySettings(
 ): EarlySettings {
   const sources = readSources(options, system);
   const pick = <Name extends keyof EarlySettings>(name: Name): EarlySettings[Name] =>
-    (choose(name, sources)?.value as EarlySettings[Name] | undefined) ?? UNSAID[name];
+    (choose(name, sources)?.value as EarlySettings[Name] | undefined) ?? EARLY_DEFAULTS[name];
   return {
     firewall: pick("firewall"),
     firewallAllow: pick("firewallAllow"),

@@ -30,13 +30,13 @@ export interface Location {
 }
 
 /** Where a file is: as given, as its variable says, else in `~/.aws`. */
-export function locate(kind: FileKind, system: Pick<System, "env">, given?: string): string {
-  return locationOf(kind, system, given).path;
+export function locate(kind: FileKind, system: Pick<System, "env">, explicitPath?: string): string {
+  return locationOf(kind, system, explicitPath).path;
 }
 
 /** As {@link locate}, with whether the place is one that somebody named. */
-export function locationOf(kind: FileKind, system: Pick<System, "env">, given?: string): Location {
-  const path = given ?? system.env[FILE_VARIABLES[kind]];
+export function locationOf(kind: FileKind, system: Pick<System, "env">, explicitPath?: string): Location {
+  const path = explicitPath ?? system.env[FILE_VARIABLES[kind]];
   if (path === undefined || path === "") return { path: join(home(system), ".aws", kind), named: false };
   return { path: path.startsWith("~/") ? join(home(system), path.slice(2)) : path, named: true };
 }

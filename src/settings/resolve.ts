@@ -83,14 +83,14 @@ export async function resolveSettings(
   system: System,
   locations: ConfigFileLocations = {},
 ): Promise<Resolved> {
-  const given = readSources(options, system, locations);
-  const { env, read, named } = given;
+  const stated = readSources(options, system, locations);
+  const { env, read, named } = stated;
   const aws = readAwsSettings(env, read.profile);
   const missingProfile = named && !read.exists ? read.name : undefined;
 
   const sources = Object.create(null) as Record<string, SettingSource>;
   const pick = <T>(setting: SettingName, fallback: T): T => {
-    const chosen = choose(setting, given);
+    const chosen = choose(setting, stated);
     if (chosen === undefined) return fallback;
     sources[setting] = chosen.source;
     return chosen.value as T;
@@ -170,8 +170,8 @@ function rejectUnknownNames(env: Environment, read: ProfileRead): void {
   );
 }
 
-function reject(given: readonly string[], known: readonly string[], what: string): void {
-  const unknown = given.find((name) => !known.includes(name));
+function reject(stated: readonly string[], known: readonly string[], what: string): void {
+  const unknown = stated.find((name) => !known.includes(name));
   if (unknown === undefined) return;
   const near = nearest(unknown, known);
   throw new ImdsGuardSettingsError(
@@ -192,14 +192,14 @@ function ownEndpoint(text: string | undefined, source: SettingSource | undefined
 }
 
 function readCertificates(
-  given: Readonly<Record<string, string>>,
+  stated: Readonly<Record<string, string>>,
   source: SettingSource | undefined,
   system: System,
 ): ReadonlyMap<string, string> {
-  if (source === undefined || source === "option") return new Map(Object.entries(given));
+  if (source === undefined || source === "option") return new Map(Object.entries(stated));
   const written = source === "environment" ? "IMDS_GUARD_CERTIFICATES" : "imds_guard_certificates";
   return new Map(
-    Object.entries(given).map(([region, path]) => {
+    Object.entries(stated).map(([region, path]) => {
       const read = system.readFile(path, MAX_PEM_FILE);
       if (read.kind !== "content")
         throw wrongSetting(written, path, `readable PEM files of at most 64 KiB (${region}: ${read.kind})`);

@@ -2,7 +2,7 @@
 import { createPublicKey } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { attestDocument, parseIdentityDocument } from "../../src/attest/identity-document.js";
-import { createKeyRing } from "../../src/attest/user-keys.js";
+import { createKeyRing } from "../../src/attest/key-ring.js";
 import { ImdsImpersonationError, isImdsGuardError } from "../../src/base/errors.js";
 import { createSigner, documentText, octets } from "../support/identity-signer.mjs";
 import { outcomeOf } from "./outcome.js";

@@ -5,7 +5,7 @@
 import { createPublicKey } from "node:crypto";
 import { expect, test } from "vitest";
 import { attestDocument } from "../../src/attest/identity-document.js";
-import { createKeyRing } from "../../src/attest/user-keys.js";
+import { createKeyRing } from "../../src/attest/key-ring.js";
 import { ImdsImpersonationError } from "../../src/base/errors.js";
 import { algorithm, buildMessage, createSigner, documentText, OID } from "../support/identity-signer.mjs";
 import { fc } from "../support/properties.js";

@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { expect, test } from "vitest";
 import { ImdsRefusedError } from "../../src/base/errors.js";
-import { dressAs } from "../../src/sdk/provider-error.js";
+import { asGuardError } from "../../src/sdk/provider-error.js";
 import { defineLazy } from "../../src/base/lazy.js";
 
 test("works once, at the first reading, and leaves a plain value", () => {
@@ -40,7 +40,7 @@ test("an error is short where it is printed, with the advice in front, and whole
       evidence: () => evidence,
       cause: new Error("x"),
     });
-  for (const error of [refused(), dressAs(new Error("no"), refused())]) {
+  for (const error of [refused(), asGuardError(new Error("no"), refused())]) {
     const lines = inspect(error).split("\n");
     expect(lines.length).toBeLessThanOrEqual(12);
     expect(lines[1]).toBe("  advice: do this");

@@ -9,7 +9,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { AWS_PUBLIC_KEYS } from "../../src/attest/aws-public-keys.js";
 import { readSignedIdentity, verifySignedIdentity } from "../../src/attest/cms.js";
 import { attestDocument, parseIdentityDocument } from "../../src/attest/identity-document.js";
-import { createKeyRing, parseTrustedKeys } from "../../src/attest/user-keys.js";
+import { createKeyRing, parseTrustedKeys } from "../../src/attest/key-ring.js";
 import { outcomeOf } from "../attest/outcome.js";
 
 const root = new URL("../../../shared/", import.meta.url);

@@ -8,7 +8,7 @@ import { stackHere } from "../../src/firewall/refusal.js";
 import { attemptDetails, blockedError, callers, MAX_FRAMES } from "../../src/firewall/attempt-reporter.js";
 import { golden, wordingOf } from "../support/wording.js";
 
-const ATTEMPT: Attempt = { literal: "169.254.169.254", port: 80, service: "imds", way: "tcp", stack: undefined };
+const ATTEMPT: Attempt = { literal: "169.254.169.254", port: 80, service: "imds", via: "tcp", stack: undefined };
 
 describe("blockedError", () => {
   it("says what was blocked and what to do", () => {
@@ -55,7 +55,7 @@ describe("the wording of a refusal", () => {
         ["seen, after others", 80, STACK, false, 7],
         ["without port and stack", undefined, undefined, true, 1],
       ] as const) {
-        const attempt: Attempt = { literal, port, service, way: service === "dns" ? "dns-server" : "tcp", stack };
+        const attempt: Attempt = { literal, port, service, via: service === "dns" ? "dns-server" : "tcp", stack };
         const error = blockedError(attempt);
         const event = withArguments(["/usr/bin/node", "/app/a.js"], () =>
           attemptDetails(attempt, error, blocked, unreported),

@@ -109,7 +109,7 @@ describe("connect of a TCP handle", () => {
       const program = (): unknown => handle[method](asked, literal, 80);
       expect(program()).toBe(0);
       expect(asked.seen).toEqual([]);
-      expect(attempts).toEqual([{ literal, port: 80, service, way: "tcp", stack: expect.any(String) }]);
+      expect(attempts).toEqual([{ literal, port: 80, service, via: "tcp", stack: expect.any(String) }]);
       expect(functions(attempts[0]?.stack)[0]).toBe("program");
       await turn();
       expect(asked.seen).toEqual([[asked, EACCES, handle, asked, false, false]]);
@@ -209,7 +209,7 @@ describe("a UDP handle", () => {
     const handle = new kernel.UDP();
     const program = (): unknown => handle[method](...args);
     expect(program()).toBe(EACCES);
-    expect(attempts).toEqual([{ literal, port, service, way: "udp", stack: expect.any(String) }]);
+    expect(attempts).toEqual([{ literal, port, service, via: "udp", stack: expect.any(String) }]);
     expect(functions(attempts[0]?.stack)[0]).toBe("program");
     expect(arrivals()).toEqual([]);
   });
@@ -306,7 +306,7 @@ describe("setServers of a resolver", () => {
     const program = (): unknown => new kernel.ChannelWrap().setServers(servers);
     // c-ares: ARES_EREFUSED
     expect(program()).toBe(6);
-    expect(attempts).toEqual([{ ...attempt, way: "dns-server", stack: expect.any(String) }]);
+    expect(attempts).toEqual([{ ...attempt, via: "dns-server", stack: expect.any(String) }]);
     expect(functions(attempts[0]?.stack)[0]).toBe("program");
     expect(arrivals()).toEqual([]);
   });

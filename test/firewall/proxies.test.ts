@@ -159,7 +159,7 @@ describe("a request of Node's client", () => {
     const program = (): void => started(one);
     program();
     expect(one.ended.map(toldBy)).toEqual([refusal(host, 80)]);
-    expect(attempts).toEqual([{ literal: host, port: 80, service, way: "http", stack: expect.any(String) }]);
+    expect(attempts).toEqual([{ literal: host, port: 80, service, via: "http", stack: expect.any(String) }]);
     expect(attempts[0]?.stack).toContain("at program (");
     expect(attempts[0]?.stack).not.toContain("at check (");
   });
@@ -430,7 +430,7 @@ describe("a request of undici", () => {
     const program = (): void => asked(one);
     program();
     expect(one.ended.map(toldBy)).toEqual([refusal(literal, port)]);
-    expect(attempts).toEqual([{ literal, port, service: "imds", way: "http", stack: expect.any(String) }]);
+    expect(attempts).toEqual([{ literal, port, service: "imds", via: "http", stack: expect.any(String) }]);
     expect(attempts[0]?.stack).toContain("at program (");
     expect(attempts[0]?.stack).not.toContain("at dispatched (");
   });

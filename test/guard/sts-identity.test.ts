@@ -5,7 +5,7 @@ import type { IncomingMessage, RequestListener, Server } from "node:http";
 import { connect } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { createKeyRing } from "../../src/attest/user-keys.js";
+import { createKeyRing } from "../../src/attest/key-ring.js";
 import { createStsGate } from "../../src/guard/sts.js";
 import { stsOrigin, verifyWithSts } from "../../src/guard/sts-identity.js";
 import { isImdsGuardError } from "../../src/base/errors.js";

@@ -14,11 +14,11 @@ beforeAll(requireBuild);
  */
 const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: number; readonly types?: number }>> = {
   "dist/index.js": { start: 209, all: 491, types: 71 },
-  "dist/index.cjs": { start: 202, all: 491, types: 71 },
+  "dist/index.cjs": { start: 204, all: 491, types: 71 },
   "dist/register.js": { start: 80, all: 492, types: 1 },
   "dist/register.cjs": { start: 80, all: 492, types: 1 },
-  "dist/firewall.js": { start: 278, all: 492, types: 71 },
-  "dist/firewall.cjs": { start: 278, all: 492, types: 71 },
+  "dist/firewall.js": { start: 280, all: 492, types: 71 },
+  "dist/firewall.cjs": { start: 280, all: 492, types: 71 },
   "dist/credential-provider-imds.js": { start: 257, all: 500, types: 7 },
   "dist/credential-provider-imds.cjs": { start: 257, all: 500, types: 7 },
   "dist/extras.js": { start: 1, all: 1, types: 1 },

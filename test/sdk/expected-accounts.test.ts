@@ -1,7 +1,7 @@
 /** Whose settings hold for what the SDK's own providers hand out, and that nothing passes without them. */
 import { afterEach, expect, it } from "vitest";
 import { createGuard } from "../../src/guard/guard.js";
-import { holdingAccounts } from "../../src/sdk/expected-accounts.js";
+import { withExpectedAccounts } from "../../src/sdk/expected-accounts.js";
 import { accessKeyIdFor } from "../support/access-keys.mjs";
 
 const ACCOUNT = "111122223333";
@@ -11,7 +11,7 @@ const STRANGER = "999988887777";
 function holding(account: string) {
   const asked: (string | undefined)[] = [];
   const keys = { accessKeyId: accessKeyIdFor(account), secretAccessKey: "secret" };
-  const factory = holdingAccounts(
+  const factory = withExpectedAccounts(
     () => () => Promise.resolve(keys),
     "profile",
     ({ profile }) => {

@@ -97,8 +97,8 @@ const compiled = compileSources([
   "sdk/node-chain",
   "sdk/instance-metadata",
   "sdk/region",
-  "guard/open",
-  "guard/watch",
+  "guard/open-acquirer",
+  "guard/impersonator-probe",
 ]);
 const signer = createSigner();
 

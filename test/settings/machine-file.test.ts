@@ -5,7 +5,7 @@ import { readEarlySettings } from "../../src/settings/early.js";
 import { MACHINE_FILE } from "../../src/settings/locations.js";
 import type { GuardOptions, Settings } from "../../src/settings/options.js";
 import { resolveSettings } from "../../src/settings/resolve.js";
-import { nothingSaid } from "../../src/settings/unsaid.js";
+import { isUnconfigured } from "../../src/settings/early-defaults.js";
 import { fc } from "../support/properties.js";
 
 const A = "111122223333";
@@ -92,7 +92,7 @@ describe("the settings of the machine", () => {
       tryNextLink: false,
     });
     expect(() => readEarlySettings({}, system(read))).toThrow(MACHINE_FILE);
-    expect(nothingSaid(system(read))).toBe(false);
+    expect(isUnconfigured(system(read))).toBe(false);
   });
 
   test("with a word that is none is an error", async () => {
@@ -102,7 +102,7 @@ describe("the settings of the machine", () => {
 
   test("are read before the program starts, too", () => {
     const surroundings = system(file("imds_guard_firewall = block"), { IMDS_GUARD_FIREWALL: "off" });
-    expect(nothingSaid(surroundings)).toBe(false);
+    expect(isUnconfigured(surroundings)).toBe(false);
     expect(readEarlySettings({}, surroundings).firewall).toBe("block");
   });
 

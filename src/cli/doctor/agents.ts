@@ -6,18 +6,18 @@ import { ecs } from "./agents/ecs.js";
 import { eksHybrid } from "./agents/eks-hybrid.js";
 import { greengrass } from "./agents/greengrass.js";
 import { ssm } from "./agents/ssm.js";
-import type { Check, Patient } from "./check.js";
+import type { Check, Machine } from "./check.js";
 import { anyOf, exists } from "./check.js";
 
 const AGENTS = [ssm, cloudwatch, codedeploy, ecs, eksHybrid, greengrass, cloudInit];
 
 /** Judges every agent that is here. Those that are not share one line; where it cannot be told, that is said. */
-export function checkAgents(patient: Patient): Check[] {
+export function checkAgents(machine: Machine): Check[] {
   const absent: string[] = [];
   const checks = AGENTS.flatMap((agent): Check[] => {
     const line = { section: "agents", id: `agent-${agent.id}`, subject: agent.name } as const;
-    const signs = agent.signs(patient);
-    const here = anyOf(signs.map((path) => exists(patient.system, path)));
+    const signs = agent.signs(machine);
+    const here = anyOf(signs.map((path) => exists(machine.system, path)));
     if (here === undefined)
       return [
         {
@@ -26,7 +26,7 @@ export function checkAgents(patient: Patient): Check[] {
           says: `whether it is installed cannot be told: ${signs.join(", ")} cannot be looked at`,
         },
       ];
-    if (here) return agent.judge(patient).map((judgement) => ({ ...line, ...judgement }));
+    if (here) return agent.judge(machine).map((judgement) => ({ ...line, ...judgement }));
     absent.push(agent.name);
     return [];
   });

@@ -4,7 +4,7 @@ import { ImdsUnavailableError } from "../../base/errors.js";
 import { shellCommand } from "../../base/text.js";
 import type { Responder } from "../../events/catalogue.js";
 import type { ProbeResult } from "../../network/probe.js";
-import type { Check, Patient } from "./check.js";
+import type { Check, Machine } from "./check.js";
 import { BLOCK_FIXES } from "./fixes.js";
 import type { PlainAnswer } from "./plain-get.js";
 
@@ -33,15 +33,15 @@ export interface NetworkAnswers {
 }
 
 /** Asks both IMDS addresses for a token (and keeps none), and Amazon's DNS addresses for a name. */
-export async function askAround(patient: Patient): Promise<NetworkAnswers> {
+export async function askAround(machine: Machine): Promise<NetworkAnswers> {
   const [imds, dns] = await Promise.all([
-    Promise.all([IMDS_IPV4, IMDS_IPV6].map((address) => askImds(address, patient))),
+    Promise.all([IMDS_IPV4, IMDS_IPV6].map((address) => askImds(address, machine))),
     Promise.all(DNS_ADDRESSES.map(askDns)),
   ]);
   return { imds, dns };
 }
 
-async function askImds(address: string, { system }: Patient): Promise<Asked> {
+async function askImds(address: string, { system }: Machine): Promise<Asked> {
   const [{ probeImds }, { describeResponder }, { askWithoutToken }] = await Promise.all([
     import("../../network/probe.js"),
     import("../../network/responder.js"),
@@ -74,15 +74,15 @@ async function askDns(address: string): Promise<NetworkAnswers["dns"][number]> {
 }
 
 /** Judges what came back. */
-export function judgeAnswers({ imds, dns }: NetworkAnswers, patient: Patient): Check[] {
-  return [...imds.map((asked) => judgeImds(asked, patient)), ...dns.flatMap((asked) => judgeDns(asked, patient) ?? [])];
+export function judgeAnswers({ imds, dns }: NetworkAnswers, machine: Machine): Check[] {
+  return [...imds.map((asked) => judgeImds(asked, machine)), ...dns.flatMap((asked) => judgeDns(asked, machine) ?? [])];
 }
 
-function judgeImds(asked: Asked, patient: Patient): Check {
+function judgeImds(asked: Asked, machine: Machine): Check {
   const { address, answer, responder } = asked;
   const line = { section: "network", id: "imds-answer", subject: address } as const;
   const who = responder === undefined ? "" : whoIs(responder);
-  const { verdict } = patient.host;
+  const { verdict } = machine.host;
   switch (answer.kind) {
     case "silent":
       if (verdict === "ec2" && address === IMDS_IPV4) {
@@ -92,7 +92,7 @@ function judgeImds(asked: Asked, patient: Patient): Check {
           says: `no answer within ${PROBE_MS} ms`,
           advice: [
             "on EC2 it should: check hop limit (containers need 2), firewall and routes",
-            hopLimitCommand(patient),
+            hopLimitCommand(machine),
           ],
         };
       }
@@ -130,9 +130,9 @@ function judgeImds(asked: Asked, patient: Patient): Check {
       };
     }
     case "http":
-      return judgeHttp(asked, { line, status: answer.status, cloud: answer.cloud, who }, patient);
+      return judgeHttp(asked, { line, status: answer.status, cloud: answer.cloud, who }, machine);
     case "answers": {
-      const status = verdict === "ec2" || patient.otherCloud !== undefined ? "unknown" : "finding";
+      const status = verdict === "ec2" || machine.otherCloud !== undefined ? "unknown" : "finding";
       return {
         ...line,
         status,
@@ -153,7 +153,7 @@ interface HttpSeen {
 function judgeHttp(
   { plain, responder }: Asked,
   { line, status, cloud, who }: HttpSeen,
-  { host, otherCloud, gateway }: Patient,
+  { host, otherCloud, gateway }: Machine,
 ): Check {
   const evidence = [
     { source: "PUT /latest/api/token", value: String(status), says: "no token" },
@@ -233,7 +233,7 @@ function against(responder: Responder | undefined): Pick<Check, "advice" | "fixe
   };
 }
 
-function judgeDns({ address, outcome, detail }: NetworkAnswers["dns"][number], { host }: Patient): Check | undefined {
+function judgeDns({ address, outcome, detail }: NetworkAnswers["dns"][number], { host }: Machine): Check | undefined {
   const line = { section: "network", id: "dns-answer", subject: `${address} (DNS)` } as const;
   if (outcome === "nobody")
     return host.verdict === "ec2" ? undefined : { ...line, status: "ok", says: `nobody answers (${detail})` };
@@ -248,7 +248,7 @@ function judgeDns({ address, outcome, detail }: NetworkAnswers["dns"][number], {
 }
 
 /** What to run elsewhere, since an instance cannot see its own options. */
-export function hopLimitCommand({ host }: Patient): string {
+export function hopLimitCommand({ host }: Machine): string {
   // Pasted as it is, a name in angle brackets would be a redirection.
   const id = host.instanceId ?? "INSTANCE_ID";
   return `$ ${shellCommand(["aws", "ec2", "describe-instances", "--instance-ids", id, "--query", "Reservations[].Instances[].MetadataOptions"])}`;

@@ -54,7 +54,7 @@ export interface DoctorSystem extends System {
 }
 
 /** What the checks know of the host. */
-export interface Patient {
+export interface Machine {
   readonly system: DoctorSystem;
   readonly host: HostReport;
   /** The cloud other than EC2 that the host's own strings name, such as `Google`. */

@@ -6,11 +6,11 @@ import type { System } from "../../base/system.js";
 import { checkAgents } from "./agents.js";
 import type { NetworkAnswers } from "./answers.js";
 import { askAround, judgeAnswers } from "./answers.js";
-import type { Check, DoctorSystem, Listing, Patient } from "./check.js";
+import type { Check, DoctorSystem, Listing, Machine } from "./check.js";
 import { otherCloudOf, SECTIONS } from "./check.js";
 import { checkLeases } from "./leases.js";
 import { askNames, checkHostsFile, judgeNames } from "./names.js";
-import { findWays, judgeWays } from "./routes.js";
+import { findRoutes, judgeRoutes } from "./routes.js";
 import { gatewayOf, judgeRules, readFilter } from "./rules.js";
 import { checkService, hopLimit, judgeTokens } from "./service.js";
 import { checkGuardSettings, checkProfiles, judgeEnvironment } from "./settings.js";
@@ -36,41 +36,41 @@ export async function examine(system: System, { probe, signal, onPart }: Examine
   onPart("reading the host's own marks");
   const { detectHost } = await import("../../host/detect.js");
   const host = await detectHost(system);
-  const seen: Patient = { system: withDirectories(system), host, otherCloud: otherCloudOf(host) };
+  const seen: Machine = { system: withDirectories(system), host, otherCloud: otherCloudOf(host) };
   const filter = await readFilter(seen);
-  const patient: Patient = { ...seen, gateway: gatewayOf(filter, seen) };
-  const checks: Check[] = [judgeHost(patient)];
+  const machine: Machine = { ...seen, gateway: gatewayOf(filter, seen) };
+  const checks: Check[] = [judgeHost(machine)];
 
   onPart("asking the metadata addresses");
-  const answers = probe ? await askAround(patient) : undefined;
+  const answers = probe ? await askAround(machine) : undefined;
   signal.throwIfAborted();
   const responders = new Map(
     answers?.imds.flatMap(({ address, responder }) => (responder === undefined ? [] : [[address, responder] as const])),
   );
-  const ways = findWays(patient, localAddresses());
+  const routes = findRoutes(machine, localAddresses());
   checks.push(
-    ...(answers === undefined ? [notProbed] : judgeAnswers(answers, patient)),
-    ...judgeWays(ways, patient, responders),
-    ...checkLeases(patient),
+    ...(answers === undefined ? [notProbed] : judgeAnswers(answers, machine)),
+    ...judgeRoutes(routes, machine, responders),
+    ...checkLeases(machine),
   );
 
   onPart("asking for names");
-  checks.push(...(probe ? judgeNames(await askNames(patient), patient) : []), ...checkHostsFile(patient));
+  checks.push(...(probe ? judgeNames(await askNames(machine), machine) : []), ...checkHostsFile(machine));
   signal.throwIfAborted();
 
   onPart("checking the service");
   if (answers !== undefined)
-    checks.push(...judgeTokens(answers, patient), ...(await examineService(answers, patient)), ...hopLimit(patient));
+    checks.push(...judgeTokens(answers, machine), ...(await examineService(answers, machine)), ...hopLimit(machine));
   signal.throwIfAborted();
 
   onPart("reading settings, agents and rules");
   checks.push(
-    ...(await checkGuardSettings(patient)),
-    ...judgeEnvironment(system.env, patient),
-    ...(await checkProfiles(patient)),
-    ...checkAgents(patient),
+    ...(await checkGuardSettings(machine)),
+    ...judgeEnvironment(system.env, machine),
+    ...(await checkProfiles(machine)),
+    ...checkAgents(machine),
   );
-  checks.push(judgeRules(filter, ways, answers, patient));
+  checks.push(judgeRules(filter, routes, answers, machine));
   const judged = host.verdict === "unknown" ? checks.map(temper) : checks;
   return { host, checks: judged.sort((a, b) => SECTIONS.indexOf(a.section) - SECTIONS.indexOf(b.section)) };
 }
@@ -83,7 +83,7 @@ const notProbed: Check = {
   says: "not asked (--no-probe)",
 };
 
-function judgeHost({ host, otherCloud }: Patient): Check {
+function judgeHost({ host, otherCloud }: Machine): Check {
   const says = `${host.verdict}: ${host.reason}${otherCloud === undefined ? "" : ` (${otherCloud})`}`;
   const unknown = host.verdict === "unknown";
   return {
@@ -107,11 +107,11 @@ function temper(check: Check): Check {
 }
 
 /** The events of this guard would say on stderr what its checks say on the page. */
-async function examineService(answers: NetworkAnswers, patient: Patient): Promise<Check[]> {
+async function examineService(answers: NetworkAnswers, machine: Machine): Promise<Check[]> {
   const { createGuard } = await import("../../guard/guard.js");
-  const guard = createGuard({ log: "off", probe: "off" }, { system: patient.system });
+  const guard = createGuard({ log: "off", probe: "off" }, { system: machine.system });
   try {
-    return await checkService(guard, answers, patient);
+    return await checkService(guard, answers, machine);
   } finally {
     await guard.close();
   }

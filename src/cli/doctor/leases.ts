@@ -1,6 +1,6 @@
 /** Routes that a DHCP server pushed: what the lease files of four clients say about the metadata addresses. */
 import { isIP } from "node:net";
-import type { Check, DoctorSystem, Patient } from "./check.js";
+import type { Check, DoctorSystem, Machine } from "./check.js";
 import { readText } from "./check.js";
 
 /** One route out of a lease. */
@@ -12,7 +12,7 @@ export interface PushedRoute {
 }
 
 /** The addresses of Amazon's link-local services that matter: IMDS and DNS. */
-const WATCHED = [254, 253];
+const METADATA_OCTETS = [254, 253];
 
 /** Whether a route leads to a watched address and to little else: a default route is everybody's. */
 export function isTelling({ network, prefixLength }: PushedRoute): boolean {
@@ -21,7 +21,9 @@ export function isTelling({ network, prefixLength }: PushedRoute): boolean {
   const mask = -1 << (32 - prefixLength);
   return (
     bits !== undefined &&
-    WATCHED.some((last) => ((((169 << 24) | (254 << 16) | (169 << 8) | last) & mask) | 0) === ((bits & mask) | 0))
+    METADATA_OCTETS.some(
+      (last) => ((((169 << 24) | (254 << 16) | (169 << 8) | last) & mask) | 0) === ((bits & mask) | 0),
+    )
   );
 }
 
@@ -118,7 +120,7 @@ export function readDhcpMessage(message: Buffer): PushedRoute[] {
   return [...readClasslessRoutes(whole(121)), ...readClasslessRoutes(whole(249)), ...classful];
 }
 
-interface Place {
+interface LeaseFolder {
   readonly directory: string;
   readonly file: RegExp;
   readonly read: (bytes: Buffer) => PushedRoute[];
@@ -126,7 +128,7 @@ interface Place {
 
 const asText = (read: (text: string) => PushedRoute[]) => (bytes: Buffer) => read(bytes.toString("latin1"));
 
-const PLACES: readonly Place[] = [
+const LEASE_FOLDERS: readonly LeaseFolder[] = [
   ...["/var/lib/dhcp", "/var/lib/dhclient"].map((directory) => ({
     directory,
     file: /\.leases?$/,
@@ -146,7 +148,7 @@ const PLACES: readonly Place[] = [
 const LEASE_LIMIT = 1024 * 1024;
 
 /** Looks through the lease files that this user may read. */
-export function checkLeases({ system, host, otherCloud }: Patient): Check[] {
+export function checkLeases({ system, host, otherCloud }: Machine): Check[] {
   if (system.platform !== "linux") return [];
   const { pushed, unreadable, files } = gatherPushed(system);
   const checks: Check[] = pushed.map(({ path, route }) => {
@@ -203,7 +205,7 @@ function gatherPushed(system: DoctorSystem): {
   const pushed: { path: string; route: PushedRoute }[] = [];
   const unreadable: string[] = [];
   let files = 0;
-  for (const { directory, file, read } of PLACES) {
+  for (const { directory, file, read } of LEASE_FOLDERS) {
     const listing = system.listDirectory(directory);
     if (listing.kind === "unreadable") unreadable.push(directory);
     if (listing.kind !== "names") continue;

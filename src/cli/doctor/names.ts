@@ -2,7 +2,7 @@
 import { isImdsAddress } from "../../base/addresses.js";
 import { ImdsUnavailableError } from "../../base/errors.js";
 import { shellCommand } from "../../base/text.js";
-import type { Check, Patient } from "./check.js";
+import type { Check, Machine } from "./check.js";
 import { readText } from "./check.js";
 import { searchDomains } from "./leases.js";
 
@@ -20,7 +20,7 @@ export interface NameAnswer {
  * Asks the resolvers of this host for each name, `instance-data` also in every search domain. Search lists are not
  * applied by the resolver itself.
  */
-export async function askNames({ system }: Patient): Promise<NameAnswer[]> {
+export async function askNames({ system }: Machine): Promise<NameAnswer[]> {
   const searched = searchDomains(system).map((domain) => `instance-data.${domain.replace(/^\.|\.$/g, "")}`);
   const { resolveHost } = await import("../../network/dns.js");
   return Promise.all(
@@ -38,7 +38,7 @@ export async function askNames({ system }: Patient): Promise<NameAnswer[]> {
 }
 
 /** Judges the answers. Resolvers that give none are one line, not one for each name. */
-export function judgeNames(answers: readonly NameAnswer[], { host }: Patient): Check[] {
+export function judgeNames(answers: readonly NameAnswer[], { host }: Machine): Check[] {
   const checks: Check[] = answers
     .filter(({ addresses }) => addresses.length > 0)
     .map(({ name, addresses }) => {
@@ -85,7 +85,7 @@ export function judgeNames(answers: readonly NameAnswer[], { host }: Patient): C
 }
 
 /** Looks for the names in the hosts file, which the question to DNS passes by. */
-export function checkHostsFile({ system, host }: Patient): Check[] {
+export function checkHostsFile({ system, host }: Machine): Check[] {
   const path =
     system.platform === "win32"
       ? `${system.env["SystemRoot"] ?? "C:\\Windows"}\\System32\\drivers\\etc\\hosts`

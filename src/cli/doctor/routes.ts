@@ -8,11 +8,11 @@ import { shellWord } from "../../base/text.js";
 import type { Responder } from "../../events/catalogue.js";
 import { ipv6RouteFor, parseIpv6Routes } from "../../network/ipv6-routes.js";
 import { parseRoutes, routeFor } from "../../network/routes.js";
-import type { Check, Patient } from "./check.js";
+import type { Check, Machine } from "./check.js";
 import { readText } from "./check.js";
 
 /** What the routing tables say about one address. */
-export interface Way {
+export interface MetadataRoute {
   readonly address: string;
   /** `closed`: this host refuses or drops. `open`: packets leave. `local`: the address is this host's own. */
   readonly kind: "open" | "closed" | "local" | "no-route" | "unknown";
@@ -28,18 +28,18 @@ const SPECIAL_IPV4 = 17;
 const SPECIAL_IPV6 = 32;
 
 /** Finds the way to both addresses from the tables of Linux. `local` names those of this host itself. */
-export function findWays({ system }: Patient, local: ReadonlyMap<string, string>): Way[] {
+export function findRoutes({ system }: Machine, local: ReadonlyMap<string, string>): MetadataRoute[] {
   return [IMDS_IPV4, IMDS_IPV6].map((address) => {
     const device = [...local].find(([own]) => isImdsAddress(own) && own.includes(":") === address.includes(":"))?.[1];
     const plain = { address, special: false, advertised: false };
     if (device !== undefined) return { ...plain, kind: "local", says: `an address of this host itself, on ${device}` };
     if (system.platform !== "linux")
       return { ...plain, kind: "unknown", says: `routes are not read on ${system.platform}` };
-    return address === IMDS_IPV4 ? { ...plain, ...ipv4Way(system) } : { ...plain, ...ipv6Way(system) };
+    return address === IMDS_IPV4 ? { ...plain, ...ipv4Route(system) } : { ...plain, ...ipv6Route(system) };
   });
 }
 
-function ipv4Way(system: Patient["system"]): Omit<Way, "address" | "advertised"> {
+function ipv4Route(system: Machine["system"]): Omit<MetadataRoute, "address" | "advertised"> {
   const table = readText(system, "/proc/net/route", 1024 * 1024);
   if (table.kind !== "text") return { kind: "unknown", says: "/proc/net/route cannot be read", special: false };
   const route = routeFor(IMDS_IPV4, parseRoutes(table.text, endianness()));
@@ -60,7 +60,7 @@ function ipv4Way(system: Patient["system"]): Omit<Way, "address" | "advertised">
   };
 }
 
-function ipv6Way(system: Patient["system"]): Omit<Way, "address"> {
+function ipv6Route(system: Machine["system"]): Omit<MetadataRoute, "address"> {
   const closed = { special: false, advertised: false };
   const table = readText(system, "/proc/net/ipv6_route", 1024 * 1024);
   if (table.kind === "absent") return { ...closed, kind: "no-route", says: "this host has no IPv6" };
@@ -80,37 +80,37 @@ function ipv6Way(system: Patient["system"]): Omit<Way, "address"> {
   };
 }
 
-/** Judges the ways. `responders` are those found by asking, with MAC and gateway. */
-export function judgeWays(
-  ways: readonly Way[],
-  { host, otherCloud }: Patient,
+/** Judges the routes. `responders` are those found by asking, with MAC and gateway. */
+export function judgeRoutes(
+  routes: readonly MetadataRoute[],
+  { host, otherCloud }: Machine,
   responders: ReadonlyMap<string, Responder> = new Map(),
 ): Check[] {
-  return ways.map((way) => {
-    const line = { section: "network", id: "route", subject: `way to ${way.address}` } as const;
-    const mac = responders.get(way.address)?.mac;
-    const says = mac === undefined ? way.says : `${way.says}; next hop has MAC ${mac}`;
-    if (way.kind === "unknown") return { ...line, status: "unknown", says };
+  return routes.map((route) => {
+    const line = { section: "network", id: "route", subject: `way to ${route.address}` } as const;
+    const mac = responders.get(route.address)?.mac;
+    const says = mac === undefined ? route.says : `${route.says}; next hop has MAC ${mac}`;
+    if (route.kind === "unknown") return { ...line, status: "unknown", says };
     if (host.verdict === "ec2") return { ...line, status: "ok", says };
-    if (way.kind === "local") {
+    if (route.kind === "local") {
       return {
         ...line,
         status: "finding",
         says: `${says}: a program here stands in for EC2`,
         advice: [
           "a tool such as aws-vault --server or kube2iam does so; anything else should not",
-          `$ ip address show | grep -B3 -F ${shellWord(way.address)}`,
+          `$ ip address show | grep -B3 -F ${shellWord(route.address)}`,
         ],
       };
     }
-    if (way.special && (otherCloud === undefined || way.advertised)) {
-      const remove = way.address === IMDS_IPV4 ? "$ ip route get 169.254.169.254" : "$ ip -6 route get fd00:ec2::254";
+    if (route.special && (otherCloud === undefined || route.advertised)) {
+      const remove = route.address === IMDS_IPV4 ? "$ ip route get 169.254.169.254" : "$ ip -6 route get fd00:ec2::254";
       return {
         ...line,
         status: "finding",
         says: `${says}: somebody leads this host there`,
         advice: ["find where the route comes from (DHCP, router advertisement, configuration) and remove it", remove],
-        ...(way.advertised && { fixes: [ignoreRouteInformation] }),
+        ...(route.advertised && { fixes: [ignoreRouteInformation] }),
       };
     }
     return { ...line, status: "ok", says };

@@ -4,12 +4,12 @@
  */
 import { IMDS_IPV4 } from "../../base/addresses.js";
 import type { NetworkAnswers } from "./answers.js";
-import type { Check, LocalGateway, Patient } from "./check.js";
+import type { Check, LocalGateway, Machine } from "./check.js";
 import { readText } from "./check.js";
 import { BLOCK_FIXES } from "./fixes.js";
 import type { FilterRule } from "./packet-filter.js";
 import { readIptables, readNft } from "./packet-filter.js";
-import type { Way } from "./routes.js";
+import type { MetadataRoute } from "./routes.js";
 
 /** What could be seen of the packet filter. */
 export interface FilterView {
@@ -30,7 +30,7 @@ const TOOLS: readonly (readonly [command: string, ...args: string[]])[] = [
 const MAX_SHOWN = 20;
 
 /** Reads the packet filter by its own tools. They tell root only. */
-export async function readFilter({ system }: Patient): Promise<FilterView> {
+export async function readFilter({ system }: Machine): Promise<FilterView> {
   if (system.platform !== "linux")
     return { read: [], rules: [], unseen: [`packet filters are not read on ${system.platform}`] };
   const results = await Promise.all(
@@ -51,17 +51,17 @@ export async function readFilter({ system }: Patient): Promise<FilterView> {
   return { read, rules, unseen };
 }
 
-const LED = /redirect to :(\d+)|dnat(?: ip6?)? to (\S+)|--to-ports (\d+)|--to-destination (\S+)/i;
+const REDIRECT = /redirect to :(\d+)|dnat(?: ip6?)? to (\S+)|--to-ports (\d+)|--to-destination (\S+)/i;
 /** Written by `gateway install`, for those who may not see the packet filter. */
 const OUR_STATE = "/run/imds-guard/gateway.json";
 
 /** Where the packet filter leads what asks for IMDS, as far as rules or the note of our own gateway tell. */
-export function gatewayOf(filter: FilterView, { system }: Patient): LocalGateway | undefined {
+export function gatewayOf(filter: FilterView, { system }: Machine): LocalGateway | undefined {
   const note = readText(system, OUR_STATE);
   const our = note.kind === "text" ? /"port":(\d+)/.exec(note.text)?.[1] : undefined;
   for (const { text, address } of filter.rules) {
-    const led = address === IMDS_IPV4 ? LED.exec(text) : null;
-    const target = led?.slice(1).find((part) => part !== undefined);
+    const redirect = address === IMDS_IPV4 ? REDIRECT.exec(text) : null;
+    const target = redirect?.slice(1).find((part) => part !== undefined);
     if (target !== undefined) return { ours: target === our, target };
   }
   return our === undefined || filter.read.length > 0 ? undefined : { ours: true, target: our };
@@ -76,9 +76,9 @@ const EFFECTS: Readonly<Record<FilterRule["effect"], string>> = {
 /** Judges off EC2 whether programs can get out to the address; on EC2 they are meant to. */
 export function judgeRules(
   filter: FilterView,
-  ways: readonly Way[],
+  routes: readonly MetadataRoute[],
   answers: NetworkAnswers | undefined,
-  { host, gateway }: Patient,
+  { host, gateway }: Machine,
 ): Check {
   const line = { section: "rules", id: "block", subject: "kernel rules" } as const;
   const evidence = filter.rules.slice(0, MAX_SHOWN).map(({ tool, text, effect, ownPackets }) => ({
@@ -90,7 +90,7 @@ export function judgeRules(
   const seen = [filter.read.length > 0 ? `read: ${filter.read.join(", ")}` : undefined, ...filter.unseen]
     .filter((part) => part !== undefined)
     .join("; ");
-  const way = ways.find(({ address }) => address === IMDS_IPV4);
+  const route = routes.find(({ address }) => address === IMDS_IPV4);
   const asked = answers?.imds.find(({ address }) => address === IMDS_IPV4)?.answer;
   if (host.verdict === "ec2") {
     return {
@@ -110,8 +110,8 @@ export function judgeRules(
       says: `programs of this host are led to ${gateway.ours ? "the gateway of imds-guard" : "a gateway of somebody else's, as kube2iam and kiam are"} (${gateway.target})`,
       evidence,
     };
-  if (way?.kind === "closed" || way?.kind === "no-route")
-    return { ...line, status: "ok", says: `nothing gets out to ${IMDS_IPV4}: ${way.says}`, evidence };
+  if (route?.kind === "closed" || route?.kind === "no-route")
+    return { ...line, status: "ok", says: `nothing gets out to ${IMDS_IPV4}: ${route.says}`, evidence };
   if (asked?.kind === "refused")
     return { ...line, status: "ok", says: `connections to ${IMDS_IPV4} are refused (${asked.code})`, evidence };
   if (asked !== undefined && asked.kind !== "silent") {

@@ -4,11 +4,11 @@ import { shellCommand } from "../../base/text.js";
 import type { Guard } from "../../guard/guard.js";
 import type { NetworkAnswers } from "./answers.js";
 import { hopLimitCommand } from "./answers.js";
-import type { Check, Patient } from "./check.js";
+import type { Check, Machine } from "./check.js";
 
 /** Judges what a request without a token came to. */
-export function judgeTokens({ imds }: NetworkAnswers, patient: Patient): Check[] {
-  if (patient.host.verdict !== "ec2") return [];
+export function judgeTokens({ imds }: NetworkAnswers, machine: Machine): Check[] {
+  if (machine.host.verdict !== "ec2") return [];
   return imds
     .filter(({ answer }) => answer.kind === "imdsv2")
     .map(({ address, plain }) => {
@@ -16,7 +16,7 @@ export function judgeTokens({ imds }: NetworkAnswers, patient: Patient): Check[]
       if (plain?.status === 401)
         return { ...line, status: "ok", says: "a request without a token gets 401: tokens are required" };
       if (plain?.status === 200) {
-        const id = patient.host.instanceId ?? "INSTANCE_ID";
+        const id = machine.host.instanceId ?? "INSTANCE_ID";
         const command = shellCommand(
           `aws ec2 modify-instance-metadata-options --instance-id ID --http-tokens required --http-endpoint enabled`
             .split(" ")
@@ -41,8 +41,8 @@ export function judgeTokens({ imds }: NetworkAnswers, patient: Patient): Check[]
 }
 
 /** Options of an instance that it cannot see itself. */
-export function hopLimit(patient: Patient): Check[] {
-  if (patient.host.verdict !== "ec2") return [];
+export function hopLimit(machine: Machine): Check[] {
+  if (machine.host.verdict !== "ec2") return [];
   return [
     {
       section: "service",
@@ -50,7 +50,7 @@ export function hopLimit(patient: Patient): Check[] {
       status: "unknown",
       subject: "hop limit",
       says: "an instance cannot see its own: 1 keeps answers out of containers on bridges, 2 lets them in",
-      advice: [hopLimitCommand(patient)],
+      advice: [hopLimitCommand(machine)],
     },
   ];
 }
@@ -58,9 +58,9 @@ export function hopLimit(patient: Patient): Check[] {
 /**
  * Proves the responder as any use of the guard would, and looks whether a role is there. Credentials are not asked for.
  */
-export async function checkService(guard: Guard, answers: NetworkAnswers, patient: Patient): Promise<Check[]> {
+export async function checkService(guard: Guard, answers: NetworkAnswers, machine: Machine): Promise<Check[]> {
   const answered = answers.imds.some(({ answer }) => answer.kind === "imdsv2");
-  if (patient.host.verdict === "not-ec2" || !answered) return [];
+  if (machine.host.verdict === "not-ec2" || !answered) return [];
   const identity = await attempt({ section: "service", id: "identity", subject: "identity document" }, async () => {
     const { decision } = await guard.whereAmI();
     if (decision.kind === "refuse")

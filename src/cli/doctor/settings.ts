@@ -4,14 +4,14 @@ import { printable, shellExport } from "../../base/text.js";
 import type { Profile } from "../../settings/config-files.js";
 import { parseEndpoint } from "../../settings/endpoint.js";
 import type { Resolved } from "../../settings/resolve.js";
-import type { Check, Patient } from "./check.js";
+import type { Check, Machine } from "./check.js";
 
 type Env = Readonly<Record<string, string | undefined>>;
 type Line = Omit<Check, "section" | "id">;
 
 /** Judges environment variables alone. */
-export function judgeEnvironment(env: Env, patient: Patient): Check[] {
-  const off = patient.host.verdict !== "ec2";
+export function judgeEnvironment(env: Env, machine: Machine): Check[] {
+  const off = machine.host.verdict !== "ec2";
   const lines = [
     ...disabled(env, off),
     ...v1Disabled(env),
@@ -186,7 +186,7 @@ function region(env: Env, off: boolean): Line[] {
 export type Profiles = Readonly<Record<string, Profile>>;
 
 /** Judges the profiles of both shared files. */
-export function judgeProfiles(profiles: Profiles, env: Env, { host }: Patient): Check[] {
+export function judgeProfiles(profiles: Profiles, env: Env, { host }: Machine): Check[] {
   const off = host.verdict !== "ec2";
   const lines: Line[] = Object.entries(profiles).flatMap(([name, profile]) => {
     const subject = `profile ${printable(name).slice(1, -1)}`;
@@ -247,13 +247,13 @@ function sourceOf(name: string, profiles: Profiles): string[] {
 }
 
 /** Reads every profile; a file that cannot be used is a finding of its own. */
-export async function checkProfiles(patient: Patient): Promise<Check[]> {
+export async function checkProfiles(machine: Machine): Promise<Check[]> {
   const [{ readProfile }, { parseKnownFiles }] = await Promise.all([
     import("../../settings/config-files.js"),
     import("@smithy/shared-ini-file-loader"),
   ]);
-  const { env } = patient.system;
-  const { problem } = readProfile(env["AWS_PROFILE"] || "default", {}, patient.system);
+  const { env } = machine.system;
+  const { problem } = readProfile(env["AWS_PROFILE"] || "default", {}, machine.system);
   if (problem !== undefined) {
     return [
       {
@@ -266,11 +266,11 @@ export async function checkProfiles(patient: Patient): Promise<Check[]> {
       },
     ];
   }
-  return judgeProfiles(await parseKnownFiles({ ignoreCache: true }), env, patient);
+  return judgeProfiles(await parseKnownFiles({ ignoreCache: true }), env, machine);
 }
 
 /** Judges what the settings of this guard come to for this user. */
-export async function checkGuardSettings({ system, host }: Patient): Promise<Check[]> {
+export async function checkGuardSettings({ system, host }: Machine): Promise<Check[]> {
   const line = { section: "settings", id: "guard", subject: "imds-guard" } as const;
   const { resolveSettings } = await import("../../settings/resolve.js");
   let resolved: Resolved;

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { hopLimitCommand } from "../../../src/cli/doctor/answers.js";
-import type { Check, Patient } from "../../../src/cli/doctor/check.js";
+import type { Check, Machine } from "../../../src/cli/doctor/check.js";
 import { judgeNames } from "../../../src/cli/doctor/names.js";
 import { judgeEnvironment } from "../../../src/cli/doctor/settings.js";
 import { fc } from "../../support/properties.js";
@@ -35,9 +35,9 @@ const hostile = fc
       .replaceAll("\0", "")
       .replace(/\p{Cs}/gu, ""),
   );
-const HOST = { verdict: "not-ec2", instanceId: undefined } as unknown as Patient["host"];
-const patient = (instanceId?: string): Patient =>
-  ({ host: { ...HOST, ...(instanceId !== undefined && { instanceId }) } }) as Patient;
+const HOST = { verdict: "not-ec2", instanceId: undefined } as unknown as Machine["host"];
+const machine = (instanceId?: string): Machine =>
+  ({ host: { ...HOST, ...(instanceId !== undefined && { instanceId }) } }) as Machine;
 
 const pasteable = (checks: readonly Check[]): string[] =>
   checks.flatMap(({ advice = [] }) => advice.filter((line) => line.startsWith("$ ")).map((line) => line.slice(2)));
@@ -53,7 +53,7 @@ const runAs = (line: string, program: string): readonly string[] => {
 test("NO_PROXY", () => {
   fc.assert(
     fc.property(hostile, (exempt) => {
-      const checks = judgeEnvironment({ HTTP_PROXY: "http://proxy:3128", NO_PROXY: exempt }, patient());
+      const checks = judgeEnvironment({ HTTP_PROXY: "http://proxy:3128", NO_PROXY: exempt }, machine());
       const [line, ...others] = pasteable(checks).filter((text) => text.includes("NO_PROXY"));
       if (line === undefined) return;
       expect(others).toEqual([]);
@@ -68,9 +68,9 @@ test("NO_PROXY", () => {
 test("names and ids", () => {
   fc.assert(
     fc.property(hostile, (text) => {
-      const [line = ""] = pasteable(judgeNames([{ name: text, addresses: ["203.0.113.1"] }], patient()));
+      const [line = ""] = pasteable(judgeNames([{ name: text, addresses: ["203.0.113.1"] }], machine()));
       expect(runAs(line, "dig")).toEqual([text]);
-      expect(runAs(hopLimitCommand(patient(text)).slice(2), "aws")[3]).toBe(text);
+      expect(runAs(hopLimitCommand(machine(text)).slice(2), "aws")[3]).toBe(text);
     }),
     { numRuns: 15 },
   );

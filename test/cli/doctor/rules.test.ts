@@ -1,9 +1,9 @@
 /** What can be seen of the packet filter, and what follows from it. */
 import { describe, expect, it } from "vitest";
 import type { NetworkAnswers } from "../../../src/cli/doctor/answers.js";
-import type { Patient } from "../../../src/cli/doctor/check.js";
+import type { Machine } from "../../../src/cli/doctor/check.js";
 import { otherCloudOf } from "../../../src/cli/doctor/check.js";
-import type { Way } from "../../../src/cli/doctor/routes.js";
+import type { MetadataRoute } from "../../../src/cli/doctor/routes.js";
 import { gatewayOf, judgeRules, readFilter } from "../../../src/cli/doctor/rules.js";
 import type { HostReport, Verdict } from "../../../src/host/report.js";
 import type { CommandResult } from "../../../src/base/system.js";
@@ -13,7 +13,7 @@ function patientOf(
   verdict: Verdict,
   run: (command: string) => CommandResult = () => ({ kind: "failed", reason: "ENOENT" }),
   vendor = "LENOVO",
-): Patient {
+): Machine {
   const evidence = [
     {
       kind: "dmi",
@@ -33,7 +33,7 @@ function patientOf(
   return { system, host, otherCloud: otherCloudOf(host) };
 }
 
-const way = (kind: Way["kind"]): Way => ({
+const way = (kind: MetadataRoute["kind"]): MetadataRoute => ({
   address: "169.254.169.254",
   kind,
   says: `way ${kind}`,
@@ -160,13 +160,13 @@ describe("a gateway", () => {
     ["none", {}, nft("ip daddr 169.254.169.254 drop"), undefined],
     ["none any more, whatever the note says", NOTE, nft("ip daddr 192.0.2.1 drop"), undefined],
   ])("is %s", async (_, files, run, expected) => {
-    const patient = patientOf("not-ec2", run);
-    const system = { ...patient.system, readFile: fakeHost({ platform: "linux", files }).readFile };
-    const found = gatewayOf(await readFilter({ ...patient, system }), { ...patient, system });
+    const machine = patientOf("not-ec2", run);
+    const system = { ...machine.system, readFile: fakeHost({ platform: "linux", files }).readFile };
+    const found = gatewayOf(await readFilter({ ...machine, system }), { ...machine, system });
     expect(found).toEqual(expected);
     if (found === undefined) return;
-    const check = judgeRules(await readFilter({ ...patient, system }), [], undefined, {
-      ...patient,
+    const check = judgeRules(await readFilter({ ...machine, system }), [], undefined, {
+      ...machine,
       system,
       gateway: found,
     });

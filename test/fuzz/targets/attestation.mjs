@@ -337,7 +337,7 @@ export const ATTESTATION = [
   {
     name: "trusted-keys",
     sentence: "PEM text of a user's own keys: public, RSA, strong, or refused by name",
-    sources: ["attest/user-keys#parseTrustedKeys,readBlock,requireStrongRsa,unusable"],
+    sources: ["attest/key-ring#parseTrustedKeys,readBlock,requireStrongRsa,unusable"],
     words: [
       "-----BEGIN ",
       "-----END ",
@@ -366,7 +366,7 @@ export const ATTESTATION = [
       ].map((text) => Buffer.from(text));
     },
     async open(load) {
-      const { parseTrustedKeys } = await load("attest/user-keys");
+      const { parseTrustedKeys } = await load("attest/key-ring");
       return (input) => {
         const text = input.toString("latin1");
         try {

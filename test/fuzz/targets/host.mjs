@@ -22,7 +22,7 @@ export const HOST = [
       "host/facts",
       "host/container",
       "host/verdict",
-      "host/ec2-marks",
+      "host/ec2-identifiers",
       "host/contradictions",
     ],
     also: ["host/detect", "host/report"],

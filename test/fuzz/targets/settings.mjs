@@ -136,7 +136,7 @@ export const SETTINGS = [
       "settings/table",
       "settings/early",
       "settings/nearest",
-      "settings/unsaid",
+      "settings/early-defaults",
       "settings/locations",
       "settings/config-files#readProfile",
     ],
@@ -175,7 +175,7 @@ export const SETTINGS = [
     async open(load) {
       const { resolveSettings } = await load("settings/resolve");
       const { readEarlySettings } = await load("settings/early");
-      const { nothingSaid, UNSAID } = await load("settings/unsaid");
+      const { isUnconfigured, EARLY_DEFAULTS } = await load("settings/early-defaults");
       const { SETTINGS: table } = await load("settings/table");
       const { realSystem } = await load("base/system");
       const stock = stockReader();
@@ -209,7 +209,10 @@ export const SETTINGS = [
           contents.has(path) ? { kind: "content", bytes: Buffer.from(contents.get(path) ?? "") } : { kind: "absent" };
         const system = { ...realSystem, platform: "linux", env, readFile };
         const whole = await outcome(() => resolveSettings({}, system), text);
-        const early = await outcome(() => (nothingSaid(system) ? UNSAID : readEarlySettings({}, system)), text);
+        const early = await outcome(
+          () => (isUnconfigured(system) ? EARLY_DEFAULTS : readEarlySettings({}, system)),
+          text,
+        );
         if (whole.value === undefined) return `${whole.code} ${early.code ?? "read"}`;
         const { settings, log, eventsFile, eventFormat, telemetry, problem } = whole.value;
         const all = { ...settings, log, eventFormat, telemetry };

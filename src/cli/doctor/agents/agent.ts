@@ -1,5 +1,5 @@
 /** What the looks at AWS's agents have in common. */
-import type { Check, Fix, Patient } from "../check.js";
+import type { Check, Fix, Machine } from "../check.js";
 
 /** One agent: how to see that it is here, and whether it would believe an impersonator. */
 export interface Agent {
@@ -7,9 +7,9 @@ export interface Agent {
   readonly id: string;
   readonly name: string;
   /** Files or directories of which any one means that the agent is installed. */
-  readonly signs: (patient: Patient) => readonly string[];
+  readonly signs: (machine: Machine) => readonly string[];
   /** Called on an installed agent. */
-  readonly judge: (patient: Patient) => readonly Judgement[];
+  readonly judge: (machine: Machine) => readonly Judgement[];
 }
 
 /** One thing seen of an agent. */

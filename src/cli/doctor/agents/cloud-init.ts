@@ -1,5 +1,5 @@
 /** cloud-init: asks EC2's metadata only where DMI says EC2, unless it is configured otherwise. */
-import type { Patient } from "../check.js";
+import type { Machine } from "../check.js";
 import { readText } from "../check.js";
 import { terminalLine } from "../../../base/text.js";
 import type { Agent, Judgement } from "./agent.js";
@@ -14,7 +14,7 @@ const IDENTIFY = "/etc/cloud/ds-identify.cfg";
 const COMMAND_LINE = "/proc/cmdline";
 
 /** The configuration as one text, main file first, or what could not be read. */
-function configuration({ system }: Patient): {
+function configuration({ system }: Machine): {
   readonly texts: readonly { readonly path: string; readonly text: string }[];
   readonly hidden: Judgement[];
 } {
@@ -35,9 +35,9 @@ export const cloudInit: Agent = {
   id: "cloud-init",
   name: "cloud-init",
   signs: () => [MAIN],
-  judge(patient): Judgement[] {
-    if (patient.host.verdict === "ec2") return [ON_EC2];
-    const { texts, hidden } = configuration(patient);
+  judge(machine): Judgement[] {
+    if (machine.host.verdict === "ec2") return [ON_EC2];
+    const { texts, hidden } = configuration(machine);
     const findings: Judgement[] = [];
     for (const { path, text } of texts) {
       const config = parseYaml(text);
@@ -66,8 +66,8 @@ export const cloudInit: Agent = {
       const sources = namesOf(own(config, "datasource_list"));
       if (onlyEc2(sources)) findings.push(allowsOnlyEc2(path));
     }
-    findings.push(...identified(patient));
-    findings.push(...judgeResult(patient));
+    findings.push(...identified(machine));
+    findings.push(...judgeResult(machine));
     if (findings.length > 0) return findings;
     return hidden.length > 0
       ? hidden.slice(0, 1)
@@ -96,12 +96,12 @@ function allowsOnlyEc2(path: string): Judgement {
 }
 
 /** What ds-identify and the kernel's command line say before any configuration is read. */
-function identified({ system }: Patient): Judgement[] {
+function identified({ system }: Machine): Judgement[] {
   const findings: Judgement[] = [];
   const file = readText(system, IDENTIFY);
   if (file.kind === "text") {
-    const told = /^\s*datasource:\s*["']?([\w,\s]{1,128}?)["']?\s*$/m.exec(file.text)?.[1];
-    if (onlyEc2(namesOf(told))) findings.push(allowsOnlyEc2(IDENTIFY));
+    const datasources = /^\s*datasource:\s*["']?([\w,\s]{1,128}?)["']?\s*$/m.exec(file.text)?.[1];
+    if (onlyEc2(namesOf(datasources))) findings.push(allowsOnlyEc2(IDENTIFY));
     if (
       /^\s*ci\.di\.ec2_strict_id\s*=\s*(?:false|warn)/m.test(file.text) ||
       /^\s*policy:.*\bmaybe=all\b/m.test(file.text)
@@ -125,7 +125,7 @@ function identified({ system }: Patient): Judgement[] {
   return findings;
 }
 
-function judgeResult({ system, host }: Patient): Judgement[] {
+function judgeResult({ system, host }: Machine): Judgement[] {
   const read = readText(system, RESULT);
   const datasource =
     read.kind === "text" ? /"datasource"\s*:\s*"([\w. [\]=/:-]{1,128})/.exec(read.text)?.[1] : undefined;

@@ -1,11 +1,11 @@
 /** CloudWatch agent: its mode is EC2 unless it was told that it runs on premises. */
-import type { Patient } from "../check.js";
+import type { Machine } from "../check.js";
 import { readText } from "../check.js";
 import type { Agent, Judgement } from "./agent.js";
 import { ON_EC2, unreadable } from "./agent.js";
 import { own, parseToml, parseYaml } from "./documents.js";
 
-function placesOf({ system: { platform, env } }: Patient): {
+function placesOf({ system: { platform, env } }: Machine): {
   readonly yaml: string;
   readonly common: string;
   readonly signs: readonly string[];
@@ -55,11 +55,11 @@ export function namesCredentials(toml: string): boolean {
 export const cloudwatch: Agent = {
   id: "cloudwatch",
   name: "CloudWatch agent",
-  signs: (patient) => placesOf(patient).signs,
-  judge(patient): Judgement[] {
-    if (patient.host.verdict === "ec2") return [ON_EC2];
-    const { yaml, common, fetch } = placesOf(patient);
-    const read = readText(patient.system, yaml);
+  signs: (machine) => placesOf(machine).signs,
+  judge(machine): Judgement[] {
+    if (machine.host.verdict === "ec2") return [ON_EC2];
+    const { yaml, common, fetch } = placesOf(machine);
+    const read = readText(machine.system, yaml);
     if (read.kind === "unknown") return [unreadable(yaml, read.why, "its mode")];
     const mode = read.kind === "text" ? modeOf(read.text) : undefined;
     const evidence = [
@@ -80,7 +80,7 @@ export const cloudwatch: Agent = {
         },
       ];
     }
-    const credentials = readText(patient.system, common);
+    const credentials = readText(machine.system, common);
     if (credentials.kind === "unknown")
       return [unreadable(common, credentials.why, "where it takes its credentials from")];
     const named = credentials.kind === "text" && namesCredentials(credentials.text);

@@ -1,10 +1,10 @@
 /** CodeDeploy agent: without its on-premises file it takes region, host id and credentials from IMDS. */
-import type { Patient } from "../check.js";
+import type { Machine } from "../check.js";
 import { readText } from "../check.js";
 import type { Agent, Judgement } from "./agent.js";
 import { ON_EC2, unreadable } from "./agent.js";
 
-function placesOf({ system: { platform, env } }: Patient): {
+function placesOf({ system: { platform, env } }: Machine): {
   readonly file: string;
   readonly signs: readonly string[];
 } {
@@ -21,11 +21,11 @@ function placesOf({ system: { platform, env } }: Patient): {
 export const codedeploy: Agent = {
   id: "codedeploy",
   name: "CodeDeploy agent",
-  signs: (patient) => placesOf(patient).signs,
-  judge(patient): Judgement[] {
-    if (patient.host.verdict === "ec2") return [ON_EC2];
-    const { file } = placesOf(patient);
-    const read = readText(patient.system, file);
+  signs: (machine) => placesOf(machine).signs,
+  judge(machine): Judgement[] {
+    if (machine.host.verdict === "ec2") return [ON_EC2];
+    const { file } = placesOf(machine);
+    const read = readText(machine.system, file);
     if (read.kind === "unknown") return [unreadable(file, read.why, "whether it is registered on premises")];
     const text = read.kind === "text" ? read.text : "";
     // Keys stand there as YAML or as Ruby symbols (":region:"); their values may be secrets and are not looked at.

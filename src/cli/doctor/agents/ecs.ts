@@ -1,5 +1,5 @@
 /** ECS agent: on a host of ECS Anywhere it has credentials of its own, and the instance role as a last resort. */
-import type { Patient } from "../check.js";
+import type { Machine } from "../check.js";
 import { readText } from "../check.js";
 import type { Agent, Judgement } from "./agent.js";
 import { ON_EC2, unreadable } from "./agent.js";
@@ -20,12 +20,12 @@ export const ecs: Agent = {
   id: "ecs",
   name: "ECS agent",
   signs: () => ["/etc/ecs", "/var/lib/ecs"],
-  judge(patient: Patient): Judgement[] {
-    if (patient.host.verdict === "ec2") return [ON_EC2];
+  judge(machine: Machine): Judgement[] {
+    if (machine.host.verdict === "ec2") return [ON_EC2];
     const values = new Map<string, string>();
     const hidden: Judgement[] = [];
     for (const path of FILES) {
-      const read = readText(patient.system, path);
+      const read = readText(machine.system, path);
       if (read.kind === "unknown") hidden.push(unreadable(path, read.why, "whether it runs as ECS Anywhere"));
       if (read.kind === "text") for (const [name, value] of readEnvironmentFile(read.text)) values.set(name, value);
     }

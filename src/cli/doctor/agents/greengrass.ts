@@ -1,25 +1,25 @@
 /** Greengrass v2: components get credentials from its token exchange, where a role alias is configured. */
-import type { Patient } from "../check.js";
+import type { Machine } from "../check.js";
 import { readText } from "../check.js";
 import type { Agent, Judgement } from "./agent.js";
 import { ON_EC2, unreadable } from "./agent.js";
 import { own, parseYaml } from "./documents.js";
 
-function rootOf({ system: { platform } }: Patient): string {
+function rootOf({ system: { platform } }: Machine): string {
   return platform === "win32" ? "C:\\greengrass\\v2" : "/greengrass/v2";
 }
 
 export const greengrass: Agent = {
   id: "greengrass",
   name: "Greengrass",
-  signs: (patient) => [rootOf(patient)],
-  judge(patient): Judgement[] {
-    if (patient.host.verdict === "ec2") return [ON_EC2];
+  signs: (machine) => [rootOf(machine)],
+  judge(machine): Judgement[] {
+    if (machine.host.verdict === "ec2") return [ON_EC2];
     const path =
-      patient.system.platform === "win32"
-        ? `${rootOf(patient)}\\config\\effectiveConfig.yaml`
-        : `${rootOf(patient)}/config/effectiveConfig.yaml`;
-    const read = readText(patient.system, path, 4 * 1024 * 1024);
+      machine.system.platform === "win32"
+        ? `${rootOf(machine)}\\config\\effectiveConfig.yaml`
+        : `${rootOf(machine)}/config/effectiveConfig.yaml`;
+    const read = readText(machine.system, path, 4 * 1024 * 1024);
     if (read.kind === "unknown") return [unreadable(path, read.why, "whether its components have a role")];
     if (read.kind === "absent")
       return [

@@ -1,7 +1,7 @@
 /**
  * amazon-ssm-agent: takes the EC2 identity from whoever answers as IMDS, unless its order of identities says otherwise.
  */
-import type { Patient } from "../check.js";
+import type { Machine } from "../check.js";
 import { readText } from "../check.js";
 import type { Agent, Judgement } from "./agent.js";
 import { ON_EC2, unreadable } from "./agent.js";
@@ -22,14 +22,14 @@ export function identityOrder(text: string | undefined): { readonly order: reado
   } catch {
     return { order: DEFAULT_ORDER, why: "the configuration file is not JSON, so the default order holds" };
   }
-  const given = member(member(parsed, "identity"), "consumptionorder");
-  if (!Array.isArray(given) || given.length === 0)
+  const order = member(member(parsed, "identity"), "consumptionorder");
+  if (!Array.isArray(order) || order.length === 0)
     return { order: DEFAULT_ORDER, why: "the configuration sets no order, so the default holds" };
-  const known = given.filter((word) => typeof word === "string" && DEFAULT_ORDER.includes(word)) as string[];
+  const known = order.filter((word) => typeof word === "string" && DEFAULT_ORDER.includes(word)) as string[];
   if (known.length === 0)
     return {
       order: DEFAULT_ORDER,
-      why: `the configuration names ${JSON.stringify(given).slice(0, 80)}, which the agent does not know in that case, so the default order holds`,
+      why: `the configuration names ${JSON.stringify(order).slice(0, 80)}, which the agent does not know in that case, so the default order holds`,
     };
   return { order: known, why: `the configuration says ${known.join(", ")}` };
 }
@@ -46,7 +46,7 @@ interface Places {
   readonly restart: string;
 }
 
-function placesOf({ system: { platform, env } }: Patient): Places {
+function placesOf({ system: { platform, env } }: Machine): Places {
   if (platform !== "win32") {
     return {
       config: "/etc/amazon/ssm/amazon-ssm-agent.json",
@@ -68,26 +68,26 @@ function placesOf({ system: { platform, env } }: Patient): Places {
 export const ssm: Agent = {
   id: "ssm",
   name: "SSM Agent",
-  signs: (patient) => {
-    const { config, data, program } = placesOf(patient);
+  signs: (machine) => {
+    const { config, data, program } = placesOf(machine);
     return [program, config, data, "/snap/amazon-ssm-agent"];
   },
-  judge(patient) {
-    if (patient.host.verdict === "ec2") return [ON_EC2];
-    return [judgeOrder(patient), ...judgeRunning(patient)];
+  judge(machine) {
+    if (machine.host.verdict === "ec2") return [ON_EC2];
+    return [judgeOrder(machine), ...judgeRunning(machine)];
   },
 };
 
-function judgeOrder(patient: Patient): Judgement {
-  const { config, data, restart } = placesOf(patient);
-  const separator = patient.system.platform === "win32" ? "\\" : "/";
-  const read = readText(patient.system, config);
+function judgeOrder(machine: Machine): Judgement {
+  const { config, data, restart } = placesOf(machine);
+  const separator = machine.system.platform === "win32" ? "\\" : "/";
+  const read = readText(machine.system, config);
   if (read.kind === "unknown") return unreadable(config, read.why, "its order of identities");
   const { order, why } = identityOrder(read.kind === "text" ? read.text : undefined);
   const evidence = [{ source: config, value: read.kind === "text" ? order.join(", ") : undefined, says: why }];
   if (!order.includes("EC2"))
     return { status: "ok", says: `takes no identity from the metadata service: ${why}`, evidence };
-  const registration = readText(patient.system, `${data}${separator}registration`);
+  const registration = readText(machine.system, `${data}${separator}registration`);
   const registered =
     registration.kind === "text" && /"ManagedInstanceID"\s*:\s*"mi-[0-9a-f]{8,17}"/i.test(registration.text);
   const first = registered && order.indexOf("OnPrem") === 0;
@@ -112,19 +112,19 @@ function judgeOrder(patient: Patient): Judgement {
 }
 
 /** What the running agent says it is. The file holds no secret. */
-function judgeRunning(patient: Patient): Judgement[] {
-  const { data } = placesOf(patient);
+function judgeRunning(machine: Machine): Judgement[] {
+  const { data } = placesOf(machine);
   const path =
-    patient.system.platform === "win32"
+    machine.system.platform === "win32"
       ? `${data}\\runtimeconfig\\identity_config.json`
       : `${data}/runtimeconfig/identity_config.json`;
-  const read = readText(patient.system, path);
+  const read = readText(machine.system, path);
   if (read.kind === "absent") return [];
   if (read.kind === "unknown") return [unreadable(path, read.why, "the identity it runs with")];
   const type = /"IdentityType"\s*:\s*"(\w{1,32})"/i.exec(read.text)?.[1];
   const instance = /"InstanceId"\s*:\s*"([\w-]{1,64})"/i.exec(read.text)?.[1];
   const evidence = [{ source: path, value: type, says: "the identity that the agent runs with" }];
-  if (type === "EC2" && patient.host.verdict === "not-ec2") {
+  if (type === "EC2" && machine.host.verdict === "not-ec2") {
     return [
       {
         status: "finding",

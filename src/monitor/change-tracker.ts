@@ -35,7 +35,7 @@ export interface Change {
 }
 
 /** Remembers what is there. */
-export interface Watch {
+export interface ChangeTracker {
   /** What is to be reported after this observation, in its order. */
   step(observation: Observation): readonly Change[];
   /** Keys of what is there. */
@@ -53,8 +53,8 @@ interface Followed {
   missed: number;
 }
 
-/** Makes a {@link Watch} that has seen nothing yet. */
-export function createWatch(): Watch {
+/** Makes a {@link ChangeTracker} that has seen nothing yet. */
+export function createChangeTracker(): ChangeTracker {
   const followed = new Map<string, Followed>();
   let overflow = 0;
 

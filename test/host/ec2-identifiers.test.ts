@@ -7,7 +7,7 @@ import {
   isInstanceId,
   isZeroUuid,
   namesVendor,
-} from "../../src/host/ec2-marks.js";
+} from "../../src/host/ec2-identifiers.js";
 import { fc } from "../support/properties.js";
 
 describe("beginsEc2", () => {

@@ -2,7 +2,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 
 /** Whether two texts are equal, in a time that depends on their lengths only. */
-export function sameText(a: string, b: string): boolean {
+export function equalInConstantTime(a: string, b: string): boolean {
   // Digests have one length, which the comparison requires.
   return timingSafeEqual(digest(a), digest(b));
 }

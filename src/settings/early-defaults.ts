@@ -15,7 +15,7 @@ export interface EarlySettings extends Pick<Settings, "firewall" | "firewallAllo
 }
 
 /** The defaults. They are the strictest, so that they hold too where what was said cannot be understood. */
-export const UNSAID: EarlySettings = {
+export const EARLY_DEFAULTS: EarlySettings = {
   firewall: "block",
   firewallAllow: [],
   firewallAnswers: "off",
@@ -26,7 +26,7 @@ export const UNSAID: EarlySettings = {
 };
 
 /** Their variables. */
-export const VARIABLES: Readonly<Record<keyof EarlySettings, string>> = {
+export const EARLY_VARIABLES: Readonly<Record<keyof EarlySettings, string>> = {
   firewall: "IMDS_GUARD_FIREWALL",
   firewallAllow: "IMDS_GUARD_FIREWALL_ALLOW",
   firewallAnswers: "IMDS_GUARD_FIREWALL_ANSWERS",
@@ -43,9 +43,9 @@ export function reportingVariables(
   const variables: Record<string, string> = {};
   for (const setting of REPORTING) {
     const value = settings[setting];
-    if (value === undefined || value === UNSAID[setting]) continue;
+    if (value === undefined || value === EARLY_DEFAULTS[setting]) continue;
     // A child may start in another directory.
-    variables[VARIABLES[setting]] = setting === "eventsFile" ? resolve(value) : value;
+    variables[EARLY_VARIABLES[setting]] = setting === "eventsFile" ? resolve(value) : value;
   }
   return variables;
 }
@@ -56,10 +56,11 @@ const REPORTING = ["log", "eventsFile", "eventFormat", "telemetry"] as const;
  * Whether neither these variables nor a file say anything; children are handed down the default for the firewall, which
  * is nothing new.
  */
-export function nothingSaid(system: System): boolean {
-  for (const setting of Object.keys(VARIABLES) as (keyof EarlySettings)[]) {
-    const text = system.env[VARIABLES[setting]];
-    if (text !== undefined && text !== "" && !(setting === "firewall" && text === UNSAID.firewall)) return false;
+export function isUnconfigured(system: System): boolean {
+  for (const setting of Object.keys(EARLY_VARIABLES) as (keyof EarlySettings)[]) {
+    const text = system.env[EARLY_VARIABLES[setting]];
+    if (text !== undefined && text !== "" && !(setting === "firewall" && text === EARLY_DEFAULTS.firewall))
+      return false;
   }
   if (system.platform !== "win32" && system.readFile(MACHINE_FILE, 0).kind !== "absent") return false;
   return FILE_KINDS.every((kind) => {

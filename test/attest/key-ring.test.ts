@@ -3,7 +3,7 @@ import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { AWS_PUBLIC_KEYS } from "../../src/attest/aws-public-keys.js";
-import { createKeyRing, parseTrustedKeys } from "../../src/attest/user-keys.js";
+import { createKeyRing, parseTrustedKeys } from "../../src/attest/key-ring.js";
 import { ImdsGuardSettingsError } from "../../src/base/errors.js";
 import { algorithm, createSigner, integer, OID, oid, sequence, set, tlv } from "../support/identity-signer.mjs";
 import { outcomeOf } from "./outcome.js";

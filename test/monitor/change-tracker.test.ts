@@ -1,8 +1,8 @@
 /** What a watch reports: things once when they come, when a known trait changes, and once when they have gone. */
 import { describe, expect, test } from "vitest";
 import { connectionsToImds } from "../../src/monitor/connections.js";
-import type { Sighting } from "../../src/monitor/watch.js";
-import { createWatch, MAX_FOLLOWED } from "../../src/monitor/watch.js";
+import type { Sighting } from "../../src/monitor/change-tracker.js";
+import { createChangeTracker, MAX_FOLLOWED } from "../../src/monitor/change-tracker.js";
 import { fc } from "../support/properties.js";
 
 const thing = (key: string, traits: Sighting["traits"] = {}, more: Partial<Sighting> = {}): Sighting => ({
@@ -18,14 +18,14 @@ const look = (...sightings: Sighting[]) => ({ sightings, untold: [] as string[] 
 
 describe("watch", () => {
   test("reports what appears once", () => {
-    const watch = createWatch();
+    const watch = createChangeTracker();
     expect(watch.step(look(thing("a"))).map(({ code }) => code)).toEqual(["imds.impersonation_detected"]);
     for (let n = 0; n < 5; n += 1) expect(watch.step(look(thing("a")))).toEqual([]);
     expect(watch.present()).toEqual(["a"]);
   });
 
   test("says what changed, from what to what", () => {
-    const watch = createWatch();
+    const watch = createChangeTracker();
     watch.step(look(thing("a", { mac: "02:01", interface: "eth0" })));
     const [change] = watch.step(look(thing("a", { mac: "02:02", interface: "eth0" })));
     expect(change).toEqual({
@@ -39,7 +39,7 @@ describe("watch", () => {
   });
 
   test("takes what is not known for no change, and remembers what was known", () => {
-    const watch = createWatch();
+    const watch = createChangeTracker();
     watch.step(look(thing("a", { mac: undefined })));
     expect(watch.step(look(thing("a", { mac: "02:01" })))).toEqual([]);
     expect(watch.step(look(thing("a", { mac: undefined })))).toEqual([]);
@@ -47,7 +47,7 @@ describe("watch", () => {
   });
 
   test("has patience with what is missing, and none of it counts while nothing can be told", () => {
-    const watch = createWatch();
+    const watch = createChangeTracker();
     const a = thing("imds a", {}, { patience: 3 });
     watch.step(look(a));
     expect(
@@ -62,7 +62,7 @@ describe("watch", () => {
   });
 
   test("can be silent about each of the three", () => {
-    const watch = createWatch();
+    const watch = createChangeTracker();
     const quiet = thing("a", { x: "1" }, { appeared: undefined, changed: undefined, gone: undefined });
     expect(
       [watch.step(look(quiet)), watch.step(look({ ...quiet, traits: { x: "2" } })), watch.step(look())].flat(),
@@ -70,7 +70,7 @@ describe("watch", () => {
   });
 
   test("follows a bounded number of things and counts the rest", () => {
-    const watch = createWatch();
+    const watch = createChangeTracker();
     const many = Array.from({ length: MAX_FOLLOWED + 7 }, (_, n) => thing(`thing ${n}`));
     expect(watch.step(look(...many))).toHaveLength(MAX_FOLLOWED);
     expect(watch.overflow).toBe(7);
@@ -81,7 +81,7 @@ describe("watch", () => {
     const presence = fc.array(fc.uniqueArray(fc.constantFrom("a", "b", "c")), { maxLength: 40 });
     fc.assert(
       fc.property(presence, fc.integer({ min: 1, max: 3 }), (looks, patience) => {
-        const watch = createWatch();
+        const watch = createChangeTracker();
         const state = new Map<string, boolean>();
         for (const keys of looks) {
           for (const { code, details } of watch.step(look(...keys.map((key) => thing(key, {}, { patience }))))) {

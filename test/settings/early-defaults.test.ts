@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { readEarlySettings } from "../../src/settings/early.js";
 import { SETTINGS } from "../../src/settings/table.js";
-import { nothingSaid, UNSAID, VARIABLES } from "../../src/settings/unsaid.js";
+import { isUnconfigured, EARLY_DEFAULTS, EARLY_VARIABLES } from "../../src/settings/early-defaults.js";
 import type { System } from "../../src/base/system.js";
 import { realSystem } from "../../src/base/system.js";
 import { fc } from "../support/properties.js";
@@ -20,8 +20,8 @@ const CONFIG = "/home/a/.aws/config";
 const CREDENTIALS = "/home/a/.aws/credentials";
 
 it("knows the variable of every setting", () => {
-  expect(Object.keys(VARIABLES)).toEqual(Object.keys(UNSAID));
-  for (const [setting, variable] of Object.entries(VARIABLES))
+  expect(Object.keys(EARLY_VARIABLES)).toEqual(Object.keys(EARLY_DEFAULTS));
+  for (const [setting, variable] of Object.entries(EARLY_VARIABLES))
     expect(SETTINGS.find(({ name }) => name === setting)?.env).toBe(variable);
 });
 
@@ -38,14 +38,14 @@ describe("nothing is said", () => {
     [{ AWS_CONFIG_FILE: "/etc/other" }, { [CONFIG]: "[default]\nimds_guard_firewall = off\n" }],
     [{}, { [CONFIG]: "no file of settings" }],
   ])("in %j and %j", (env, files) => {
-    expect(nothingSaid(system(env, files))).toBe(true);
-    expect(readEarlySettings({}, system(env, files))).toEqual(UNSAID);
+    expect(isUnconfigured(system(env, files))).toBe(true);
+    expect(readEarlySettings({}, system(env, files))).toEqual(EARLY_DEFAULTS);
   });
 });
 
 describe("something is said", () => {
   it.each<Case>([
-    ...Object.values(VARIABLES).map((variable): Case => [{ [variable]: "report" }, {}]),
+    ...Object.values(EARLY_VARIABLES).map((variable): Case => [{ [variable]: "report" }, {}]),
     [{ IMDS_GUARD_FIREWALL: "BLOCK" }, {}],
     [{ IMDS_GUARD_FIREWALL: " block" }, {}],
     [{ IMDS_GUARD_LOG: "block" }, {}],
@@ -54,14 +54,14 @@ describe("something is said", () => {
     [{ AWS_CONFIG_FILE: "/etc/other" }, { "/etc/other": "# imds_guard_" }],
     [{ AWS_SHARED_CREDENTIALS_FILE: "~/keys" }, { "/home/a/keys": "\xff imds_guard_" }],
   ])("in %j and %j", (env, files) => {
-    expect(nothingSaid(system(env, files))).toBe(false);
+    expect(isUnconfigured(system(env, files))).toBe(false);
   });
 });
 
 it("never passes over anything that would be read", () => {
   const value = fc.constantFrom("", "block", "report", "off", "blok", "dns", "error", "/tmp/x", "ecs");
   const variables = fc.dictionary(
-    fc.constantFrom(...Object.values(VARIABLES), "IMDS_GUARD_MODE", "AWS_PROFILE"),
+    fc.constantFrom(...Object.values(EARLY_VARIABLES), "IMDS_GUARD_MODE", "AWS_PROFILE"),
     value,
     { maxKeys: 3 },
   );
@@ -81,7 +81,7 @@ it("never passes over anything that would be read", () => {
   fc.assert(
     fc.property(variables, file, file, (env, config, credentials) => {
       const surroundings = system(env, { [CONFIG]: config, [CREDENTIALS]: credentials });
-      if (nothingSaid(surroundings)) expect(readEarlySettings({}, surroundings)).toEqual(UNSAID);
+      if (isUnconfigured(surroundings)) expect(readEarlySettings({}, surroundings)).toEqual(EARLY_DEFAULTS);
     }),
   );
 });

@@ -1,26 +1,26 @@
 /** Off EC2, for programs that would have asked IMDS: tells of the refusal, and looks for somebody who answers. */
 import { reportRefusal } from "../guard/decide.js";
 import type { Guard } from "../guard/guard.js";
-import { workingsOf } from "../guard/guard.js";
-import { watchOffEc2 } from "../guard/watch.js";
+import { servicesOf } from "../guard/guard.js";
+import { probeOnce } from "../guard/impersonator-probe.js";
 
 /**
  * Reports that IMDS may not be asked, and asks once, without a secret, whether anybody answers there; what is found
  * becomes an event of `guard`. Does nothing where IMDS may be asked, and sends nothing with `probe: off` or where IMDS
  * was refused for another reason than the host. Never throws.
  */
-export async function watchForImpersonator(guard: Guard): Promise<void> {
+export async function checkForImpersonator(guard: Guard): Promise<void> {
   try {
     const [{ host, decision }, { settings, reporter, system }] = await Promise.all([
       guard.whereAmI(),
-      workingsOf(guard),
+      servicesOf(guard),
     ]);
     if (decision.kind !== "refuse") return;
     reportRefusal(reporter, decision);
     const offEc2 = decision.code === "ERR_IMDS_NOT_EC2" || decision.code === "ERR_IMDS_HOST_UNKNOWN";
     if (!offEc2 || settings.probe === "off") return;
     const target = { address: decision.target.host, port: decision.target.port };
-    await watchOffEc2(target, host.verdict, reporter, system);
+    await probeOnce(target, host.verdict, reporter, system);
   } catch {
     // Whoever asks for credentials is told what is wrong with the settings.
   }

@@ -35,7 +35,7 @@ function probedAddresses(system: System): Set<string> {
  * no other cloud understands counts, since every cloud owns this address. Never throws and never holds the process;
  * after `signal` nothing is sent.
  */
-export async function watchOffEc2(
+export async function probeOnce(
   target: Target,
   verdict: Verdict,
   reporter: Reporter,

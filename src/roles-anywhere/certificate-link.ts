@@ -18,7 +18,7 @@ export interface CertificateLink {
 }
 
 /** What every link of this kind works with. */
-export interface LinkSurroundings {
+export interface LinkDependencies {
   readonly system: System;
   readonly reporter: Pick<Reporter, "report">;
   /** Milliseconds for one session with its retries. */
@@ -38,10 +38,10 @@ export type Obtain = (
 export function createRolesAnywhereLink(
   plan: SessionPlan,
   loader: IdentityLoader,
-  surroundings: LinkSurroundings,
+  dependencies: LinkDependencies,
 ): CertificateLink {
-  const { system, timeoutMs, maxRetries } = surroundings;
-  return createCertificateLink("IAM Roles Anywhere", loader, surroundings, (identity, clock) =>
+  const { system, timeoutMs, maxRetries } = dependencies;
+  return createCertificateLink("IAM Roles Anywhere", loader, dependencies, (identity, clock) =>
     createSession(identity, plan, { system, timeoutMs, maxRetries, ...clock }),
   );
 }
@@ -50,7 +50,7 @@ export function createRolesAnywhereLink(
 export function createCertificateLink(
   service: string,
   loader: IdentityLoader,
-  { system, reporter, verify }: LinkSurroundings,
+  { system, reporter, verify }: LinkDependencies,
   obtain: Obtain,
 ): CertificateLink {
   let aheadMs = 0;

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import { createReporter } from "../../src/events/reporter.js";
 import type { Reporter } from "../../src/events/reporter.js";
-import { watchOffEc2 } from "../../src/guard/watch.js";
+import { probeOnce } from "../../src/guard/impersonator-probe.js";
 import { realSystem } from "../../src/base/system.js";
 import type { System } from "../../src/base/system.js";
 import { LAPTOP, machine, rejection, rigOn } from "./guarded-host.js";
@@ -44,7 +44,7 @@ function recording(system: System): { reporter: Reporter; events: GuardEvent[] }
   return { events, reporter: createReporter({ system, sinks: [{ write: (event) => void events.push(event) }] }) };
 }
 
-describe("watchOffEc2", () => {
+describe("probeOnce", () => {
   test.each([
     ["not-ec2", "imds.impersonation_detected", "critical"],
     ["unknown", "imds.unverified_responder", "warning"],
@@ -52,7 +52,7 @@ describe("watchOffEc2", () => {
     const { system } = machine(LAPTOP);
     const { events, reporter } = recording(system);
     const { target, heard } = await answering(IMPERSONATOR);
-    await watchOffEc2(target, verdict, reporter, system);
+    await probeOnce(target, verdict, reporter, system);
     expect(events).toMatchObject([{ code, severity, endpoint: target, responder: { interface: "lo" } }]);
     expect(events[0]?.evidence.map(({ source }) => source)).toEqual(["PUT /latest/api/token", "Server header"]);
     expect(JSON.stringify(events)).not.toContain(TOKEN);
@@ -76,7 +76,7 @@ describe("watchOffEc2", () => {
   ])("%s is no event", async (_, answer) => {
     const { system } = machine(LAPTOP);
     const { events, reporter } = recording(system);
-    await watchOffEc2((await answering(answer)).target, "not-ec2", reporter, system);
+    await probeOnce((await answering(answer)).target, "not-ec2", reporter, system);
     expect(events).toEqual([]);
   });
 
@@ -88,7 +88,7 @@ describe("watchOffEc2", () => {
       { address: "no address", port: 80 },
       { address: "127.0.0.1", port: 70_000 },
     ]) {
-      await expect(watchOffEc2(target, "not-ec2", reporter, system)).resolves.toBeUndefined();
+      await expect(probeOnce(target, "not-ec2", reporter, system)).resolves.toBeUndefined();
     }
     expect(events).toEqual([]);
   });
@@ -97,17 +97,17 @@ describe("watchOffEc2", () => {
     const { system } = machine(LAPTOP);
     const { events, reporter } = recording(system);
     const [first, second] = [await answering(IMPERSONATOR), await answering(IMPERSONATOR)];
-    await Promise.all(Array.from({ length: 5 }, () => watchOffEc2(first.target, "not-ec2", reporter, system)));
-    await watchOffEc2(first.target, "not-ec2", reporter, system);
-    await watchOffEc2(second.target, "not-ec2", reporter, system);
+    await Promise.all(Array.from({ length: 5 }, () => probeOnce(first.target, "not-ec2", reporter, system)));
+    await probeOnce(first.target, "not-ec2", reporter, system);
+    await probeOnce(second.target, "not-ec2", reporter, system);
     expect([first.heard.length, second.heard.length, events.length]).toEqual([1, 1, 2]);
   });
 
   test("two copies of the package in one process ask once", async () => {
     const { events, reporter } = recording(realSystem);
     const { target, heard } = await answering(IMPERSONATOR);
-    await watchOffEc2(target, "not-ec2", reporter, realSystem);
-    await watchOffEc2(target, "not-ec2", reporter, { ...realSystem });
+    await probeOnce(target, "not-ec2", reporter, realSystem);
+    await probeOnce(target, "not-ec2", reporter, { ...realSystem });
     expect([heard.length, events.length]).toEqual([1, 1]);
   });
 });
@@ -118,10 +118,10 @@ describe("the guard", () => {
     const { system } = machine(LAPTOP);
     const { events, reporter } = recording(system);
     const ending = new AbortController();
-    const watching = watchOffEc2(target, "not-ec2", reporter, system, ending.signal);
+    const watching = probeOnce(target, "not-ec2", reporter, system, ending.signal);
     ending.abort();
     await watching;
-    await watchOffEc2({ ...target, address: "::1" }, "not-ec2", reporter, system, ending.signal);
+    await probeOnce({ ...target, address: "::1" }, "not-ec2", reporter, system, ending.signal);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect([heard, events]).toEqual([[], []]);
   });

@@ -24,7 +24,7 @@ export interface Dial {
 }
 
 /** Leads a connection; calls `refuse` where that cannot be. */
-export type Lead = (dial: Dial, refuse: () => void) => void;
+export type Redirect = (dial: Dial, refuse: () => void) => void;
 
 type Native = (this: object, ...args: unknown[]) => unknown;
 
@@ -33,7 +33,7 @@ const soon = setImmediate;
 const LOOPBACK = "127.0.0.1";
 
 /** Takes the native methods before the hooks are put over them. `answers` is made with the first connection. */
-export function createLead({ tcp }: Pick<NativePrototypes, "tcp">, answers: () => Answers): Lead {
+export function createRedirect({ tcp }: Pick<NativePrototypes, "tcp">, answers: () => Answers): Redirect {
   const { bind, connect, getsockname } = tcp as Record<"bind" | "connect" | "getsockname", Native>;
   let made: Answers | undefined;
   const localPort = (handle: object): number | undefined => {

@@ -1,7 +1,7 @@
 /** Opens the line to IMDS that a decision allows: addresses pinned, keys loaded, session ready. */
 import type { Acquirer } from "./acquire.js";
 import { createAcquirer } from "./acquire.js";
-import type { KeyRing } from "../attest/user-keys.js";
+import type { KeyRing } from "../attest/key-ring.js";
 import type { Contact, Target } from "./decide.js";
 import { loadExtra } from "../base/extra.js";
 import type { Reporter } from "../events/reporter.js";
@@ -12,7 +12,7 @@ import type { Settings } from "../settings/options.js";
 import type { System } from "../base/system.js";
 
 /** What a line is opened with. */
-export interface LineOptions {
+export interface OpenOptions {
   readonly decision: Contact;
   readonly host: HostReport;
   readonly settings: Settings;
@@ -22,14 +22,14 @@ export interface LineOptions {
 }
 
 /** @throws ImdsUnavailableError `ERR_IMDS_ENDPOINT_UNRESOLVED` */
-export async function openLine({
+export async function openAcquirer({
   decision,
   host,
   settings,
   keyRing,
   reporter,
   system,
-}: LineOptions): Promise<Acquirer> {
+}: OpenOptions): Promise<Acquirer> {
   const began = system.monotonic();
   const pin = await pinTarget(decision.target, settings);
   return createAcquirer({

@@ -50,37 +50,40 @@ export interface IotOptions extends CertificateOptions {
 }
 
 /** A text and how the user calls it. */
-export interface Named {
+export interface NamedText {
   readonly text: string;
   readonly setting: string;
 }
 
 /** Everything that was said, by the words of the settings. */
-export interface Given {
+export interface CertificateSettings {
   readonly certificate?: Source | undefined;
   readonly private_key?: Source | undefined;
   readonly sign?: Signer | undefined;
   readonly passphrase_file?: Source | undefined;
   readonly intermediates?: Source | undefined;
-  readonly trust_anchor_arn?: Named | undefined;
-  readonly profile_arn?: Named | undefined;
-  readonly role_arn?: Named | undefined;
-  readonly duration?: Named | undefined;
-  readonly session_name?: Named | undefined;
-  readonly region?: Named | undefined;
-  readonly endpoint?: Named | undefined;
-  readonly role_alias?: Named | undefined;
-  readonly thing_name?: Named | undefined;
+  readonly trust_anchor_arn?: NamedText | undefined;
+  readonly profile_arn?: NamedText | undefined;
+  readonly role_arn?: NamedText | undefined;
+  readonly duration?: NamedText | undefined;
+  readonly session_name?: NamedText | undefined;
+  readonly region?: NamedText | undefined;
+  readonly endpoint?: NamedText | undefined;
+  readonly role_alias?: NamedText | undefined;
+  readonly thing_name?: NamedText | undefined;
   /** Whether the proxy of the environment counts. Default true. */
   readonly proxy?: boolean | undefined;
 }
 
 /** Words whose value is a text that is read from somewhere. */
-export const FILES: readonly string[] = ["certificate", "private_key", "passphrase_file", "intermediates"];
+export const FILE_WORDS: readonly string[] = ["certificate", "private_key", "passphrase_file", "intermediates"];
 
 /** Options of code: names, types, and whether a string is PEM text or a path. */
-export function givenByCode(options: RolesAnywhereOptions & IotOptions, allowed: readonly string[]): Given {
-  const given: Record<string, unknown> = {};
+export function settingsOfCode(
+  options: RolesAnywhereOptions & IotOptions,
+  allowed: readonly string[],
+): CertificateSettings {
+  const settings: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options) as [string, unknown][]) {
     if (value === undefined) continue;
     if (!allowed.includes(name)) throw invalidArgument("init", name, allowed.join(", "));
@@ -88,23 +91,23 @@ export function givenByCode(options: RolesAnywhereOptions & IotOptions, allowed:
     if (word === undefined) continue;
     if (name === "sign") {
       if (typeof value !== "function") throw invalidArgument(name, value, "a function");
-      given[word] = value;
-    } else if (FILES.includes(word)) {
-      given[word] = sourceOf(name, value);
+      settings[word] = value;
+    } else if (FILE_WORDS.includes(word)) {
+      settings[word] = sourceOf(name, value);
     } else if (name === "durationSeconds") {
       if (typeof value !== "number") throw invalidArgument(name, value, "a number of seconds");
-      given[word] = { text: String(value), setting: name };
+      settings[word] = { text: String(value), setting: name };
     } else {
       if (typeof value !== "string") throw invalidArgument(name, value, "a string");
-      given[word] = { text: value, setting: name };
+      settings[word] = { text: value, setting: name };
     }
   }
-  if (given["sign"] !== undefined && given["private_key"] !== undefined)
+  if (settings["sign"] !== undefined && settings["private_key"] !== undefined)
     throw invalidArgument("sign", options.sign, "without privateKey: one of them makes the signature");
-  return given;
+  return settings;
 }
 
-const WORD_OF: Readonly<Record<string, keyof Given>> = {
+const WORD_OF: Readonly<Record<string, keyof CertificateSettings>> = {
   certificate: "certificate",
   privateKey: "private_key",
   passphrase: "passphrase_file",
@@ -131,8 +134,8 @@ function sourceOf(name: string, value: unknown): Source {
 }
 
 /** Puts them together; the later win. */
-export function together(...layers: readonly Given[]): Given {
-  const all: Given = Object.assign({}, ...layers) as Given;
+export function mergeSettings(...layers: readonly CertificateSettings[]): CertificateSettings {
+  const all: CertificateSettings = Object.assign({}, ...layers) as CertificateSettings;
   const signing = layers.findLast(({ sign, private_key }) => sign !== undefined || private_key !== undefined);
   return signing?.sign === undefined ? { ...all, sign: undefined } : { ...all, private_key: undefined };
 }
