@@ -1,4 +1,8 @@
-/** IP addresses as bytes: strict reading of literals, comparison, and the many spellings of the two IMDS addresses. */
+/**
+ * IP addresses and networks as bytes: strict reading and writing, comparison, membership, and the many spellings of the two
+ * IMDS addresses.
+ */
+import { invalidArgument } from "./errors.js";
 
 /** Where IMDS answers on every EC2 instance. */
 export const IMDS_IPV4 = "169.254.169.254";
@@ -55,6 +59,71 @@ export function isImdsAddress(text: string): boolean {
   if (ip === undefined) return false;
   if (ip.family === 4) return equal(ip.bytes, IMDS4);
   return equal(ip.bytes, IMDS6) || carriedIpv4(ip.bytes).some((bytes) => equal(bytes, IMDS4));
+}
+
+/**
+ * 16 bytes in the form of RFC 5952: lower case, the longest run of zero groups as `::`, an IPv4 address in an IPv6 one
+ * as such.
+ */
+export function ipv6Text(bytes: Uint8Array): string {
+  if (unmapped(bytes) !== bytes) return `::ffff:${bytes.subarray(12).join(".")}`;
+  const groups = Array.from({ length: 8 }, (_, index) =>
+    (((bytes[index * 2] ?? 0) << 8) | (bytes[index * 2 + 1] ?? 0)).toString(16),
+  ).join(":");
+  const runs = groups.match(/\b0(?::0)+\b/g) ?? [];
+  // The first of the longest: sorting keeps the order of equals.
+  const longest = runs.toSorted((a, b) => b.length - a.length)[0];
+  if (longest === undefined) return groups;
+  const at = new RegExp(`(?:^|:)${longest}(?:$|:)`).exec(groups) as RegExpExecArray;
+  return `${groups.slice(0, at.index)}::${groups.slice(at.index + at[0].length)}`;
+}
+
+/** A network: every address whose first `bits` bits are those of `bytes`. */
+export interface IpNetwork {
+  readonly family: 4 | 6;
+  readonly bytes: Uint8Array;
+  readonly bits: number;
+}
+
+/**
+ * Reads `address/bits`, or an address alone, which is a network of one. Bits outside the prefix may be set and are
+ * ignored.
+ *
+ * @throws TypeError with code `ERR_INVALID_ARG_VALUE`, naming `option`
+ */
+export function parseNetwork(text: string, option = "network"): IpNetwork {
+  const slash = text.indexOf("/");
+  const ip = parseIp(slash === -1 ? text : text.slice(0, slash));
+  const length = ip?.family === 4 ? 32 : 128;
+  const prefix = slash === -1 ? String(length) : text.slice(slash + 1);
+  if (ip === undefined || !/^(?:0|[1-9]\d{0,2})$/.test(prefix) || Number(prefix) > length) {
+    throw invalidArgument(option, text, "an IP network as in 192.0.2.0/24 or 2001:db8::/32");
+  }
+  return { family: ip.family, bytes: ip.bytes, bits: Number(prefix) };
+}
+
+/** Whether the address literal lies in the network. An IPv4-mapped address lies where its IPv4 address does. */
+export function inNetwork(network: IpNetwork, address: string): boolean {
+  const ip = parseIp(address);
+  if (ip === undefined) return false;
+  return samePrefix(network.family === 4 ? unmapped(ip.bytes) : ip.bytes, network);
+}
+
+/** Whether two networks share an address. */
+export function overlaps(a: IpNetwork, b: IpNetwork): boolean {
+  return a.family === b.family && samePrefix(a.bytes, { ...b, bits: Math.min(a.bits, b.bits) });
+}
+
+/**
+ * Texts of which every spelling of every address in the network contains at least one, in lower case, or `undefined`
+ * where there is no such set: a prefix that ends inside the part that is always written out.
+ */
+export function spellings(network: IpNetwork): readonly string[] | undefined {
+  const { family, bytes, bits } = network;
+  // A group of zeros may vanish in "::", so only two neighbours that are not zero stand in every spelling.
+  if (bits < 32 || group(bytes, 0) === 0 || group(bytes, 2) === 0) return undefined;
+  // An IPv4 address may also be written as the end of a mapped one, in hexadecimal.
+  return family === 4 ? [bytes.join("."), ...pairs(bytes)] : pairs(bytes).map((pair) => `${pair}:`);
 }
 
 const LOOPBACK6 = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
@@ -140,4 +209,25 @@ function carriedIpv4(bytes: Uint8Array): Uint8Array[] {
 function isatap(bytes: Uint8Array): Uint8Array[] {
   const marked = (bytes[8]! & 0xfd) === 0 && bytes[9] === 0 && bytes[10] === 0x5e && bytes[11] === 0xfe;
   return marked ? [bytes.subarray(12)] : [];
+}
+
+/** Two groups as they may be written: leading zeros are optional. */
+function pairs(bytes: Uint8Array): readonly string[] {
+  const forms = [0, 2].map((at) => {
+    const hex = group(bytes, at).toString(16);
+    return Array.from({ length: 5 - hex.length }, (_, zeros) => "0".repeat(zeros) + hex);
+  });
+  return forms[0]!.flatMap((first) => forms[1]!.map((second) => `${first}:${second}`));
+}
+
+function group(bytes: Uint8Array, at: number): number {
+  return bytes[at]! * 256 + bytes[at + 1]!;
+}
+
+function samePrefix(bytes: Uint8Array, network: IpNetwork): boolean {
+  if (bytes.length !== network.bytes.length) return false;
+  const whole = network.bits >> 3;
+  for (let index = 0; index < whole; index++) if (bytes[index] !== network.bytes[index]) return false;
+  const mask = (0xff00 >> (network.bits & 7)) & 0xff;
+  return mask === 0 || ((bytes[whole]! ^ network.bytes[whole]!) & mask) === 0;
 }

@@ -1,6 +1,6 @@
 /** IAM policies against the use of instance credentials elsewhere and against IMDSv1, with what each of them breaks. */
 import { invalidArgument } from "../base/errors.js";
-import { parseNetwork } from "../base/ip-network.js";
+import { parseNetwork } from "../base/addresses.js";
 
 /** Options of {@link instanceCredentialPolicies}. */
 export interface PolicyOptions {

@@ -1,6 +1,6 @@
 /** One line of a Sigma search, `field|modifiers: values`, compiled to a function. */
 import { invalidArgument } from "../base/errors.js";
-import { inNetwork, parseNetwork, spellings } from "../base/ip-network.js";
+import { inNetwork, parseNetwork, spellings } from "../base/addresses.js";
 import { fieldOf, foldCase } from "./log-record.js";
 import type { LogRecord } from "./log-record.js";
 import { bestOf, eitherOf, literalOf } from "./sigma-literals.js";

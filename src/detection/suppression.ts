@@ -1,7 +1,6 @@
 /** Leaves out the networks that do have EC2 instances, whose requests to the metadata service are to be expected. */
-import { IMDS_IPV4, IMDS_IPV6 } from "../base/addresses.js";
+import { IMDS_IPV4, IMDS_IPV6, inNetwork, overlaps, parseNetwork } from "../base/addresses.js";
 import { invalidArgument } from "../base/errors.js";
-import { inNetwork, overlaps, parseNetwork } from "../base/ip-network.js";
 import { fieldOf } from "./log-record.js";
 import type { LogRecord } from "./log-record.js";
 import type { FieldMap, LogSource, SigmaRule } from "./sigma-rule.js";

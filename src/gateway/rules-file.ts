@@ -1,7 +1,7 @@
 /** The file of rules: TOML, read strictly, every complaint with its line and column. */
 import { parse, TomlError } from "smol-toml";
-import type { IpNetwork } from "../base/ip-network.js";
-import { parseNetwork } from "../base/ip-network.js";
+import type { IpNetwork } from "../base/addresses.js";
+import { parseNetwork } from "../base/addresses.js";
 import { nearest } from "../settings/nearest.js";
 import { readGlob } from "./paths.js";
 import type { GatewayRule } from "./rules.js";

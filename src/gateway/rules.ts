@@ -1,5 +1,6 @@
 /** Who gets what: the rules of the gateway's file, and the verdict on one request. */
-import { inNetwork, type IpNetwork } from "../base/ip-network.js";
+import type { IpNetwork } from "../base/addresses.js";
+import { inNetwork } from "../base/addresses.js";
 import type { MetadataPath, PathGlob } from "./paths.js";
 import { matchesGlob } from "./paths.js";
 

@@ -1,6 +1,5 @@
 /** The connections of this host to the metadata addresses, as `/proc/net/tcp` and `/proc/net/tcp6` tell them. */
-import { isImdsAddress } from "../base/addresses.js";
-import { ipv6Text } from "../base/ipv6-text.js";
+import { ipv6Text, isImdsAddress } from "../base/addresses.js";
 
 /** One connection. */
 export interface Connection {

@@ -1,6 +1,5 @@
 /** The IPv6 routes of a Linux host, as `/proc/net/ipv6_route` tells them. */
-import { parseIp } from "../base/addresses.js";
-import { ipv6Text } from "../base/ipv6-text.js";
+import { ipv6Text, parseIp } from "../base/addresses.js";
 
 /** One route, of whichever table: the file does not tell them apart. */
 export interface Ipv6Route {

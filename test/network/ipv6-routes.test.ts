@@ -1,8 +1,7 @@
 /** The IPv6 routing table of Linux, as captured, and the route that a packet takes. */
 import { describe, expect, it } from "vitest";
-import { parseIp } from "../../src/base/addresses.js";
+import { ipv6Text, parseIp } from "../../src/base/addresses.js";
 import { describeIpv6Route, ipv6RouteFor, parseIpv6Routes } from "../../src/network/ipv6-routes.js";
-import { ipv6Text } from "../../src/base/ipv6-text.js";
 import { fc } from "../support/properties.js";
 
 const ZERO = "0".repeat(32);

@@ -1,6 +1,5 @@
 /** What rules of nftables and iptables, as their own tools list them, do to packets for the metadata addresses. */
-import { IMDS_IPV4, IMDS_IPV6, parseIp } from "../../base/addresses.js";
-import { inNetwork, parseNetwork } from "../../base/ip-network.js";
+import { IMDS_IPV4, IMDS_IPV6, inNetwork, parseIp, parseNetwork } from "../../base/addresses.js";
 
 /** One rule that names a metadata address, a network or a range around one, or a set that holds one. */
 export interface FilterRule {

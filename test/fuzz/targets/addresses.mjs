@@ -84,7 +84,9 @@ export const ADDRESSES = [
     name: "addresses",
     sentence:
       "address literals: a literal here is one for Node.js, and the spellings of the metadata address are its own",
-    sources: ["base/addresses"],
+    sources: [
+      "base/addresses#parseIp,sameAddress,isLoopback,isImdsAddress,parseIpv4,parseIpv6,parseGroups,equal,startsWith,unmapped,carriedIpv4,isatap",
+    ],
     words: [...FORMS, ...PIECES],
     maxBytes: 128,
     seeds: () => texts(...FORMS, "127.0.0.1", "::1", "::ffff:127.1.2.3", "1.2.3.4.5", "1::2::3"),

@@ -233,7 +233,7 @@ export const NETWORK = [
   {
     name: "ipv6-routes",
     sentence: "/proc/net/ipv6_route: prefixes, the best route, and addresses in the form of RFC 5952",
-    sources: ["network/ipv6-routes", "base/ipv6-text"],
+    sources: ["network/ipv6-routes", "base/addresses#ipv6Text"],
     also: ["base/addresses"],
     maxBytes: 2_048,
     words: [
@@ -258,8 +258,7 @@ export const NETWORK = [
       ),
     async open(load) {
       const { parseIpv6Routes, ipv6RouteFor, describeIpv6Route } = await load("network/ipv6-routes");
-      const { ipv6Text } = await load("base/ipv6-text");
-      const { parseIp } = await load("base/addresses");
+      const { ipv6Text, parseIp } = await load("base/addresses");
       return (input) => {
         const bytes = Buffer.concat([input, Buffer.alloc(16)]).subarray(0, 16);
         const written = ipv6Text(bytes);

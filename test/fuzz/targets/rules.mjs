@@ -322,14 +322,14 @@ export const RULES_AND_NETWORKS = [
     },
   },
   {
-    name: "ip-network",
+    name: "networks",
     sentence: "networks in CIDR notation: membership as Node.js has it, and spellings that every member contains",
-    sources: ["base/ip-network"],
+    sources: ["base/addresses#parseNetwork,inNetwork,overlaps,spellings,pairs,group,samePrefix"],
     words: [...NETWORKS, "/", "24", "32", "128", "::", ":", ".", "ffff", "\n"],
     maxBytes: 128,
     seeds: () => NETWORKS.map((network) => Buffer.from(`${network}\n10.1.2.3\n2001:db8::1\n::ffff:10.1.2.3`)),
     async open(load) {
-      const { parseNetwork, inNetwork, overlaps, spellings } = await load("base/ip-network");
+      const { parseNetwork, inNetwork, overlaps, spellings } = await load("base/addresses");
       return (input) => {
         const [text = "", ...addresses] = input.toString("utf8").split("\n");
         const parsed = outcome(() => parseNetwork(text));
@@ -369,7 +369,7 @@ export const RULES_AND_NETWORKS = [
     sentence:
       "networks to be left out of rules: refused if they hold the metadata address, and otherwise rules that still compile",
     sources: ["detection/suppression"],
-    also: ["detection/sigma-rules", "detection/sigma-evaluator", "base/ip-network"],
+    also: ["detection/sigma-rules", "detection/sigma-evaluator", "base/addresses"],
     words: [...NETWORKS, "\n", "1", "4094", "4095", "/16"],
     maxBytes: 256,
     seeds: () => texts("10.0.0.0/8\n7", "2001:db8::/32\n10.0.0.0/8\n1\n4094", "169.254.0.0/16", "fd00::/8", "\n0"),
@@ -377,7 +377,7 @@ export const RULES_AND_NETWORKS = [
       const { withSuppression } = await load("detection/suppression");
       const { SIGMA_RULES } = await load("detection/sigma-rules");
       const { compileRule } = await load("detection/sigma-evaluator");
-      const { inNetwork, parseNetwork } = await load("base/ip-network");
+      const { inNetwork, parseNetwork } = await load("base/addresses");
       const rules = SIGMA_RULES.map((/** @type {any} */ { rule }) => rule).filter(
         (/** @type {any} */ rule) => rule.detection !== undefined,
       );

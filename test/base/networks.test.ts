@@ -1,6 +1,6 @@
 /** IP networks: membership, overlap and spellings. */
 import { describe, expect, it } from "vitest";
-import { inNetwork, overlaps, parseNetwork, spellings } from "../../src/base/ip-network.js";
+import { inNetwork, overlaps, parseNetwork, spellings } from "../../src/base/addresses.js";
 import { fc } from "../support/properties.js";
 
 describe("membership", () => {
