@@ -1,8 +1,6 @@
 /** The rules an identity document has to keep, each with a stable word, and the error raised when one is broken. */
+import { IDENTITY_PATH } from "../aws/imds-protocol.js";
 import { ImdsImpersonationError } from "../base/errors.js";
-
-/** Path the signed document is read from. */
-export const IDENTITY_PATH = "/latest/dynamic/instance-identity/rsa2048";
 
 /** Rule -> what its breach says. The words are stable and appear as `evidence[0].value`. */
 const RULES = {

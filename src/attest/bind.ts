@@ -1,10 +1,10 @@
 /** Binds a signed identity to this host and to the credentials: a pure comparison of what each source says. */
+import { IDENTITY_PATH, ROLE_LIST_PATH } from "../aws/imds-protocol.js";
 import { ImdsImpersonationError } from "../base/errors.js";
 import { maskAccessKeyId, printable } from "../base/text.js";
 import type { Evidence, ImpersonationCode } from "../base/errors.js";
 import { accountOfAccessKey, accountOfPrincipalId } from "../aws/access-key.js";
 import type { AccountOfKey, UnknownAccountReason } from "../aws/access-key.js";
-import { IDENTITY_PATH } from "./attestation-error.js";
 import type { IdentityDocument } from "./identity-document.js";
 
 /**
@@ -319,7 +319,7 @@ function keyFact(accessKeyId: string, key: { readonly accountId: string }): Evid
 
 function roleFact(roleName: string): Evidence {
   return {
-    source: "GET /latest/meta-data/iam/security-credentials/",
+    source: `GET ${ROLE_LIST_PATH}`,
     value: printable(roleName),
     says: "the role offered",
   };

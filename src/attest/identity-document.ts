@@ -1,6 +1,7 @@
 /** Reads an instance identity document strictly, and attests one: shape, region's key, signature, in this order. */
+import { IDENTITY_PATH } from "../aws/imds-protocol.js";
 import { ImdsImpersonationError } from "../base/errors.js";
-import { IDENTITY_PATH, attestationInvalid } from "./attestation-error.js";
+import { attestationInvalid } from "./attestation-error.js";
 import type { AttestationRule } from "./attestation-error.js";
 import { matchesDigest, readSignedIdentity, verifySignedIdentity } from "./cms.js";
 import { isRegionName } from "../aws/region.js";

@@ -1,4 +1,5 @@
 /** The gateway's HTTP side: IMDSv2 as the service speaks it, with a limit on everything that a program can hold. */
+import { MAX_TTL_SECONDS, TOKEN_HEADER, TTL_HEADER } from "../aws/imds-protocol.js";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, STATUS_CODES } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
@@ -9,7 +10,6 @@ import { readPath } from "./paths.js";
 import type { Caller, GatewayRule } from "./rules.js";
 import { judge } from "./rules.js";
 import type { TokenMint } from "./tokens.js";
-import { MAX_TTL_SECONDS } from "./tokens.js";
 import type { Answer, Upstream } from "./upstream.js";
 
 /** Connections held at once; a further one takes the place of the oldest that has not asked yet. */
@@ -23,8 +23,6 @@ const REQUEST_TIMEOUT_MS = 5_000;
 /** Milliseconds after which a connection is gone, whatever became of it. */
 const CONNECTION_TIMEOUT_MS = 60_000;
 
-const TTL_HEADER = "x-aws-ec2-metadata-token-ttl-seconds";
-const TOKEN_HEADER = "x-aws-ec2-metadata-token";
 /** A request that was passed on by somebody carries one of these; the service refuses tokens to it. */
 const FORWARDED = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "forwarded", "via"];
 /** Headers between neighbours, which no client of the service sends (RFC 9110 section 7.6.1). */

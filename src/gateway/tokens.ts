@@ -1,9 +1,6 @@
 /** Session tokens of the gateway: each is good for the user that asked for it, and for as long as it said. */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 
-/** As on the service: at least 1 second, at most 6 hours (EC2 User Guide, "Use IMDSv2"). */
-export const MAX_TTL_SECONDS = 21_600;
-
 const NONCE_BYTES = 8;
 const MAC_BYTES = 24;
 const TOKEN = /^[A-Za-z0-9_-]{54}==$/;

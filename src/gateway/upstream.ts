@@ -1,4 +1,5 @@
 /** What the gateway answers with: metadata and credentials out of one guard, asked once however many programs wait. */
+import { ROLE_LIST_PATH } from "../aws/imds-protocol.js";
 import { ImdsUnavailableError, isImdsGuardError } from "../base/errors.js";
 import type { ImdsGuardError } from "../base/errors.js";
 
@@ -39,7 +40,6 @@ const LIFELONG_MS = 60_000;
 const LIFELONG =
   /^\/latest\/(?:dynamic\/instance-identity(?:\/|$)|meta-data\/(?:instance-id|ami-id|mac|placement|services|local-hostname)(?:\/|$))/;
 const MAX_REMEMBERED = 256;
-const ROLE_PREFIX = "/latest/meta-data/iam/security-credentials";
 const NOTHING = Buffer.alloc(0);
 
 /** `now` in milliseconds on a clock that never jumps; `wall` in milliseconds since the epoch. */
@@ -67,7 +67,7 @@ export function createUpstream(source: GuardedSource, now: () => number, wall: (
     try {
       const credentials = await source.credentials();
       const { roleName } = credentials;
-      const wanted = path.slice(ROLE_PREFIX.length).replace(/^\/|\/$/g, "");
+      const wanted = path.slice(ROLE_LIST_PATH.length - 1).replace(/^\/|\/$/g, "");
       const listing = wanted === "";
       if ((allowed !== true && !allowed.includes(roleName)) || !(listing || wanted === roleName)) return NOT_FOUND;
       return { status: 200, body: Buffer.from(listing ? roleName : text(credentials)) };

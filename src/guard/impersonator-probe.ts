@@ -1,4 +1,5 @@
 /** Off EC2: asks once, in the background and without a secret, whether anybody answers as IMDS. */
+import { TOKEN_PATH } from "../aws/imds-protocol.js";
 import type { Evidence } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import { loadExtra } from "../base/extra.js";
@@ -81,9 +82,7 @@ export async function probeAndReport(
 }
 
 function probeEvidence(result: Extract<ProbeResult, { kind: "imdsv2" }>, described: boolean): Evidence[] {
-  const evidence: Evidence[] = [
-    { source: "PUT /latest/api/token", value: "200", says: "an IMDSv2 token was handed out" },
-  ];
+  const evidence: Evidence[] = [{ source: `PUT ${TOKEN_PATH}`, value: "200", says: "an IMDSv2 token was handed out" }];
   if (result.server !== undefined)
     evidence.push({
       source: "Server header",

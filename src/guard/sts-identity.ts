@@ -1,15 +1,17 @@
 /** Asks STS, over TLS, whose credentials these are: the one check that needs no encoding and no local evidence. */
 import type { Hash, Hmac } from "node:crypto";
 import { createHash, createHmac } from "node:crypto";
-import type { ClientRequestArgs, IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import * as http from "node:http";
-import type { Socket, TcpNetConnectOpts } from "node:net";
+import type { Socket } from "node:net";
 import * as net from "node:net";
-import type { ConnectionOptions, SecureContext, TLSSocket } from "node:tls";
+import type { SecureContext, TLSSocket } from "node:tls";
 import * as tls from "node:tls";
 import type { HashConstructor } from "@smithy/types";
 import { suffixOfPartition } from "../aws/partitions.js";
 import { ImdsImpersonationError, ImdsUnavailableError } from "../base/errors.js";
+import { requestOptions, tcpOptions } from "../base/connection-options.js";
+import { secureContextOptions, tlsOptions } from "../base/tls-options.js";
 import { printable } from "../base/text.js";
 import { membersOf } from "../base/members-of.js";
 
@@ -155,7 +157,10 @@ class NodeSha256 {
 /** As they are now: what a library puts in their place later sees nothing of ours. */
 const { ClientRequest } = http;
 const { connect } = net;
-const { checkServerIdentity, connect: connectTls, createSecureContext } = tls;
+const { connect: connectTls, createSecureContext } = tls;
+
+/** The socket is connected: where to is for nobody to read here. */
+const TO_STS = { host: "sts", port: 443, maxHeaderSize: 16 * 1024, setHost: false } as const;
 
 interface Answer {
   readonly status: number;
@@ -178,12 +183,12 @@ function post(url: URL, headers: Record<string, string>, options: StsOptions): P
     };
     const fail = (why: string, cause?: unknown): void => settle(() => reject(unavailable(why, cause)));
     const timer = setTimeout(() => fail("no complete answer before the deadline"), options.timeoutMs);
-    const watch = <S extends Socket>(socket: S): S => {
+    const track = <S extends Socket>(socket: S): S => {
       opened.push(socket);
       return socket.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.name, error));
     };
     const secure = (over: Socket): void => {
-      const socket = watch(connectTls(tlsOptions(url, over, options)));
+      const socket = track(connectTls(tlsOptions(over, url.hostname, trusting(options.ca))));
       socket.once("secureConnect", () => {
         // Asked for above; looked at again, because everything hangs on it.
         if (!socket.authorized) return fail("its certificate is not vouched for");
@@ -191,8 +196,8 @@ function post(url: URL, headers: Record<string, string>, options: StsOptions): P
       });
     };
     const { proxy } = options;
-    if (proxy !== undefined) return tunnel(new URL(proxy), url, { watch, fail, done: secure });
-    const socket = watch(connect(tcpOptions(url.hostname, portOf(url))));
+    if (proxy !== undefined) return tunnel(new URL(proxy), url, { track, fail, done: secure });
+    const socket = track(connect(tcpOptions(url.hostname, portOf(url))));
     socket.once("connect", () => secure(socket));
   });
 }
@@ -204,7 +209,12 @@ interface Outcome<T> {
 
 function send(socket: TLSSocket, url: URL, headers: Record<string, string>, { fail, done }: Outcome<Answer>): void {
   const request = new ClientRequest(
-    requestOptions(socket, { method: "POST", path: "/", headers: { ...headers, host: url.host, ...CONTENT_LENGTH } }),
+    requestOptions(socket, {
+      ...TO_STS,
+      method: "POST",
+      path: "/",
+      headers: { ...headers, host: url.host, ...CONTENT_LENGTH },
+    }),
   );
   request.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.name, error));
   request.on("response", (response) => {
@@ -237,16 +247,21 @@ function collect(response: IncomingMessage, { fail, done }: Outcome<Answer>): vo
 function tunnel(
   proxy: URL,
   url: URL,
-  { watch, fail, done }: Outcome<Socket> & { readonly watch: <S extends Socket>(socket: S) => S },
+  { track, fail, done }: Outcome<Socket> & { readonly track: <S extends Socket>(socket: S) => S },
 ): void {
   const target = `${url.hostname}:${portOf(url)}`;
   const login = [proxy.username, proxy.password].map(decodeURIComponent).join(":");
   const authorization: Record<string, string> =
     login === ":" ? {} : { "proxy-authorization": `Basic ${Buffer.from(login).toString("base64")}` };
-  const socket = watch(connect(tcpOptions(proxy.hostname, portOf(proxy))));
+  const socket = track(connect(tcpOptions(proxy.hostname, portOf(proxy))));
   socket.once("connect", () => {
     const request = new ClientRequest(
-      requestOptions(socket, { method: "CONNECT", path: target, headers: { host: target, ...authorization } }),
+      requestOptions(socket, {
+        ...TO_STS,
+        method: "CONNECT",
+        path: target,
+        headers: { host: target, ...authorization },
+      }),
     );
     request.on("error", (error: NodeJS.ErrnoException) => fail(`the proxy: ${error.code ?? error.name}`, error));
     request.on("response", (response) => fail(`the proxy answered with HTTP ${response.statusCode}`));
@@ -267,138 +282,12 @@ function portOf({ port, protocol }: URL): number {
   return port === "" ? (protocol === "https:" ? 443 : 80) : Number(port);
 }
 
-/*
- * Node copies options into plain objects and takes what is missing there from `Object.prototype`: so whatever it knows
- * is named.
- */
-
-function tcpOptions(hostname: string, port: number): TcpNetConnectOpts {
-  const options = {
-    host: hostname.replace(/^\[(.*)\]$/, "$1"),
-    port,
-    allowHalfOpen: false,
-    autoSelectFamily: undefined,
-    autoSelectFamilyAttemptTimeout: undefined,
-    blockList: undefined,
-    family: undefined,
-    fd: undefined,
-    handle: undefined,
-    hints: undefined,
-    keepAlive: undefined,
-    keepAliveInitialDelay: undefined,
-    localAddress: undefined,
-    localPort: undefined,
-    lookup: undefined,
-    noDelay: undefined,
-    objectMode: undefined,
-    onread: undefined,
-    path: undefined,
-    readable: undefined,
-    signal: undefined,
-    timeout: undefined,
-    writable: undefined,
-  };
-  return options as unknown as TcpNetConnectOpts;
-}
-
-function tlsOptions({ hostname }: URL, over: Socket, { ca }: StsOptions): ConnectionOptions {
-  const name = hostname.replace(/^\[(.*)\]$/, "$1");
-  const options = {
-    socket: over,
-    host: name,
-    // An address is no server name (RFC 6066, section 3).
-    servername: net.isIP(name) === 0 ? name : "",
-    secureContext: trusting(ca),
-    rejectUnauthorized: true,
-    checkServerIdentity: (_: string, certificate: tls.PeerCertificate) => checkServerIdentity(name, certificate),
-    minDHSize: 1024,
-    ALPNProtocols: undefined,
-    ALPNCallback: undefined,
-    allowHalfOpen: undefined,
-    enableTrace: false,
-    highWaterMark: undefined,
-    isServer: false,
-    lookup: undefined,
-    onread: undefined,
-    path: undefined,
-    port: undefined,
-    pskCallback: undefined,
-    requestCert: true,
-    requestOCSP: false,
-    session: undefined,
-    signal: undefined,
-    timeout: undefined,
-  };
-  return options as unknown as ConnectionOptions;
-}
-
 let bundledRoots: SecureContext | undefined;
 
 /** The roots that come with Node.js: not those that `NODE_EXTRA_CA_CERTS` or the process added. */
 function trusting(ca: string | undefined): SecureContext {
-  if (ca !== undefined) return secureContext(ca);
-  return (bundledRoots ??= secureContext(tls.rootCertificates));
-}
-
-function secureContext(ca: string | readonly string[]): SecureContext {
-  const options = {
-    ca,
-    minVersion: "TLSv1.2",
-    allowPartialTrustChain: undefined,
-    cert: undefined,
-    ciphers: undefined,
-    clientCertEngine: undefined,
-    crl: undefined,
-    dhparam: undefined,
-    ecdhCurve: undefined,
-    honorCipherOrder: undefined,
-    key: undefined,
-    maxVersion: undefined,
-    passphrase: undefined,
-    pfx: undefined,
-    privateKeyEngine: undefined,
-    privateKeyIdentifier: undefined,
-    secureOptions: undefined,
-    secureProtocol: undefined,
-    sessionIdContext: undefined,
-    sessionTimeout: undefined,
-    sigalgs: undefined,
-    ticketKeys: undefined,
-  };
-  return createSecureContext(options as unknown as tls.SecureContextOptions);
-}
-
-function requestOptions(
-  socket: Socket,
-  { method, path, headers }: { method: string; path: string; headers: Record<string, string> },
-): ClientRequestArgs {
-  const options = {
-    method,
-    path,
-    headers: Object.assign(Object.create(null), headers) as Record<string, string>,
-    host: "sts",
-    port: 443,
-    agent: undefined,
-    createConnection: () => socket,
-    maxHeaderSize: 16 * 1024,
-    insecureHTTPParser: false,
-    setHost: false,
-    _defaultAgent: undefined,
-    auth: undefined,
-    defaultPort: undefined,
-    highWaterMark: undefined,
-    hostname: undefined,
-    joinDuplicateHeaders: undefined,
-    localAddress: undefined,
-    lookup: undefined,
-    protocol: undefined,
-    setDefaultHeaders: undefined,
-    signal: undefined,
-    socketPath: undefined,
-    timeout: undefined,
-    uniqueHeaders: undefined,
-  };
-  return options as ClientRequestArgs;
+  if (ca !== undefined) return createSecureContext(secureContextOptions({ ca }));
+  return (bundledRoots ??= createSecureContext(secureContextOptions({ ca: tls.rootCertificates })));
 }
 
 const SOURCE = "STS GetCallerIdentity";

@@ -1,4 +1,5 @@
 /** Reads what IMDS answers, strictly: nothing is passed on that a genuine service would not say. */
+import { MAX_TTL_SECONDS, ROLE_LIST_PATH, TOKEN_PATH } from "../aws/imds-protocol.js";
 import { ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
 import { printable } from "../base/text.js";
 
@@ -33,7 +34,7 @@ function malformed(source: string, says: string, value?: string): ImdsUntrustedE
 export function parseToken(body: Buffer): string {
   const token = body.toString("latin1");
   if (!/^[A-Za-z0-9_=+/-]{1,256}$/.test(token))
-    throw malformed("PUT /latest/api/token", "a token of other characters or length than IMDS gives");
+    throw malformed(`PUT ${TOKEN_PATH}`, "a token of other characters or length than IMDS gives");
   return token;
 }
 
@@ -41,11 +42,11 @@ export function parseToken(body: Buffer): string {
 export function parseTokenTtl(header: string | string[] | undefined, asked: number): number {
   if (header === undefined) return asked;
   const text = String(header);
-  if (!/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > 21_600) {
+  if (!/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > MAX_TTL_SECONDS) {
     // Only a number is shown: a token that stands in the wrong header must not be found in a log.
     throw malformed(
-      "PUT /latest/api/token",
-      "a token lifetime outside 1 to 21600 seconds",
+      `PUT ${TOKEN_PATH}`,
+      `a token lifetime outside 1 to ${MAX_TTL_SECONDS} seconds`,
       /^-?\d+$/.test(text) ? printable(text, 12) : undefined,
     );
   }
@@ -54,7 +55,7 @@ export function parseTokenTtl(header: string | string[] | undefined, asked: numb
 
 /** The name of the one role of an instance: IAM API `[\w+=,.@-]+`, at most 64 characters, never a path step. */
 export function parseRoleName(body: Buffer): string {
-  const source = "GET /latest/meta-data/iam/security-credentials/";
+  const source = `GET ${ROLE_LIST_PATH}`;
   const name = body.toString("latin1").replace(/\r?\n$/, "");
   if (!/^[A-Za-z0-9_+=,.@-]{1,64}$/.test(name) || name === "." || name === "..") {
     // Not shown: whoever answers credentials or an echo of the token here must not find them in a log.

@@ -1,14 +1,18 @@
 /** A conversation with one pinned IMDS: a token that is reused, and a GET that knows which failures may be repeated. */
+import {
+  IDENTITY_PATH,
+  MAX_TTL_SECONDS,
+  ROLE_LIST_PATH,
+  TOKEN_HEADER,
+  TOKEN_PATH,
+  TTL_HEADER,
+} from "../aws/imds-protocol.js";
 import { ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
 import type { System } from "../base/system.js";
 import { MAX_CREDENTIALS, MAX_ROLE_LIST, MAX_TOKEN, parseRoleName, parseToken, parseTokenTtl } from "./responses.js";
 import type { Deadline, ImdsRequest, ImdsResponse, Peer, Pin } from "./transport.js";
 import { exchange, wasReset, wasUnreachable } from "./transport.js";
 
-const TOKEN_PATH = "/latest/api/token";
-const CREDENTIALS_PATH = "/latest/meta-data/iam/security-credentials/";
-const IDENTITY_PATH = "/latest/dynamic/instance-identity/rsa2048";
-const TOKEN_TTL_SECONDS = 21_600;
 const MAX_IDENTITY = 16 * 1024;
 const FIRST_BACKOFF_MS = 50;
 
@@ -51,7 +55,7 @@ export function createSession(options: SessionOptions): ImdsSession {
     const request: ImdsRequest = {
       method: "PUT",
       path: TOKEN_PATH,
-      headers: { "x-aws-ec2-metadata-token-ttl-seconds": String(TOKEN_TTL_SECONDS) },
+      headers: { [TTL_HEADER]: String(MAX_TTL_SECONDS) },
       maxBody: MAX_TOKEN,
     };
     const response = await persist(request, deadline).catch((error: unknown) => {
@@ -59,7 +63,7 @@ export function createSession(options: SessionOptions): ImdsSession {
     });
     if (response.status !== 200) throw tokenRefused(response);
     const value = parseToken(response.body);
-    const ttl = parseTokenTtl(response.headers["x-aws-ec2-metadata-token-ttl-seconds"], TOKEN_TTL_SECONDS);
+    const ttl = parseTokenTtl(response.headers[TTL_HEADER], MAX_TTL_SECONDS);
     // A tenth of its life is left unused, so that no request races the end of its token.
     token = { value, expires: system.monotonic() + ttl * 900 };
     return value;
@@ -109,7 +113,7 @@ export function createSession(options: SessionOptions): ImdsSession {
       const request: ImdsRequest = {
         method: "GET",
         path,
-        headers: { "x-aws-ec2-metadata-token": used },
+        headers: { [TOKEN_HEADER]: used },
         maxBody,
         onSent,
       };
@@ -136,7 +140,7 @@ export function createSession(options: SessionOptions): ImdsSession {
     token: currentToken,
     async roleName(deadline, onSent) {
       try {
-        const name = parseRoleName(await get(CREDENTIALS_PATH, MAX_ROLE_LIST, deadline, onSent));
+        const name = parseRoleName(await get(ROLE_LIST_PATH, MAX_ROLE_LIST, deadline, onSent));
         // A responder that echoes would have the token appear wherever the role is named.
         if (token && name.includes(token.value)) throw echoedToken();
         return name;
@@ -145,8 +149,7 @@ export function createSession(options: SessionOptions): ImdsSession {
         throw error;
       }
     },
-    roleCredentials: (roleName, deadline, onSent) =>
-      get(CREDENTIALS_PATH + roleName, MAX_CREDENTIALS, deadline, onSent),
+    roleCredentials: (roleName, deadline, onSent) => get(ROLE_LIST_PATH + roleName, MAX_CREDENTIALS, deadline, onSent),
     signedIdentity: (deadline) => get(IDENTITY_PATH, MAX_IDENTITY, deadline),
   };
 }
@@ -247,11 +250,9 @@ function emptyBody(path: string): ImdsUntrustedError {
 function echoedToken(): ImdsUntrustedError {
   return new ImdsUntrustedError(
     "ERR_IMDS_MALFORMED",
-    `The answer to GET ${CREDENTIALS_PATH} is the session token itself`,
+    `The answer to GET ${ROLE_LIST_PATH} is the session token itself`,
     {
-      evidence: [
-        { source: `GET ${CREDENTIALS_PATH}`, says: "the request's own token came back as the name of a role" },
-      ],
+      evidence: [{ source: `GET ${ROLE_LIST_PATH}`, says: "the request's own token came back as the name of a role" }],
       advice: "Something answers every request alike; IMDS does not. Find out who answers at that address.",
     },
   );

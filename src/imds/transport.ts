@@ -2,13 +2,14 @@
  * One HTTP exchange with a pinned address: no proxy, no redirect, no name, no second connection, and a cap on
  * everything.
  */
-import type { ClientRequestArgs, IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import * as http from "node:http";
 import type { Socket } from "node:net";
 import * as net from "node:net";
 import type { ImdsGuardError } from "../base/errors.js";
 import { ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
 import { sameAddress } from "../base/addresses.js";
+import { requestOptions, tcpOptions } from "../base/connection-options.js";
 import { markOwn } from "../base/own-sockets.js";
 
 /** The addresses and the port that may be talked to. */
@@ -83,8 +84,8 @@ export function exchange(peer: Peer, request: ImdsRequest, deadline: Deadline): 
   const what = `${request.method} ${request.path}`;
   if (deadline.remaining() <= 0) return Promise.reject(timedOut(peer, what));
   return new Promise<ImdsResponse>((resolve, reject) => {
-    // autoSelectFamily would try other addresses; there is one, and it is literal.
-    const socket = markOwn(connect(connectionTo(peer)));
+    // There are no other addresses to try: this one is literal.
+    const socket = markOwn(connect(tcpOptions(peer.address, peer.port, false)));
     detachListeners(socket);
     let settled = false;
     // May be called again: a promise keeps its first outcome.
@@ -160,73 +161,16 @@ function send(socket: Socket, peer: Peer, request: ImdsRequest, outcome: Outcome
   markOwn(message, socket);
 }
 
-/**
- * Options of a connection. Node copies them into plain objects and takes what is missing there from `Object.prototype`:
- * so whatever it knows is named.
- */
-function connectionTo(peer: Peer): net.TcpNetConnectOpts {
-  const options = {
+function requestOver(socket: Socket, peer: Peer, { method, path, headers }: ImdsRequest): http.ClientRequestArgs {
+  return requestOptions(socket, {
+    method,
+    path,
     host: peer.address,
     port: peer.port,
-    // There is one address, and it is literal.
-    autoSelectFamily: false,
-    autoSelectFamilyAttemptTimeout: undefined,
-    allowHalfOpen: false,
-    blockList: undefined,
-    family: undefined,
-    fd: undefined,
-    handle: undefined,
-    hints: undefined,
-    keepAlive: undefined,
-    keepAliveInitialDelay: undefined,
-    localAddress: undefined,
-    localPort: undefined,
-    lookup: undefined,
-    noDelay: undefined,
-    objectMode: undefined,
-    onread: undefined,
-    path: undefined,
-    readable: undefined,
-    signal: undefined,
-    timeout: undefined,
-    writable: undefined,
-  };
-  return options as unknown as net.TcpNetConnectOpts;
-}
-
-function requestOver(socket: Socket, peer: Peer, request: ImdsRequest): ClientRequestArgs {
-  const options = {
-    method: request.method,
-    host: peer.address,
-    port: peer.port,
-    path: request.path,
-    headers: Object.assign(
-      Object.create(null),
-      request.headers,
-      request.method === "PUT" ? { "content-length": "0" } : undefined,
-    ) as Record<string, string>,
-    // With an agent, its own connection would be used and not this one, whose peer was compared with the pin.
-    agent: undefined,
-    createConnection: () => socket,
+    headers: { ...headers, ...(method === "PUT" && { "content-length": "0" }) },
     maxHeaderSize: MAX_HEADER_BYTES,
-    insecureHTTPParser: false,
     setHost: true,
-    _defaultAgent: undefined,
-    auth: undefined,
-    defaultPort: undefined,
-    highWaterMark: undefined,
-    hostname: undefined,
-    joinDuplicateHeaders: undefined,
-    localAddress: undefined,
-    lookup: undefined,
-    protocol: undefined,
-    setDefaultHeaders: undefined,
-    signal: undefined,
-    socketPath: undefined,
-    timeout: undefined,
-    uniqueHeaders: undefined,
-  };
-  return options as ClientRequestArgs;
+  });
 }
 
 function collect(response: IncomingMessage, request: ImdsRequest, outcome: Outcome): void {

@@ -1,4 +1,5 @@
 /** One look around: who answers at the metadata addresses, by which way, and who on this host or in DNS leads there. */
+import { TOKEN_PATH } from "../aws/imds-protocol.js";
 import { endianness, networkInterfaces } from "node:os";
 import { IMDS_IPV4, IMDS_IPV6, isImdsAddress, sameAddress } from "../base/addresses.js";
 import { ImdsUnavailableError } from "../base/errors.js";
@@ -237,7 +238,7 @@ function responderSighting(target: EventEndpoint, result: Answer, verdict: Verdi
         endpoint: target,
         responder,
         evidence: [
-          { source: "PUT /latest/api/token", value: "200", says: "an IMDSv2 token was handed out" },
+          { source: `PUT ${TOKEN_PATH}`, value: "200", says: "an IMDSv2 token was handed out" },
           ...serverEvidence(result.server),
         ],
         advice: elsewhere ? `Credentials from there would belong to whoever answers. ${TRACE}` : undefined,
@@ -256,7 +257,7 @@ function responderSighting(target: EventEndpoint, result: Answer, verdict: Verdi
       endpoint: target,
       responder,
       evidence: [
-        { source: "PUT /latest/api/token", value: answer, says: "not an IMDSv2 token" },
+        { source: `PUT ${TOKEN_PATH}`, value: answer, says: "not an IMDSv2 token" },
         ...serverEvidence(result.kind === "http" ? result.server : undefined),
       ],
       advice:

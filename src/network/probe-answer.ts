@@ -1,4 +1,5 @@
 /** What the bytes that came back from the probe say: judged without keeping the token they may hold. */
+import { TTL_HEADER } from "../aws/imds-protocol.js";
 
 /** What somebody's answer to the token request amounts to. Never contains the token. */
 export type ProbeAnswer =
@@ -39,7 +40,6 @@ export function readProbeAnswer(received: string, ended: boolean): ProbeAnswer |
   return { kind: "imdsv2", status: 200, tokenLength: token.length, ...named };
 }
 
-const TTL_HEADER = "x-aws-ec2-metadata-token-ttl-seconds";
 const MAX_SERVER_LENGTH = 64;
 
 interface Head {

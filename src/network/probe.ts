@@ -1,4 +1,5 @@
 /** One secret-free question to an address: does anybody answer there as IMDSv2? */
+import { TOKEN_PATH } from "../aws/imds-protocol.js";
 import { Socket } from "node:net";
 import { invalidArgument } from "../base/errors.js";
 import { parseIp } from "../base/addresses.js";
@@ -8,11 +9,7 @@ import type { ProbeAnswer } from "./probe-answer.js";
 
 /** What {@link probeImds} found. */
 export type ProbeResult =
-  | (Extract<ProbeAnswer, { kind: "imdsv2" }> & {
-      /** Milliseconds from the start of the probe to the verdict. */
-      readonly elapsedMs: number;
-    })
-  | Exclude<ProbeAnswer, { kind: "imdsv2" }>
+  | ProbeAnswer
   /** No connection: refused by the address, or by this host's routes or rules. `code` is the system's. */
   | { readonly kind: "refused"; readonly code: string }
   /** Nothing came back before the deadline. */
@@ -52,9 +49,7 @@ export async function probeImds(target: ProbeTarget, options: ProbeOptions): Pro
   if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
     throw invalidArgument("timeoutMs", timeoutMs, `a number above 0 and up to ${MAX_TIMEOUT_MS}`);
   }
-  const started = performance.now();
-  const result = await converse(address, family, port, options);
-  return result.kind === "imdsv2" ? { ...result, elapsedMs: performance.now() - started } : result;
+  return converse(address, family, port, options);
 }
 
 const MAX_TIMEOUT_MS = 600_000;
@@ -109,7 +104,7 @@ function converse(
 function tokenRequest(address: string, family: 4 | 6, port: number): string {
   const host = family === 4 ? address : `[${address}]`;
   return [
-    "PUT /latest/api/token HTTP/1.1",
+    `PUT ${TOKEN_PATH} HTTP/1.1`,
     `Host: ${host}${port === 80 ? "" : `:${port}`}`,
     "X-aws-ec2-metadata-token-ttl-seconds: 60",
     "User-Agent: imds-guard-probe/1",

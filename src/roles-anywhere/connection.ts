@@ -2,9 +2,9 @@
  * One HTTPS exchange with a service of AWS: TLS always verified, no redirect followed, a cap on everything, one
  * deadline; through the proxy of the environment where there is one.
  */
-import type { IncomingMessage, OutgoingHttpHeaders, RequestOptions } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import type { ConnectionOptions } from "node:tls";
+import { requestOptions, tcpOptions } from "../base/connection-options.js";
 import { printable } from "../base/text.js";
 
 /** What is sent, and how. */
@@ -52,11 +52,8 @@ const MAX_HEADER_BYTES = 16 * 1024;
  * @throws NoAnswer
  */
 export async function exchange(what: Exchange): Promise<Answer> {
-  const [{ request }, { connect }, { connect: secure }] = await Promise.all([
-    import("node:http"),
-    import("node:net"),
-    import("node:tls"),
-  ]);
+  const [{ request }, { connect }, { connect: secure, createSecureContext }, { secureContextOptions, tlsOptions }] =
+    await Promise.all([import("node:http"), import("node:net"), import("node:tls"), import("../base/tls-options.js")]);
   const { url, proxy } = what;
   const { host, port } = addressOf(url);
   return new Promise<Answer>((resolve, reject) => {
@@ -77,24 +74,24 @@ export async function exchange(what: Exchange): Promise<Answer> {
     };
     const over = (socket: Socket): void => {
       if (url.protocol === "http:") return send(socket);
-      const encrypted = own(secure(tlsOptions(what, host, socket)));
+      const context = createSecureContext(secureContextOptions({ ca: what.ca, ...what.client }));
+      const encrypted = own(secure(tlsOptions(socket, host, context)));
       encrypted.once("secureConnect", () => send(encrypted));
     };
     const send = (socket: Socket): void => {
       const message = request(
-        bare({
+        requestOptions(socket, {
           method: what.method,
           host,
           port,
           path: what.path,
-          headers: bare({
+          headers: {
             ...what.headers,
             ...(what.body !== undefined && { "content-length": String(Buffer.byteLength(what.body)) }),
             connection: "close",
-          }) as OutgoingHttpHeaders,
-          createConnection: () => socket,
+          },
           maxHeaderSize: MAX_HEADER_BYTES,
-          insecureHTTPParser: false,
+          setHost: true,
         }),
       );
       // From here on the request has the socket, and its errors: two that destroy it would free its parser twice.
@@ -109,25 +106,30 @@ export async function exchange(what: Exchange): Promise<Answer> {
       message.end(what.body);
     };
     if (proxy === undefined) {
-      const socket = own(connect({ host, port }));
+      const socket = own(connect(tcpOptions(host, port)));
       socket.once("connect", () => over(socket));
       return;
     }
     const gate = addressOf(proxy);
     const through = own(
       proxy.protocol === "https:"
-        ? secure({ host: gate.host, port: gate.port, rejectUnauthorized: true, ...nameOf(gate.host) })
-        : connect({ host: gate.host, port: gate.port }),
+        ? secure({
+            ...tlsOptions(undefined, gate.host, createSecureContext(secureContextOptions({}))),
+            port: gate.port,
+          })
+        : connect(tcpOptions(gate.host, gate.port)),
     );
     through.once(proxy.protocol === "https:" ? "secureConnect" : "connect", () => {
       const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
       const tunnel = request(
-        bare({
+        requestOptions(through, {
           method: "CONNECT",
+          host: gate.host,
+          port: gate.port,
           path: authority,
-          headers: bare({ host: authority, ...proxyAuthorization(proxy) }) as OutgoingHttpHeaders,
-          createConnection: () => through,
+          headers: { host: authority, ...proxyAuthorization(proxy) },
           maxHeaderSize: MAX_HEADER_BYTES,
+          setHost: false,
         }),
       );
       tunnel.on("error", broken);
@@ -140,30 +142,6 @@ export async function exchange(what: Exchange): Promise<Answer> {
       tunnel.end();
     });
   });
-}
-
-/** What others may put on `Object.prototype` is no option of ours. */
-function bare<Options extends RequestOptions | OutgoingHttpHeaders>(options: Options): Options {
-  return Object.assign(Object.create(null) as Options, options);
-}
-
-function tlsOptions({ ca, client }: Exchange, host: string, socket: Socket): ConnectionOptions {
-  return Object.assign(Object.create(null) as ConnectionOptions, {
-    socket,
-    // Not a matter of NODE_TLS_REJECT_UNAUTHORIZED.
-    rejectUnauthorized: true,
-    minVersion: "TLSv1.2",
-    host,
-    ...nameOf(host),
-    ...(ca !== undefined && { ca }),
-    ...(client !== undefined && { cert: client.cert, key: client.key }),
-    ...(client?.passphrase !== undefined && { passphrase: client.passphrase }),
-  });
-}
-
-/** Addresses are no server names (RFC 6066). */
-function nameOf(host: string): { readonly servername?: string } {
-  return /^[\d.]+$|:/.test(host) ? {} : { servername: host };
 }
 
 function addressOf(url: URL): { readonly host: string; readonly port: number } {

@@ -1,4 +1,5 @@
 /** Guarded parts for the modules of the AWS SDK that speak to IMDS. */
+import { TOKEN_PATH } from "../aws/imds-protocol.js";
 import { EventEmitter } from "node:events";
 import type { RequestOptions } from "node:http";
 import { Readable } from "node:stream";
@@ -7,7 +8,6 @@ import { withMembers } from "./adapted-module.js";
 import { withExpectedAccounts } from "./expected-accounts.js";
 import { guardFor } from "./process-guards.js";
 
-const TOKEN_PATH = "/latest/api/token";
 const REGION_PATH = "/latest/meta-data/placement/region";
 
 interface Init {

@@ -3,6 +3,7 @@
  * and credentials where a setting says so. It listens on loopback and answers only connections that the firewall of
  * this process led there; no other program of the host gets as far as a first byte.
  */
+import { MAX_TTL_SECONDS, ROLE_LIST_PATH, TOKEN_HEADER, TOKEN_PATH, TTL_HEADER } from "../aws/imds-protocol.js";
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer as createHttpServer } from "node:http";
@@ -21,7 +22,6 @@ export interface MetadataAnswersOptions {
 }
 
 /** Longest life of a session token in seconds, as AWS has it. */
-const MAX_TTL_S = 21_600;
 /** Connections that were led and not accepted yet; more are not waited for. */
 const MAX_EXPECTED = 1_024;
 const MAX_HEADER_BYTES = 8_192;
@@ -106,14 +106,11 @@ function createTokens() {
   };
 }
 
-const TOKEN_PATH = "/latest/api/token";
-const TOKEN_HEADER = "x-aws-ec2-metadata-token";
-const TTL_HEADER = "x-aws-ec2-metadata-token-ttl-seconds";
 /** What only stands in a request that somebody passed on, or that is meant for the next hop alone (RFC 9110, 7.6.1). */
 const PASSED_ON =
   /^(?:forwarded|via|x-forwarded-.*|x-real-ip|x-original-.*|proxy-.*|te|trailer|transfer-encoding|upgrade)$/;
 const KEPT_BACK = /\/(?:user-data|identity-credentials|security-credentials-extended)(?:\/|$)/;
-const ROLE_LIST = "/latest/meta-data/iam/security-credentials";
+const ROLE_LIST = ROLE_LIST_PATH.slice(0, -1);
 
 async function answer(
   request: IncomingMessage,
@@ -128,7 +125,7 @@ async function answer(
     if (url !== TOKEN_PATH) return { status: 405, headers: { allow: "GET" } };
     const ttl = headers[TTL_HEADER];
     const seconds = typeof ttl === "string" && /^\d{1,5}$/.test(ttl) ? Number(ttl) : 0;
-    if (seconds < 1 || seconds > MAX_TTL_S) return { status: 400 };
+    if (seconds < 1 || seconds > MAX_TTL_SECONDS) return { status: 400 };
     return { status: 200, body: tokens.issue(seconds), headers: { [TTL_HEADER]: String(seconds) } };
   }
   if (method !== "GET") return { status: 405, headers: { allow: "GET" } };

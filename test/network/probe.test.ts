@@ -70,7 +70,6 @@ describe("probeImds", () => {
       status: 200,
       tokenLength: 56,
       server: "EC2ws",
-      elapsedMs: expect.any(Number) as number,
     });
     expect(requests).toEqual([
       `PUT /latest/api/token HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\n` +
@@ -82,27 +81,27 @@ describe("probeImds", () => {
     [
       "a token without waiting for the end of the connection",
       (socket) => socket.write(GENUINE),
-      { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws", elapsedMs: expect.any(Number) as number },
+      { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws" },
     ],
     [
       "a chunked token",
       (socket) => socket.write(`${HEAD}Transfer-Encoding: chunked\r\n\r\n38\r\n${TOKEN}\r\n0\r\n\r\n`),
-      { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws", elapsedMs: expect.any(Number) as number },
+      { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws" },
     ],
     [
       "a token in single bytes",
       (socket) => drip(socket, GENUINE, 1),
-      { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws", elapsedMs: expect.any(Number) as number },
+      { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws" },
     ],
     [
       "a token without length",
       (socket) => socket.end(`${HEAD}\r\n${TOKEN}`),
-      { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws", elapsedMs: expect.any(Number) as number },
+      { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws" },
     ],
     [
       "an early end",
       (socket) => socket.end(GENUINE.slice(0, -30)),
-      { kind: "imdsv2", status: 200, tokenLength: 26, server: "EC2ws", elapsedMs: expect.any(Number) as number },
+      { kind: "imdsv2", status: 200, tokenLength: 26, server: "EC2ws" },
     ],
     [
       "another cloud",
@@ -144,7 +143,7 @@ describe("probeImds", () => {
     [
       "a body that never ends",
       (socket) => socket.write(`${HEAD}Content-Length: 99\r\n\r\n${TOKEN}`),
-      { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws", elapsedMs: expect.any(Number) as number },
+      { kind: "imdsv2", status: 200, tokenLength: 56, server: "EC2ws" },
     ],
     [
       "a head that never ends",

@@ -1,4 +1,5 @@
 /** Who answers at the metadata addresses: asked over the network, without a secret. */
+import { TOKEN_PATH } from "../../aws/imds-protocol.js";
 import { IMDS_IPV4, IMDS_IPV6 } from "../../base/addresses.js";
 import { ImdsUnavailableError } from "../../base/errors.js";
 import { shellCommand } from "../../base/text.js";
@@ -108,7 +109,7 @@ function judgeImds(asked: Asked, machine: Machine): Check {
       return { ...line, status: "ok", says: `cannot be reached: ${answer.code}` };
     case "imdsv2": {
       const evidence = [
-        { source: "PUT /latest/api/token", value: "200", says: `a token of ${answer.tokenLength} characters` },
+        { source: `PUT ${TOKEN_PATH}`, value: "200", says: `a token of ${answer.tokenLength} characters` },
       ];
       const server = answer.server === undefined ? "" : `; calls itself ${answer.server}`;
       if (verdict === "ec2") return { ...line, status: "ok", says: `answers as IMDSv2${who}`, evidence };
@@ -156,7 +157,7 @@ function judgeHttp(
   { host, otherCloud, gateway }: Machine,
 ): Check {
   const evidence = [
-    { source: "PUT /latest/api/token", value: String(status), says: "no token" },
+    { source: `PUT ${TOKEN_PATH}`, value: String(status), says: "no token" },
     {
       source: "GET without token",
       value: String(plain?.status ?? "none"),

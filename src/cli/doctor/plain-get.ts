@@ -1,6 +1,7 @@
 /**
  * Does IMDSv1 answer? One or two GET requests without a token, for nothing secret, of which the first bytes are read.
  */
+import { ROLE_LIST_PATH } from "../../aws/imds-protocol.js";
 import { Socket } from "node:net";
 import { parseIp } from "../../base/addresses.js";
 import { markOwn } from "../../base/own-sockets.js";
@@ -17,7 +18,6 @@ export interface PlainAnswer {
 }
 
 const LISTING = "/latest/meta-data/";
-const ROLE = "/latest/meta-data/iam/security-credentials/";
 
 /**
  * Asks `address` without a token for the listing, and where that is not answered for the name of a role. Nothing asked
@@ -28,7 +28,7 @@ export async function askWithoutToken(address: string, timeoutMs: number): Promi
   if (listing.status === 200 && /^(?:ami-id|instance-id|iam\/?|hostname)\r?$/m.test(listing.body))
     return { status: 200, shows: "metadata" };
   if (listing.status === undefined || listing.status === 401) return { status: listing.status, shows: "nothing" };
-  const role = await getWithoutToken(address, ROLE, timeoutMs);
+  const role = await getWithoutToken(address, ROLE_LIST_PATH, timeoutMs);
   const named = role.status === 200 && /^[\w+=,.@-]{1,128}\s*$/.test(role.body);
   return { status: listing.status, shows: named ? "role" : "nothing" };
 }

@@ -44,7 +44,7 @@ const answer = (kind: "silent" | "imdsv2" | "refused"): NetworkAnswers => {
   const answers = {
     silent: { kind: "silent" },
     refused: { kind: "refused", code: "ECONNREFUSED" },
-    imdsv2: { kind: "imdsv2", status: 200, tokenLength: 56, elapsedMs: 1 },
+    imdsv2: { kind: "imdsv2", status: 200, tokenLength: 56 },
   } as const;
   return { imds: [{ address: "169.254.169.254", answer: answers[kind] }], dns: [] };
 };

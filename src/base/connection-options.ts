@@ -1,0 +1,78 @@
+/**
+ * Options of connections and requests, written out. Node copies them into plain objects and takes what is missing there
+ * from `Object.prototype`, where others may have put something: so whatever it knows is named.
+ */
+import type { ClientRequestArgs } from "node:http";
+import type { Socket, TcpNetConnectOpts } from "node:net";
+
+/** What one request over a socket is about. */
+export interface RequestOverSocket {
+  readonly method: string;
+  readonly path: string;
+  readonly host: string;
+  readonly port: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The most bytes of headers in the answer. */
+  readonly maxHeaderSize: number;
+  /** Whether Node writes the `host` header. */
+  readonly setHost: boolean;
+}
+
+/**
+ * A TCP connection. `host` is a name or an address, an IPv6 one with or without brackets. `autoSelectFamily` tries the
+ * other addresses of a name; default: as the process has it.
+ */
+export function tcpOptions(host: string, port: number, autoSelectFamily?: boolean): TcpNetConnectOpts {
+  const options = {
+    host: host.replace(/^\[(.*)\]$/, "$1"),
+    port,
+    autoSelectFamily,
+    autoSelectFamilyAttemptTimeout: undefined,
+    allowHalfOpen: false,
+    blockList: undefined,
+    family: undefined,
+    fd: undefined,
+    handle: undefined,
+    hints: undefined,
+    keepAlive: undefined,
+    keepAliveInitialDelay: undefined,
+    localAddress: undefined,
+    localPort: undefined,
+    lookup: undefined,
+    noDelay: undefined,
+    objectMode: undefined,
+    onread: undefined,
+    path: undefined,
+    readable: undefined,
+    signal: undefined,
+    timeout: undefined,
+    writable: undefined,
+  };
+  return options as unknown as TcpNetConnectOpts;
+}
+
+/** A request over this very socket: with an agent, a connection of the agent's would be used. */
+export function requestOptions(socket: Socket, { headers, ...request }: RequestOverSocket): ClientRequestArgs {
+  const options = {
+    ...request,
+    headers: Object.assign(Object.create(null), headers) as Record<string, string>,
+    agent: undefined,
+    createConnection: () => socket,
+    insecureHTTPParser: false,
+    _defaultAgent: undefined,
+    auth: undefined,
+    defaultPort: undefined,
+    highWaterMark: undefined,
+    hostname: undefined,
+    joinDuplicateHeaders: undefined,
+    localAddress: undefined,
+    lookup: undefined,
+    protocol: undefined,
+    setDefaultHeaders: undefined,
+    signal: undefined,
+    socketPath: undefined,
+    timeout: undefined,
+    uniqueHeaders: undefined,
+  };
+  return options;
+}
