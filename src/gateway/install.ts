@@ -59,7 +59,8 @@ export function describePlan(plan: FilterPlan, by: "nft" | "iptables"): string {
 }
 
 /**
- * Puts the rules in place, in one transaction with nft. With iptables, what was done is undone where a later call fails.
+ * Puts the rules in place, in one transaction with nft. With iptables, what a first installation did is undone where a
+ * later call fails.
  * @throws FilterError
  */
 export function install(plan: FilterPlan & { readonly user: string; readonly uid: number }): InstalledState {
@@ -74,7 +75,8 @@ export function install(plan: FilterPlan & { readonly user: string; readonly uid
     try {
       for (const call of iptablesCalls(plan)) apply(call);
     } catch (error) {
-      removeIptables();
+      // Rules that were in place before stay: without them every program would be open again.
+      if (readState() === undefined) removeIptables();
       throw error;
     }
   }

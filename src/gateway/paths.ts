@@ -33,7 +33,8 @@ export function readPath(target: string): MetadataPath | undefined {
   if (version !== undefined && !VERSION.test(version)) return undefined;
   const canonical = version === undefined ? "/" : ["", "latest", ...rest].join("/");
   const requested = decoded.endsWith("/") && canonical !== "/" ? `${canonical}/` : canonical;
-  return { canonical, requested, kind: kindOf(rest) };
+  // The service tells capitals apart; one that did not must give away nothing that way.
+  return { canonical, requested, kind: kindOf(rest.map((segment) => segment.toLowerCase())) };
 }
 
 function decodeOnce(target: string): string | undefined {

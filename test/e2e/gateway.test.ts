@@ -27,7 +27,7 @@ if (reason !== undefined) {
   console.log(`e2e (gateway): skipped: ${reason}`);
 }
 
-async function host(kind: "laptop" | "ec2"): Promise<Record<string, unknown>> {
+async function host(kind: "laptop" | "iptables" | "ec2"): Promise<Record<string, unknown>> {
   const script = `set -e
 mount --bind "${ROOT}" ${PLACE}
 mount -t tmpfs none /run; mount -t tmpfs none /sys
@@ -57,7 +57,25 @@ describe.skipIf(reason !== undefined)("the gateway", () => {
     expect(new Set(log.map(({ status }) => status))).toEqual(new Set([403]));
     expect(log.some(({ path }) => path === "/latest/dynamic/instance-identity/document")).toBe(true);
     expect(log.filter(({ user }) => user === "root").length).toBeGreaterThanOrEqual(3);
+    const named = seen["named"] as { uid: number; program: string; pid: number }[];
+    expect(named.map(({ uid, program }) => [uid, program])).toEqual([
+      [0, "curl"],
+      [33, "curl"],
+      [1_500, "curl"],
+    ]);
   });
+
+  it.skipIf(spawnSync("iptables-save", ["--version"]).error !== undefined)(
+    "does the same by iptables where there is no nft, and leaves nothing behind",
+    async () => {
+      const seen = await host("iptables");
+      expect(seen).toMatchObject({ statusBefore: 1, install: { code: 0 }, again: 0, statusAfter: 0, uninstall: 0 });
+      expect(seen).toMatchObject({ statusGone: 1, left: false, open: 200, unguarded: 0 });
+      expect((seen["rules"] as string[]).filter((rule) => rule === "-A OUTPUT -j IMDS_GUARD_OUTPUT")).toHaveLength(1);
+      expect(seen["statuses"]).toEqual([403, 403, 403, 403]);
+      expect(seen["asked"]).toEqual([]);
+    },
+  );
 
   it("answers on EC2 by the rules of each user, and for a container on a bridge", async () => {
     const seen = await host("ec2");

@@ -2,8 +2,7 @@
  * Programs that know nothing of imds-guard, in other languages, through `exec`, `serve` and `credential-process`: whose
  * credentials they get.
  */
-import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,28 +11,16 @@ import { accessKeyIdFor, accountOf } from "../support/access-keys.mjs";
 import { createSigner } from "../support/identity-signer.mjs";
 import { ATTACKER_ACCOUNT } from "../support/impersonator.mjs";
 import { canUnshare, createMachine } from "../support/machine.mjs";
+import type { Client } from "./clients/install.js";
+import { attempt, installClients } from "./clients/install.js";
 
 const CLI = process.env["RIG_CLI"] ?? fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
-const PROGRAMS = fileURLToPath(new URL("./clients/", import.meta.url));
 const ACCOUNT = "111122223333";
 const REGION = "eu-central-1";
 const GENUINE = accessKeyIdFor(ACCOUNT, "genuine");
 const WAYS = ["exec", "serve", "credential-process"] as const;
 type Way = (typeof WAYS)[number];
 type Machine = Awaited<ReturnType<typeof createMachine>>;
-
-/** A program, and how the access key is read from what it prints. */
-interface Client {
-  readonly name: string;
-  readonly command: readonly string[];
-  readonly keyIn: RegExp;
-}
-
-interface Installed {
-  readonly clients: readonly Client[];
-  /** Of those clients that ask again and again. */
-  readonly lasting: readonly Client[];
-}
 
 // Another folder may be named, which is then kept for the next time.
 const kept = process.env["RIG_CLIENTS"];
@@ -44,58 +31,8 @@ const missing = !able.ok
   : existsSync(CLI)
     ? undefined
     : "dist/cli.js is not built";
-const { clients, lasting } = missing === undefined ? install() : { clients: [], lasting: [] };
+const { clients, lasting } = missing === undefined ? installClients(folder) : { clients: [], lasting: [] };
 if (missing !== undefined) console.log(`interop (clients): skipped, ${missing}`);
-
-function install(): Installed {
-  mkdirSync(folder, { recursive: true });
-  const python = installPython();
-  const go = installGo();
-  return { clients: [...python, ...go], lasting: [...python.filter(({ name }) => name === "boto3"), ...go] };
-}
-
-/** What a step of an installation said when it failed, or undefined. */
-function attempt(command: string, args: readonly string[], cwd: string): string | undefined {
-  const { status, error, stderr } = spawnSync(command, args, { cwd, encoding: "utf8", timeout: 540_000 });
-  return status === 0 ? undefined : (error?.message ?? stderr.trim().split("\n").at(-1) ?? `ended with ${status}`);
-}
-
-function installPython(): Client[] {
-  const bin = join(folder, "venv", "bin");
-  const failed = existsSync(join(bin, "aws"))
-    ? undefined
-    : (attempt("python3", ["-m", "venv", "venv"], folder) ??
-      attempt(join(bin, "pip"), ["install", "--quiet", "--disable-pip-version-check", "boto3", "awscli"], folder));
-  if (failed !== undefined) {
-    console.log(`interop (clients): no AWS CLI and boto3 here: ${failed}`);
-    return [];
-  }
-  return [
-    { name: "boto3", command: [join(bin, "python"), join(PROGRAMS, "client.py")], keyIn: /"key": "(\w+)"/ },
-    {
-      name: "AWS CLI v1",
-      command: [join(bin, "aws"), "s3", "presign", "s3://bucket/key", "--region", REGION],
-      keyIn: /X-Amz-Credential=(\w+)%2F/,
-    },
-  ];
-}
-
-function installGo(): Client[] {
-  const place = join(folder, "go");
-  mkdirSync(place, { recursive: true });
-  copyFileSync(join(PROGRAMS, "client.go"), join(place, "main.go"));
-  writeFileSync(join(place, "go.mod"), "module client\n\ngo 1.23\n");
-  const failed = existsSync(join(place, "client"))
-    ? undefined
-    : (attempt("go", ["get", "github.com/aws/aws-sdk-go-v2/config@latest"], place) ??
-      attempt("go", ["mod", "tidy"], place) ??
-      attempt("go", ["build", "-o", "client", "."], place));
-  if (failed !== undefined) {
-    console.log(`interop (clients): no program with the AWS SDK for Go here: ${failed}`);
-    return [];
-  }
-  return [{ name: "AWS SDK for Go v2", command: [join(place, "client")], keyIn: /"key":"(\w+)"/ }];
-}
 
 describe.skipIf(missing !== undefined || clients.length === 0)("programs in other languages", () => {
   const signer = createSigner();

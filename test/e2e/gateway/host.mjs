@@ -5,7 +5,7 @@
  */
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createSigner } from "../../support/identity-signer.mjs";
 import { startImdsServer } from "../../support/imds-server.mjs";
@@ -18,12 +18,19 @@ const ROLE = "/latest/meta-data/iam/security-credentials/";
 /** @param {string} program @param {string[]} args */
 const run = (program, ...args) => execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
+/** What commands find on their PATH; a host without nft gets another one. */
+let programs = process.env["PATH"] ?? "";
+
 /** @param {string[]} args */
 function cli(...args) {
   try {
     return {
       code: 0,
-      out: execFileSync(process.execPath, [CLI, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }),
+      out: execFileSync(process.execPath, [CLI, ...args], {
+        encoding: "utf8",
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { ...process.env, PATH: programs },
+      }),
     };
   } catch (error) {
     const { status, stdout, stderr } = /** @type {{ status: number, stdout: string, stderr: string }} */ (error);
@@ -31,11 +38,24 @@ function cli(...args) {
   }
 }
 
-/** @param {Record<string, string>} env @param {string[]} args @param {number} uid */
-async function startDaemon(env, args, uid = DAEMON) {
+/** What the unit grants, so that programs of other users can be named. */
+const CAPABILITIES = "+sys_ptrace,+dac_read_search";
+
+/** @param {Record<string, string>} env @param {string[]} args @param {number} uid @param {string[]} rights of setpriv */
+async function startDaemon(env, args, uid = DAEMON, rights = []) {
   const child = spawn(
     "setpriv",
-    [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", process.execPath, CLI, "gateway", "--json", ...args],
+    [
+      `--reuid=${uid}`,
+      `--regid=${uid}`,
+      "--clear-groups",
+      ...rights,
+      process.execPath,
+      CLI,
+      "gateway",
+      "--json",
+      ...args,
+    ],
     {
       env: { PATH: process.env["PATH"], HOME: "/nonexistent", ...env },
       stdio: ["ignore", "pipe", "pipe"],
@@ -102,17 +122,19 @@ run("ip", "addr", "add", "169.254.169.254/32", "dev", "lo");
 run("ip", "addr", "add", "fd00:ec2::254/128", "dev", "lo");
 const dmi = "/sys/class/dmi/id";
 mkdirSync(dmi, { recursive: true });
-const vendor = kind === "laptop" ? "LENOVO" : "Amazon EC2";
+const onEc2 = kind.endsWith("ec2");
+const vendor = onEc2 ? "Amazon EC2" : "LENOVO";
 for (const name of ["sys_vendor", "bios_vendor", "board_vendor", "chassis_vendor"])
   writeFileSync(`${dmi}/${name}`, `${vendor}\n`);
-if (kind !== "laptop") writeFileSync(`${dmi}/board_asset_tag`, "i-0a1b2c3d4e5f60718\n");
+if (onEc2) writeFileSync(`${dmi}/board_asset_tag`, "i-0a1b2c3d4e5f60718\n");
 
 const listen = [
   { host: "169.254.169.254", port: 80 },
   { host: "fd00:ec2::254", port: 80 },
 ];
 
-if (kind === "laptop") {
+/** An impersonator, and what was asked of it. */
+async function startImpersonator() {
   /** @type {string[]} */
   const asked = [];
   for (const { host, port } of listen) {
@@ -122,6 +144,126 @@ if (kind === "laptop") {
     });
     await new Promise((resolve) => server.listen(port, host, () => resolve(undefined)));
   }
+  return asked;
+}
+
+/** @param {import("node:child_process").ChildProcess} child */
+async function stop(child) {
+  child.kill("SIGTERM");
+  await once(child, "exit");
+}
+
+/** Lines of an access log. @param {string} path */
+const linesOf = (path) =>
+  existsSync(path)
+    ? readFileSync(path, "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line))
+    : [];
+
+/** Programs of other people, as JSON in a variable. @returns {{ name: string, command: string[], lasting: boolean }[]} */
+const clientsGiven = () => JSON.parse(process.env["GATEWAY_CLIENTS"] ?? "[]");
+
+/** @param {number} uid @param {readonly string[]} command */
+function runAs(uid, command) {
+  const args = [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", ...command];
+  const env = { PATH: process.env["PATH"], HOME: "/nonexistent" };
+  return new Promise((resolve) => {
+    execFile("setpriv", args, { encoding: "utf8", env, timeout: 60_000 }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : (error.code ?? -1), stdout, stderr: stderr.slice(-400) });
+    });
+  });
+}
+
+/** Every program as each user. @param {readonly number[]} users */
+async function runAll(users) {
+  const runs = /** @type {Record<string, unknown>} */ ({});
+  for (const { name, command } of clientsGiven())
+    for (const uid of users) runs[`${name} as ${uid}`] = await runAs(uid, command);
+  return runs;
+}
+
+if (kind === "clients-laptop") {
+  const asked = await startImpersonator();
+  seen["install"] = cli("gateway", "install", "--user", String(DAEMON)).code;
+  const daemon = await startDaemon({ IMDS_GUARD_PROBE: "off" }, ["--access-log", "/tmp/access.jsonl"]);
+  seen["runs"] = await runAll([0, 33, 1_500]);
+  seen["asked"] = [...asked];
+  await stop(daemon.child);
+  seen["log"] = linesOf("/tmp/access.jsonl");
+} else if (kind === "clients-ec2") {
+  const signer = createSigner();
+  writeFileSync("/tmp/key.pem", signer.publicKeyPem);
+  const service = await startImdsServer({ listen, signDocument: (document) => signer.sign(document) });
+  writeFileSync(
+    "/tmp/rules.toml",
+    '[[rule]]\nuser = 1500\nrole = "app-server"\n\n[[rule]]\nuser = [0, 33]\nrole = true\n',
+  );
+  seen["install"] = cli("gateway", "install", "--user", String(DAEMON)).code;
+  const daemon = await startDaemon({ IMDS_GUARD_CERTIFICATES: "eu-central-1=/tmp/key.pem" }, [
+    "--rules",
+    "/tmp/rules.toml",
+    "--access-log",
+    "/tmp/access.jsonl",
+  ]);
+  seen["ready"] = daemon.ready;
+  seen["runs"] = await runAll([0, 33, 1_500, 1_600]);
+  seen["roleRequests"] = service.counters.byRequest[`GET ${ROLE}app-server`];
+  // Keys that end while programs use them; each renewal brings another token.
+  service.set({ expiresInMs: 4_000 });
+  await stop(daemon.child);
+  const second = await startDaemon({ IMDS_GUARD_CERTIFICATES: "eu-central-1=/tmp/key.pem" }, [
+    "--rules",
+    "/tmp/rules.toml",
+  ]);
+  let turn = 0;
+  const turning = setInterval(
+    () =>
+      service.set({ sessionToken: `IQoJb3JpZ2luX2VjE${"A".repeat(300)}turn${String((turn += 1)).padStart(4, "0")}` }),
+    1_000,
+  );
+  seen["lasting"] = await Promise.all(
+    clientsGiven()
+      .filter(({ lasting }) => lasting)
+      .map(async ({ name, command }) => ({
+        name,
+        .../** @type {object} */ (await runAs(1_500, [...command, "6", "2000"])),
+      })),
+  );
+  clearInterval(turning);
+  seen["withoutToken"] = service.counters.withoutToken;
+  await stop(second.child);
+  seen["log"] = linesOf("/tmp/access.jsonl");
+} else if (kind === "iptables") {
+  // A host without nft: what iptables is there does it.
+  const asked = await startImpersonator();
+  mkdirSync("/tmp/bin");
+  for (const name of ["iptables", "ip6tables", "iptables-restore", "ip6tables-restore"])
+    symlinkSync(execFileSync("which", [name], { encoding: "utf8" }).trim(), `/tmp/bin/${name}`);
+  programs = "/tmp/bin";
+  seen["statusBefore"] = cli("gateway", "status").code;
+  seen["install"] = cli("gateway", "install", "--user", String(DAEMON));
+  seen["again"] = cli("gateway", "install", "--user", String(DAEMON)).code;
+  seen["rules"] = run("iptables-save", "-t", "nat")
+    .split("\n")
+    .filter((line) => line.startsWith("-A"));
+  seen["statusAfter"] = cli("gateway", "status").code;
+  seen["unguarded"] = (await curl(0, "GET", "http://169.254.169.254/latest/meta-data/")).status;
+  const daemon = await startDaemon({ IMDS_GUARD_PROBE: "off" }, []);
+  const statuses = [];
+  for (const uid of [0, 1_500])
+    for (const host of ["169.254.169.254", "[fd00:ec2::254]"])
+      statuses.push((await get(uid, "/latest/meta-data/", host)).status);
+  seen["statuses"] = statuses;
+  seen["asked"] = [...asked];
+  await stop(daemon.child);
+  seen["uninstall"] = cli("gateway", "uninstall").code;
+  seen["statusGone"] = cli("gateway", "status").code;
+  seen["left"] = run("iptables-save", "-t", "nat").includes("IMDS_GUARD");
+  seen["open"] = (await curl(0, "GET", "http://169.254.169.254/latest/meta-data/")).status;
+} else if (kind === "laptop") {
+  const asked = await startImpersonator();
   seen["statusBefore"] = cli("gateway", "status").code;
   seen["install"] = cli("gateway", "install", "--user", String(DAEMON)).code;
   seen["again"] = cli("gateway", "install", "--user", String(DAEMON)).code;
@@ -161,16 +303,16 @@ if (kind === "laptop") {
   asking = false;
   await load;
   seen["requests"] = requests;
-  current.child.kill("SIGTERM");
-  await once(current.child, "exit");
+  await stop(current.child);
   seen["whenGone"] = (await curl(0, "GET", "http://169.254.169.254/latest/meta-data/")).status;
   seen["asked"] = [...asked];
-  seen["log"] = existsSync("/tmp/access.jsonl")
-    ? readFileSync("/tmp/access.jsonl", "utf8")
-        .trim()
-        .split("\n")
-        .map((line) => JSON.parse(line))
-    : [];
+  seen["log"] = linesOf("/tmp/access.jsonl");
+  // As the unit runs it: with what it needs to name programs of other users.
+  const rights = [`--inh-caps=${CAPABILITIES}`, `--ambient-caps=${CAPABILITIES}`];
+  const naming = await startDaemon({ IMDS_GUARD_PROBE: "off" }, ["--access-log", "/tmp/named.jsonl"], DAEMON, rights);
+  for (const uid of [0, 33, 1_500]) await curl(uid, "GET", "http://169.254.169.254/latest/meta-data/");
+  await stop(naming.child);
+  seen["named"] = linesOf("/tmp/named.jsonl");
   seen["uninstall"] = cli("gateway", "uninstall").code;
   seen["statusGone"] = cli("gateway", "status").code;
 } else {
@@ -245,8 +387,7 @@ if (kind === "laptop") {
   service.forgetTokens();
   seen["impersonated"] = (await get(0, "/latest/meta-data/instance-id")).body;
   sleeper.kill();
-  daemon.child.kill("SIGTERM");
-  await once(daemon.child, "exit");
+  await stop(daemon.child);
 }
 process.stdout.write(`${JSON.stringify(seen)}\n`);
 process.exit(0);
