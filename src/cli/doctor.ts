@@ -75,10 +75,13 @@ function asJson({ section, id, status, subject, says, advice = [], evidence = []
   return { section, id, status, subject, says, advice, evidence };
 }
 
-/** The changes that the checks name, each once; only those of findings where there is any. */
+/** The changes that the checks name, each once: those of findings where there is any, and then what is offered. */
 function fixPlan(checks: readonly Check[]): Fix[] {
   const found = checks.filter(({ status }) => status === "finding");
-  const fixes = (found.length > 0 ? found : checks).flatMap((check) => check.fixes ?? []);
+  const fixes = [
+    ...(found.length > 0 ? found : checks).flatMap((check) => check.fixes ?? []),
+    ...checks.flatMap((check) => check.offers ?? []),
+  ];
   return [...new Map(fixes.map((fix) => [fix.title, fix])).values()];
 }
 

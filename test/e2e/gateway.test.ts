@@ -80,6 +80,8 @@ describe.skipIf(reason !== undefined)("the gateway", () => {
   it("answers on EC2 by the rules of each user, and for a container on a bridge", async () => {
     const seen = await host("ec2");
     expect(seen).toMatchObject({ check: 0, install: 0 });
+    expect(seen["limitedByNft"]).toEqual([200, 200, 0, 200, 200, 0]);
+    expect(seen["limitedByIptables"] ?? seen["limitedByNft"]).toEqual(seen["limitedByNft"]);
     const ROLE = "/latest/meta-data/iam/security-credentials/app-server";
     expect(seen["answers"]).toMatchObject({
       [`0 ${ROLE}`]: 200,

@@ -25,6 +25,8 @@ describe("readPath", () => {
     ],
     ["/latest/meta-data/iam/info", "/latest/meta-data/iam/info", "metadata"],
     ["/latest/user-data", "/latest/user-data", "user-data"],
+    ["/latest/User-Data", "/latest/User-Data", "user-data"],
+    ["/latest/meta-data/IAM/Security-Credentials", "/latest/meta-data/IAM/Security-Credentials", "credentials"],
     ["/latest/%75ser-data", "/latest/user-data", "user-data"],
     ["/latest%2fuser-data", "/latest/user-data", "user-data"],
     ["/latest/api/token", "/latest/api/token", "token"],

@@ -30,6 +30,8 @@ export interface Check {
   readonly evidence?: readonly Evidence[] | undefined;
   /** Changes that would mend it, printed by --fix-plan. */
   readonly fixes?: readonly Fix[] | undefined;
+  /** Changes for those who want more than is demanded, printed by --fix-plan whatever was found. */
+  readonly offers?: readonly Fix[] | undefined;
 }
 
 /** One change to this host, as text to be read and applied by a person. Equal titles are printed once. */

@@ -6,7 +6,7 @@ import { IMDS_IPV4 } from "../../base/addresses.js";
 import type { NetworkAnswers } from "./answers.js";
 import type { Check, LocalGateway, Machine } from "./check.js";
 import { readText } from "./check.js";
-import { BLOCK_FIXES } from "./fixes.js";
+import { BLOCK_FIXES, limitsByUser } from "./fixes.js";
 import type { FilterRule } from "./packet-filter.js";
 import { readIptables, readNft } from "./packet-filter.js";
 import type { MetadataRoute } from "./routes.js";
@@ -78,7 +78,7 @@ export function judgeRules(
   filter: FilterView,
   routes: readonly MetadataRoute[],
   answers: NetworkAnswers | undefined,
-  { host, gateway }: Machine,
+  { host, gateway, system }: Machine,
 ): Check {
   const line = { section: "rules", id: "block", subject: "kernel rules" } as const;
   const evidence = filter.rules.slice(0, MAX_SHOWN).map(({ tool, text, effect, ownPackets }) => ({
@@ -98,9 +98,10 @@ export function judgeRules(
       status: "ok",
       says:
         evidence.length === 0
-          ? "on EC2 none is needed"
+          ? "on EC2 none is needed; --fix-plan shows how to limit IMDS to some users"
           : `${filter.rules.length} rules name the metadata addresses (${seen})`,
       evidence,
+      offers: gateway === undefined ? limitsByUser(system.platform) : [],
     };
   }
   if (gateway !== undefined)

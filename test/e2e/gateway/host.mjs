@@ -348,6 +348,31 @@ if (kind === "clients-laptop") {
     "/tmp/rules.toml",
     '[[rule]]\nuser = 1500\nrole = "app-server"\n\n[[rule]]\nuser = 1600\npaths = ["/latest/meta-data/instance-id"]\n\n[[rule]]\ncontainer = "172.30.0.9"\npaths = ["/latest/meta-data/instance-id"]\n',
   );
+  // What doctor offers to those who want no gateway, as it prints it.
+  const { fixPlan } = JSON.parse(cli("doctor", "--no-probe", "--fix-plan", "--json").out);
+  const offered = (/** @type {RegExp} */ title) =>
+    fixPlan
+      .find((/** @type {{ title: string }} */ fix) => title.test(fix.title))
+      .text.replaceAll("trusted-user", "1500");
+  const byUser = async () => {
+    const statuses = [];
+    for (const host of ["169.254.169.254", "[fd00:ec2::254]"])
+      for (const uid of [0, 1_500, 1_600])
+        statuses.push(
+          (await curl(uid, "PUT", `http://${host}/latest/api/token`, { "X-aws-ec2-metadata-token-ttl-seconds": "60" }))
+            .status,
+        );
+    return statuses;
+  };
+  writeFileSync("/tmp/users.nft", offered(/with nftables/));
+  run("nft", "-f", "/tmp/users.nft");
+  seen["limitedByNft"] = await byUser();
+  run("nft", "delete", "table", "inet", "imds_guard_users");
+  if (existsSync("/usr/sbin/iptables")) {
+    run("sh", "-ec", offered(/with iptables/));
+    seen["limitedByIptables"] = await byUser();
+    for (const tool of ["iptables", "ip6tables"]) run(tool, "-F");
+  }
   seen["check"] = cli("gateway", "check", "/tmp/rules.toml").code;
   seen["install"] = cli("gateway", "install", "--user", String(DAEMON), "--bridges").code;
   const daemon = await startDaemon({ IMDS_GUARD_CERTIFICATES: "eu-central-1=/tmp/key.pem" }, [
