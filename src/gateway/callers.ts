@@ -19,8 +19,17 @@ export interface Connection {
 export interface CallerLookup {
   /** The user alone: one reading of the table for all that ask at once. */
   userOf(connection: Connection): Promise<SocketOwner | undefined>;
-  /** Everything. `bridge` is the name of the bridge that the connection came by, where it is no program of this host. */
-  identify(connection: Connection, owner: SocketOwner | undefined, bridge: string | undefined): Caller;
+  /**
+   * Everything: one look at the processes for all that ask at once. `bridge` is the name of the bridge that the
+   * connection came by, where it is no program of this host. Where the program cannot be told, unit and container are
+   * those that all processes of the user share: as they are now if `exact`, else as they were within a second.
+   */
+  identify(
+    connection: Connection,
+    owner: SocketOwner | undefined,
+    bridge: string | undefined,
+    exact: boolean,
+  ): Promise<Caller>;
 }
 
 /** A line of the kernel's table. */
@@ -29,18 +38,34 @@ export interface SocketOwner {
   readonly inode: string;
 }
 
-/** Links of open files that one look at the processes follows; a host with more leaves the program unknown. */
-const MAX_LINKS = 20_000;
-const MAX_PROGRAMS = 8;
+/** Links of open files that one look at the processes follows; a host with more leaves programs unknown. */
+const MAX_LINKS = 50_000;
+const MAX_HOLDERS = 8;
 /** Programs that asked before are looked at first. */
-const MAX_RECENT = 64;
+const MAX_RECENT = 16;
+/** Milliseconds for which units of a user's processes are told from memory, where no rule asks for them. */
+const REMEMBER_MS = 1_000;
+const MAX_REMEMBERED = 256;
 /** The kernel's numbers of states in which a socket has an owner no more: TIME_WAIT, CLOSE, LAST_ACK, LISTEN, NEW_SYN_RECV. */
 const OWNERLESS = new Set(["06", "07", "09", "0A", "0C"]);
 
-/** `proc` is where the process file system is mounted. */
-export function createCallerLookup(accounts: Accounts, proc = "/proc"): CallerLookup {
+/** What one look at the processes finds, asked by everybody whose turn it is. */
+interface Look {
+  /** Process ids behind each socket that was asked for, by inode. */
+  readonly holders: ReadonlyMap<string, readonly string[]>;
+  /** Unit and container that all processes of a user share. */
+  readonly ofUser: (uid: number) => Membership;
+}
+
+type Membership = Pick<Caller, "unit" | "container">;
+const NO_MEMBERSHIP: Membership = { unit: undefined, container: undefined };
+
+/** `proc` is where the process file system is mounted; `now` tells milliseconds on a clock that never jumps. */
+export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () => performance.now()): CallerLookup {
   let batch: Promise<readonly string[]> | undefined;
-  const recent = new Set<string>();
+  let look: { readonly wanted: Map<string, number>; exact: boolean; readonly done: Promise<Look> } | undefined;
+  let recent: readonly string[] = [];
+  const remembered = new Map<number, { readonly until: number; readonly membership: Membership }>();
 
   /** Everybody who asks before the turn ends is answered from one reading, which is younger than all their connections. */
   function tables(): Promise<readonly string[]> {
@@ -53,31 +78,87 @@ export function createCallerLookup(accounts: Accounts, proc = "/proc"): CallerLo
     return batch;
   }
 
-  function holdersOf({ uid, inode }: SocketOwner): readonly string[] {
-    const link = `socket:[${inode}]`;
+  /** As {@link tables}: one look at the processes for all that ask in the same turn. */
+  function lookFor({ uid, inode }: SocketOwner, exact: boolean): Promise<Look> {
+    if (look === undefined) {
+      const wanted = new Map<string, number>();
+      const done = new Promise<Look>((resolve) => {
+        setImmediate(() => {
+          const all = look?.exact === true;
+          look = undefined;
+          resolve(lookAt(wanted, all));
+        });
+      });
+      look = { wanted, exact, done };
+    }
+    look.wanted.set(inode, uid);
+    look.exact ||= exact;
+    return look.done;
+  }
+
+  /** `all`: not until a holder of each is found, but to the end, because holders in two units are told to be in none. */
+  function lookAt(wanted: ReadonlyMap<string, number>, all: boolean): Look {
+    const users = new Set(wanted.values());
+    const holders = new Map<string, string[]>();
     const budget = { links: MAX_LINKS };
-    for (const pid of recent) if (holds(pid, link, budget)) return [pid];
-    const holders: string[] = [];
-    for (const pid of namesIn(proc)) {
-      if (!/^\d+$/.test(pid) || ownerOf(`${proc}/${pid}`) !== uid) continue;
-      if (holds(pid, link, budget)) holders.push(pid);
-      if (holders.length >= MAX_PROGRAMS || budget.links <= 0) break;
+    const missing = (): boolean => holders.size < wanted.size && budget.links > 0;
+    const seen = new Map<string, number | undefined>();
+    const ofUsers = (pid: string): boolean => {
+      if (!seen.has(pid)) seen.set(pid, ownerOf(`${proc}/${pid}`));
+      const uid = seen.get(pid);
+      return uid !== undefined && users.has(uid);
+    };
+    for (const pid of recent) {
+      if (!missing()) break;
+      if (ofUsers(pid)) collect(pid, wanted, holders, budget);
     }
-    return holders;
+    let listed: readonly string[] | undefined;
+    // The youngest first: a program that asks and ends has just been started.
+    const processes = (): readonly string[] =>
+      (listed ??= namesIn(proc)
+        .filter((name) => /^\d+$/.test(name))
+        .toSorted((one, other) => Number(other) - Number(one)));
+    if (all || missing()) {
+      const known = new Set(recent);
+      for (const pid of processes()) {
+        if (budget.links <= 0 || (!all && !missing())) break;
+        if (!known.has(pid) && ofUsers(pid)) collect(pid, wanted, holders, budget);
+      }
+    }
+    const found = [...new Set([...holders.values()].flat())];
+    if (found.length > 0) recent = [...found, ...recent.filter((pid) => !found.includes(pid))].slice(0, MAX_RECENT);
+    const ofUser = (uid: number): Membership =>
+      common(
+        proc,
+        processes().filter((pid) => ofUsers(pid) && seen.get(pid) === uid),
+      );
+    return { holders, ofUser };
   }
 
-  function holds(pid: string, link: string, budget: { links: number }): boolean {
+  function collect(
+    pid: string,
+    wanted: ReadonlyMap<string, number>,
+    holders: Map<string, string[]>,
+    budget: { links: number },
+  ): void {
     for (const fd of namesIn(`${proc}/${pid}/fd`)) {
-      if (budget.links-- <= 0) return false;
-      if (linkOf(`${proc}/${pid}/fd/${fd}`) === link) return true;
+      if (budget.links-- <= 0) return;
+      const inode = /^socket:\[(\d+)\]$/.exec(linkOf(`${proc}/${pid}/fd/${fd}`) ?? "")?.[1];
+      if (inode === undefined || !wanted.has(inode)) continue;
+      const pids = holders.get(inode) ?? [];
+      holders.set(inode, pids);
+      if (pids.length < MAX_HOLDERS && !pids.includes(pid)) pids.push(pid);
     }
-    return false;
   }
 
-  function remember(pid: string): void {
-    recent.delete(pid);
-    recent.add(pid);
-    if (recent.size > MAX_RECENT) recent.delete([...recent][0] ?? "");
+  function membershipOf(uid: number, { ofUser }: Look, exact: boolean): Membership {
+    const known = remembered.get(uid);
+    if (!exact && known !== undefined && now() < known.until) return known.membership;
+    const membership = ofUser(uid);
+    remembered.delete(uid);
+    remembered.set(uid, { until: now() + REMEMBER_MS, membership });
+    if (remembered.size > MAX_REMEMBERED) remembered.delete(remembered.keys().next().value ?? uid);
+    return membership;
   }
 
   return {
@@ -85,16 +166,17 @@ export function createCallerLookup(accounts: Accounts, proc = "/proc"): CallerLo
       const [tcp = "", tcp6 = ""] = await tables();
       return ownerIn(tcp, connection, 4) ?? ownerIn(tcp6, connection, 6);
     },
-    identify(connection, owner, bridge) {
+    async identify(connection, owner, bridge, exact) {
       const address = connection.remoteAddress;
-      const nobody = { pid: undefined, program: undefined, unit: undefined, container: undefined };
-      if (owner === undefined) return { uid: undefined, user: undefined, gids: [], ...nobody, address, bridge };
-      const { uid } = owner;
+      const nobody = { pid: undefined, program: undefined };
+      if (owner === undefined)
+        return { uid: undefined, user: undefined, gids: [], ...nobody, ...NO_MEMBERSHIP, address, bridge };
+      const { uid, inode } = owner;
       const who = { uid, user: accounts.userName(uid), gids: accounts.groupsOf(uid), address, bridge: undefined };
-      const holders = holdersOf(owner);
+      const seen = await lookFor(owner, exact);
+      const holders = seen.holders.get(inode) ?? [];
       const [pid] = holders;
-      if (pid === undefined) return { ...who, ...nobody, ...common(proc, processesOf(proc, uid)) };
-      remember(pid);
+      if (pid === undefined) return { ...who, ...nobody, ...membershipOf(uid, seen, exact) };
       const program = textOf(`${proc}/${pid}/comm`).trim() || undefined;
       return { ...who, pid: Number(pid), program, ...common(proc, holders) };
     },
@@ -102,21 +184,21 @@ export function createCallerLookup(accounts: Accounts, proc = "/proc"): CallerLo
 }
 
 /** Unit and container of processes that share them; of others nothing is said. */
-function common(proc: string, pids: readonly string[]): Pick<Caller, "unit" | "container"> {
-  const groups = new Set(pids.map((pid) => textOf(`${proc}/${pid}/cgroup`)));
+function common(proc: string, pids: readonly string[]): Membership {
+  const groups = new Set<string>();
+  for (const pid of pids) {
+    groups.add(textOf(`${proc}/${pid}/cgroup`));
+    if (groups.size > 1) return NO_MEMBERSHIP;
+  }
   const [only] = groups;
-  return groups.size === 1 && only !== undefined ? readCgroup(only) : { unit: undefined, container: undefined };
-}
-
-function processesOf(proc: string, uid: number): readonly string[] {
-  return namesIn(proc).filter((name) => /^\d+$/.test(name) && ownerOf(`${proc}/${name}`) === uid);
+  return only === undefined ? NO_MEMBERSHIP : readCgroup(only);
 }
 
 /**
  * Unit and container in the text of `/proc/PID/cgroup`. The outermost unit counts: below it, in `user@1000.service`, a
  * user names groups as he likes.
  */
-export function readCgroup(text: string): Pick<Caller, "unit" | "container"> {
+export function readCgroup(text: string): Membership {
   const lines = text.split("\n").map((line) => line.split(":").slice(2).join(":"));
   const path = lines.find((line) => line !== "" && line !== "/") ?? "";
   const segments = path.split("/");

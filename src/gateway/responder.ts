@@ -141,7 +141,7 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
     const owner = await owners.get(socket);
     const bridge =
       owner === undefined && !isLoopback(ends.localAddress) ? options.bridgeOf(ends.localAddress) : undefined;
-    const caller = callers.get(socket) ?? lookup.identify(ends, owner, bridge);
+    const caller = callers.get(socket) ?? (await lookup.identify(ends, owner, bridge, asksForUnits(options.rules())));
     callers.set(socket, caller);
     const verdict = await answer(request, caller);
     // Gone meanwhile: its port may be somebody else's by now, who did not ask.
@@ -272,6 +272,11 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
     throw error;
   }
   return { port, connections: () => open.size, close };
+}
+
+/** Whether unit or container of a caller decide anything. */
+function asksForUnits(rules: readonly GatewayRule[]): boolean {
+  return rules.some(({ units, containers }) => units !== undefined || containers !== undefined);
 }
 
 function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): Connection | undefined {

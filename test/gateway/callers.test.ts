@@ -1,7 +1,10 @@
 /** Owners of connections in the kernel's tables, and what stands behind them. */
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import type { AddressInfo } from "node:net";
-import { describe, expect, it, test } from "vitest";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it, test } from "vitest";
 import { readAccounts } from "../../src/gateway/accounts.js";
 import { createCallerLookup, ownerIn, readCgroup } from "../../src/gateway/callers.js";
 
@@ -92,11 +95,89 @@ test.skipIf(process.platform !== "linux")("a connection of this very process is 
   };
   const lookup = createCallerLookup(readAccounts());
   const [owner, again] = await Promise.all([lookup.userOf(ends), lookup.userOf(ends)]);
-  const caller = lookup.identify(ends, owner, undefined);
+  const caller = await lookup.identify(ends, owner, undefined, true);
+  expect(await lookup.identify(ends, owner, undefined, false)).toEqual(caller);
   client.destroy();
   socket.destroy();
   await new Promise((resolve) => server.close(resolve));
   expect(owner).toEqual(again);
   expect(caller).toMatchObject({ uid: process.getuid?.(), pid: process.pid, bridge: undefined, address: "127.0.0.1" });
   expect(await lookup.userOf({ ...ends, remotePort: 1 })).toBeUndefined();
+});
+
+describe.skipIf(process.platform !== "linux")("what stands behind a socket", () => {
+  const own = process.getuid?.() ?? 0;
+  let proc = "";
+  afterEach(() => rmSync(proc, { recursive: true, force: true }));
+
+  /** A stand-in for /proc: processes of this user, with the sockets that they hold and the unit that they are in. */
+  function processes(
+    ...given: readonly { pid: number; unit: string; inodes?: readonly string[]; comm?: string }[]
+  ): void {
+    proc = mkdtempSync(join(tmpdir(), "imds-guard-proc-"));
+    for (const { pid, unit, inodes, comm = "app" } of given) {
+      mkdirSync(join(proc, String(pid)));
+      writeFileSync(join(proc, String(pid), "cgroup"), `0::/system.slice/${unit}\n`);
+      writeFileSync(join(proc, String(pid), "comm"), `${comm}\n`);
+      if (inodes === undefined) continue;
+      mkdirSync(join(proc, String(pid), "fd"));
+      for (const [fd, inode] of inodes.entries())
+        symlinkSync(`socket:[${inode}]`, join(proc, String(pid), "fd", String(fd)));
+    }
+  }
+
+  const identify = (inode: string, exact = true, lookup = createCallerLookup(readAccounts(), proc)) =>
+    lookup.identify(connection, { uid: own, inode }, undefined, exact);
+
+  it("is named by the program that holds it", async () => {
+    processes(
+      { pid: 10, unit: "a.service", inodes: ["1", "777"], comm: "curl" },
+      { pid: 11, unit: "b.service", inodes: ["2"] },
+    );
+    expect(await identify("777")).toMatchObject({ uid: own, pid: 10, program: "curl", unit: "a.service" });
+  });
+
+  it("has no unit where its holders are in two", async () => {
+    processes({ pid: 10, unit: "a.service", inodes: ["777"] }, { pid: 11, unit: "b.service", inodes: ["777"] });
+    expect(await identify("777")).toMatchObject({ pid: 11, unit: undefined });
+    processes({ pid: 10, unit: "a.service", inodes: ["777"] }, { pid: 11, unit: "a.service", inodes: ["777"] });
+    expect(await identify("777")).toMatchObject({ unit: "a.service" });
+  });
+
+  it("has the unit that all processes of its user share where nobody tells who holds it", async () => {
+    processes({ pid: 10, unit: "a.service" }, { pid: 11, unit: "a.service" });
+    expect(await identify("777")).toMatchObject({ pid: undefined, program: undefined, unit: "a.service" });
+    processes({ pid: 10, unit: "a.service" }, { pid: 11, unit: "b.service" });
+    expect(await identify("777")).toMatchObject({ pid: undefined, unit: undefined });
+  });
+
+  it("is told from memory for a second where no rule asks for it, and never where one does", async () => {
+    processes({ pid: 10, unit: "a.service" });
+    let now = 0;
+    const lookup = createCallerLookup(readAccounts(), proc, () => now);
+    expect(await identify("777", false, lookup)).toMatchObject({ unit: "a.service" });
+    mkdirSync(join(proc, "11"));
+    writeFileSync(join(proc, "11", "cgroup"), "0::/system.slice/b.service\n");
+    expect(await identify("778", false, lookup)).toMatchObject({ unit: "a.service" });
+    expect(await identify("779", true, lookup)).toMatchObject({ unit: undefined });
+    rmSync(join(proc, "11"), { recursive: true });
+    now = 999;
+    expect(await identify("780", false, lookup)).toMatchObject({ unit: undefined });
+    now = 1_000;
+    expect(await identify("781", false, lookup)).toMatchObject({ unit: "a.service" });
+  });
+
+  it("is looked for once, however many ask at once", async () => {
+    processes(
+      { pid: 10, unit: "a.service", inodes: ["1", "2", "3"], comm: "one" },
+      { pid: 11, unit: "b.service", inodes: ["4"], comm: "two" },
+    );
+    const lookup = createCallerLookup(readAccounts(), proc);
+    const callers = await Promise.all(["1", "2", "3", "4", "5"].map((inode) => identify(inode, false, lookup)));
+    expect(callers.map(({ program }) => program)).toEqual(["one", "one", "one", "two", undefined]);
+    // Known by now, and still only by what it holds.
+    expect(await identify("4", false, lookup)).toMatchObject({ program: "two" });
+    rmSync(join(proc, "11"), { recursive: true });
+    expect(await identify("4", false, lookup)).toMatchObject({ program: undefined });
+  });
 });
