@@ -2,8 +2,9 @@
  * Who is at the other end of a connection: the owner of its socket as the kernel's table has it, and the program behind
  * it. What cannot be told is unknown, and is never taken for somebody.
  */
+import { isIPv6 } from "node:net";
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
-import { IMDS_IPV4, IMDS_IPV6, parseIp } from "../base/addresses.js";
+import { IMDS_IPV4, IMDS_IPV6, isLoopback, parseIp } from "../base/addresses.js";
 import type { Accounts } from "./accounts.js";
 import type { Caller } from "./rules.js";
 
@@ -46,6 +47,8 @@ const MAX_RECENT = 16;
 /** Milliseconds for which units of a user's processes are told from memory, where no rule asks for them. */
 const REMEMBER_MS = 1_000;
 const MAX_REMEMBERED = 256;
+/** Milliseconds for which a user's processes are taken to be closed to this daemon after all of them were. */
+const CLOSED_MS = 1_000;
 /** The kernel's numbers of states in which a socket has an owner no more: TIME_WAIT, CLOSE, LAST_ACK, LISTEN, NEW_SYN_RECV. */
 const OWNERLESS = new Set(["06", "07", "09", "0A", "0C"]);
 
@@ -57,28 +60,37 @@ interface Look {
   readonly ofUser: (uid: number) => Membership;
 }
 
+/** A program may speak IPv4 on a socket of both families, which is in the table of IPv6. */
+const FOUR_FIRST = [4, 6] as const;
+const SIX_ALONE = [6] as const;
+
 type Membership = Pick<Caller, "unit" | "container">;
 const NO_MEMBERSHIP: Membership = { unit: undefined, container: undefined };
 
 /** `proc` is where the process file system is mounted; `now` tells milliseconds on a clock that never jumps. */
 export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () => performance.now()): CallerLookup {
-  let batch: Promise<readonly string[]> | undefined;
+  const tables = new Map<4 | 6, Promise<string>>();
   let look: { readonly wanted: Map<string, number>; exact: boolean; readonly done: Promise<Look> } | undefined;
   let recent: readonly string[] = [];
+  /** Users whose processes did not let their open files be listed, until when. */
+  const closed = new Map<number, number>();
   const remembered = new Map<number, { readonly until: number; readonly membership: Membership }>();
 
   /** Everybody who asks before the turn ends is answered from one reading, which is younger than all their connections. */
-  function tables(): Promise<readonly string[]> {
-    batch ??= new Promise((resolve) => {
-      setImmediate(() => {
-        batch = undefined;
-        resolve(["net/tcp", "net/tcp6"].map((name) => textOf(`${proc}/${name}`)));
+  function table(family: 4 | 6): Promise<string> {
+    const reading =
+      tables.get(family) ??
+      new Promise<string>((resolve) => {
+        setImmediate(() => {
+          tables.delete(family);
+          resolve(textOf(`${proc}/net/${family === 4 ? "tcp" : "tcp6"}`));
+        });
       });
-    });
-    return batch;
+    tables.set(family, reading);
+    return reading;
   }
 
-  /** As {@link tables}: one look at the processes for all that ask in the same turn. */
+  /** As {@link table}: one look at the processes for all that ask in the same turn. */
   function lookFor({ uid, inode }: SocketOwner, exact: boolean): Promise<Look> {
     if (look === undefined) {
       const wanted = new Map<string, number>();
@@ -98,41 +110,47 @@ export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () 
 
   /** `all`: not until a holder of each is found, but to the end, because holders in two units are told to be in none. */
   function lookAt(wanted: ReadonlyMap<string, number>, all: boolean): Look {
-    const users = new Set(wanted.values());
     const holders = new Map<string, string[]>();
     const budget = { links: MAX_LINKS };
-    const missing = (): boolean => holders.size < wanted.size && budget.links > 0;
-    const seen = new Map<string, number | undefined>();
-    const ofUsers = (pid: string): boolean => {
-      if (!seen.has(pid)) seen.set(pid, ownerOf(`${proc}/${pid}`));
-      const uid = seen.get(pid);
-      return uid !== undefined && users.has(uid);
+    const owners = new Map<string, number | undefined>();
+    const owner = (pid: string): number | undefined => {
+      if (!owners.has(pid)) owners.set(pid, ownerOf(`${proc}/${pid}`));
+      return owners.get(pid);
     };
-    for (const pid of recent) {
-      if (!missing()) break;
-      if (ofUsers(pid)) collect(pid, wanted, holders, budget);
-    }
     let listed: readonly string[] | undefined;
     // The youngest first: a program that asks and ends has just been started.
     const processes = (): readonly string[] =>
       (listed ??= namesIn(proc)
         .filter((name) => /^\d+$/.test(name))
         .toSorted((one, other) => Number(other) - Number(one)));
-    if (all || missing()) {
-      const known = new Set(recent);
+    const enough = (): boolean => budget.links <= 0 || (!all && holders.size === wanted.size);
+    // Without the capabilities there is nothing to see, and finding that out for each process takes longer than all else.
+    const users = new Set([...new Set(wanted.values())].filter((uid) => now() >= (closed.get(uid) ?? 0)));
+    const listable = new Set<number>();
+    const look = (pid: string): void => {
+      const uid = owner(pid);
+      if (uid !== undefined && users.has(uid) && collect(pid, wanted, holders, budget)) listable.add(uid);
+    };
+    for (const pid of recent) if (!enough()) look(pid);
+    if (users.size > 0 && !enough()) {
+      const looked = new Set(recent);
       for (const pid of processes()) {
-        if (budget.links <= 0 || (!all && !missing())) break;
-        if (!known.has(pid) && ofUsers(pid)) collect(pid, wanted, holders, budget);
+        if (enough()) break;
+        if (!looked.has(pid)) look(pid);
       }
+      // Only to the end of the list is it known that there was nothing to see.
+      if (!enough()) for (const uid of users) if (!listable.has(uid)) remember(closed, uid, now() + CLOSED_MS);
     }
     const found = [...new Set([...holders.values()].flat())];
     if (found.length > 0) recent = [...found, ...recent.filter((pid) => !found.includes(pid))].slice(0, MAX_RECENT);
-    const ofUser = (uid: number): Membership =>
-      common(
-        proc,
-        processes().filter((pid) => ofUsers(pid) && seen.get(pid) === uid),
-      );
-    return { holders, ofUser };
+    return {
+      holders,
+      ofUser: (uid) =>
+        common(
+          proc,
+          processes().filter((pid) => owner(pid) === uid),
+        ),
+    };
   }
 
   function collect(
@@ -140,31 +158,39 @@ export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () 
     wanted: ReadonlyMap<string, number>,
     holders: Map<string, string[]>,
     budget: { links: number },
-  ): void {
-    for (const fd of namesIn(`${proc}/${pid}/fd`)) {
-      if (budget.links-- <= 0) return;
+  ): boolean {
+    const fds = namesIn(`${proc}/${pid}/fd`);
+    for (const fd of fds) {
+      if (budget.links-- <= 0) break;
       const inode = /^socket:\[(\d+)\]$/.exec(linkOf(`${proc}/${pid}/fd/${fd}`) ?? "")?.[1];
       if (inode === undefined || !wanted.has(inode)) continue;
       const pids = holders.get(inode) ?? [];
       holders.set(inode, pids);
       if (pids.length < MAX_HOLDERS && !pids.includes(pid)) pids.push(pid);
     }
+    return fds.length > 0;
   }
 
   function membershipOf(uid: number, { ofUser }: Look, exact: boolean): Membership {
     const known = remembered.get(uid);
     if (!exact && known !== undefined && now() < known.until) return known.membership;
     const membership = ofUser(uid);
-    remembered.delete(uid);
-    remembered.set(uid, { until: now() + REMEMBER_MS, membership });
-    if (remembered.size > MAX_REMEMBERED) remembered.delete(remembered.keys().next().value ?? uid);
+    remember(remembered, uid, { until: now() + REMEMBER_MS, membership });
     return membership;
   }
 
   return {
     async userOf(connection) {
-      const [tcp = "", tcp6 = ""] = await tables();
-      return ownerIn(tcp, connection, 4) ?? ownerIn(tcp6, connection, 6);
+      // The kernel goes through all its buckets for a table, which is most of what a request costs: the likelier one
+      // first. For the same reason it may miss one whose neighbours come and go meanwhile: what is led here to loopback
+      // has an owner, and is looked for once more.
+      const { localAddress } = connection;
+      const families = isIPv6(localAddress) && !/^::ffff:/i.test(localAddress) ? SIX_ALONE : FOUR_FIRST;
+      for (const family of isLoopback(localAddress) ? [...families, ...families] : families) {
+        const owner = ownerIn(await table(family), connection, family);
+        if (owner !== undefined) return owner;
+      }
+      return undefined;
     },
     async identify(connection, owner, bridge, exact) {
       const address = connection.remoteAddress;
@@ -181,6 +207,13 @@ export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () 
       return { ...who, pid: Number(pid), program, ...common(proc, holders) };
     },
   };
+}
+
+/** Keeps a value for a user, and of very many users those that were last told. */
+function remember<T>(map: Map<number, T>, uid: number, value: T): void {
+  map.delete(uid);
+  map.set(uid, value);
+  if (map.size > MAX_REMEMBERED) map.delete(map.keys().next().value ?? uid);
 }
 
 /** Unit and container of processes that share them; of others nothing is said. */
@@ -228,8 +261,9 @@ export function ownerIn(table: string, connection: Connection, family: 4 | 6): S
     const [, from, to = "", state = "", , , , uid = "", , inode = "0"] = fields;
     if (from !== local || !remotes.includes(to) || OWNERLESS.has(state) || inode === "0" || !/^\d+$/.test(uid))
       continue;
-    // Two sockets cannot have the same two ends; a table that says so says nothing.
-    if (found !== undefined) return undefined;
+    // Two sockets cannot have the same two ends; a table that says so says nothing. The same one may stand there twice,
+    // where the kernel was read while others came and went.
+    if (found !== undefined && (found.inode !== inode || found.uid !== Number(uid))) return undefined;
     found = { uid: Number(uid), inode };
   }
   return found;

@@ -32,6 +32,8 @@ describe("the owner of a connection", () => {
     ["left behind by a program that ended, which says root", line({ state: "05", uid: "0", inode: "0" }), undefined],
     ["half closed by a program that waits for the answer", line({ state: "05" }), { uid: 1_500, inode: "777" }],
     ["stated twice", line() + line({ uid: "0", inode: "778" }), undefined],
+    ["stated twice for two users", line() + line({ uid: "0" }), undefined],
+    ["read twice, while others came and went", line() + line(), { uid: 1_500, inode: "777" }],
     ["in an empty table", "", undefined],
   ])("%s", (_, table, expected) => {
     expect(ownerIn(HEAD + table, connection, 4)).toEqual(expected);
