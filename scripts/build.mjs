@@ -76,6 +76,7 @@ const CUTS = [
   { name: "observing", with: [LIBRARY.extras, source("guard/impersonator-probe.ts")] },
   { name: "detection", with: modulesIn("detection") },
   { name: "gateway", with: modulesIn("gateway") },
+  { name: "fleet", with: modulesIn("fleet") },
   { name: "serving", with: modulesIn("serving") },
   { name: "monitoring", with: modulesIn("monitor") },
   { name: "program", with: [PROGRAM.cli] },

@@ -19,6 +19,7 @@ const ENTRIES: readonly Entry[] = [
   { name: "policy", load: () => import("./policy.js") },
   { name: "monitor", load: () => import("./monitor.js") },
   { name: "gateway", load: () => import("./gateway.js") },
+  { name: "fleet", load: () => import("./fleet.js") },
   { name: "completion", load: () => import("./completion.js") },
   { name: "man", load: () => import("./man.js") },
   { name: "help", load: () => import("./help-command.js") },

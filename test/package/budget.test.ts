@@ -13,14 +13,14 @@ beforeAll(requireBuild);
  * in the commit that needs it.
  */
 const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: number; readonly types?: number }>> = {
-  "dist/index.js": { start: 209, all: 491, types: 71 },
-  "dist/index.cjs": { start: 204, all: 491, types: 71 },
+  "dist/index.js": { start: 214, all: 491, types: 71 },
+  "dist/index.cjs": { start: 210, all: 491, types: 71 },
   "dist/register.js": { start: 80, all: 492, types: 1 },
   "dist/register.cjs": { start: 80, all: 492, types: 1 },
-  "dist/firewall.js": { start: 280, all: 492, types: 71 },
-  "dist/firewall.cjs": { start: 280, all: 492, types: 71 },
-  "dist/credential-provider-imds.js": { start: 257, all: 500, types: 7 },
-  "dist/credential-provider-imds.cjs": { start: 257, all: 500, types: 7 },
+  "dist/firewall.js": { start: 290, all: 492, types: 71 },
+  "dist/firewall.cjs": { start: 290, all: 492, types: 71 },
+  "dist/credential-provider-imds.js": { start: 264, all: 500, types: 7 },
+  "dist/credential-provider-imds.cjs": { start: 264, all: 500, types: 7 },
   "dist/extras.js": { start: 1, all: 1, types: 1 },
   "dist/extras.cjs": { start: 1, all: 1, types: 1 },
   "dist/esm/index.js": { start: 237, all: 237 },
@@ -28,7 +28,7 @@ const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: 
   "dist/esm/firewall.js": { start: 87, all: 87 },
   "dist/esm/credential-provider-imds.js": { start: 205, all: 205 },
   "dist/esm/extras.js": { start: 58, all: 58 },
-  "dist/cli.js": { start: 48, all: 1230 },
+  "dist/cli.js": { start: 48, all: 1440 },
 };
 /** Files that a start reads: each costs more than what is in it. */
 const MOST_FILES: Readonly<Record<string, number>> = {
@@ -39,7 +39,7 @@ const MOST_FILES: Readonly<Record<string, number>> = {
   "dist/cli.js": 4,
 };
 /** KiB of everything in `dist`, for Node.js, for bundlers, and all types. */
-const MOST_IN_ALL = 1616;
+const MOST_IN_ALL = 1820;
 
 function kibibytes(paths: Iterable<string>): number {
   return Math.ceil([...paths].reduce((sum, path) => sum + statSync(join(ROOT, path)).size, 0) / 1024);

@@ -1,0 +1,118 @@
+/** The instances of an account in a region, with a verdict each. */
+import type { Answer, AwsApi } from "./aws-api.js";
+import { listIn, objectIn, tagsIn, textIn } from "./answers.js";
+import type { Evidence } from "./evidence.js";
+import { hopLimitOf } from "./hop-limit.js";
+import { optionsInForce } from "./metadata-options.js";
+import type { Counts } from "./metrics.js";
+import type { InstanceRecord, Place } from "./records.js";
+import { verdictOf } from "./verdict.js";
+import type { Counted } from "./verdict.js";
+
+/** A tag that excepts what has it. */
+export interface ExceptionTag {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** Members of MetadataOptions that are told apart here. */
+const KNOWN = new Set([
+  "State",
+  "HttpTokens",
+  "HttpEndpoint",
+  "HttpPutResponseHopLimit",
+  "HttpProtocolIpv6",
+  "InstanceMetadataTags",
+]);
+/** They are gone, or as good as. */
+const GONE = new Set(["terminated", "shutting-down"]);
+
+/** An instance as EC2 describes it, before anybody asked for its metrics. */
+export interface DescribedInstance {
+  readonly instanceId: string;
+  readonly answer: Answer;
+  readonly tags: ReadonlyMap<string, string>;
+}
+
+/**
+ * Instances that are there, a page at a time. Those that are terminated are left out.
+ * @throws the SDK's error
+ */
+export async function* describeInstances(api: AwsApi, input: object = {}): AsyncGenerator<DescribedInstance[]> {
+  for await (const page of api.pages("ec2", "DescribeInstances", { MaxResults: 1_000, ...input })) {
+    yield listIn(page, "Reservations").flatMap((reservation) =>
+      listIn(reservation, "Instances").flatMap((answer): DescribedInstance[] => {
+        const instanceId = textIn(answer, "InstanceId");
+        const state = textIn(objectIn(answer, "State"), "Name");
+        if (instanceId === undefined || (state !== undefined && GONE.has(state))) return [];
+        return [{ instanceId, answer: answer as Answer, tags: tagsIn(answer) }];
+      }),
+    );
+  }
+}
+
+/** The text of the tag, `IMDS=v1`, where it is among `tags`. */
+export function exceptionIn(tags: ReadonlyMap<string, string>, { key, value }: ExceptionTag): string | undefined {
+  return tags.get(key) === value ? `${key}=${value}` : undefined;
+}
+
+/** Whether it depends on the metrics what the verdict is. */
+export function needsCounts({ answer, tags }: DescribedInstance, tag: ExceptionTag): boolean {
+  const options = optionsInForce(objectIn(answer, "MetadataOptions"));
+  // Where tokens are required, the calls that were rejected tell who still tries.
+  return options.HttpEndpoint !== "disabled" && exceptionIn(tags, tag) === undefined;
+}
+
+/** Puts together what is known of one instance. `counts` is a reason where CloudWatch could not be asked. */
+export function instanceRecord(
+  { accountId, region }: Place,
+  { instanceId, answer, tags }: DescribedInstance,
+  counts: Counts | string | undefined,
+  tag: ExceptionTag,
+  evidence: Evidence | undefined,
+): InstanceRecord {
+  const metadata = objectIn(answer, "MetadataOptions");
+  const options = optionsInForce(metadata);
+  const shown = evidence?.of(instanceId);
+  const counted = countedOf(counts);
+  const judged = verdictOf({ options, exceptedBy: exceptionIn(tags, tag), counted, shown });
+  const profile = textIn(objectIn(answer, "IamInstanceProfile"), "Arn");
+  const hop = hopLimitOf(
+    options.HttpEndpoint === "disabled" ? undefined : options.HttpPutResponseHopLimit,
+    tags,
+    profile,
+  );
+  const others = Object.entries(metadata ?? {}).filter(([name, value]) => !KNOWN.has(name) && value !== undefined);
+  const read = typeof counts === "object" ? counts : undefined;
+  return {
+    kind: "instance",
+    instanceId,
+    accountId,
+    region,
+    verdict: judged.verdict,
+    reason: judged.reason,
+    unread: judged.verdict === "unknown" && counted.kind === "not-read" ? true : undefined,
+    calls: judged.calls,
+    last: judged.last,
+    rejected: read === undefined || read.rejected === 0 ? undefined : read.rejected,
+    since: judged.verdict === "fine" ? undefined : read?.since,
+    programs: shown === undefined || shown.programs.length === 0 ? undefined : shown.programs,
+    name: tags.get("Name"),
+    state: textIn(objectIn(answer, "State"), "Name"),
+    options,
+    otherOptions: others.length > 0 ? Object.fromEntries(others) : undefined,
+    instanceProfile: profile,
+    launchTemplateId: tags.get("aws:ec2launchtemplate:id"),
+    autoScalingGroup: tags.get("aws:autoscaling:groupName"),
+    containers: hop.host,
+    hopLimitAdvice: hop.advice,
+  };
+}
+
+function countedOf(counts: Counts | string | undefined): Counted {
+  if (typeof counts === "string") return { kind: "not-read", reason: counts };
+  if (counts?.incomplete !== undefined)
+    return { kind: "not-read", reason: `CloudWatch gave no whole answer (${counts.incomplete})` };
+  if (counts?.since === undefined) return { kind: "no-data" };
+  return { kind: "counted", calls: counts.calls, last: counts.last, since: counts.since };
+}

@@ -1,0 +1,131 @@
+/**
+ * How often version 1 was used: the metrics MetadataNoToken and MetadataNoTokenRejected of CloudWatch, by the hour, for up
+ * to 250 instances a call.
+ */
+import type { AwsApi } from "./aws-api.js";
+import { listIn, textIn } from "./answers.js";
+
+/** Sums of one instance. */
+export interface Counts {
+  /** Data points of MetadataNoToken. */
+  readonly points: number;
+  readonly calls: number;
+  /** ISO 8601, the beginning of an hour. */
+  readonly last?: string | undefined;
+  readonly since?: string | undefined;
+  /** Calls of version 1 where tokens are required. */
+  readonly rejected: number;
+  readonly lastRejected?: string | undefined;
+  /** CloudWatch gave no whole answer: its status. */
+  readonly incomplete?: string | undefined;
+}
+
+/** An hour, in milliseconds: CloudWatch keeps sums of an hour for 455 days. */
+export const HOUR_MS = 3_600_000;
+/** GetMetricData takes so many queries; there are two for each instance. */
+const QUERIES = 500;
+const METRICS = ["MetadataNoToken", "MetadataNoTokenRejected"] as const;
+
+interface Tally {
+  points: number;
+  calls: number;
+  last: number;
+  since: number;
+  rejected: number;
+  lastRejected: number;
+  incomplete: string | undefined;
+}
+
+/**
+ * Counts of `instanceIds` from `start` (milliseconds since the epoch, taken back to its hour) to `end`.
+ * @throws the SDK's error
+ */
+export async function readCounts(
+  api: AwsApi,
+  instanceIds: readonly string[],
+  start: number,
+  end: number,
+): Promise<ReadonlyMap<string, Counts>> {
+  const found = new Map<string, Counts>();
+  const size = QUERIES / METRICS.length;
+  for (let from = 0; from < instanceIds.length; from += size)
+    for (const [id, counts] of await countsOf(api, instanceIds.slice(from, from + size), start, end))
+      found.set(id, counts);
+  return found;
+}
+
+async function countsOf(
+  api: AwsApi,
+  ids: readonly string[],
+  start: number,
+  end: number,
+): Promise<readonly (readonly [string, Counts])[]> {
+  const tallies = ids.map((): Tally => ({
+    points: 0,
+    calls: 0,
+    last: -Infinity,
+    since: Infinity,
+    rejected: 0,
+    lastRejected: -Infinity,
+    incomplete: undefined,
+  }));
+  const input = {
+    StartTime: new Date(Math.floor(start / HOUR_MS) * HOUR_MS),
+    EndTime: new Date(Math.ceil(end / HOUR_MS) * HOUR_MS),
+    MetricDataQueries: ids.flatMap((id, index) =>
+      METRICS.map((name, metric) => ({
+        Id: `m${metric}_${index}`,
+        MetricStat: {
+          Metric: { Namespace: "AWS/EC2", MetricName: name, Dimensions: [{ Name: "InstanceId", Value: id }] },
+          Period: HOUR_MS / 1_000,
+          Stat: "Sum",
+        },
+      })),
+    ),
+  };
+  for await (const page of api.pages("cloudwatch", "GetMetricData", input)) {
+    for (const result of listIn(page, "MetricDataResults")) {
+      const [, metric, index] = /^m([01])_(\d+)$/.exec(textIn(result, "Id") ?? "") ?? [];
+      const tally = tallies[Number(index)];
+      if (metric !== undefined && tally !== undefined) add(tally, metric === "0", result);
+    }
+  }
+  return ids.map((id, index) => [id, countsFrom(tallies[index] as Tally)]);
+}
+
+function add(tally: Tally, answered: boolean, result: unknown): void {
+  const values = listIn(result, "Values");
+  for (const [index, stamp] of listIn(result, "Timestamps").entries()) {
+    const time = stamp instanceof Date ? stamp.getTime() : Number.NaN;
+    const value = values[index];
+    if (typeof value !== "number" || Number.isNaN(time)) continue;
+    if (answered) {
+      tally.points += 1;
+      tally.calls += value;
+      tally.since = Math.min(tally.since, time);
+      if (value > 0) tally.last = Math.max(tally.last, time);
+    } else {
+      tally.rejected += value;
+      if (value > 0) tally.lastRejected = Math.max(tally.lastRejected, time);
+    }
+  }
+  const status = textIn(result, "StatusCode");
+  // PartialData is followed by the rest.
+  if (answered && status !== undefined && status !== "Complete" && status !== "PartialData") tally.incomplete = status;
+}
+
+function countsFrom({ points, calls, last, since, rejected, lastRejected, incomplete }: Tally): Counts {
+  return {
+    points,
+    calls,
+    rejected,
+    last: isoOf(last),
+    since: isoOf(since),
+    lastRejected: isoOf(lastRejected),
+    incomplete,
+  };
+}
+
+function isoOf(time: number): string | undefined {
+  return Number.isFinite(time) ? new Date(time).toISOString() : undefined;
+}
