@@ -3,7 +3,7 @@ import tseslint from "typescript-eslint";
 
 export default tseslint.config(
   { linterOptions: { reportUnusedDisableDirectives: "off" } },
-  { ignores: ["dist/", "node_modules/", "coverage/", "docs/api/", "reports/"] },
+  { ignores: ["dist/", "dist-binary/", "node_modules/", "coverage/", "docs/api/", "reports/"] },
   {
     files: ["**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked],

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 /** Whole hosts on a shared machine: one more try in CI, where nobody is there to look at the load. */
@@ -22,7 +23,7 @@ export default defineConfig({
           name: "unit",
           testTimeout: 30_000,
           include: ["test/**/*.test.ts"],
-          exclude: ["test/{cli,conformance,e2e,interop,package,promises}/**"],
+          exclude: ["test/{binary,cli,conformance,e2e,interop,package,promises}/**"],
         },
       },
       // Each numbered promise of SECURITY.md, by whoever tries to break it.
@@ -55,6 +56,18 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 60_000,
           maxConcurrency: 2,
+        },
+      },
+      // The single executable, by the same scripts as the program.
+      {
+        extends: true,
+        test: {
+          name: "binary",
+          retry: AGAIN,
+          include: ["test/binary/**/*.test.ts"],
+          env: { RIG_BINARY: fileURLToPath(new URL("dist-binary/imds-guard", import.meta.url)) },
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -3,6 +3,7 @@
  * Builds dist.
  *
  *   node scripts/build.mjs [--no-types]
+ *   node scripts/build.mjs --whole FOLDER
  *
  * There is one copy of the code for Node.js, in CommonJS, and every way into the package leads there: `require`, the
  * preload, the program, and `import` by thin modules that only hand on its names. What several of them share lies in
@@ -12,11 +13,12 @@
  * imports them. A file `x.bundled.ts` stands in for `x.ts` in that form.
  *
  * What package.json lists as a dependency is left to be found at run time. Everything else is bundled, and its licence
- * is in NOTICE.
+ * is in NOTICE. With --whole the dependencies are bundled, too, and only the program and the preload are built: the files
+ * of a single executable, and in FOLDER/files.json which of them there are and which the preload loads.
  */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { builtinModules, createRequire } from "node:module";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 import { cutByLoading, runtimeIn } from "./build/cut-by-loading.mjs";
@@ -25,7 +27,8 @@ import { noticeOf } from "./build/notice.mjs";
 import { buildTypes } from "./build/types.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const OUTPUT = join(ROOT, "dist");
+const whole = process.argv.includes("--whole");
+const OUTPUT = whole ? resolve(process.argv[process.argv.indexOf("--whole") + 1] ?? "") : join(ROOT, "dist");
 const source = (/** @type {string} */ path) => join(ROOT, "src", path);
 
 /** What programs import, with types. */
@@ -45,7 +48,10 @@ const PROGRAM = { cli: source("cli/main.ts") };
 
 const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const builtins = new Set(builtinModules.flatMap((name) => [name, `node:${name}`]));
-const installed = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies ?? {})];
+const installed = [
+  ...(whole ? [] : Object.keys(manifest.dependencies)),
+  ...Object.keys(manifest.peerDependencies ?? {}),
+];
 const external = (/** @type {string} */ id) =>
   builtins.has(id) || installed.some((name) => id === name || id.startsWith(`${name}/`));
 
@@ -157,10 +163,34 @@ async function buildForBundlers() {
   return output;
 }
 
+/** What a single executable runs first, which has to be one file. */
+async function buildStart() {
+  const bundle = await rolldown({ ...COMMON, input: { start: source("cli/executable/start.ts") } });
+  await bundle.write({ dir: OUTPUT, format: "cjs", entryFileNames: "[name].cjs", strict: true, comments });
+}
+
+/** What the single executable holds. @param {readonly (import("rolldown").OutputChunk | import("rolldown").OutputAsset)[]} outputs */
+function writeList(outputs) {
+  const chunks = new Map(outputs.flatMap((file) => (file.type === "chunk" ? [[file.fileName, file]] : [])));
+  const preload = new Set(["register.cjs"]);
+  for (const name of preload)
+    for (const [, required = ""] of chunks.get(name)?.code.matchAll(/\brequire\("\.\/([\w-]+\.cjs)"\)/g) ?? [])
+      preload.add(required);
+  const list = { files: [...chunks.keys()].sort(), preload: [...preload].sort() };
+  writeFileSync(join(OUTPUT, "files.json"), JSON.stringify(list));
+  writeFileSync(join(OUTPUT, "NOTICE"), noticeOf(ROOT, outputs));
+}
+
 rmSync(OUTPUT, { recursive: true, force: true });
-const outputs = [...(await buildForNode()), ...(await buildForBundlers())];
-writeWrappers();
-const notice = noticeOf(ROOT, outputs);
-const noticePath = join(ROOT, "NOTICE");
-if (!existsSync(noticePath) || readFileSync(noticePath, "utf8") !== notice) writeFileSync(noticePath, notice);
-if (!process.argv.includes("--no-types")) await buildTypes(LIBRARY, OUTPUT, external);
+if (whole) {
+  writeList(await buildForNode());
+  await buildStart();
+}
+if (!whole) {
+  const outputs = [...(await buildForNode()), ...(await buildForBundlers())];
+  writeWrappers();
+  const notice = noticeOf(ROOT, outputs);
+  const noticePath = join(ROOT, "NOTICE");
+  if (!existsSync(noticePath) || readFileSync(noticePath, "utf8") !== notice) writeFileSync(noticePath, notice);
+  if (!process.argv.includes("--no-types")) await buildTypes(LIBRARY, OUTPUT, external);
+}

@@ -5,7 +5,9 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isImdsGuardError } from "../base/errors.js";
+import { preloadInExecutable } from "../base/executable-files.js";
 import { OWN_FOLDER } from "../base/own-folder.js";
+import type { System } from "../base/system.js";
 import { createGuard } from "../guard/guard.js";
 import type { Rejection } from "../serving/loopback-server.js";
 import { atMost, checkForImpersonator } from "../serving/impersonator-check.js";
@@ -110,7 +112,7 @@ async function prepare({ options, system, ui, json }: CommandContext): Promise<P
       system,
       ...named,
       serve,
-      preload: preloadPath(),
+      preload: await preloadPath(system),
       onRejected: rejectionNotes(ui),
     });
   } catch (error) {
@@ -222,8 +224,10 @@ export function rejectionNotes(ui: Ui): (reason: Rejection) => void {
   };
 }
 
-/** The preload beside this program, where the package is built. */
-function preloadPath(): string | undefined {
+/** The preload beside this program, where the package is built; written out where this is a single executable. */
+async function preloadPath(system: System): Promise<string | undefined> {
+  const files = preloadInExecutable();
+  if (files !== undefined) return (await import("./executable/preload.js")).writePreload(files, system);
   if (OWN_FOLDER === undefined) return undefined;
   const path = join(OWN_FOLDER, "register.cjs");
   return existsSync(path) ? path : undefined;

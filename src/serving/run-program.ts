@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import type { Server, Socket } from "node:net";
 import { constants } from "node:os";
+import { portKeeperArguments } from "./port-keeper.js";
 
 /** The program exists and cannot be run; as `env` and shells have it. */
 export const CANNOT_RUN = 126;
@@ -85,17 +86,8 @@ const ALIVE = 4;
 /** Milliseconds in which a program that left nothing running is known to have ended. */
 const LEFT_RUNNING_MS = 30;
 
-const SAYS = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n";
-const ENDED = { code: "Ended", message: "the imds-guard exec that served credentials here has ended" };
-/** Answers until the pipe ends, in a process of its own that needs nothing of this package. */
-const KEEPER =
-  `const net = require("net"); const end = () => process.exit();` +
-  `net.createServer((s) => { s.on("error", () => {}); s.setTimeout(1000, () => s.destroy()); ` +
-  `s.once("data", () => s.end(${JSON.stringify(SAYS + JSON.stringify(ENDED))})); }).on("error", end).listen({ fd: 3 });` +
-  `new net.Socket({ fd: 4 }).on("error", end).on("close", end).resume();`;
-
 function keepPort(descriptor: number, alive: Socket): void {
-  const keeper = spawn(process.execPath, ["-e", KEEPER], {
+  const keeper = spawn(process.execPath, portKeeperArguments(), {
     cwd: "/",
     env: {},
     detached: true,

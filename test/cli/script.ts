@@ -8,8 +8,9 @@ import { fileURLToPath } from "node:url";
 import { createSigner } from "../support/identity-signer.mjs";
 import { createMachine } from "../support/machine.mjs";
 
-/** The program under test; another build may be named. */
-export const CLI = process.env["RIG_CLI"] ?? fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+/** The program under test; another build may be named, and a single executable, which needs no Node.js. */
+export const CLI =
+  process.env["RIG_BINARY"] ?? process.env["RIG_CLI"] ?? fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 
 type Machine = Awaited<ReturnType<typeof createMachine>>;
 
@@ -163,7 +164,9 @@ async function run(
   env: Readonly<Record<string, string>>,
   user: boolean,
 ): Promise<Ran> {
-  const how = user ? { node: "setpriv", execArgv: [...WITHOUT_RIGHTS, process.execPath] } : {};
+  const node = process.env["RIG_BINARY"] === undefined ? [process.execPath] : [];
+  const [first = "", ...more] = user ? ["setpriv", ...WITHOUT_RIGHTS, ...node] : ["/usr/bin/env", ...node];
+  const how = { node: first, execArgv: more };
   return machine.run(CLI, { args: args.map((word) => word.replaceAll("\\s", " ")), env, timeoutMs: 60_000, ...how });
 }
 
