@@ -75,6 +75,9 @@ export type {
   UntrustedCode,
 } from "./base/errors.js";
 
+export { accessKeyPattern, accountOfAccessKey } from "./aws/access-key.js";
+export type { AccountOfKey, UnknownAccountReason } from "./aws/access-key.js";
+
 export { EVENT_CHANNEL } from "./events/sinks.js";
 export type { Logger } from "./events/sinks.js";
 export { BULLETIN, CATALOGUE } from "./events/catalogue.js";

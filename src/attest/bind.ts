@@ -248,6 +248,7 @@ function checkExpectedRegion({ document, expectedRegions = [] }: BindingInput): 
 const NO_DOCUMENT = "there is no signed identity document";
 
 const WHY_UNKNOWN: Readonly<Record<UnknownAccountReason, string>> = {
+  documentation: "the id is one of the documentation's, of no account",
   "old-format": "the id has the format from before 2019, which does not tell its account",
   "not-decodable": "the id has the form of one that tells its account, but stands for none",
   "not-an-access-key": "the id is not that of an access key",

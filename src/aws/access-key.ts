@@ -1,7 +1,13 @@
-/** Reads the account id that AWS encodes in access key ids and in the unique ids of IAM principals. */
+/**
+ * Reads the account id that AWS encodes in access key ids and in the unique ids of IAM principals, and writes how all key
+ * ids of an account begin.
+ */
+import { invalidArgument } from "../base/errors.js";
 
 /** Why an id does not tell its account. */
 export type UnknownAccountReason =
+  /** Made up by AWS for its documentation: it ends in `EXAMPLE` and is of no account. */
+  | "documentation"
   /** Made before about 2019: such an id has no structure that is known, and decoding it gives a wrong account. */
   | "old-format"
   /** Looks like a new-format id, but its characters or its number stand for no account. */
@@ -17,6 +23,7 @@ export type AccountOfKey =
 const ACCESS_KEY = /^[A-Z0-9]{20}$/;
 /** Roles, users and instance profiles: the principals whose ids are known to encode their account. */
 const PRINCIPAL = /^A(?:ROA|IDA|IPA)[A-Z0-9]{17}$/;
+const DOCUMENTATION = /EXAMPLE$/;
 const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const HIGHEST_ACCOUNT = 999_999_999_999;
 
@@ -25,7 +32,8 @@ const HIGHEST_ACCOUNT = 999_999_999_999;
  * contract, so an id that does not fit is unknown.
  */
 export function accountOfAccessKey(id: string): AccountOfKey {
-  return ACCESS_KEY.test(id) ? decode(id.slice(4)) : { kind: "unknown", reason: "not-an-access-key" };
+  if (!ACCESS_KEY.test(id)) return { kind: "unknown", reason: "not-an-access-key" };
+  return DOCUMENTATION.test(id) ? { kind: "unknown", reason: "documentation" } : decode(id.slice(4));
 }
 
 /** The account of a unique id of a role (`AROA`), user (`AIDA`) or instance profile (`AIPA`); 21 characters. */
@@ -49,4 +57,38 @@ function decode(letters: string): AccountOfKey {
   const account = upper * 2 + ((values[8] ?? 0) >> 4);
   if (account > HIGHEST_ACCOUNT) return { kind: "unknown", reason: "not-decodable" };
   return { kind: "known", accountId: String(account).padStart(12, "0") };
+}
+
+/** Whether `text` is the number of an account: 12 digits. */
+export function isAccountId(text: unknown): text is string {
+  return typeof text === "string" && /^\d{12}$/.test(text);
+}
+
+/**
+ * What follows `AKIA` or `ASIA` in every access key id of an account, and `AROA`, `AIDA` or `AIPA` in its principal ids:
+ * eight letters and the set of the ninth, in a form that any engine of regular expressions reads. For 111122223333 that is
+ * `RTX3GSDS[Q-Z2-7]`. Ids from before about 2019 do not begin so.
+ *
+ * @throws TypeError with code `ERR_INVALID_ARG_VALUE` for what is no account id
+ */
+export function startOfKeyIds(accountId: string): string {
+  if (!isAccountId(accountId)) throw invalidArgument("accountId", accountId, "12 digits");
+  // The bit of the new format, and 40 bits of account: eight letters of five bits, and the first bit of the ninth.
+  const number = 2 ** 40 + Number(accountId);
+  let letters = "";
+  for (let rest = Math.floor(number / 2); letters.length < 8; rest = Math.floor(rest / 32))
+    letters = BASE32.charAt(rest % 32) + letters;
+  return `${letters}[${number % 2 === 0 ? "A-P" : "Q-Z2-7"}]`;
+}
+
+/**
+ * Matches the whole access key ids (`AKIA...` and `ASIA...`, 20 characters) of an account, but for those from before about
+ * 2019, which do not tell it.
+ *
+ * @throws TypeError with code `ERR_INVALID_ARG_VALUE` for what is no account id
+ * @example
+ * accessKeyPattern("111122223333"); // /^(?:AKIA|ASIA)RTX3GSDS[Q-Z2-7][A-Z2-7]{7}$/
+ */
+export function accessKeyPattern(accountId: string): RegExp {
+  return new RegExp(`^(?:AKIA|ASIA)${startOfKeyIds(accountId)}[A-Z2-7]{7}$`);
 }

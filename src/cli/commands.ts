@@ -15,6 +15,7 @@ const ENTRIES: readonly Entry[] = [
   { name: "serve", load: () => import("./serve.js") },
   { name: "credential-process", load: () => import("./credential-process.js") },
   { name: "scan", load: () => import("./scan.js") },
+  { name: "account", load: () => import("./account.js") },
   { name: "sigma", load: () => import("./sigma.js") },
   { name: "policy", load: () => import("./policy.js") },
   { name: "monitor", load: () => import("./monitor.js") },

@@ -1,6 +1,6 @@
 /** Account ids out of access key ids and principal ids. */
 import { describe, expect, test } from "vitest";
-import { accountOfAccessKey, accountOfPrincipalId } from "../../src/aws/access-key.js";
+import { accessKeyPattern, accountOfAccessKey, accountOfPrincipalId, startOfKeyIds } from "../../src/aws/access-key.js";
 import { fc } from "../support/properties.js";
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -24,8 +24,9 @@ describe("accountOfAccessKey", () => {
     [`ASIA${encode(1_000_000_000_000n, 5n)}`, unknown("not-decodable")],
     [`ASIA${encode((1n << 40n) - 1n, 5n)}`, unknown("not-decodable")],
     [`ASIA${encode(1n, 5n, 0n)}`, unknown("old-format")],
-    ["AKIAIOSFODNN7EXAMPLE", unknown("old-format")],
-    ["AKIAI44QH8DHBEXAMPLE", unknown("old-format")],
+    ["AKIAIOSFODNN7EXAMPLE", unknown("documentation")],
+    ["AKIAI44QH8DHBEXAMPLE", unknown("documentation")],
+    ["ASIAQAAAAAAAGEXAMPLE", unknown("documentation")],
     ["AKIAP777777777777777", unknown("old-format")],
     ["AKIAQ777777777777771", unknown("not-decodable")],
     ["AKIA0777777777777777", unknown("not-decodable")],
@@ -80,7 +81,7 @@ describe("accountOfAccessKey", () => {
       fc.property(fc.oneof(fc.string(), fc.string({ unit: letters, minLength: 20, maxLength: 20 })), (id) => {
         const account = accountOfAccessKey(id);
         if (account.kind === "known") expect(account.accountId).toMatch(/^\d{12}$/);
-        else expect(["old-format", "not-decodable", "not-an-access-key"]).toContain(account.reason);
+        else expect(["documentation", "old-format", "not-decodable", "not-an-access-key"]).toContain(account.reason);
       }),
     );
   });
@@ -101,4 +102,34 @@ describe("accountOfPrincipalId", () => {
   ])("%s", (id, account) => {
     expect(accountOfPrincipalId(id)).toEqual(account);
   });
+});
+
+describe("accessKeyPattern", () => {
+  test("of the account of the examples", () => {
+    expect(accessKeyPattern("111122223333").source).toBe("^(?:AKIA|ASIA)RTX3GSDS[Q-Z2-7][A-Z2-7]{7}$");
+    expect(startOfKeyIds("000000000000")).toBe("QAAAAAAA[A-P]");
+  });
+
+  test("matches a key exactly where decoding tells that account", () => {
+    const account = fc.bigInt({ min: 0n, max: 999_999_999_999n });
+    fc.assert(
+      fc.property(account, fc.bigInt({ min: -2n, max: 2n }), rest, (number, beside, low) => {
+        const pattern = accessKeyPattern(String(number).padStart(12, "0"));
+        const other = number + beside;
+        fc.pre(other >= 0n && other <= 999_999_999_999n);
+        expect(pattern.test(`ASIA${encode(other, low)}`)).toBe(beside === 0n);
+        expect(pattern.test(`AROA${encode(number, low)}`)).toBe(false);
+        expect(pattern.test(`ASIA${encode(number, low, 0n)}`)).toBe(false);
+        expect(pattern.test(`xASIA${encode(number, low)}`)).toBe(false);
+        expect(pattern.test(`ASIA${encode(number, low)}A`)).toBe(false);
+      }),
+    );
+  });
+
+  test.each(["", "1111222233334", "11112222333", "11112222333a", " 111122223333", "111122223333\n"])(
+    "%j is refused",
+    (wrong) => {
+      expect(() => accessKeyPattern(wrong)).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" }));
+    },
+  );
 });

@@ -18,6 +18,22 @@ describe.skipIf(!isBuilt())("imds-guard", () => {
     expect([0, 3]).toContain(status);
   });
 
+  it("reads access key ids from standard input, however they are cut", () => {
+    const input = `ASIAY34FZKBOKMUTVV7A\n"AKIAQI52OJVCPZXFYAOI",AKIAIOSFODNN7EXAMPLE ${"x".repeat(1_000_000)}`;
+    const { status, stdout } = spawnSync(process.execPath, [CLI, "account", "-", "--json"], {
+      input,
+      encoding: "utf8",
+    });
+    expect(status).toBe(3);
+    const { keys } = JSON.parse(stdout) as { keys: { account?: string; reason?: string }[] };
+    expect(keys.map(({ account, reason }) => account ?? reason)).toEqual([
+      "609629065308",
+      "019181489476",
+      "documentation",
+      "not-an-access-key",
+    ]);
+  });
+
   it.each(["SIGINT", "SIGTERM"] as const)("stops on %s, and lets the parent know by what", async (signal) => {
     const child = spawn(process.execPath, [CLI, "scan", "--format", "zeek-json", "-"], {
       stdio: ["pipe", "ignore", "pipe"],

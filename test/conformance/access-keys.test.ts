@@ -1,7 +1,7 @@
 /** Account ids of real access key ids and principal ids, against the shared data. */
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { accountOfAccessKey, accountOfPrincipalId } from "../../src/aws/access-key.js";
+import { accessKeyPattern, accountOfAccessKey, accountOfPrincipalId, startOfKeyIds } from "../../src/aws/access-key.js";
 
 const root = new URL("../../../shared/access-key-ids/", import.meta.url);
 const absent = !existsSync(root);
@@ -31,6 +31,17 @@ describe.skipIf(absent)("access key ids", () => {
       expect(accountOfAccessKey(accessKeyId)).toEqual({ kind: "known", accountId });
     },
   );
+
+  test("the pattern of an account matches its keys, and no other", () => {
+    const known = pairs.filter(({ decodable, accessKeyId }) => decodable && /^(?:AKIA|ASIA)/.test(accessKeyId));
+    for (const { accountId } of known) {
+      const pattern = accessKeyPattern(accountId!);
+      const expected = known.filter((other) => other.accountId === accountId);
+      expect(pairs.filter(({ accessKeyId }) => pattern.test(accessKeyId))).toEqual(expected);
+    }
+    for (const { uniqueId, accountId } of principals)
+      expect(uniqueId).toMatch(new RegExp(`^A[A-Z]{3}${startOfKeyIds(accountId)}`));
+  });
 
   test.each(pairs.filter((pair) => !pair.decodable))("$accessKeyId tells no account", ({ accessKeyId }) => {
     expect(accountOfAccessKey(accessKeyId).kind).toBe("unknown");
