@@ -30,6 +30,14 @@ const HIGHEST_ACCOUNT = 999_999_999_999;
 /**
  * The account of an access key id (`AKIA...`, `ASIA...`; 20 characters). AWS does not document the encoding as a
  * contract, so an id that does not fit is unknown.
+ *
+ * @example
+ * ```ts
+ * import { accountOfAccessKey } from "imds-guard";
+ *
+ * const account = accountOfAccessKey("ASIARTX3GSDSQAAAAAAA");
+ * if (account.kind === "known") console.log(account.accountId); // 111122223333
+ * ```
  */
 export function accountOfAccessKey(id: string): AccountOfKey {
   if (!ACCESS_KEY.test(id)) return { kind: "unknown", reason: "not-an-access-key" };
@@ -87,7 +95,12 @@ export function startOfKeyIds(accountId: string): string {
  *
  * @throws TypeError with code `ERR_INVALID_ARG_VALUE` for what is no account id
  * @example
- * accessKeyPattern("111122223333"); // /^(?:AKIA|ASIA)RTX3GSDS[Q-Z2-7][A-Z2-7]{7}$/
+ * ```ts
+ * import { accessKeyPattern } from "imds-guard";
+ *
+ * const ours = accessKeyPattern("111122223333"); // /^(?:AKIA|ASIA)RTX3GSDS[Q-Z2-7][A-Z2-7]{7}$/
+ * console.log(ours.test("ASIARTX3GSDSQAAAAAAA")); // true
+ * ```
  */
 export function accessKeyPattern(accountId: string): RegExp {
   return new RegExp(`^(?:AKIA|ASIA)${startOfKeyIds(accountId)}[A-Z2-7]{7}$`);
