@@ -21,6 +21,7 @@ import { builtinModules, createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
+import { clientsInside } from "./build/clients-inside.mjs";
 import { cutByLoading, runtimeIn } from "./build/cut-by-loading.mjs";
 import { importAtOnce } from "./build/import-at-once.mjs";
 import { noticeOf } from "./build/notice.mjs";
@@ -48,10 +49,11 @@ const PROGRAM = { cli: source("cli/main.ts") };
 
 const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const builtins = new Set(builtinModules.flatMap((name) => [name, `node:${name}`]));
-const installed = [
-  ...(whole ? [] : Object.keys(manifest.dependencies)),
-  ...Object.keys(manifest.peerDependencies ?? {}),
-];
+const peers = Object.keys(manifest.peerDependencies ?? {});
+// A single executable has nothing beside it; the API of OpenTelemetry is the application's, and the command is none.
+const installed = whole
+  ? peers.filter((name) => name.startsWith("@opentelemetry/"))
+  : [...Object.keys(manifest.dependencies), ...peers];
 const external = (/** @type {string} */ id) =>
   builtins.has(id) || installed.some((name) => id === name || id.startsWith(`${name}/`));
 
@@ -82,11 +84,12 @@ const CUTS = [
   { name: "observing", with: [LIBRARY.extras, source("guard/impersonator-probe.ts")] },
   { name: "detection", with: modulesIn("detection") },
   { name: "gateway", with: modulesIn("gateway") },
+  { name: "sdk", after: [source("base/load-sdk.ts")] },
   { name: "fleet", with: modulesIn("fleet") },
   { name: "serving", with: modulesIn("serving") },
   { name: "monitoring", with: modulesIn("monitor") },
   { name: "program", with: [PROGRAM.cli] },
-  { name: "commands", with: modulesIn("cli") },
+  { name: "commands", with: [...modulesIn("cli"), source("cli/executable/preload.ts")] },
   { name: "doctor", with: modulesIn("cli/doctor") },
 ];
 
@@ -108,7 +111,7 @@ async function buildForNode() {
     preserveEntrySignatures: "allow-extension",
     // A command loads what it needs when it is named; what else is in the same file comes along.
     checks: { ineffectiveDynamicImport: false },
-    plugins: [requiredFiles, runtimeIn("ground.cjs")],
+    plugins: [requiredFiles, runtimeIn("ground.cjs"), ...(whole ? [clientsInside()] : [])],
     transform: { define: { "import.meta.dirname": "undefined" } },
   });
   const { output } = await bundle.write({

@@ -2,9 +2,11 @@
 /** Cuts a program into files by what is loaded together, as the module graph has it. */
 
 /**
- * A file, or a part of one: its name, and the modules with which it is loaded, `with` any or `withAll` of them.
+ * A file, or a part of one: its name, and the modules with which it is loaded, `with` any or `withAll` of them, or with
+ * what a module of `after` loads later.
  *
- * @typedef {{ readonly name: string, readonly with?: readonly string[], readonly withAll?: readonly string[] }} Cut
+ * @typedef {{ readonly name: string, readonly with?: readonly string[], readonly withAll?: readonly string[],
+ *   readonly after?: readonly string[] }} Cut
  */
 
 /**
@@ -58,8 +60,9 @@ export function runtimeIn(host) {
  */
 function assign(cuts, infoOf) {
   const files = new Map();
-  for (const { name, with: any = [], withAll: all = [] } of cuts) {
-    const anyOf = any.map((root) => loadedWith(root, infoOf));
+  for (const { name, with: any = [], withAll: all = [], after = [] } of cuts) {
+    const later = after.flatMap((id) => infoOf(id)?.dynamicallyImportedIds ?? []);
+    const anyOf = [...any, ...later].map((root) => loadedWith(root, infoOf));
     const [first = new Set(), ...others] = all.map((root) => loadedWith(root, infoOf));
     const shared = [...first].filter((id) => others.every((other) => other.has(id)));
     for (const id of [...shared, ...anyOf.flatMap((set) => [...set])])

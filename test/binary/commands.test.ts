@@ -29,6 +29,7 @@ const CALLS: Readonly<Record<string, { args: string[]; exitCode: number; prints:
   "credential-process": { args: [], exitCode: 0, prints: /"AccessKeyId":"ASIA/ },
   scan: { args: ["--format", "zeek-json", "/dev/null"], exitCode: 0, prints: /0 findings|nothing|no finding/i },
   sigma: { args: ["write", join(folder, "rules")], exitCode: 0, prints: /written/ },
+  fleet: { args: ["--help"], exitCode: 0, prints: /imds-guard fleet/ },
   policy: { args: ["scp"], exitCode: 0, prints: /"Statement"/ },
   monitor: { args: ["--help"], exitCode: 0, prints: /imds-guard monitor/ },
   gateway: { args: ["install", "--dry-run"], exitCode: 0, prints: /table/ },
