@@ -91,7 +91,7 @@ function withoutOptions() {
 /** Takes out the names of what is inside of Node.js; what native modules need stays. @param {string} path */
 function stripped(path) {
   try {
-    execFileSync("strip", ["--strip-unneeded", path], { stdio: "ignore" });
+    execFileSync("strip", ["--strip-unneeded", "--remove-section=.comment", path], { stdio: "ignore" });
   } catch (error) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ENOENT") throw error;
     process.stderr.write("no strip here: the executable is some megabytes larger than it has to be\n");
