@@ -2,17 +2,17 @@
 import type { Command } from "./command.js";
 import { UsageError } from "./command.js";
 
-const WORDS = ["audit", "plan", "apply", "undo", "permissions"] as const;
+const WORDS = ["audit", "plan", "apply", "undo", "permissions", "keep"] as const;
 
 export const command: Command = {
   name: "fleet",
   summary: "find, plan and enforce IMDSv2 over regions and accounts",
-  usage: "audit|plan|apply PLAN|undo FILE|permissions [OPTIONS]",
+  usage: "audit|plan|apply PLAN|undo FILE|permissions|keep [OPTIONS]",
   words: WORDS,
   description: [
     "audit asks EC2, Auto Scaling, CloudWatch and IAM what allows version 1 of IMDS and what still uses it. Each instance is fine (tokens are required, or the endpoint is off), excepted (by its tag), unknown (CloudWatch could not be asked, or has no data point: that is not zero calls), used (with the number of calls, and the last), or safe to enforce. Below them: launch templates, launch configurations, Auto Scaling groups, images of one's own, account defaults, and instance roles without a condition on ec2:RoleDelivery. A region or account that is denied or throttled is said and ends nothing else.",
     "--evidence names the programs: access logs and reports of imds-guard gateway, traces of aws-imds-packet-analyzer, CloudTrail with ec2RoleDelivery. Where nothing in a file tells of which instance it is, write INSTANCE=FILE.",
-    "plan writes what would change, and why the rest would not: first templates and defaults, then the instances that are safe. apply does exactly that: it reads the state again, refuses a plan that is older than it, asks (or --yes), writes an undo file beside the plan before the first change, verifies each change, and goes on where it was interrupted. undo brings back the state from before. permissions prints the IAM policies, for looking and for changing apart.",
+    "plan writes what would change, and why the rest would not: first templates and defaults, then the instances that are safe. apply does exactly that: it reads the state again, refuses a plan that is older than it, asks (or --yes), writes an undo file beside the plan before the first change, verifies each change, and goes on where it was interrupted. undo brings back the state from before. permissions prints the IAM policies, for looking and for changing apart. keep writes a bundle that keeps new instances so: a Lambda function as CloudFormation and Terraform, and policies of the organization.",
     "Credentials come through the guard. In accounts other than their own the role of --role is taken. The AWS SDK's clients have to be installed beside imds-guard; the command names those that are missing.",
     "With --json, audit prints one document: instances (instanceId, accountId, region, verdict, calls, last and more), the other lists, gaps, summary.",
   ],
@@ -36,10 +36,10 @@ export const command: Command = {
     { name: "html", value: "FILE", summary: "audit: also write a page that can be sorted, and asks no network" },
     { name: "csv", value: "FILE", summary: "audit: also write the instances as CSV" },
     { name: "all", summary: "audit: list the instances that are fine, too" },
-    { name: "out", value: "PATH", summary: "plan: the file to write" },
+    { name: "out", value: "PATH", summary: "plan: the file to write; keep: the folder" },
     { name: "yes", short: "y", summary: "apply, undo: do not ask" },
     { name: "rate", value: "N", summary: "apply, undo: most changes in a second; default 5" },
-    { name: "partition", value: "NAME", summary: "permissions: partition of AWS; default aws" },
+    { name: "partition", value: "NAME", summary: "permissions, keep: partition of AWS; default aws" },
     { name: "profile", short: "p", value: "NAME", summary: "shared config profile" },
   ],
   exitCodes: [
@@ -76,7 +76,9 @@ export const command: Command = {
       case "undo":
         return (await import("./fleet-change.js")).runUndo(context, rest[0] as string);
       case "permissions":
-        return (await import("./fleet-permissions.js")).runPermissions(context);
+        return (await import("./fleet-keep.js")).runPermissions(context);
+      case "keep":
+        return (await import("./fleet-keep.js")).runKeep(context);
     }
   },
 };

@@ -9,7 +9,7 @@ import { once } from "node:events";
 
 /**
  * @typedef {{ HttpTokens?: string, HttpEndpoint?: string, HttpPutResponseHopLimit?: number, HttpProtocolIpv6?: string, InstanceMetadataTags?: string, [other: string]: unknown }} Options
- * @typedef {{ id: string, options: Options, tags?: Record<string, string>, state?: string, profile?: string, points?: [hoursAgo: number, value: number][], rejected?: [hoursAgo: number, value: number][] }} Instance
+ * @typedef {{ id: string, options: Options, tags?: Record<string, string>, state?: string, profile?: string, launched?: string, attached?: string, points?: [hoursAgo: number, value: number][], rejected?: [hoursAgo: number, value: number][] }} Instance
  * @typedef {{ options?: Options, data?: Record<string, unknown>, description?: string }} Version
  * @typedef {{ id: string, name: string, versions: Version[], default: number, tags?: Record<string, string> }} Template
  * @typedef {{ name: string, template?: { id: string, version: string }, configuration?: string }} Group
@@ -209,11 +209,15 @@ export async function startFleetService(options) {
           Policies: [],
         });
       case "DescribeInstances": {
-        const wanted = new Set(valuesOf(form, /^Filter\.\d+\.Value\.\d+$/));
+        const named = form.get("Filter.1.Name") === "instance-id";
+        const wanted = new Set([
+          ...(named ? valuesOf(form, /^Filter\.\d+\.Value\.\d+$/) : []),
+          ...valuesOf(form, /^InstanceId\.\d+$/),
+        ]);
         const all = wanted.size === 0 ? here.instances : here.instances.filter(({ id }) => wanted.has(id));
         const { items, next } = page(all, form, "MaxResults", "NextToken");
         return ec2({
-          reservationSet: items.map(({ id, options: given, tags, state = "running", profile }) => ({
+          reservationSet: items.map(({ id, options: given, tags, state = "running", profile, launched, attached }) => ({
             reservationId: "r-0123456789abcdef0",
             instancesSet: [
               {
@@ -222,6 +226,10 @@ export async function startFleetService(options) {
                 metadataOptions: lower({ State: "applied", ...given }),
                 ...(profile !== undefined && { iamInstanceProfile: { arn: profile, id: "AIPA" } }),
                 tagSet: tagSet(tags),
+                ...(launched !== undefined && { launchTime: launched }),
+                ...(attached !== undefined && {
+                  networkInterfaceSet: [{ attachment: { attachTime: attached, deviceIndex: 0 } }],
+                }),
               },
             ],
           })),
