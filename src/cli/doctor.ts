@@ -4,21 +4,23 @@ import { terminalLine } from "../base/text.js";
 import type { Command, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
 import type { Check, Fix, Section, Status } from "./doctor/check.js";
+import type { Summary } from "./doctor/summary.js";
 import type { Tone, Ui } from "./ui.js";
 import { wrap } from "./ui.js";
 
 export const command: Command = {
   name: "doctor",
   summary: "examine this host: who answers as IMDS, and who here would believe it",
-  usage: "[--no-probe] [--fix-plan]",
+  usage: "[--no-probe] [--fix-plan] [--html]",
   description: [
-    "Looks at the host's own marks, asks both IMDS addresses and Amazon's DNS addresses without a secret, and reads routes, DHCP leases, names, settings of this user, agents and packet filter rules. Each line is ok, FINDING or unknown. Lines that begin with \"$ \" can be pasted.",
+    "Looks at the host's own marks, asks both IMDS addresses and Amazon's DNS addresses without a secret, and reads routes, DHCP leases, names, settings of this user, agents and packet filter rules. The first three lines say where this host is, the worst that was found, and what to do next. Each line below them is ok, FINDING or unknown. Lines that begin with \"$ \" can be pasted.",
     "Nothing is changed, and root is not needed: what only root could see is unknown, never absent. --fix-plan prints the changes that would mend the findings, for a person to apply.",
-    "Exit code 1 with any finding, 3 if there is none but the host could not be identified. With --json: version, verdict, rule, summary, checks (section, id, status, subject, says, advice, evidence) and, with --fix-plan, fixPlan (title, file, text).",
+    "Exit code 1 with any finding, 3 if there is none but the host could not be identified. --html prints the page as one HTML file, for a ticket. With --json: version, verdict, rule, summary, worst (the id of a check, or null), next, checks (section, id, status, subject, says, advice, evidence) and, with --fix-plan, fixPlan (title, file, text).",
   ],
   options: [
     { name: "no-probe", summary: "send nothing: read this host only" },
     { name: "fix-plan", summary: "print the changes that would mend the findings; none is made" },
+    { name: "html", summary: "print one HTML file, with the changes where --fix-plan is given" },
   ],
   examples: [
     { command: "sudo imds-guard doctor", does: "see the packet filter and the agents' files, too" },
@@ -29,6 +31,8 @@ export const command: Command = {
   ],
   async run({ options, words, json, ui, system, signal }) {
     if (words.length > 0) throw new UsageError(`doctor takes no words, and got ${words[0]}`);
+    const html = options["html"] === true;
+    if (html && json) throw new UsageError("--html and --json contradict each other");
     const { examine } = await import("./doctor/examine.js");
     const examination = await examine(system, {
       probe: options["no-probe"] !== true,
@@ -37,6 +41,8 @@ export const command: Command = {
     });
     ui.progress(undefined);
     const { host, checks } = examination;
+    const { summarize } = await import("./doctor/summary.js");
+    const first = summarize(checks);
     const summary = {
       ok: count(checks, "ok"),
       finding: count(checks, "finding"),
@@ -50,19 +56,27 @@ export const command: Command = {
         verdict: host.verdict,
         rule: host.rule,
         summary,
+        worst: first.worst?.id ?? null,
+        next: first.next,
         checks: checks.map(asJson),
         ...(plan && { fixPlan: plan }),
       });
-    } else if (plan === undefined) printPage(checks, summary, ui);
-    else printPlan(plan, ui);
+    } else if (html) {
+      const { htmlPage } = await import("./doctor/page.js");
+      const words = { ok: "ok", finding: "FINDING", open: "open", unknown: "unknown" };
+      ui.line(htmlPage({ summary: first, checks, titles: TITLES, words, plan, now: system.now() }));
+    } else if (plan === undefined) {
+      printSummary(first, ui);
+      printPage(checks, summary, ui);
+    } else printPlan(plan, ui);
     return exitCode(summary, host.verdict);
   },
 };
 
-type Summary = Readonly<Record<Status, number>>;
+type Counts = Readonly<Record<Status, number>>;
 
 /** Without a verdict on the host the rest of the page settles nothing. */
-function exitCode({ finding }: Summary, verdict: Verdict): ExitCode {
+function exitCode({ finding }: Counts, verdict: Verdict): ExitCode {
   if (finding > 0) return 1;
   return verdict === "unknown" ? 3 : 0;
 }
@@ -102,7 +116,21 @@ const TITLES: Readonly<Record<Section, string>> = {
   rules: "Kernel rules",
 };
 
-function printPage(checks: readonly Check[], summary: Summary, ui: Ui): void {
+function printSummary({ verdict, worst, next }: Summary, ui: Ui): void {
+  const found =
+    worst === undefined
+      ? ui.paint("nothing", "ok")
+      : `${ui.paint(WORDS[worst.status][0], WORDS[worst.status][1])}  ${terminalLine(`${worst.subject}: ${worst.says}`)}`;
+  ui.table([
+    [ui.paint("verdict", "strong"), terminalLine(verdict)],
+    [ui.paint("worst", "strong"), found],
+  ]);
+  // Whole on its line, because it may be a command.
+  ui.line(`${ui.paint("next", "strong")}     ${terminalLine(next)}`);
+  ui.line();
+}
+
+function printPage(checks: readonly Check[], summary: Counts, ui: Ui): void {
   const sections = [...new Set(checks.map(({ section }) => section))];
   const width = Math.min(MAX_SUBJECT, Math.max(...checks.map(({ subject }) => subject.length)));
   for (const section of sections) {
