@@ -25,10 +25,29 @@ export interface AwsPublicKey {
   readonly spki: string;
 }
 
+`;
+
+/** What every RSA-2048 key with exponent 65537 has around its modulus, as DER in base64. */
+const HEAD = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA";
+const TAIL = "IDAQAB";
+
+const FOOTER = `
+/** What every RSA-2048 key with exponent 65537 has around its modulus. */
+const HEAD = "${HEAD}";
+const TAIL = "${TAIL}";
+
 /**
  * Region -> key. The key is pinned and not its certificate: AWS renews certificates over the same key.
  * Source: "AWS public certificates for instance identity document signatures", EC2 User Guide.
  */
+export const AWS_PUBLIC_KEYS: ReadonlyMap<string, AwsPublicKey> = /* @__PURE__ */ table();
+
+function table(): Map<string, AwsPublicKey> {
+  const keys = new Map<string, AwsPublicKey>();
+  for (const [partition, regions] of Object.entries(MODULI))
+    for (const [region, modulus] of Object.entries(regions)) keys.set(region, { partition, spki: HEAD + modulus + TAIL });
+  return keys;
+}
 `;
 
 /** @param {string} region @param {string} pem */
@@ -49,21 +68,25 @@ function spkiOf(region, pem) {
 function generate(certificates) {
   /** @type {Map<string, string>} */
   const owners = new Map();
-  const lines = Object.keys(certificates)
-    .sort()
-    .map((region) => {
-      const { partition, rsa2048 } = certificates[region] ?? {};
-      if (!/^[a-z]{2,}(?:-[a-z]+)+-\d+$/.test(region)) throw new Error(`${JSON.stringify(region)}: not a region name`);
-      if (typeof partition !== "string" || !/^aws(?:-[a-z]+)*$/.test(partition))
-        throw new Error(`${region}: no partition`);
-      if (typeof rsa2048 !== "string") throw new Error(`${region}: no rsa2048 certificate`);
-      const spki = spkiOf(region, rsa2048);
-      if (owners.has(spki)) throw new Error(`${region}: same key as ${owners.get(spki)}`);
-      owners.set(spki, region);
-      return `  ["${region}", { partition: "${partition}", spki: "${spki}" }],\n`;
-    });
-  if (lines.length === 0) throw new Error("no certificates");
-  return `${HEADER}export const AWS_PUBLIC_KEYS: ReadonlyMap<string, AwsPublicKey> = new Map([\n${lines.join("")}]);\n`;
+  /** @type {Map<string, string[]>} */
+  const partitions = new Map();
+  for (const region of Object.keys(certificates).sort()) {
+    const { partition, rsa2048 } = certificates[region] ?? {};
+    if (!/^[a-z]{2,}(?:-[a-z]+)+-\d+$/.test(region)) throw new Error(`${JSON.stringify(region)}: not a region name`);
+    if (typeof partition !== "string" || !/^aws(?:-[a-z]+)*$/.test(partition))
+      throw new Error(`${region}: no partition`);
+    if (typeof rsa2048 !== "string") throw new Error(`${region}: no rsa2048 certificate`);
+    const spki = spkiOf(region, rsa2048);
+    if (owners.has(spki)) throw new Error(`${region}: same key as ${owners.get(spki)}`);
+    owners.set(spki, region);
+    if (!spki.startsWith(HEAD) || !spki.endsWith(TAIL)) throw new Error(`${region}: an unusual form of key`);
+    const lines = partitions.get(partition) ?? [];
+    partitions.set(partition, lines);
+    lines.push(`    "${region}": "${spki.slice(HEAD.length, -TAIL.length)}",\n`);
+  }
+  if (owners.size === 0) throw new Error("no certificates");
+  const table = [...partitions].map(([partition, lines]) => `  "${partition}": {\n${lines.join("")}  },\n`).join("");
+  return `${HEADER}/** Partition -> region -> modulus, in base64. */\nconst MODULI: Readonly<Record<string, Readonly<Record<string, string>>>> = {\n${table}};\n${FOOTER}`;
 }
 
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith("-"));

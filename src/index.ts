@@ -28,12 +28,12 @@ export type { FromGuardedRegionInit } from "./sdk/region.js";
 export { MetadataService } from "./sdk/metadata-service.js";
 export type { MetadataRequestOptions, MetadataServiceInit } from "./sdk/metadata-service.js";
 export { createGuard } from "./sdk/application-guard.js";
-export type { ApplicationGuard } from "./sdk/application-guard.js";
+export type { ApplicationGuard as Guard } from "./sdk/application-guard.js";
 export type { Monitor, MonitorOptions, MonitorStatus } from "./monitor/monitor.js";
 export type { ClientConfig, ClientConfigInit, ResolvedDefaultsMode } from "./sdk/client-config.js";
 export type { GuardKey } from "./sdk/guard-option.js";
 
-export type { Guard, GuardedCredentials, Whereabouts } from "./guard/guard.js";
+export type { GuardedCredentials, Whereabouts } from "./guard/guard.js";
 export type { Verifiable } from "./guard/accounts.js";
 export type { AttestationReport } from "./guard/acquire.js";
 export type { BindingSubject, Unbound } from "./attest/bind.js";

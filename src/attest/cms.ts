@@ -2,7 +2,7 @@
 import { constants, createHash, timingSafeEqual, verify } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { attestationInvalid } from "./attestation-error.js";
-import type { AttestationRule } from "./attestation-error.js";
+import type { AttestationRule } from "./attestation-rules.js";
 import { readBer } from "./ber.js";
 import type { BerElement } from "./ber.js";
 import { isUtcTime } from "../base/utc-time.js";

@@ -2,7 +2,7 @@
 import { IDENTITY_PATH } from "../aws/imds-protocol.js";
 import { ImdsImpersonationError } from "../base/errors.js";
 import { attestationInvalid } from "./attestation-error.js";
-import type { AttestationRule } from "./attestation-error.js";
+import type { AttestationRule } from "./attestation-rules.js";
 import { matchesDigest, readSignedIdentity, verifySignedIdentity } from "./cms.js";
 import { isRegionName } from "../aws/region.js";
 import type { KeyRing } from "./key-ring.js";

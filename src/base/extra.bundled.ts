@@ -21,6 +21,10 @@ export function loadExtra<Part extends object>(name: ExtraName, neededBy: string
   );
 }
 
+export function hasExtra(name: ExtraName): boolean {
+  return (processWide(EXTRAS) as Parts | undefined)?.[name] !== undefined;
+}
+
 export function provideExtras(parts: Readonly<Record<ExtraName, object>>): void {
   setProcessWide(EXTRAS, Object.freeze({ __proto__: null, ...parts }));
 }

@@ -1,7 +1,8 @@
 /** Parts of the package that a bundle has only if the application imports `imds-guard/extras`. */
 
 /** A part, by the name under which `imds-guard/extras` provides it. */
-export type ExtraName = "answers" | "dns" | "encode" | "monitor" | "openTelemetry" | "responder";
+export type ExtraName =
+  "answers" | "certificates" | "dns" | "encode" | "monitor" | "openTelemetry" | "probe" | "responder" | "sts";
 
 /**
  * Loads a part. In a bundle, whose form of this file is extra.bundled.ts, nothing can be loaded later.
@@ -13,6 +14,9 @@ export type ExtraName = "answers" | "dns" | "encode" | "monitor" | "openTelemetr
 export function loadExtra<Part>(_name: ExtraName, _neededBy: string, load: () => Promise<Part>): Promise<Part> {
   return load();
 }
+
+/** Whether a part is there. */
+export const hasExtra = (_name: ExtraName): boolean => true;
 
 /** Makes parts known to a bundle. */
 export function provideExtras(_parts: Readonly<Record<ExtraName, object>>): void {

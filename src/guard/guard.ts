@@ -11,6 +11,7 @@ import { decide, reportRefusal } from "./decide.js";
 import { noteRoleName } from "./role-name.js";
 import { accountOfAccessKey } from "../aws/access-key.js";
 import { ImdsGuardError, ImdsRefusedError, ImdsUnavailableError, invalidArgument } from "../base/errors.js";
+import { loadExtra } from "../base/extra.js";
 import type { Reporter } from "../events/reporter.js";
 import { reportFailure } from "../events/failure-events.js";
 import { openReporter, plainReporter } from "./reporter.js";
@@ -290,7 +291,13 @@ export function createGuard(given: GuardOptions = {}, dependencies: GuardDepende
   async function certificateLink(): Promise<CertificateLink | undefined> {
     const { profile, settings, reporter } = await whileOpen(open);
     if (kindsInEnvironment(system.env).length === 0 && !namesCertificate(profile)) return undefined;
-    const { chooseCertificate, linkFor } = await import("./certificate-links.js");
+    const { chooseCertificate, linkFor } = await loadExtra(
+      "certificates",
+      "a profile or variable of a certificate",
+      () => {
+        return import("./certificate-links.js");
+      },
+    );
     const environment = options.profile === undefined ? "all" : "adds";
     const choice = chooseCertificate({ system, profile, environment });
     if (choice === undefined) return undefined;
@@ -422,9 +429,14 @@ export function createGuard(given: GuardOptions = {}, dependencies: GuardDepende
     // In a later turn, so that loading it does not delay the refusal. That can fail: with no file descriptor left, or
     // with the package replaced on disk while the program runs. The next refusal tries again.
     setImmediate(() => {
-      import("./impersonator-probe.js")
+      loadExtra("probe", "probe on", () => import("./impersonator-probe.js"))
         .then(({ probeOnce }) => probeOnce(target, host.verdict, reporter, system, ending.signal))
-        .catch(() => (watched = false));
+        .catch((error: unknown) => {
+          watched = error instanceof ImdsGuardError;
+          // Not in this bundle: whoever asked for it by name hears so.
+          if (error instanceof ImdsGuardError && Object.hasOwn(settings.sources, "probe"))
+            reporter.report("settings.invalid", { message: error.message, advice: error.advice });
+        });
     });
   }
 }

@@ -1,5 +1,6 @@
 /** Lets credentials pass once STS has named the same identity, and asks once for each key. */
 import { accountOfAccessKey } from "../aws/access-key.js";
+import { loadExtra } from "../base/extra.js";
 import { partitionOfRegion } from "../aws/partitions.js";
 import type { ExpectedIdentity, SignableCredentials, StsOptions } from "./sts-identity.js";
 import type { KeyRing } from "../attest/key-ring.js";
@@ -44,7 +45,7 @@ export function createStsGate({ settings, keyRing, connection, sts }: StsGateOpt
     const question = JSON.stringify([credentials.accessKeyId, ...Object.values(expected)]);
     const before = passed.get(question);
     if (before !== undefined) return before;
-    const { verifyWithSts } = await import("./sts-identity.js");
+    const { verifyWithSts } = await loadExtra("sts", "verifyWithSts on", () => import("./sts-identity.js"));
     const region = known.region ?? knownRegion(settings.configuredRegion, keyRing) ?? DEFAULT_REGION;
     const identity = await verifyWithSts(credentials, expected, {
       region,

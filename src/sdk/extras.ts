@@ -6,9 +6,12 @@
 import * as encode from "../events/encode.js";
 import * as openTelemetry from "../events/opentelemetry.js";
 import { provideExtras } from "../base/extra.js";
+import * as certificates from "../guard/certificate-links.js";
+import * as sts from "../guard/sts-identity.js";
+import * as probe from "../guard/impersonator-probe.js";
 import * as monitor from "../monitor/monitor.js";
 import * as dns from "../network/dns.js";
 import * as responder from "../network/responder.js";
 import * as answers from "./metadata-answers.js";
 
-provideExtras({ answers, dns, encode, monitor, openTelemetry, responder });
+provideExtras({ answers, certificates, dns, encode, monitor, openTelemetry, probe, responder, sts });

@@ -5,10 +5,11 @@
 import type { fromIni as stock } from "@aws-sdk/credential-providers";
 import type { AwsCredentialIdentity } from "@smithy/types";
 import { isImdsGuardError } from "../base/errors.js";
+import { hasExtra, loadExtra } from "../base/extra.js";
 import type { Guard } from "../guard/guard.js";
 import { instanceCredentials, servicesOf } from "../guard/guard.js";
 import type { CertificateLink } from "../roles-anywhere/certificate-link.js";
-import { namesCertificate } from "../settings/certificate-names.js";
+import { kindsInProfile, namesCertificate } from "../settings/certificate-names.js";
 import type { ProviderCall } from "./memoize.js";
 import { loadIniFiles, loadSdkConfig, loadSdkProviders } from "../base/load-sdk.js";
 import type { GuardKey } from "./guard-option.js";
@@ -187,11 +188,13 @@ async function certificateLinkOf(
   { route, leaf }: CertificateRoute,
   named: string | undefined,
 ): Promise<CertificateLink | undefined> {
+  const profile = profiles[leaf] ?? {};
+  // A bundle that cannot read the helper's line runs the helper, as the SDK does.
+  if (kindsInProfile(profile).length === 0 && !hasExtra("certificates")) return undefined;
   const [{ chooseCertificate, linkFor }, { system, settings, reporter, links }] = await Promise.all([
-    import("../guard/certificate-links.js"),
+    loadExtra("certificates", "a profile of a certificate", () => import("../guard/certificate-links.js")),
     servicesOf(guard),
   ]);
-  const profile = profiles[leaf] ?? {};
   const environment = route.length > 0 ? "endpoint" : named === undefined ? "all" : "adds";
   const choice = chooseCertificate({ system, profile, environment });
   if (choice === undefined) return undefined;
