@@ -1,6 +1,7 @@
 /** Where events go while the process runs: stderr, the application's logger, a callback, a diagnostics channel. */
 import { channel } from "node:diagnostics_channel";
 import { writeSync } from "node:fs";
+import { setProcessWide } from "../base/process-wide.js";
 import { hostAndPort } from "./address.js";
 import { atLeast } from "./catalogue.js";
 import type { GuardEvent, Severity } from "./catalogue.js";
@@ -45,13 +46,22 @@ export const REPEAT_WINDOW_MS = 10 * 60 * 1_000;
 /** How many lines are remembered to recognise repeats. */
 export const MAX_REMEMBERED = 256;
 
+interface Printed {
+  readonly at: number;
+  held: number;
+}
+
+/** What was printed on stderr, by whichever copy of this package and whichever of its guards. */
+const PRINTED = Symbol.for("imds-guard.printed.1");
+
 /**
  * One readable line for each event. The same code, endpoint and message within ten minutes (by the events' own time) is
- * printed once; the next line after that says how many were held back.
+ * printed once in a process; the next line after that says how many were held back.
  */
 export function stderrSink(options: StderrSinkOptions = {}): Sink {
   const { threshold = "warning", write = writeStderr } = options;
-  const remembered = new Map<string, { readonly at: number; held: number }>();
+  const own = new Map<string, Printed>();
+  const remembered = write === writeStderr ? setProcessWide(PRINTED, own) : own;
 
   return {
     wants: (severity) => passes(severity, threshold),
