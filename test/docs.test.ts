@@ -23,7 +23,14 @@ function table(marker: string): string[][] {
   const lines = after.split("\n").slice(1);
   const end = lines.findIndex((line) => !line.startsWith("|"));
   const rows = lines.slice(2, end).map((line) => line.split("|").slice(1, -1));
-  return rows.map((cells) => cells.map((cell) => cell.trim().replaceAll("`", "")));
+  return rows.map((cells) =>
+    cells.map((cell) =>
+      cell
+        .trim()
+        .replaceAll("`", "")
+        .replace(/^\[(\w+)\]\(#\1\)$/, "$1"),
+    ),
+  );
 }
 
 /** Error codes by kind, out of the unions in errors.ts: types leave no trace at run time. */
@@ -71,6 +78,23 @@ describe("documentation", () => {
     const sorted = (rows: readonly (readonly string[])[]) => rows.map(([code, kind]) => `${kind} ${code}`).toSorted();
     expect(sorted(table("errors"))).toEqual(sorted(errorCodes()));
     expect(errorCodes().length).toBeGreaterThan(30);
+  });
+
+  it("has a section for every error code, at the address in which messages end", () => {
+    const text = page("docs/errors.md");
+    const sections = [...text.matchAll(/^<a id="(\w+)"><\/a>\n\n### \1\n\n\S.*\n[^]*?\n- \S/gm)].map(
+      ([, code]) => code,
+    );
+    expect(sections.toSorted()).toEqual(
+      errorCodes()
+        .map(([code]) => code)
+        .toSorted(),
+    );
+    const { message } = new ImdsRefusedError("ERR_IMDS_NOT_EC2", "No", { advice: "" });
+    expect(message).toBe("No. See docs/errors.md#ERR_IMDS_NOT_EC2");
+    expect(JSON.parse(page("package.json"))).toMatchObject({
+      files: expect.arrayContaining(["docs/errors.md"]) as string[],
+    });
   });
 
   it("lists every event with its severity and action, and no other", () => {

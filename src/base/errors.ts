@@ -88,6 +88,15 @@ export interface ImdsGuardErrorDetails {
 
 const BRAND = Symbol.for("imds-guard.error");
 
+/** Where in this package a code is explained. */
+export function sectionOf(code: ImdsGuardErrorCode): string {
+  return `docs/errors.md#${code}`;
+}
+
+function withSection(message: string, code: ImdsGuardErrorCode): string {
+  return `${message}${/[.?!]$/.test(message) ? "" : "."} See ${sectionOf(code)}`;
+}
+
 /** The kinds of {@link ImdsGuardError}, as carried by `error.kind`. */
 export type ImdsGuardErrorKind =
   "refused" | "unavailable" | "untrusted" | "impersonation" | "settings" | "roles-anywhere";
@@ -117,7 +126,7 @@ export class ImdsGuardError extends Error {
   readonly tryNextLink: boolean;
 
   constructor(kind: ImdsGuardErrorKind, code: ImdsGuardErrorCode, message: string, details: ImdsGuardErrorDetails) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(withSection(message, code), details.cause === undefined ? undefined : { cause: details.cause });
     this.name = "ImdsGuardError";
     this.kind = kind;
     this.code = code;

@@ -1,21 +1,33 @@
-/** `imds-guard help`: the same pages as `--help`. */
+/** `imds-guard help`: the same pages as `--help`, and what each error code means. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { OWN_FOLDER } from "../base/own-folder.js";
 import type { Command } from "./command.js";
 import { UsageError } from "./command.js";
 import { commandHelp, EXIT_CODES, programHelp, SUMMARY } from "./help.js";
-import { optionsOf } from "./parse.js";
+import { optionsOf, unknownWord } from "./parse.js";
 
 export const command: Command = {
   name: "help",
-  summary: "explain a command",
-  usage: "[COMMAND]",
+  summary: "explain a command or an error",
+  usage: "[COMMAND | CODE]",
   description: [
-    "Prints the help on a command, or on the whole program. With --json, the definitions of all commands that help, completion and man page are made from.",
+    "Prints the help on a command, on an error by its code (ERR_...), or on the whole program. With --json, the definitions of all commands that help, completion and man page are made from.",
   ],
   options: [],
-  examples: [{ command: "imds-guard help doctor", does: "explain doctor" }],
+  examples: [
+    { command: "imds-guard help doctor", does: "explain doctor" },
+    { command: "imds-guard help ERR_IMDS_NOT_EC2", does: "explain an error, and what to do about it" },
+  ],
   async run({ words, json, ui, commands }) {
     if (words.length > 1) throw new UsageError("help explains one command at a time");
     const [name] = words;
+    if (name !== undefined && /^ERR_/i.test(name)) {
+      const section = sectionOn(name.toUpperCase());
+      if (json) ui.json(section);
+      else ui.line(section.text);
+      return 0;
+    }
     const title = (text: string): string => ui.paint(text, "strong");
     if (json) {
       const described = name === undefined ? await commands.loadAll() : [await commands.load(name)];
@@ -38,4 +50,19 @@ export const command: Command = {
 function definitionOf(described: Command): object {
   const { name, summary, usage, words, description, examples } = described;
   return { name, summary, usage, words, description, options: optionsOf(described), examples };
+}
+
+/** The section of docs/errors.md, which comes with the package. */
+function sectionOn(code: string): { readonly code: string; readonly text: string } {
+  const page = readFileSync(join(OWN_FOLDER ?? ".", "..", "docs", "errors.md"), "utf8");
+  const sections = page.split(/^<a id="/m).slice(1);
+  const found = sections.find((section) => section.startsWith(`${code}"`));
+  if (found === undefined)
+    throw unknownWord(
+      code,
+      "the code of an error",
+      sections.map((section) => section.slice(0, section.indexOf('"'))),
+    );
+  const [, text = ""] = found.split(/^### .*$/m);
+  return { code, text: `${code}\n\n${text.trim()}` };
 }

@@ -90,7 +90,7 @@ export function stderrSink(options: StderrSinkOptions = {}): Sink {
 // Not process.stderr: its write can fail later, as an 'error' event that ends the process when nobody listens. Here a
 // reader that went away (EPIPE) or does not keep up (EAGAIN) costs the line and nothing else: stderr gone must not
 // break the application. Lines are short enough for a pipe to take them whole.
-function writeStderr(line: string): void {
+export function writeStderr(line: string): void {
   try {
     writeSync(2, `${line}\n`);
   } catch {

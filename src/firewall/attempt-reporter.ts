@@ -49,21 +49,32 @@ const SERVICE_NAMES: Readonly<Record<MetadataService, string>> = {
 
 const ADVICE: Readonly<Partial<Record<MetadataService, string>>> = {
   imds:
-    "Only the guard of imds-guard talks to IMDS in this process. If a user named the address, this was an attack (SSRF): find the caller in the stack. " +
+    "Only the guard of imds-guard talks to IMDS in this process; the stack tells who tried. If that is an AWS SDK or a tracer that is part of the program's own file, " +
+    "give its clients clientConfig() of imds-guard, or set IMDS_GUARD_FIREWALL_ANSWERS=credentials (metadata for a tracer). If a user named the address, this was an attack (SSRF). " +
     "On another cloud, allow its own metadata with IMDS_GUARD_FIREWALL_ALLOW=gcp, azure or openstack.",
 };
 
+/** Functions by which the SDK's own code for IMDS is known, however it was bundled, unless their names were lost. */
+const SDK_FRAMES =
+  /\b(?:fromInstanceMetadata|getInstanceMetadata\w+|getMetadataToken|getCredentialsFromProfile|inferPhysicalRegion|MetadataService)\b|[\\/]credential-provider-imds[\\/]/;
+const OF_SDK =
+  "This is an AWS SDK that imds-guard does not reach, such as one that is bundled into the program's file. Give its clients clientConfig() of imds-guard, " +
+  "or set IMDS_GUARD_FIREWALL_ANSWERS=credentials so that the guard answers it; or give it credentials of another kind.";
+
 /** The error that stands behind a refusal, as the `cause` of what the caller sees. */
-export function blockedError({ literal, port, service, via }: Attempt): ImdsRefusedError {
-  const where = port === undefined ? literal : `${literal} port ${port}`;
-  return new ImdsRefusedError(
-    "ERR_IMDS_CONNECTION_BLOCKED",
-    `A connection to ${SERVICE_NAMES[service]} at ${where} was blocked`,
-    {
-      evidence: [{ source: via, value: literal, says: `the address of ${SERVICE_NAMES[service]}` }],
-      advice: ADVICE[service] ?? `If this process needs it, allow it with IMDS_GUARD_FIREWALL_ALLOW=${service}.`,
-    },
-  );
+export function blockedError(attempt: Attempt): ImdsRefusedError {
+  const { literal, service, via, stack } = attempt;
+  const ofSdk = service === "imds" && stack !== undefined && SDK_FRAMES.test(stack);
+  return new ImdsRefusedError("ERR_IMDS_CONNECTION_BLOCKED", `${connectionOf(attempt)} was blocked`, {
+    evidence: [{ source: via, value: literal, says: `the address of ${SERVICE_NAMES[service]}` }],
+    advice: ofSdk
+      ? OF_SDK
+      : (ADVICE[service] ?? `If this process needs it, allow it with IMDS_GUARD_FIREWALL_ALLOW=${service}.`),
+  });
+}
+
+function connectionOf({ literal, port, service }: Attempt): string {
+  return `A connection to ${SERVICE_NAMES[service]} at ${port === undefined ? literal : `${literal} port ${port}`}`;
 }
 
 /** The event of an attempt: who tried (pid, command line, JavaScript stack) and where to. */
@@ -75,9 +86,7 @@ export function attemptDetails(
 ): EventDetails {
   const frames = callers(attempt.stack);
   return {
-    message: blocked
-      ? error.message
-      : `${error.message.replace(/ was blocked$/, "")} was seen and, in mode report, let pass`,
+    message: blocked ? error.message : `${connectionOf(attempt)} was seen and, in mode report, let pass`,
     endpoint: { address: attempt.literal, port: attempt.port ?? 0 },
     evidence: [
       ...error.evidence,

@@ -1,4 +1,5 @@
 /** The region that somebody configured, checked, and the error where there is none. */
+import type { Evidence } from "../base/errors.js";
 import { ImdsGuardSettingsError, ImdsUnavailableError } from "../base/errors.js";
 import type { ConfiguredRegion } from "../aws/region.js";
 import { isConfiguredRegion } from "../aws/region.js";
@@ -23,8 +24,17 @@ export function checkedRegion(region: string): ConfiguredRegion {
   );
 }
 
-/** The error where neither a setting nor a signed document tells a region. */
-export function noRegion(): ImdsUnavailableError {
+/** The error where neither a setting nor a signed document tells a region, because IMDS is not asked for `refused`. */
+export function noRegion(refused?: {
+  readonly reason: string;
+  readonly evidence: readonly Evidence[];
+}): ImdsUnavailableError {
+  if (refused !== undefined)
+    return new ImdsUnavailableError(
+      "ERR_IMDS_NO_REGION",
+      `No region is configured, and IMDS was not asked for one: ${refused.reason}`,
+      { evidence: () => refused.evidence, advice: "Set AWS_REGION, or the profile key region." },
+    );
   return new ImdsUnavailableError("ERR_IMDS_NO_REGION", "No region is configured, and no signed document tells one", {
     advice:
       "Set AWS_REGION or the profile key region; or leave attestation on, so that the signed identity document can tell it.",

@@ -69,7 +69,7 @@ export type DecisionSettings = Pick<
 /** The decision table. Every row of it is a test. */
 export function decide(
   settings: DecisionSettings,
-  host: Pick<HostReport, "verdict" | "reason" | "evidence">,
+  host: Pick<HostReport, "verdict" | "reason" | "evidence" | "advice">,
 ): Decision {
   const decision = decideByTable(settings, host);
   const { missingProfile } = settings;
@@ -81,7 +81,7 @@ export function decide(
 
 function decideByTable(
   settings: DecisionSettings,
-  host: Pick<HostReport, "verdict" | "reason" | "evidence">,
+  host: Pick<HostReport, "verdict" | "reason" | "evidence" | "advice">,
 ): Decision {
   const target = targetOf(settings);
   if (settings.disabledBy !== undefined) return disabled(settings.disabledBy, target);
@@ -190,12 +190,17 @@ function overrideRefused(override: EndpointOverride, target: Target): Refusal {
     target,
     `${setting} points IMDS at ${target.host} port ${target.port}, which is neither the metadata address nor this machine`,
     () => [{ source: setting, value: `${target.host} port ${target.port}`, says: "not an endpoint that may be asked" }],
-    `Remove ${setting}. If it is meant, set the guard's own endpoint together with mode allow, and expectedAccounts.`,
+    `Remove ${setting}. If it is meant, this is all it takes: IMDS_GUARD_MODE=allow, IMDS_GUARD_ENDPOINT=${urlOf(target)}, ` +
+      "IMDS_GUARD_EXPECTED_ACCOUNTS=<ids of your accounts>, and IMDS_GUARD_ATTESTATION=off where it has no signed document to show. " +
+      "An emulator for development needs IMDS_GUARD_EMULATOR=on alone.",
   );
 }
 
-const OTHER_SOURCES =
-  "Give this process credentials of another kind (environment, profile, SSO, IAM Roles Anywhere). If this really is EC2, set mode allow with expectedAccounts.";
+function urlOf({ host, port }: Target): string {
+  return `http://${host.includes(":") ? `[${host}]` : host}${port === 80 ? "" : `:${port}`}`;
+}
+
+const OTHER_SOURCES = "Give this process credentials of another kind (environment, profile, SSO, IAM Roles Anywhere).";
 
 function notEc2(host: Pick<HostReport, "reason" | "evidence">, target: Target): Refusal {
   return refuse(
@@ -204,18 +209,20 @@ function notEc2(host: Pick<HostReport, "reason" | "evidence">, target: Target): 
     target,
     `this host is not EC2: ${host.reason}`,
     () => host.evidence,
-    OTHER_SOURCES,
+    `${OTHER_SOURCES} If this really is EC2, set mode allow with expectedAccounts.`,
   );
 }
 
+const ATTESTATION_OFF = "attestation is off";
+
 function unknownHost(
   settings: DecisionSettings,
-  host: Pick<HostReport, "reason" | "evidence">,
+  host: Pick<HostReport, "reason" | "evidence" | "advice">,
   target: Target,
 ): Refusal {
   const missing = [
     ...(settings.expectedAccounts.length === 0 ? ["expectedAccounts is not set"] : []),
-    ...(settings.attestation === "off" ? ["attestation is off"] : []),
+    ...(settings.attestation === "off" ? [ATTESTATION_OFF] : []),
   ].join(" and ");
   return refuse(
     "ERR_IMDS_HOST_UNKNOWN",
@@ -223,6 +230,7 @@ function unknownHost(
     target,
     `it could not be told whether this host is EC2 (${host.reason}), and ${missing}`,
     () => [...host.evidence, { source: "settings", says: `${missing}, so an answer could not be proved` }],
-    `${OTHER_SOURCES} With expectedAccounts and attestation, a signed identity document is accepted as the proof.`,
+    `${host.advice === undefined ? "" : `${host.advice} `}If this is EC2, ${missing === ATTESTATION_OFF ? "leave attestation on" : "set expectedAccounts to the ids of your accounts"}: ` +
+      `that is enough, a signed identity document is then the proof. If it is not: ${OTHER_SOURCES}`,
   );
 }

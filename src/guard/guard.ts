@@ -13,7 +13,9 @@ import { accountOfAccessKey } from "../aws/access-key.js";
 import { ImdsGuardError, ImdsRefusedError, ImdsUnavailableError, invalidArgument } from "../base/errors.js";
 import { loadExtra } from "../base/extra.js";
 import type { Reporter } from "../events/reporter.js";
+import { atLeast, CATALOGUE } from "../events/catalogue.js";
 import { reportFailure } from "../events/failure-events.js";
+import { sayRefusal } from "../events/refusal-line.js";
 import { openReporter, plainReporter } from "./reporter.js";
 import { detectHost } from "../host/detect.js";
 import type { HostReport } from "../host/report.js";
@@ -28,6 +30,7 @@ import type { ConfigFileLocations } from "../settings/locations.js";
 import type { GuardOptions } from "../settings/options.js";
 import type { Resolved } from "../settings/resolve.js";
 import { snapshotOptions } from "../settings/check-options.js";
+import { NOWHERE } from "../settings/endpoint.js";
 import { resolveSettings } from "../settings/resolve.js";
 import type { StsGate, StsGateOptions } from "./sts.js";
 import { createStsGate } from "./sts.js";
@@ -95,6 +98,8 @@ export interface GuardDependencies {
   readonly system?: System;
   readonly locations?: ConfigFileLocations;
   readonly sts?: StsGateOptions["sts"];
+  /** Whether a refusal is said on stderr, because those who ask keep errors to themselves. */
+  readonly speaks?: boolean;
   /** Guards of one application for several profiles: a finding of one is a finding for all. */
   readonly family?: GuardFamily;
 }
@@ -199,6 +204,14 @@ export function createGuard(given: GuardOptions = {}, dependencies: GuardDepende
       reporter.report(notice.code, { ...notice, endpoint: endpointOf(decision.target) });
   }
 
+  /** Where the event is printed it says the same; where `exec` shut IMDS, it has said why. */
+  function speak({ log }: Place, refusal: Refusal): void {
+    const { severity } = CATALOGUE[refusal.event];
+    if (log === "off" || atLeast(severity, log)) return;
+    if (refusal.code === "ERR_IMDS_DISABLED" && system.env["AWS_EC2_METADATA_SERVICE_ENDPOINT"] === NOWHERE) return;
+    sayRefusal(refusal, system.now());
+  }
+
   async function live(here: Place & { decision: Contact }): Promise<Line> {
     const { decision, reporter } = here;
     const { openAcquirer } = await import("./open-acquirer.js");
@@ -252,11 +265,12 @@ export function createGuard(given: GuardOptions = {}, dependencies: GuardDepende
   }
 
   /** The open line to IMDS, or the refusal. */
-  async function line(): Promise<Line> {
+  async function line(speaks = false): Promise<Line> {
     const here = await whileOpen(place);
     const { decision } = here;
     announce(here);
     if (decision.kind === "refuse") {
+      if (speaks && own.speaks === true) speak(here, decision);
       watch(here, decision);
       throw refusalError(decision);
     }
@@ -268,8 +282,8 @@ export function createGuard(given: GuardOptions = {}, dependencies: GuardDepende
     return living;
   }
 
-  async function ask<T>(question: (acquirer: Acquirer) => Promise<T>): Promise<T> {
-    const { acquirer } = await line();
+  async function ask<T>(question: (acquirer: Acquirer) => Promise<T>, speaks = false): Promise<T> {
+    const { acquirer } = await line(speaks);
     try {
       return await question(acquirer);
     } catch (error) {
@@ -306,7 +320,7 @@ export function createGuard(given: GuardOptions = {}, dependencies: GuardDepende
   }
 
   const ofInstance: Guard["credentials"] = async ({ forceRefresh } = {}) => {
-    const { lifetime } = await line();
+    const { lifetime } = await line(true);
     const served = await lifetime.get({ forceRefresh });
     const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = served;
     const credentials = {
@@ -336,6 +350,11 @@ export function createGuard(given: GuardOptions = {}, dependencies: GuardDepende
       if (settings.configuredRegion !== undefined) return checkedRegion(settings.configuredRegion);
       // Where credentials come from elsewhere, IMDS is asked for nothing.
       if (kindsInEnvironment(system.env).length > 0 || namesCertificate(profile)) throw noRegion();
+      const here = await whileOpen(place);
+      if (here.decision.kind === "refuse") {
+        announce(here);
+        throw noRegion(here.decision);
+      }
       const region = (await identify())?.region;
       if (region === undefined) throw noRegion();
       return region;
@@ -343,9 +362,9 @@ export function createGuard(given: GuardOptions = {}, dependencies: GuardDepende
     identity: identify,
     async metadata(path) {
       checkMetadataPath(path);
-      return (await ask((acquirer) => acquirer.fetch(path))).toString("utf8");
+      return (await ask((acquirer) => acquirer.fetch(path), true)).toString("utf8");
     },
-    metadataToken: () => ask((acquirer) => acquirer.token()),
+    metadataToken: () => ask((acquirer) => acquirer.token(), true),
     async verify(credentials, link) {
       const { settings, reporter, askSts } = await whileOpen(open);
       try {

@@ -52,6 +52,8 @@ export interface HostReport {
   readonly rule: HostRule;
   /** One sentence for a person. */
   readonly reason: string;
+  /** What would let the host be told, where something simple does. */
+  readonly advice?: string;
   /** Every fact that was looked for, found or not, in the order of looking. */
   readonly evidence: readonly HostEvidence[];
   /** The part of `evidence` with weight `veto`. */

@@ -1,4 +1,5 @@
 /** The verdict as a pure function over facts: which rule decides, and why. */
+import { posix } from "node:path";
 import {
   type Claim,
   type Contradiction,
@@ -19,6 +20,7 @@ interface Ruling {
   readonly rule: HostRule;
   readonly reason: string;
   readonly virtualization?: HostVirtualization;
+  readonly advice?: string;
 }
 
 /** Operating systems whose facts the rules are made for. */
@@ -34,6 +36,7 @@ export function judge(facts: HostFacts): HostReport {
     verdict: ruling.verdict,
     rule: ruling.rule,
     reason: ruling.reason,
+    ...(ruling.advice !== undefined && { advice: ruling.advice }),
     ...(ruling.virtualization === "nitro" &&
       tag?.status === "present" &&
       isInstanceId(tag.value) && { instanceId: tag.value }),
@@ -169,7 +172,11 @@ function undecided({ smbios, kernel }: HostFacts): Ruling {
       : isWsl(kernel)
         ? "Windows Subsystem for Linux shows no DMI, and the Windows host below may or may not be EC2."
         : "The host shows no DMI strings at all.";
-  return { verdict: "unknown", rule: "nothing-readable", reason };
+  // Node's permission model (`--permission`) and not the system's.
+  const denied = fields.find((fact) => fact.status === "unreadable" && fact.why === "ERR_ACCESS_DENIED");
+  const advice =
+    denied && `Start Node.js with --allow-fs-read=${posix.dirname(denied.source)}/*, so that it may be told.`;
+  return { verdict: "unknown", rule: "nothing-readable", reason, ...(advice && { advice }) };
 }
 
 function isWsl(kernel: Fact | undefined): boolean {

@@ -8,7 +8,7 @@ import type { Socket } from "node:net";
 import * as net from "node:net";
 import type { ImdsGuardError } from "../base/errors.js";
 import { ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
-import { sameAddress } from "../base/addresses.js";
+import { isLoopback, parseIp, sameAddress } from "../base/addresses.js";
 import { requestOptions, tcpOptions } from "../base/connection-options.js";
 import { markOwn } from "../base/own-sockets.js";
 
@@ -203,6 +203,8 @@ function classify(peer: Peer, what: string, error: NodeJS.ErrnoException): ImdsG
 
 /** Codes of a connection that broke on the way: the same request may be sent again. */
 const RESET_CODES = ["ECONNRESET", "EPIPE", "ECONNABORTED", "ENOTCONN"];
+/** Codes of a host that has no way to an address. */
+const NO_ROUTE: readonly string[] = ["ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL"];
 
 function unreachable(peer: Peer, what: string, code = "EUNKNOWN", cause?: Error): ImdsUnavailableError {
   return new ImdsUnavailableError(
@@ -212,11 +214,21 @@ function unreachable(peer: Peer, what: string, code = "EUNKNOWN", cause?: Error)
       evidence: [
         { source: what, value: code, says: RESET_CODES.includes(code) ? "the connection was reset" : "no connection" },
       ],
-      advice:
-        "If this is an EC2 instance, check that IMDS is enabled and that no firewall or route of the host blocks it.",
+      advice: adviceFor(peer, code),
       cause,
     },
   );
+}
+
+function adviceFor({ address, port }: Peer, code: string): string {
+  if (isLoopback(address) && code === "ECONNREFUSED")
+    return `Nobody listens on port ${port} of this machine. Is aws_signing_helper serve, or what else is meant to answer there, running?`;
+  if (NO_ROUTE.includes(code) && parseIp(address)?.family === 4)
+    return (
+      "There is no route to the IPv4 address. On an instance that has IPv6 alone, enable IMDS over IPv6 (`aws ec2 modify-instance-metadata-options " +
+      "--instance-id <id> --http-protocol-ipv6 enabled`); with AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv6 nothing else is tried."
+    );
+  return "If this is an EC2 instance, check that IMDS is enabled and that no firewall or route of the host blocks it.";
 }
 
 function cutShort(what: string): ImdsUnavailableError {

@@ -18,6 +18,8 @@ export type { ResolvedDefaultsMode } from "./defaults-mode.js";
 
 /** What {@link ApplicationGuard.clientConfig | clientConfig} takes. */
 export interface ClientConfigInit extends Omit<FromNodeProviderChainInit, "guard"> {
+  /** As in an SDK client. Default: as {@link fromGuardedRegion} finds it. */
+  readonly region?: string | Provider<string> | undefined;
   /** As in an SDK client. Default: `AWS_DEFAULTS_MODE`, then the profile key `defaults_mode`, else `legacy`. */
   readonly defaultsMode?: ResolvedDefaultsMode | "auto" | undefined;
 }
@@ -35,10 +37,15 @@ export interface ClientConfig {
  * `init`, else that of the guard's options, else `AWS_PROFILE`.
  */
 export function clientConfig(guard: Guard, init: ClientConfigInit = {}): ClientConfig {
-  const chain = ownPropertiesBut(init, "defaultsMode");
+  const { region: wanted, ...chain } = ownPropertiesBut(init, "defaultsMode");
   const named = chain.profile || profileNameOf(guard);
   const ofProfile = guardOfCall(guard, chain, named);
-  const region = fromGuardedRegion({ guard: ofProfile });
+  const region =
+    wanted === undefined
+      ? fromGuardedRegion({ guard: ofProfile })
+      : typeof wanted === "function"
+        ? wanted
+        : () => Promise.resolve(wanted);
   const own = fromNodeProviderChain({ ...chain, guard: ofProfile, profile: named });
   const credentials: ClientConfig["credentials"] = async (call) => {
     const asked = profileOfCaller(call);

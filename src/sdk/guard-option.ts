@@ -19,15 +19,17 @@ interface SdkInit extends ConfigFileLocations {
 /**
  * The guard that a provider's `init` asks for, with the settings of the profile that `init` names, in the files that it
  * names.
+ *
+ * @param speaks whether refusals are said on stderr, where the guard is made here
  * @throws TypeError `ERR_INVALID_ARG_VALUE` for a `guard` that is neither options nor a guard
  */
-export function guardOf(init: SdkInit & GuardKey): Guard {
+export function guardOf(init: SdkInit & GuardKey, speaks = false): Guard {
   const { guard = {}, profile, filepath, configFilepath } = ownProperties(init);
   if (isGuard(guard))
     return profile === undefined ? guard : guardOfProfile(guard, profile, { filepath, configFilepath });
   // What is no object of options is not looked into, so that it is refused as a whole.
   const options = profile === undefined || !isPlainObject(guard) ? guard : { ...guard, profile };
-  return createGuard(options, { locations: { filepath, configFilepath } });
+  return createGuard(options, { locations: { filepath, configFilepath }, speaks });
 }
 
 /**

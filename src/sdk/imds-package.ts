@@ -18,7 +18,8 @@ import type {
 import type { RequestOptions } from "node:http";
 import { IMDS_IPV4, IMDS_IPV6 } from "../base/addresses.js";
 import { refusingImds } from "./bare-request.js";
-import { fromInstanceMetadata as guarded } from "./instance-metadata.js";
+import { guardOf } from "./guard-option.js";
+import { instanceProvider } from "./instance-metadata.js";
 
 /**
  * Variable that names a container credentials endpoint by its whole URL.
@@ -134,7 +135,8 @@ export const providerConfigFromInit = ({
  * @throws CredentialsProviderError that is also an `ImdsGuardError`
  */
 export const fromInstanceMetadata = (init: RemoteProviderInit = {}): AwsCredentialIdentityProvider => {
-  const provider = guarded(init);
+  // Whoever gets it by the SDK's name for it may keep errors to themselves, as the SDK's chain does.
+  const provider = instanceProvider(guardOf(init, true), init);
   return async (call) => {
     // The SDK's callers of this package set their own marks.
     const { $source: _, ...credentials } = (await provider(call)) as AwsCredentialIdentity & { $source?: unknown };

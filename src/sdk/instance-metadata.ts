@@ -1,6 +1,7 @@
 /** `fromInstanceMetadata`: the SDK's provider of that name, through a guard. */
 import type { fromInstanceMetadata as stock } from "@aws-sdk/credential-providers";
 import type { AwsCredentialIdentity, AwsCredentialIdentityProvider } from "@smithy/types";
+import type { Guard } from "../guard/guard.js";
 import { instanceCredentials } from "../guard/guard.js";
 import type { GuardKey } from "./guard-option.js";
 import { guardOf } from "./guard-option.js";
@@ -25,8 +26,11 @@ export type FromInstanceMetadataInit = Partial<NonNullable<Parameters<typeof sto
  * ```
  * @throws CredentialsProviderError that is also an {@link ImdsGuardError}, with `code`, `evidence` and `advice`
  */
-export const fromInstanceMetadata = (init: FromInstanceMetadataInit = {}): AwsCredentialIdentityProvider => {
-  const guard = guardOf(init);
+export const fromInstanceMetadata = (init: FromInstanceMetadataInit = {}): AwsCredentialIdentityProvider =>
+  instanceProvider(guardOf(init), init);
+
+/** The provider over this guard. */
+export function instanceProvider(guard: Guard, init: FromInstanceMetadataInit): AwsCredentialIdentityProvider {
   const provider = async (call?: ProviderCall): Promise<AwsCredentialIdentity> => {
     init.logger?.debug?.("imds-guard", "fromInstanceMetadata");
     try {
@@ -39,4 +43,4 @@ export const fromInstanceMetadata = (init: FromInstanceMetadataInit = {}): AwsCr
   };
   // The guard is its memory. A client that remembered once more would go on serving what a finding withdrew.
   return Object.assign(provider, { memoized: true });
-};
+}

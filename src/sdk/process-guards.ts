@@ -12,7 +12,7 @@ export function guardFor(init: { readonly profile?: string | undefined } = {}): 
     guards.set(
       key,
       (guard = import("../guard/guard.js").then(({ createGuard }) =>
-        createGuard(profile === undefined ? {} : { profile }),
+        createGuard(profile === undefined ? {} : { profile }, { speaks: true }),
       )),
     );
   return guard;

@@ -1,6 +1,7 @@
 /** The environment of a program under the guard: every way to IMDS that its SDK can be told about is shut. */
 import { requireOption, withNodeOption } from "../base/text.js";
 import { CERTIFICATE_VARIABLES } from "../settings/certificate-names.js";
+import { NOWHERE } from "../settings/endpoint.js";
 import type { Environment } from "./credential-origin.js";
 
 /** What the environment shall say besides. */
@@ -16,9 +17,6 @@ export interface ChildPlan {
   /** Absolute path of the preload for Node.js programs. */
   readonly preload?: string | undefined;
 }
-
-/** Where nobody listens: port 1 is privileged, so no ordinary program of this host can come to listen there either. */
-export const NOWHERE = "http://127.0.0.1:1";
 
 /**
  * What shuts IMDS. No single one does in every SDK: the first is not looked at by several providers of the JavaScript

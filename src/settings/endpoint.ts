@@ -14,6 +14,9 @@ export interface Endpoint {
 /** The form of an endpoint, for error messages. */
 export const ENDPOINT_FORM = 'http://<IPv4, [IPv6] or host name>[:port], nothing behind it but "/"';
 
+/** Where nobody listens: port 1 is privileged, so no ordinary program of this host can come to listen there either. */
+export const NOWHERE = "http://127.0.0.1:1";
+
 /** What is wrong with an endpoint, in words that complete "because ...". */
 export interface EndpointProblem {
   readonly problem: string;

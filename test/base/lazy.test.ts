@@ -40,7 +40,7 @@ test("an error is short where it is printed, with the advice in front, and whole
       evidence: () => evidence,
       cause: new Error("x"),
     });
-  for (const error of [refused(), asGuardError(new Error("no"), refused())]) {
+  for (const error of [refused(), asGuardError(new Error(refused().message), refused())]) {
     const lines = inspect(error).split("\n");
     expect(lines.length).toBeLessThanOrEqual(12);
     expect(lines[1]).toBe("  advice: do this");
@@ -49,7 +49,13 @@ test("an error is short where it is printed, with the advice in front, and whole
     // As Node prints what nobody caught.
     expect(inspect(error, { customInspect: false })).not.toContain("[Getter]");
     expect(JSON.parse(JSON.stringify({ error }))).toMatchObject({
-      error: { code: "ERR_IMDS_NOT_EC2", kind: "refused", message: "no", advice: "do this", evidence },
+      error: {
+        code: "ERR_IMDS_NOT_EC2",
+        kind: "refused",
+        message: "no. See docs/errors.md#ERR_IMDS_NOT_EC2",
+        advice: "do this",
+        evidence,
+      },
     });
     // As pino and winston copy it.
     expect({ ...error }).toMatchObject({ code: "ERR_IMDS_NOT_EC2", kind: "refused", advice: "do this", evidence });

@@ -16,7 +16,8 @@ describe("blockedError", () => {
     expect(error).toBeInstanceOf(ImdsRefusedError);
     expect(error).toMatchObject({
       code: "ERR_IMDS_CONNECTION_BLOCKED",
-      message: "A connection to the instance metadata service at 169.254.169.254 port 80 was blocked",
+      message:
+        "A connection to the instance metadata service at 169.254.169.254 port 80 was blocked. See docs/errors.md#ERR_IMDS_CONNECTION_BLOCKED",
     });
     expect(blockedError({ ...ATTEMPT, literal: "169.254.169.253", port: undefined, service: "dns" }).advice).toContain(
       "IMDS_GUARD_FIREWALL_ALLOW=dns",

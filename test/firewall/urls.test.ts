@@ -242,7 +242,8 @@ describe("assertNotMetadataUrl", () => {
   it("says what it found, and where", async () => {
     const texts = REFUSED.map(([url]) => {
       const { message, evidence } = refusal(url) as ImdsRefusedError;
-      expect(message).toBe(`The URL was refused: ${evidence[0]?.says}`);
+      expect(message).toMatch(/^The URL was refused: [^]*See docs\/errors\.md#ERR_IMDS_URL_REFUSED$/);
+      expect(message).toContain(evidence[0]?.says);
       return [url, `${evidence[0]?.source}: ${evidence[0]?.says}`] as const;
     });
     await expect(
@@ -262,7 +263,7 @@ describe("assertNotMetadataUrl", () => {
     const start = "http://example.com/";
     expect(refusal(start + "a".repeat(MAX_URL - start.length))).toBeUndefined();
     expect(refusal(start + "a".repeat(MAX_URL - start.length + 1))).toMatchObject({
-      message: "The URL was refused: it is longer than 16384 characters",
+      message: "The URL was refused: it is longer than 16384 characters. See docs/errors.md#ERR_IMDS_URL_REFUSED",
     });
     expect(refusal(`http://example.com/${"a".repeat(MAX_URL)}`)).toMatchObject({
       code: "ERR_IMDS_URL_REFUSED",

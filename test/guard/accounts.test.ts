@@ -83,7 +83,7 @@ describe("requireExpectedAccount", () => {
       requireExpectedAccount({ accessKeyId }, "profile", { expectedAccounts: [OURS], onUnknownAccount: "refuse" }),
     ).toThrow(
       expect.objectContaining({
-        message: `The credentials from profile belong to account ${STRANGER}; expected: ${OURS}`,
+        message: `The credentials from profile belong to account ${STRANGER}; expected: ${OURS}. See docs/errors.md#ERR_IMDS_ACCOUNT_UNEXPECTED`,
         evidence: [
           {
             source: "profile",

@@ -207,7 +207,7 @@ describe("verifyWithSts", () => {
     answer = xml("111122223333", user);
     await expect(ask({ account: "111122223333" })).resolves.toEqual({ account: "111122223333", arn: user });
     expect((await failure(ask({ instanceId: "i-0a1b2c3d4e5f60718" }))).message).toBe(
-      "STS says that these are credentials of no role session, not of instance i-0a1b2c3d4e5f60718",
+      "STS says that these are credentials of no role session, not of instance i-0a1b2c3d4e5f60718. See docs/errors.md#ERR_IMDS_STS_MISMATCH",
     );
   });
 

@@ -49,7 +49,7 @@ describe("httpRequest", () => {
         .catch((error: unknown) => error)) as Error & { code: string; evidence: object[]; advice: string };
       expect({ code, message, evidence, advice }).toEqual({
         code: "ERR_IMDS_CONNECTION_BLOCKED",
-        message: `A bare HTTP request to ${named} was refused`,
+        message: `A bare HTTP request to ${named} was refused. See docs/errors.md#ERR_IMDS_CONNECTION_BLOCKED`,
         evidence: [{ source: "httpRequest", value: address, says: "an address of the instance metadata service" }],
         advice: "Use MetadataService of imds-guard, which decides, pins and proves before it asks.",
       });

@@ -232,7 +232,8 @@ describe("fromIni and its guard", () => {
     const outcome = await inScene(scene, () => outcomeOf(() => fromIni({ roleAssumer: recordingSts().roleAssumer })()));
     expect(outcome).toMatchObject({
       name: "CredentialsProviderError",
-      message: "IMDS was not asked: IMDS is disabled by AWS_EC2_METADATA_DISABLED",
+      message:
+        "IMDS was not asked: IMDS is disabled by AWS_EC2_METADATA_DISABLED. See docs/errors.md#ERR_IMDS_DISABLED",
     });
     expect(imds.counters.total).toBe(0);
   });
@@ -304,7 +305,10 @@ describe("routeToImds", () => {
       const route = routeToImds(known, "default");
       expect(route !== undefined).toBe(stockAsked);
       if (route === undefined) expect(denied).toEqual(stock);
-      else expect(reasonOf(denied)).toBe("IMDS was not asked: IMDS is disabled by mode deny");
+      else
+        expect(reasonOf(denied)).toBe(
+          "IMDS was not asked: IMDS is disabled by mode deny. See docs/errors.md#ERR_IMDS_DISABLED",
+        );
       tried += 1;
       if (stockAsked) routed += 1;
     });

@@ -170,7 +170,7 @@ describe("fromInstanceMetadata beside the stock one", () => {
       cause: { code: "ERR_IMDS_UNREACHABLE" },
     });
     expect((ours as Error).message).toMatch(
-      /^Could not load credentials from any providers\. IMDS at 127\.0\.0\.1 port 1 cannot be reached \(ECONNREFUSED\)$/,
+      /^Could not load credentials from any providers\. IMDS at 127\.0\.0\.1 port 1 cannot be reached \(ECONNREFUSED\)\. See docs\/errors\.md#ERR_IMDS_UNREACHABLE$/,
     );
     expect(stock).toMatchObject({ message: "Could not load credentials from any providers", tryNextLink: false });
   });

@@ -312,7 +312,7 @@ const MORE_TELLING: Record<string, Scene & { readonly says: RegExp }> = {
   // The stock chain takes a file that it cannot read for one without settings.
   "a config file that is no INI": {
     config: "\u0000garbage ec2_metadata",
-    says: /config" cannot be used: it contains NUL bytes$/,
+    says: /config" cannot be used: it contains NUL bytes\. See docs\/errors\.md#ERR_IMDS_GUARD_CONFIG_FILE$/,
   },
   "a credentials file that is no INI": {
     credentials: "[unclosed ec2_metadata",
@@ -372,7 +372,7 @@ function comparable(outcome: Outcome): Outcome {
   const [first, why] = outcome.message.split(/(?<=from any providers)\. /);
   if (first !== sentence || why === undefined) return outcome;
   expect(why).toMatch(
-    /^IMDS was not asked: IMDS is disabled by AWS_EC2_METADATA_DISABLED(?:$|; and profile "p", which)/,
+    /^IMDS was not asked: IMDS is disabled by AWS_EC2_METADATA_DISABLED(?:\. See docs\/errors\.md#ERR_IMDS_DISABLED$|; and profile "p", which)/,
   );
   return { ...outcome, message: sentence };
 }

@@ -82,10 +82,14 @@ describe("a shared guard", () => {
       for (const asked of [
         fromInstanceMetadata(init),
         fromNodeProviderChain({ profile: "shut", guard }),
-        fromGuardedRegion(init),
         () => new MetadataService(init).instanceId(),
       ])
         await expect(asked()).rejects.toMatchObject({ code: "ERR_IMDS_DISABLED" });
+      await expect(fromGuardedRegion(init)()).rejects.toMatchObject({
+        code: "ERR_IMDS_NO_REGION",
+        message: expect.stringContaining("IMDS is disabled by mode deny") as string,
+        advice: "Set AWS_REGION, or the profile key region.",
+      });
     });
   });
 
@@ -135,7 +139,8 @@ describe("clientConfig is of one profile", () => {
       await expect(client.config.credentials()).rejects.toMatchObject({
         name: "CredentialsProviderError",
         code: "ERR_IMDS_GUARD_SETTING",
-        message: 'The client names profile "ours", and its clientConfig() is of profile "default"',
+        message:
+          'The client names profile "ours", and its clientConfig() is of profile "default". See docs/errors.md#ERR_IMDS_GUARD_SETTING',
         tryNextLink: false,
       });
     });
@@ -149,7 +154,8 @@ describe("a profile that is named and does not exist", () => {
       const guard = createGuard({ profile: "prd", onEvent: ({ code }) => events.push(code) });
       await expect(guard.credentials()).rejects.toMatchObject({
         code: "ERR_IMDS_DISABLED",
-        message: 'IMDS was not asked: IMDS is disabled by mode deny; and profile "prd", which is named, does not exist',
+        message:
+          'IMDS was not asked: IMDS is disabled by mode deny; and profile "prd", which is named, does not exist. See docs/errors.md#ERR_IMDS_DISABLED',
       });
       expect(events).toContain("settings.profile_missing");
     });

@@ -6,7 +6,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { applyChanges, environmentChanges, NOWHERE } from "../../src/serving/child-environment.js";
+import { applyChanges, environmentChanges } from "../../src/serving/child-environment.js";
+import { NOWHERE } from "../../src/settings/endpoint.js";
 import { copyWithoutCredentials, withoutCredentials } from "../../src/serving/config-copy.js";
 import type { CredentialOrigin } from "../../src/serving/credential-origin.js";
 import { CREDENTIAL_KEYS, credentialOrigin } from "../../src/serving/credential-origin.js";

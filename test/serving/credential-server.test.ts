@@ -162,12 +162,12 @@ describe("a caller with the token", () => {
     [
       new ImdsUnavailableError("ERR_IMDS_TIMEOUT", "no answer", { advice: "" }),
       503,
-      { code: "ERR_IMDS_TIMEOUT", message: "no answer" },
+      { code: "ERR_IMDS_TIMEOUT", message: "no answer. See docs/errors.md#ERR_IMDS_TIMEOUT" },
     ],
     [
       new ImdsImpersonationError("ERR_IMDS_ACCOUNT_UNEXPECTED", "a stranger", { advice: "" }),
       403,
-      { code: "ERR_IMDS_ACCOUNT_UNEXPECTED", message: "a stranger" },
+      { code: "ERR_IMDS_ACCOUNT_UNEXPECTED", message: "a stranger. See docs/errors.md#ERR_IMDS_ACCOUNT_UNEXPECTED" },
     ],
     [new Error("it printed hunter2"), 503, { code: "Unavailable", message: "no provider gave credentials" }],
   ])("is told of a failure: %s", async (error, status, body) => {

@@ -204,7 +204,9 @@ describe("readProfile", () => {
       return problem?.message;
     };
     mkdirSync(path);
-    expect(problemOf(false)).toBe(`The shared config file "${path}" cannot be used: it is a directory`);
+    expect(problemOf(false)).toBe(
+      `The shared config file "${path}" cannot be used: it is a directory. See docs/errors.md#ERR_IMDS_GUARD_CONFIG_FILE`,
+    );
     execFileSync("rmdir", [path]);
     writeFileSync(path, "x".repeat(MAX_CONFIG_FILE + 1));
     expect(problemOf(true)).toContain("it is larger than 1048576 bytes");

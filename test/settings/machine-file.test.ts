@@ -68,7 +68,7 @@ describe("the settings of the machine", () => {
   test("that have nothing in common with what is expected are an error", async () => {
     await expect(resolve(`imds_guard_expected_accounts = ${A}`, { expectedAccounts: [B] })).rejects.toMatchObject({
       code: "ERR_IMDS_GUARD_SETTING",
-      message: `Nothing is left of expectedAccounts: its sources have no entry in common (option = ${B}; imds_guard_expected_accounts of the machine = ${A})`,
+      message: `Nothing is left of expectedAccounts: its sources have no entry in common (option = ${B}; imds_guard_expected_accounts of the machine = ${A}). See docs/errors.md#ERR_IMDS_GUARD_SETTING`,
     });
   });
 

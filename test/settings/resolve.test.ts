@@ -240,7 +240,7 @@ describe("expected lists", () => {
   test("that have nothing in common are an error and not an empty list, which would expect anything", async () => {
     const error = await failure({ options: { expectedAccounts: [A] }, env: { IMDS_GUARD_EXPECTED_ACCOUNTS: B } });
     expect(error.message).toBe(
-      `Nothing is left of expectedAccounts: its sources have no entry in common (guard.expectedAccounts = ${A}; IMDS_GUARD_EXPECTED_ACCOUNTS = ${B})`,
+      `Nothing is left of expectedAccounts: its sources have no entry in common (guard.expectedAccounts = ${A}; IMDS_GUARD_EXPECTED_ACCOUNTS = ${B}). See docs/errors.md#ERR_IMDS_GUARD_SETTING`,
     );
     expect(error.advice).toBe(
       "Each source of an expected list can only narrow the others. Make them agree on at least one entry.",
@@ -376,7 +376,9 @@ describe("an unknown name", () => {
     ["IMDS_GUARD_SOMETHING_ELSE_ALTOGETHER", ""],
   ])("of a variable: %s", async (name, hint) => {
     const error = await failure({ env: { [name]: "deny" } });
-    expect(error.message).toBe(`"${name}" is no known environment variable${hint}`);
+    expect(error.message).toBe(
+      `"${name}" is no known environment variable${hint || "."} See docs/errors.md#ERR_IMDS_GUARD_SETTING`,
+    );
     expect(error.advice).toContain("IMDS_GUARD_MODE, IMDS_GUARD_");
     expect(error.evidence).toEqual([{ source: name, says: "not a setting of imds-guard" }]);
   });
@@ -403,7 +405,8 @@ describe("an unknown name", () => {
     expect(await mode({ imds_guard_mode: "deny", IMDS_GUARD_MODE: "deny" })).toBe("deny");
     await expect(mode({ imds_guard_mode: "deny", IMDS_GUARD_MODE: "allow" })).rejects.toMatchObject({
       code: "ERR_IMDS_GUARD_SETTING",
-      message: 'IMDS_GUARD_MODE is set twice in different letters, to "deny" and "allow"',
+      message:
+        'IMDS_GUARD_MODE is set twice in different letters, to "deny" and "allow". See docs/errors.md#ERR_IMDS_GUARD_SETTING',
     });
     const { settings: found } = await resolveSettings({}, windows({ aws_ec2_metadata_disabled: "true" }));
     expect(found.disabledBy).toBe("AWS_EC2_METADATA_DISABLED");
