@@ -33,7 +33,7 @@ export type { Monitor, MonitorOptions, MonitorStatus } from "./monitor/monitor.j
 export type { ClientConfig, ClientConfigInit, ResolvedDefaultsMode } from "./sdk/client-config.js";
 export type { GuardKey } from "./sdk/guard-option.js";
 
-export type { GuardedCredentials, Whereabouts } from "./guard/guard.js";
+export type { Guard as CoreGuard, GuardedCredentials, Whereabouts } from "./guard/guard.js";
 export type { Verifiable } from "./guard/accounts.js";
 export type { AttestationReport } from "./guard/acquire.js";
 export type { BindingSubject, Unbound } from "./attest/bind.js";

@@ -24,9 +24,10 @@ const entry = <S extends Severity, A extends Action>(
   severity: S,
   action: A,
   title: string,
-): Entry & {
+): {
   readonly severity: S;
   readonly action: A;
+  readonly title: string;
 } => ({ severity, action, title });
 
 /**

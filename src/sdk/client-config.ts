@@ -16,7 +16,7 @@ import { fromGuardedRegion } from "./region.js";
 
 export type { ResolvedDefaultsMode } from "./defaults-mode.js";
 
-/** What {@link ApplicationGuard.clientConfig | clientConfig} takes. */
+/** What {@link Guard.clientConfig | clientConfig} takes. */
 export interface ClientConfigInit extends Omit<FromNodeProviderChainInit, "guard"> {
   /** As in an SDK client. Default: as {@link fromGuardedRegion} finds it. */
   readonly region?: string | Provider<string> | undefined;

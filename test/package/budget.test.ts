@@ -13,22 +13,22 @@ beforeAll(requireBuild);
  * in the commit that needs it.
  */
 const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: number; readonly types?: number }>> = {
-  "dist/index.js": { start: 214, all: 491, types: 71 },
-  "dist/index.cjs": { start: 210, all: 491, types: 71 },
-  "dist/register.js": { start: 80, all: 492, types: 1 },
-  "dist/register.cjs": { start: 80, all: 492, types: 1 },
-  "dist/firewall.js": { start: 290, all: 492, types: 71 },
-  "dist/firewall.cjs": { start: 290, all: 492, types: 71 },
-  "dist/credential-provider-imds.js": { start: 264, all: 500, types: 7 },
-  "dist/credential-provider-imds.cjs": { start: 264, all: 500, types: 7 },
+  "dist/index.js": { start: 218, all: 505, types: 73 },
+  "dist/index.cjs": { start: 214, all: 505, types: 73 },
+  "dist/register.js": { start: 80, all: 505, types: 1 },
+  "dist/register.cjs": { start: 80, all: 505, types: 1 },
+  "dist/firewall.js": { start: 294, all: 505, types: 73 },
+  "dist/firewall.cjs": { start: 294, all: 505, types: 73 },
+  "dist/credential-provider-imds.js": { start: 268, all: 512, types: 7 },
+  "dist/credential-provider-imds.cjs": { start: 268, all: 512, types: 7 },
   "dist/extras.js": { start: 1, all: 1, types: 1 },
   "dist/extras.cjs": { start: 1, all: 1, types: 1 },
-  "dist/esm/index.js": { start: 237, all: 237 },
+  "dist/esm/index.js": { start: 225, all: 225 },
   "dist/esm/register.js": { start: 232, all: 232 },
   "dist/esm/firewall.js": { start: 87, all: 87 },
   "dist/esm/credential-provider-imds.js": { start: 205, all: 205 },
-  "dist/esm/extras.js": { start: 58, all: 58 },
-  "dist/cli.js": { start: 48, all: 1500 },
+  "dist/esm/extras.js": { start: 116, all: 116 },
+  "dist/cli.js": { start: 52, all: 1510 },
 };
 /** Files that a start reads: each costs more than what is in it. */
 const MOST_FILES: Readonly<Record<string, number>> = {
