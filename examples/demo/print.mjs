@@ -1,12 +1,13 @@
 // @ts-check
-/** How the demo looks: plain words in 80 columns, colour only where a person watches a terminal. */
+/** How the demo looks: plain words in 80 columns, colour only where a person watches a terminal, or where FORCE_COLOR asks for it. */
 
 const WIDTH = 80;
 const LABEL = 16;
 const LEFT = 30;
 const RIGHT = WIDTH - LABEL - LEFT - 4;
+const FORCED = process.env["FORCE_COLOR"] !== undefined && process.env["FORCE_COLOR"] !== "0";
 const COLOURED =
-  process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined && process.env["TERM"] !== "dumb";
+  FORCED || (process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined && process.env["TERM"] !== "dumb");
 
 /** @typedef {"bad" | "good" | "quiet" | "strong"} Tone */
 /** @typedef {string | { text: string, tone: Tone }} Cell */
