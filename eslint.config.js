@@ -3,7 +3,18 @@ import tseslint from "typescript-eslint";
 
 export default tseslint.config(
   { linterOptions: { reportUnusedDisableDirectives: "off" } },
-  { ignores: ["dist/", "dist-binary/", "node_modules/", "coverage/", "docs/api/", "reports/"] },
+  {
+    ignores: [
+      "dist/",
+      "dist-binary/",
+      "node_modules/",
+      "coverage/",
+      "docs/api/",
+      "docs/.site/",
+      "docs/.vitepress/cache/",
+      "reports/",
+    ],
+  },
   {
     files: ["**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked],
