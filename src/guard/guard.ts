@@ -336,7 +336,7 @@ export function createGuard(given: GuardOptions = {}, dependencies: GuardDepende
       return lifetime.isDue(served) ? "due" : "current";
     };
     noteRoleName(credentials, served.roleName);
-    return Object.defineProperty(credentials, CREDENTIAL_STATE, ownProperties({ value: state }));
+    return withCredentialState(credentials, state);
   };
 
   const guard: Guard = {
@@ -473,6 +473,11 @@ const CREDENTIAL_STATE = Symbol.for("imds-guard.credentials.1");
 export function credentialStateOf(credentials: object): CredentialState {
   if (!Object.hasOwn(credentials, CREDENTIAL_STATE)) return "current";
   return (credentials as { readonly [CREDENTIAL_STATE]: () => CredentialState })[CREDENTIAL_STATE]();
+}
+
+/** Lets whoever remembers these credentials ask how they stand. */
+export function withCredentialState<C extends object>(credentials: C, state: () => CredentialState): C {
+  return Object.defineProperty(credentials, CREDENTIAL_STATE, ownProperties({ value: state }));
 }
 
 /** What those parts of this package are given that work on a guard's behalf. */

@@ -7,6 +7,8 @@ import { serviceOf } from "../firewall/classify.js";
 import { withMembers } from "./adapted-module.js";
 import { withExpectedAccounts } from "./expected-accounts.js";
 import { guardFor } from "./process-guards.js";
+import type { ProviderKind } from "./stock-providers.js";
+import { leadingToOwn, saysThatItRemembers } from "./stock-providers.js";
 
 const REGION_PATH = "/latest/meta-data/placement/region";
 
@@ -62,14 +64,21 @@ const holding =
   (factory: Factory): Factory =>
     withExpectedAccounts(factory, link, guardFor);
 
+const leading =
+  (link: string, kind: ProviderKind) =>
+  (factory: Factory): unknown =>
+    leadingToOwn(holding(link)(factory) as Parameters<typeof leadingToOwn>[0], kind, guardFor);
+
 export function adaptDefaultChain(exports: object): object {
-  return withMembers(exports, { defaultProvider: holding("the default chain") });
+  return withMembers(exports, { defaultProvider: leading("the default chain", "chain") });
 }
 
 /** Those that this package has drop-ins for. Its chain is the default chain. */
 export function adaptProviders(exports: object): object {
   return withMembers(exports, {
-    fromIni: holding("profile"),
+    fromIni: leading("profile", "profile"),
+    // Not there in the first versions of that package.
+    ...(Object.hasOwn(exports, "fromNodeProviderChain") && { fromNodeProviderChain: saysThatItRemembers }),
     fromTemporaryCredentials: holding("temporary credentials"),
   });
 }

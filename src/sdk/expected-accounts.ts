@@ -24,7 +24,7 @@ export function withExpectedAccounts(
       const credentials = await provide(...args);
       if (credentials === seen && passed !== undefined) return passed;
       try {
-        const guard = await guardFor({ profile: profileOf(init, args[0]) });
+        const guard = await guardFor({ profile: profileInPlay(init, args[0]) });
         passed = await guard.verify(credentials, link);
         seen = credentials;
         return passed;
@@ -43,7 +43,7 @@ export function withExpectedAccounts(
  * version tells. Only what somebody said of this very provider: a property of every object would choose a profile that
  * expects no account.
  */
-function profileOf(init: unknown, call: unknown): string | undefined {
+export function profileInPlay(init: unknown, call: unknown): string | undefined {
   for (const object of [
     init,
     own(init, "clientConfig"),

@@ -7,16 +7,18 @@ import type { AwsCredentialIdentity } from "@smithy/types";
 import { isImdsGuardError } from "../base/errors.js";
 import { hasExtra, loadExtra } from "../base/extra.js";
 import type { Guard } from "../guard/guard.js";
-import { instanceCredentials, servicesOf } from "../guard/guard.js";
+import { credentialStateOf, instanceCredentials, servicesOf, withCredentialState } from "../guard/guard.js";
 import type { CertificateLink } from "../roles-anywhere/certificate-link.js";
 import { kindsInProfile, namesCertificate } from "../settings/certificate-names.js";
 import type { ProviderCall } from "./memoize.js";
+import { memoize } from "./memoize.js";
 import { loadIniFiles, loadSdkConfig, loadSdkProviders } from "../base/load-sdk.js";
 import type { GuardKey } from "./guard-option.js";
-import { ownProperties, ownPropertiesBut } from "../base/own-properties.js";
+import { ownProperties, ownPropertiesBut, ownProperty } from "../base/own-properties.js";
 import { nestedClientConfig } from "./defaults-mode.js";
 import { guardOf, guardOfCall, profileOfCall } from "./guard-option.js";
 import { toProviderError } from "./provider-error.js";
+import { sharedKeysOf } from "./shared-keys.js";
 
 type StockInit = NonNullable<Parameters<typeof stock>[0]>;
 type StockProvider = ReturnType<typeof stock>;
@@ -33,7 +35,8 @@ export type FromIniInit = StockInit & GuardKey;
  * Credentials of a shared config profile. Every kind of profile is the SDK's own business but one: where the profile,
  * or the one its `source_profile` chain ends in, takes its source credentials from IMDS, they come from the guard and
  * the roles on the way are assumed with them. Where it names IAM Roles Anywhere or AWS IoT with keys of this package, or
- * with a line of aws_signing_helper, they come from there and no program is run for them. With `expectedAccounts`, credentials of every kind of profile are held
+ * with a line of aws_signing_helper, they come from there and no program is run for them. Keys that stand in the profile
+ * itself are read again when the file is renewed. With `expectedAccounts`, credentials of every kind of profile are held
  * against it.
  *
  * @example
@@ -48,45 +51,83 @@ export type FromIniInit = StockInit & GuardKey;
 export const fromIni = (init: FromIniInit = {}): StockProvider => {
   const stockInit = ownPropertiesBut(init, "guard");
   const shared = guardOf(init);
-  return async (call) => {
+  // Remembered by profile: clients with profiles of their own may share this provider.
+  const byProfile = new Map<string, StockProvider>();
+  const resolve: StockProvider = async (call) => {
     const named = { certificate: false };
     try {
       const profile = profileOfCall(shared, stockInit, call);
       const guard = guardOfCall(shared, stockInit, profile);
       // What is endless, or would lose a setting, ends here, before anybody opens it once more.
-      await servicesOf(guard);
-      const sdk = await loadSdkProviders();
-      const { parseKnownFiles, getProfileName } = await loadIniFiles();
+      const services = await servicesOf(guard);
       const own: StockInit = ownProperties({
         ...stockInit,
         ...(profile !== undefined && { profile }),
         clientConfig: nestedClientConfig(guard, stockInit.clientConfig as object | undefined),
       });
-      const profiles = (await parseKnownFiles(own)) as Profiles;
-      const name = getProfileName({ profile });
-      const toInstance = routeToImds(profiles, name);
-      const toCertificate = routeToCertificate(profiles, name);
-      if (toCertificate !== undefined) named.certificate = true;
-      const link = toCertificate && (await certificateLinkOf(guard, profiles, toCertificate, profile));
-      const credentials = link
-        ? await alongRoute(sdk, own, call, profiles, toCertificate.route, async () => ({
-            ...(await link.get({ forceRefresh: (call as ProviderCall | undefined)?.forceRefresh })),
-          }))
-        : toInstance === undefined
-          ? // Not read again: the SDK shall judge the very files that were judged here.
-            await sdk.fromIni({ ...withWebIdentity(sdk, own, call), ignoreCache: false })(call)
-          : await alongRoute(sdk, own, call, profiles, toInstance, () => instanceCredentials(guard));
+      const name = profile || services.system.env["AWS_PROFILE"] || "default";
+      const forceRefresh = ownProperty(call as ProviderCall | undefined, "forceRefresh") === true;
+      const byCertificate = async (profiles: Profiles): Promise<AwsCredentialIdentity | undefined> => {
+        const way = routeToCertificate(profiles, name);
+        if (way === undefined) return undefined;
+        named.certificate = true;
+        const link = await certificateLinkOf(guard, profiles, way, profile);
+        if (link === undefined) return undefined;
+        return alongRoute(own, call, profiles, way.route, async () => ({ ...(await link.get({ forceRefresh })) }));
+      };
+      const keys = sharedKeysOf(services, name, stockInit);
+      const now = forceRefresh || stockInit.ignoreCache === true;
+      const { profiles } = keys.look(now);
+      const renewed = profiles && (await byCertificate(profiles));
+      if (renewed !== undefined) return await guard.verify(renewed, "profile");
+      if (!named.certificate) {
+        const found = await keys.get(now);
+        if (found !== undefined) {
+          const copy = { ...found };
+          noteSource(copy, "CREDENTIALS_PROFILE", "n");
+          const verified = await guard.verify(copy, "profile");
+          keys.accepted(found);
+          return withCredentialState(verified, () => (keys.isCurrent(found) ? "current" : "withdrawn"));
+        }
+      }
+      const { parseKnownFiles } = await loadIniFiles();
+      const read = (await parseKnownFiles({ ...own, ignoreCache: now || keys.isNews() })) as Profiles;
+      const toInstance = routeToImds(read, name);
+      const credentials =
+        (await byCertificate(read)) ??
+        (toInstance === undefined
+          ? await bySdk(own, call)
+          : await alongRoute(own, call, read, toInstance, () => instanceCredentials(guard)));
       return await guard.verify(credentials, "profile");
     } catch (error) {
       if (named.certificate) rememberCertificate(error);
       throw await toProviderError(error, stockInit.logger);
     }
   };
+  const provider: StockProvider = (call) => {
+    // A program that calls it by itself is given what holds at that moment, as by the stock one.
+    if (call === undefined) return resolve();
+    const key = profileOfCall(shared, stockInit, call) ?? "";
+    let memoized = byProfile.get(key);
+    if (memoized === undefined)
+      byProfile.set(
+        key,
+        (memoized = memoize<AwsCredentialIdentity, Call & ProviderCall>(resolve, credentialStateOf) as StockProvider),
+      );
+    return memoized(call);
+  };
+  // A client that remembered once more would serve keys without an end for ever, whatever stands in the file by then.
+  return Object.assign(provider, { memoized: true });
 };
+
+/** Not read again: the SDK shall judge the very files that were judged here. */
+async function bySdk(init: StockInit, call: Call): Promise<AwsCredentialIdentity> {
+  const sdk = await loadSdkProviders();
+  return sdk.fromIni({ ...withWebIdentity(sdk, init, call), ignoreCache: false })(call);
+}
 
 /** Credentials of the source, and with them each role on the way back from `route`'s end. */
 async function alongRoute(
-  sdk: typeof import("@aws-sdk/credential-providers"),
   init: StockInit,
   call: Call,
   profiles: Profiles,
@@ -94,12 +135,15 @@ async function alongRoute(
   source: () => Promise<AwsCredentialIdentity>,
 ): Promise<AwsCredentialIdentity> {
   await requireMfaCallback(init, profiles, route);
-  const roleAssumer = init.roleAssumer ?? stsRoleAssumer(sdk, init, call, profiles[route[0] ?? ""]?.["region"]);
+  const { roleAssumer: given } = init;
+  const region = profiles[route[0] ?? ""]?.["region"];
+  const assume: RoleAssumer = async (...role) =>
+    (given ?? stsRoleAssumer(await loadSdkProviders(), init, call, region))(...role);
   let credentials = await source();
   noteSource(credentials, "CREDENTIALS_PROFILE_NAMED_PROVIDER", "p");
   for (const step of route.toReversed()) {
     const profile = profiles[step] ?? {};
-    if (profile["role_arn"]) credentials = await roleAssumer(credentials, await roleOf(profile, init));
+    if (profile["role_arn"]) credentials = await assume(credentials, await roleOf(profile, init));
     noteSource(credentials, "CREDENTIALS_PROFILE_SOURCE_PROFILE", "o");
   }
   return credentials;
@@ -182,7 +226,7 @@ export function routeToCertificate(profiles: Profiles, name: string): Certificat
 }
 
 /** The link that the leaf names, or undefined where the helper of its line has to be run. */
-async function certificateLinkOf(
+export async function certificateLinkOf(
   guard: Guard,
   profiles: Profiles,
   { route, leaf }: CertificateRoute,

@@ -72,20 +72,49 @@ export function readProfile(name: string, locations: ConfigFileLocations, system
   };
 }
 
+/** Every profile of both files. */
+export interface AllProfilesRead {
+  /** By name, without a prototype. Undefined where a file could not be used. */
+  readonly profiles: Readonly<Record<string, Profile | undefined>> | undefined;
+  /** Whether each file ends with a whole line. */
+  readonly whole: boolean;
+}
+
+/** Reads every profile of both files, as the SDK's loader has them, on behalf of the profile `name`. */
+export function readAllProfiles(
+  name: string,
+  locations: ConfigFileLocations,
+  system: Pick<System, "env" | "platform" | "readFile">,
+): AllProfilesRead {
+  const { files, problems, whole } = readFiles(name, locations, system);
+  if (problems.length > 0) return { profiles: undefined, whole };
+  const names = new Set(files.flatMap(({ sections }) => sections.map(({ profile }) => profile)));
+  const profiles = Object.create(null) as Record<string, Profile | undefined>;
+  for (const each of names) profiles[each] = mergedProfile(files, each);
+  return { profiles, whole };
+}
+
 interface FilesRead {
   readonly files: readonly SharedFile[];
   readonly problems: readonly Problem[];
   readonly passedOver: ImdsGuardSettingsError | undefined;
   /** Whether one of them speaks of this package. */
   readonly guard: boolean;
+  /** Whether each ends with a whole line. */
+  readonly whole: boolean;
 }
 
-function readFiles(name: string, locations: ConfigFileLocations, system: System): FilesRead {
+function readFiles(
+  name: string,
+  locations: ConfigFileLocations,
+  system: Pick<System, "env" | "platform" | "readFile">,
+): FilesRead {
   const places = { config: locations.configFilepath, credentials: locations.filepath };
   const files: SharedFile[] = [];
   const problems: Problem[] = [];
   let passedOver: ImdsGuardSettingsError | undefined;
   let guard = false;
+  let whole = true;
   for (const kind of FILE_KINDS) {
     const location = locationOf(kind, system, places[kind]);
     const read = readSharedFile(location, system);
@@ -102,11 +131,12 @@ function readFiles(name: string, locations: ConfigFileLocations, system: System)
     const said = mentions(bytes);
     guard ||= said.guard;
     const text = bytes.toString("utf8");
+    whole &&= text.length === 0 || text.endsWith("\n");
     const complaint = said.guard || said.imds ? complaintAbout(bytes, kind, name) : complaintAboutNames(text, kind);
     if (complaint !== undefined) problems.push({ error: unusable(location, kind, complaint), endless: false });
     else files.push({ kind, sections: parseIni(text, kind) });
   }
-  return { files, problems, passedOver, guard };
+  return { files, problems, passedOver, guard, whole };
 }
 
 function emptyProfile(): Record<string, string | undefined> {

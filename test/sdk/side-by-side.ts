@@ -2,7 +2,7 @@
  * Runs the SDK's provider and ours over the same environment and files, and tells what became of each in comparable
  * form.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { CredentialsProviderError } from "@smithy/core/config";
@@ -23,6 +23,8 @@ export type Outcome =
   | { readonly credentials: Readonly<Record<string, unknown>> }
   | { readonly name: string; readonly message: string; readonly tryNextLink: unknown; readonly providerError: boolean };
 
+const WRITTEN = new Date(Date.now() - 60_000);
+
 /** A loopback port that nobody listens on: where the stock chain's IMDS link ends when a test forgets it. */
 const DEAD_ENDPOINT = "http://127.0.0.1:1";
 
@@ -41,6 +43,8 @@ export async function inScene<T>(scene: Scene, act: (home: string) => Promise<T>
   for (const [path, content] of Object.entries(files)) {
     mkdirSync(dirname(join(home, path)), { recursive: true });
     writeFileSync(join(home, path), fill(content));
+    // What was written this moment would be taken for a file that is still being written.
+    utimesSync(join(home, path), WRITTEN, WRITTEN);
   }
   const before = { ...process.env };
   for (const name of Object.keys(process.env)) if (/^(AWS|IMDS_GUARD)_/.test(name)) delete process.env[name];
