@@ -79,6 +79,7 @@ const CUTS = [
   { name: "firewall-hooks", with: [LIBRARY.register, source("firewall/install.ts")] },
   { name: "core", with: [LIBRARY.index] },
   { name: "connection", with: [source("guard/open-acquirer.ts"), source("guard/sts-identity.ts")] },
+  { name: "profiles", with: [source("sdk/shared-keys.ts")] },
   { name: "certificates", with: [source("guard/certificate-links.ts"), source("guard/certificate-plan.ts")] },
   { name: "reporting", with: [LIBRARY.firewall, PRELOADED["settings-and-events"]] },
   { name: "observing", with: [LIBRARY.extras, source("guard/impersonator-probe.ts")] },

@@ -18,7 +18,6 @@ import { ownProperties, ownPropertiesBut, ownProperty } from "../base/own-proper
 import { nestedClientConfig } from "./defaults-mode.js";
 import { guardOf, guardOfCall, profileOfCall } from "./guard-option.js";
 import { toProviderError } from "./provider-error.js";
-import { sharedKeysOf } from "./shared-keys.js";
 
 type StockInit = NonNullable<Parameters<typeof stock>[0]>;
 type StockProvider = ReturnType<typeof stock>;
@@ -75,6 +74,7 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
         if (link === undefined) return undefined;
         return alongRoute(own, call, profiles, way.route, async () => ({ ...(await link.get({ forceRefresh })) }));
       };
+      const { sharedKeysOf } = await import("./shared-keys.js");
       const keys = sharedKeysOf(services, name, stockInit);
       const now = forceRefresh || stockInit.ignoreCache === true;
       const { profiles } = keys.look(now);

@@ -6,15 +6,18 @@ import { ecs } from "./agents/ecs.js";
 import { eksHybrid } from "./agents/eks-hybrid.js";
 import { greengrass } from "./agents/greengrass.js";
 import { ssm } from "./agents/ssm.js";
+import { systemdImdsd } from "./agents/systemd-imdsd.js";
 import type { Check, Machine } from "./check.js";
 import { anyOf, exists } from "./check.js";
 
 const AGENTS = [ssm, cloudwatch, codedeploy, ecs, eksHybrid, greengrass, cloudInit];
+/** A part of the system and no agent of AWS's: that it is not there is no news. */
+const UNMENTIONED = [systemdImdsd];
 
 /** Judges every agent that is here. Those that are not share one line; where it cannot be told, that is said. */
 export function checkAgents(machine: Machine): Check[] {
   const absent: string[] = [];
-  const checks = AGENTS.flatMap((agent): Check[] => {
+  const checks = [...AGENTS, ...UNMENTIONED].flatMap((agent): Check[] => {
     const line = { section: "agents", id: `agent-${agent.id}`, subject: agent.name } as const;
     const signs = agent.signs(machine);
     const here = anyOf(signs.map((path) => exists(machine.system, path)));
@@ -27,7 +30,7 @@ export function checkAgents(machine: Machine): Check[] {
         },
       ];
     if (here) return agent.judge(machine).map((judgement) => ({ ...line, ...judgement }));
-    absent.push(agent.name);
+    if (!UNMENTIONED.includes(agent)) absent.push(agent.name);
     return [];
   });
   if (absent.length > 0)

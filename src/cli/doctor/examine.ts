@@ -8,6 +8,7 @@ import type { NetworkAnswers } from "./answers.js";
 import { askAround, judgeAnswers } from "./answers.js";
 import type { Check, DoctorSystem, Listing, Machine } from "./check.js";
 import { otherCloudOf, SECTIONS } from "./check.js";
+import { checkHelperServe } from "./helper-serve.js";
 import { checkLeases } from "./leases.js";
 import { askNames, checkHostsFile, judgeNames } from "./names.js";
 import { findRoutes, judgeRoutes } from "./routes.js";
@@ -68,6 +69,7 @@ export async function examine(system: System, { probe, signal, onPart }: Examine
     ...(await checkGuardSettings(machine)),
     ...judgeEnvironment(system.env, machine),
     ...(await checkProfiles(machine)),
+    ...(await checkHelperServe(machine, probe)),
     ...checkAgents(machine),
   );
   checks.push(judgeRules(filter, routes, answers, machine));

@@ -266,7 +266,11 @@ export async function checkProfiles(machine: Machine): Promise<Check[]> {
       },
     ];
   }
-  return judgeProfiles(await parseKnownFiles({ ignoreCache: true }), env, machine);
+  const [profiles, { judgeCertificates }] = await Promise.all([
+    parseKnownFiles({ ignoreCache: true }),
+    import("./certificates.js"),
+  ]);
+  return [...judgeProfiles(profiles, env, machine), ...(await judgeCertificates(profiles, machine))];
 }
 
 /** Judges what the settings of this guard come to for this user. */

@@ -1,6 +1,11 @@
 /**
  * amazon-ssm-agent: takes the EC2 identity from whoever answers as IMDS, unless its order of identities says otherwise.
  */
+import { statSync } from "node:fs";
+import type { Stats } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { parseIni } from "../../../settings/ini.js";
 import type { Machine } from "../check.js";
 import { readText } from "../check.js";
 import type { Agent, Judgement } from "./agent.js";
@@ -74,7 +79,7 @@ export const ssm: Agent = {
   },
   judge(machine) {
     if (machine.host.verdict === "ec2") return [ON_EC2];
-    return [judgeOrder(machine), ...judgeRunning(machine)];
+    return [judgeOrder(machine), ...judgeRunning(machine), ...judgeKey(machine), ...judgeSharedFile(machine)];
   },
 };
 
@@ -145,4 +150,118 @@ function judgeRunning(machine: Machine): Judgement[] {
           evidence,
         },
       ];
+}
+
+const DAY = 86_400_000;
+const HOUR = 3_600_000;
+
+/** The key with which the node signs. It is looked at, and never read. */
+function judgeKey(machine: Machine): Judgement[] {
+  const { data } = placesOf(machine);
+  const windows = machine.system.platform === "win32";
+  const path = windows ? `${data}\\Vault\\Store\\RegistrationKey` : `${data}/Vault/Store/RegistrationKey`;
+  const stat = look(path);
+  if (stat === "absent") return [];
+  if (typeof stat === "string") return [unreadable(path, stat, "age and mode of its registration key")];
+  const days = Math.max(0, Math.floor((machine.system.now() - stat.mtimeMs) / DAY));
+  const mode = `0${(stat.mode & 0o777).toString(8)}`;
+  const evidence = [{ source: path, value: mode, says: `was written ${days} days ago` }];
+  if (!windows && (stat.mode & 0o077) !== 0)
+    return [
+      {
+        status: "finding",
+        says: `its registration key is open to others on this host (mode ${mode}): they can be this node elsewhere`,
+        evidence,
+        advice: [`$ chmod 600 ${path}`, "register the node anew if somebody may have read it"],
+      },
+    ];
+  return [{ status: "ok", says: `its registration key is ${days} days old, mode ${mode}`, evidence }];
+}
+
+/** The file that the agent shares with other programs; Profile of its configuration. */
+function judgeSharedFile(machine: Machine): Judgement[] {
+  const { system } = machine;
+  const { config } = placesOf(machine);
+  const read = readText(system, config);
+  const settings = read.kind === "text" ? profileSettings(read.text) : profileSettings("{}");
+  const path = settings.path ?? join(process.getuid?.() === 0 ? homedir() : "/root", ".aws", "credentials");
+  const stat = look(path);
+  if (stat === "absent") return [];
+  if (typeof stat === "string") return [];
+  const found: Judgement[] = [];
+  const mode = `0${(stat.mode & 0o777).toString(8)}`;
+  if (system.platform !== "win32" && (stat.mode & 0o077) !== 0)
+    found.push({
+      status: "finding",
+      says: `the credentials file ${path} is open to others on this host (mode ${mode})`,
+      evidence: [{ source: path, value: mode, says: "is open to group or others" }],
+      advice: [`$ chmod 600 ${path}`],
+    });
+  const file = readText(system, path);
+  const keys = file.kind === "text" ? temporaryKeyIn(file.text, settings.profile) : undefined;
+  if (keys !== true) return found;
+  const old = Math.floor((system.now() - stat.mtimeMs) / HOUR);
+  const evidence = [
+    {
+      source: path,
+      value: new Date(stat.mtimeMs).toISOString(),
+      says: `profile ${settings.profile} holds keys that end`,
+    },
+  ];
+  if (!settings.shared)
+    found.push({
+      status: "finding",
+      says: `Profile.ShareCreds is false in ${config}, and ${path} still holds keys of a session: programs that rely on it fail when these end`,
+      evidence,
+      advice: ["set Profile.ShareCreds to true, or give those programs credentials of their own", "remove the section"],
+    });
+  else if (old >= 1)
+    found.push({
+      status: "finding",
+      says: `${path} was last written ${old} h ago, and its keys live for an hour: the agent no longer renews them`,
+      evidence,
+      advice: ["$ systemctl status amazon-ssm-agent"],
+    });
+  else
+    found.push({ status: "ok", says: `shares its credentials in ${path}, and renewed them within the hour`, evidence });
+  return found;
+}
+
+/** What the agent's configuration says of sharing; Go reads keys in any case. */
+export function profileSettings(text: string): {
+  readonly shared: boolean;
+  readonly profile: string;
+  readonly path: string | undefined;
+} {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    parsed = undefined;
+  }
+  const given = member(parsed, "profile");
+  const [share, name, path] = ["sharecreds", "shareprofile", "path"].map((key) => member(given, key));
+  return {
+    shared: share !== false,
+    profile: typeof name === "string" && name !== "" ? name : "default",
+    path: typeof path === "string" && path.startsWith("/") ? path : undefined,
+  };
+}
+
+function temporaryKeyIn(text: string, profile: string): boolean {
+  return parseIni(text, "credentials").some(
+    (section) =>
+      section.profile === profile &&
+      section.entries.some(({ key, value }) => key === "aws_session_token" && value !== ""),
+  );
+}
+
+/** The stat of a path; "absent", or the code of the system's error. */
+function look(path: string): Stats | string {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) ?? "absent";
+  } catch (error) {
+    const { code = "unknown" } = error as NodeJS.ErrnoException;
+    return code === "ENOTDIR" ? "absent" : code;
+  }
 }
