@@ -2,7 +2,7 @@
 /** Every entry of this package in what bundlers make of it, and its types as compilers find them. */
 import { join } from "node:path";
 import { command } from "./installs.mjs";
-import { judgeDoors } from "./judge.mjs";
+import { judgeDoors, judgeWithOwn } from "./judge.mjs";
 
 /** @typedef {import("./table.mjs").Row} Row */
 
@@ -102,14 +102,13 @@ export async function bundlerRows(newest) {
         program: join(folder, "bundled/next-app/serve.mjs"),
         options: { env: { DIST_DIR: `.next-${bundler.toLowerCase()}`, NODE_ENV: "production" } },
       }),
-      judge: judgeDoors,
+      judge: judgeWithOwn(1),
     })),
     ...RESOLUTIONS.map((resolution) => ({
       group: GROUP,
       name: `TypeScript ${resolution === "node10" ? TYPESCRIPT_5 : named("typescript")}, ${resolution}`,
       form: "types of every entry",
-      // `Guard` does not name clientConfig yet: the full run says so.
-      quick: false,
+      quick: true,
       wants,
       prepare: (/** @type {string} */ folder) => build(folder, `TypeScript, ${resolution}`),
       start: nothing,

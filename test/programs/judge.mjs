@@ -15,8 +15,8 @@ const SETTLED_WITHOUT = ["auto", "firewall"];
 const ANSWERED_BETTER = ["metadata", "metadataRegion"];
 /** What nobody but the guard may have: it has to fail everywhere. */
 const FORGED = ["ssrf"];
-/** More lines of ours on stderr than this are noise. */
-const MOST_LINES = 1;
+/** What is said of a program's own request to IMDS, whoever had it made; anything else is said of the SDK's. */
+const OF_ATTEMPTS = /\[firewall\.connection_blocked\]/;
 
 /** Why a program did not run to its end; undefined if it did. @param {Ran} ran */
 export function crashOf(ran) {
@@ -85,10 +85,27 @@ export function judgeStock(ran, host) {
   return undefined;
 }
 
-/** @param {Ran} ran @returns {string | undefined} */
-export function noise({ stderr }) {
-  const lines = stderr.split("\n").filter((line) => line.startsWith("imds-guard:"));
-  return lines.length > MOST_LINES ? `${lines.length} lines on stderr: ${lines.slice(0, 2).join(" | ")}` : undefined;
+/**
+ * More than one line of ours on stderr for refusals, and one for attempts, is noise.
+ *
+ * @param {Pick<Ran, "stderr">} ran @param {number} [processes] that may say so @returns {string | undefined}
+ */
+export function noise({ stderr }, processes = 1) {
+  const lines = stderr.split("\n").filter((line) => line.includes("imds-guard:"));
+  const attempts = lines.filter((line) => OF_ATTEMPTS.test(line)).length;
+  return Math.max(attempts, lines.length - attempts) > processes
+    ? `${lines.length} lines on stderr: ${lines.slice(0, 2).join(" | ")}`
+    : undefined;
+}
+
+/**
+ * The same for a program that asks a server of its own.
+ *
+ * @param {number} own connections @returns {typeof judgeDoors}
+ */
+export function judgeWithOwn(own) {
+  return (ran, host, stock) =>
+    judgeDoors({ ...ran, sent: { ...ran.sent, connections: ran.sent.connections - own } }, host, stock);
 }
 
 /** @param {Door} door */

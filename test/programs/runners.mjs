@@ -1,7 +1,7 @@
 // @ts-check
 /** Test runners: the suite of an application that meets refusals, under each way in which they run files. */
 import { join } from "node:path";
-import { crashOf } from "./judge.mjs";
+import { crashOf, noise } from "./judge.mjs";
 
 /** @typedef {import("./table.mjs").Row} Row */
 /** @typedef {import("./table.mjs").Ran} Ran */
@@ -21,8 +21,7 @@ const LINGERS = /did not exit|open handle|failed to exit gracefully|prevents the
 
 /** @type {readonly Mode[]} */
 const MODES = [
-  // Every blocked attempt is a line still, and not one for all: the full run says so.
-  { name: "in band", tool: "jest", args: ["-i"], processes: 1 },
+  { name: "in band", tool: "jest", args: ["-i"], processes: 1, quick: true },
   { name: "in band, open handles", tool: "jest", args: ["-i", "--detectOpenHandles"], processes: 1 },
   { name: "workers", tool: "jest", args: ["-w", String(WORKERS)], processes: WORKERS + 1 },
   { name: "worker threads", tool: "jest", args: ["-w", String(WORKERS), "--workerThreads"], processes: WORKERS + 1 },
@@ -97,7 +96,5 @@ export function judgeSuite(ran, processes) {
   if (crash !== undefined) return failing === null ? crash : `${failing[0].trim()}; ${crash}`;
   const lingering = LINGERS.exec(said);
   if (lingering !== null) return lingering[0];
-  const lines = said.split("\n").filter((line) => line.includes("imds-guard:"));
-  if (lines.length > processes) return `${lines.length} lines of the guard: ${lines.slice(0, 3).join(" | ")}`;
-  return undefined;
+  return noise({ stderr: said }, processes);
 }

@@ -109,28 +109,26 @@ async function vite() {
 }
 
 async function tsup(format) {
-  writeFileSync(join(out, "package.json"), "{}");
   const names = format === "esm" ? [...ENTRIES, "await"] : ENTRIES;
-  const { stdout, stderr } = await run(
-    bin("tsup"),
-    [
-      ...names.map((name) => join(here, `${name}.mjs`)),
-      "--no-config",
-      "--format",
+  const config = join(out, "tsup.config.mjs");
+  const extension = format === "esm" ? ".mjs" : ".cjs";
+  writeFileSync(
+    config,
+    `export default ${JSON.stringify({
+      entry: inputs(names),
       format,
-      "--platform",
-      "node",
-      "--target",
-      "node20",
-      "--out-dir",
-      out,
-      "--no-external",
-      ".*",
-      "--no-splitting",
-      ...(format === "esm" ? ["--shims"] : []),
-    ],
-    { cwd: here, env: { ...process.env, NO_COLOR: "1" } },
+      platform: "node",
+      target: "node20",
+      outDir: out,
+      splitting: false,
+      clean: false,
+      shims: format === "esm",
+    }).replace(/}$/, "")}, noExternal: [/.*/], outExtension: () => ({ js: ${JSON.stringify(extension)} }) };`,
   );
+  const { stdout, stderr } = await run(bin("tsup"), ["--config", config], {
+    cwd: here,
+    env: { ...process.env, NO_COLOR: "1" },
+  });
   return { warnings: `${stdout}\n${stderr}`.split("\n").filter((line) => /warn/i.test(line)) };
 }
 
