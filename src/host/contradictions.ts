@@ -60,8 +60,13 @@ export function contradictionsOf(claim: Claim, facts: HostFacts): Contradiction[
 function vendorContradictions(claim: Claim, smbios: SmbiosFacts): Contradiction[] {
   const vendor = claim === "nitro" ? AMAZON_VENDOR : XEN_VENDOR;
   return namedVendors(smbios)
-    .filter((fact) => fact.value !== vendor)
+    .filter((fact) => fact.value !== vendor && !(claim === "nitro" && isAmazonPart(fact, smbios)))
     .map((fact) => ({ rule: "veto-vendor", fact, says: `every vendor of such a host is "${vendor}"` }));
+}
+
+/** Board and chassis of some instances name another part of the company: `Amazon Corporate LLC`. */
+export function isAmazonPart(fact: PresentFact, { boardVendor, chassisVendor }: SmbiosFacts): boolean {
+  return (fact === boardVendor || fact === chassisVendor) && fact.value.startsWith("Amazon ");
 }
 
 function versionContradictions(smbios: SmbiosFacts): Contradiction[] {

@@ -8,6 +8,7 @@ import type { HostFacts } from "./facts.js";
 import { readFreebsdKenv } from "./freebsd-kenv.js";
 import { readLinuxDmi } from "./linux-dmi.js";
 import { readDeviceTree, readKernelBanner } from "./linux-platform.js";
+import { readMacModel } from "./macos-model.js";
 import { readOpenbsdSysctl } from "./openbsd-sysctl.js";
 import type { HostReport } from "./report.js";
 import { judge } from "./verdict.js";
@@ -16,7 +17,7 @@ import { readXenHypervisor } from "./xen-hypervisor.js";
 
 /**
  * Whether this host is EC2, from local evidence only. Never throws and never rejects. On Linux some ten small files are
- * read, and as many more when somebody reads the evidence; on Windows, FreeBSD and OpenBSD one child process is run,
+ * read, and as many more when somebody reads the evidence; on Windows, macOS, FreeBSD and OpenBSD one child process is run,
  * for at most two seconds; elsewhere nothing is.
  *
  * Not memoised: a host does not change, so callers keep the answer.
@@ -36,6 +37,8 @@ async function gatherFacts(system: System): Promise<HostFacts> {
       return inContainer({ platform, smbios: await readFreebsdKenv(system) }, system);
     case "openbsd":
       return inContainer({ platform, smbios: await readOpenbsdSysctl(system) }, system);
+    case "darwin":
+      return inContainer({ platform, smbios: {}, macModel: await readMacModel(system) }, system);
     default:
       return inContainer({ platform, smbios: {} }, system);
   }

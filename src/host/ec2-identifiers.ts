@@ -47,3 +47,8 @@ export function namesVendor(vendor: string): boolean {
 export function namesBoard(model: string): boolean {
   return model !== "linux,dummy-virt";
 }
+
+/** Whether a kernel's banner is that of a Windows Subsystem for Linux. */
+export function isWslBanner(banner: string): boolean {
+  return /microsoft/i.test(banner);
+}

@@ -7,11 +7,13 @@ import {
   isAmazonXenExtra,
   isAmazonXenVersion,
   isInstanceId,
+  isWslBanner,
   isZeroUuid,
   namesBoard,
   namesVendor,
   XEN_VENDOR,
 } from "./ec2-identifiers.js";
+import { isNoEc2Mac } from "./macos-model.js";
 import type { Fact, HostFacts, PresentFact, SmbiosField } from "./facts.js";
 import type { HostEvidence, HostEvidenceWeight, Verdict } from "./report.js";
 
@@ -47,7 +49,8 @@ export function describeFacts(
     ...describe(hypervisor?.uuid, hypervisorUuid),
     ...describe(hypervisor?.versionExtra, hypervisorVersion),
     ...describe(facts.deviceTree, deviceTree),
-    ...describe(facts.kernel, () => neutral("the kernel's banner; a kernel runs anywhere")),
+    ...describe(facts.kernel, kernelBanner),
+    ...describe(facts.macModel, macModel),
     ...facts.container.facts.flatMap((fact) =>
       describe(fact, () => neutral("a sign of a container, which says nothing about the host")),
     ),
@@ -92,8 +95,8 @@ function corroborating(verdict: Verdict, says: string): Meaning {
 const SMBIOS_MEANING: Readonly<Record<SmbiosField, Read>> = {
   sysVendor: vendor,
   biosVendor: vendor,
-  boardVendor: vendor,
-  chassisVendor: vendor,
+  boardVendor: partVendor,
+  chassisVendor: partVendor,
   biosVersion: version,
   productVersion: version,
   productName: () => neutral("the model; anybody may call a machine so"),
@@ -108,6 +111,24 @@ const SMBIOS_MEANING: Readonly<Record<SmbiosField, Read>> = {
       ? corroborating(verdict, "the tag that Nitro writes")
       : neutral("not the tag that Nitro writes"),
 };
+
+function kernelBanner(value: string): Meaning {
+  return isWslBanner(value)
+    ? { weight: "contradicts", says: "a Windows Subsystem for Linux" }
+    : neutral("the kernel's banner; a kernel runs anywhere");
+}
+
+function macModel(value: string): Meaning {
+  return isNoEc2Mac(value)
+    ? { weight: "contradicts", says: "a model that EC2 does not have" }
+    : neutral("a model that EC2 may have");
+}
+
+function partVendor(value: string, facts: HostFacts, verdict: Verdict): Meaning {
+  return value !== AMAZON_VENDOR && value.startsWith("Amazon ")
+    ? neutral("a part of Amazon; the system's own vendor tells")
+    : vendor(value, facts, verdict);
+}
 
 function vendor(value: string, _facts: HostFacts, verdict: Verdict): Meaning {
   if (value === AMAZON_VENDOR) return { weight: "supports", says: "the vendor of EC2's Nitro hosts" };

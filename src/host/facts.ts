@@ -57,6 +57,8 @@ export interface HostFacts {
   readonly deviceTree?: Fact;
   /** Linux without DMI only: the kernel's banner, which names WSL. */
   readonly kernel?: Fact;
+  /** macOS only. */
+  readonly macModel?: Fact;
   readonly container: ContainerFacts;
 }
 

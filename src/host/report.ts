@@ -39,6 +39,8 @@ export type HostRule =
   | "foreign-uuid"
   | "foreign-hypervisor"
   | "foreign-device-tree"
+  | "foreign-wsl"
+  | "foreign-mac"
   | "inconclusive-dmi"
   | "nothing-readable"
   | `platform-${NodeJS.Platform}`;

@@ -9,10 +9,19 @@ import {
   namedVendors,
   versionFacts,
 } from "./contradictions.js";
-import { AMAZON_VENDOR, beginsEc2, isAmazonXenExtra, isInstanceId, namesBoard, XEN_VENDOR } from "./ec2-identifiers.js";
+import {
+  AMAZON_VENDOR,
+  beginsEc2,
+  isAmazonXenExtra,
+  isInstanceId,
+  isWslBanner,
+  namesBoard,
+  XEN_VENDOR,
+} from "./ec2-identifiers.js";
 import { describeFacts, shown } from "./evidence.js";
 import type { Fact, HostFacts, SmbiosFacts } from "./facts.js";
 import { defineLazy } from "../base/lazy.js";
+import { isNoEc2Mac } from "./macos-model.js";
 import type { HostReport, HostRule, HostVirtualization, Verdict } from "./report.js";
 
 interface Ruling {
@@ -49,7 +58,7 @@ export function judge(facts: HostFacts): HostReport {
 }
 
 function rule(facts: HostFacts, claim: Claim | undefined, contradictions: readonly Contradiction[]): Ruling {
-  if (!JUDGED.has(facts.platform)) return unjudged(facts.platform);
+  if (!JUDGED.has(facts.platform)) return foreignMac(facts) ?? unjudged(facts.platform);
   const [first] = contradictions;
   if (first !== undefined) {
     const { fact, says } = first;
@@ -62,6 +71,12 @@ function rule(facts: HostFacts, claim: Claim | undefined, contradictions: readon
   }
   if (claim !== undefined) return upheld(claim, facts.smbios);
   return foreign(facts) ?? paravirtual(facts) ?? undecided(facts);
+}
+
+function foreignMac({ macModel }: HostFacts): Ruling | undefined {
+  if (macModel?.status !== "present" || !isNoEc2Mac(macModel.value)) return undefined;
+  const reason = `The Mac is a ${shown(macModel)}, a model that EC2 does not have.`;
+  return { verdict: "not-ec2", rule: "foreign-mac", reason };
 }
 
 function unjudged(platform: NodeJS.Platform): Ruling {
@@ -94,7 +109,7 @@ function upheld(claim: Claim, smbios: SmbiosFacts): Ruling {
 
 /** Facts of another host, on one that does not claim to be EC2. */
 function foreign(facts: HostFacts): Ruling | undefined {
-  const { smbios, deviceTree } = facts;
+  const { smbios, deviceTree, kernel } = facts;
   const vendors = namedVendors(smbios);
   const vendor = vendors.find((fact) => fact.value !== XEN_VENDOR);
   if (vendor !== undefined) {
@@ -129,6 +144,10 @@ function foreign(facts: HostFacts): Ruling | undefined {
     const reason = `The device tree names the board ${shown(deviceTree)}; EC2 has DMI and names none.`;
     return { verdict: "not-ec2", rule: "foreign-device-tree", reason };
   }
+  if (isWsl(kernel)) {
+    const reason = "This is a Windows Subsystem for Linux, which is no EC2 instance.";
+    return { verdict: "not-ec2", rule: "foreign-wsl", reason };
+  }
   return undefined;
 }
 
@@ -156,7 +175,7 @@ function paravirtual({ smbios, hypervisor }: HostFacts): Ruling | undefined {
   return { verdict: "ec2", rule: "xen-pv-hypervisor", reason, virtualization: "xen-pv" };
 }
 
-function undecided({ smbios, kernel }: HostFacts): Ruling {
+function undecided({ smbios }: HostFacts): Ruling {
   const fields = Object.values(smbios);
   if (fields.some((fact) => fact.status === "present" || fact.status === "empty")) {
     const reason =
@@ -169,9 +188,7 @@ function undecided({ smbios, kernel }: HostFacts): Ruling {
   const reason =
     unreadable?.status === "unreadable"
       ? `The DMI strings cannot be read (${unreadable.source}: ${unreadable.why}).`
-      : isWsl(kernel)
-        ? "Windows Subsystem for Linux shows no DMI, and the Windows host below may or may not be EC2."
-        : "The host shows no DMI strings at all.";
+      : "The host shows no DMI strings at all.";
   // Node's permission model (`--permission`) and not the system's.
   const denied = fields.find((fact) => fact.status === "unreadable" && fact.why === "ERR_ACCESS_DENIED");
   const advice =
@@ -180,5 +197,5 @@ function undecided({ smbios, kernel }: HostFacts): Ruling {
 }
 
 function isWsl(kernel: Fact | undefined): boolean {
-  return kernel?.status === "present" && /microsoft/i.test(kernel.value);
+  return kernel?.status === "present" && isWslBanner(kernel.value);
 }

@@ -266,7 +266,25 @@ const ROWS: readonly Row[] = [
   ["PV without a UUID", host({}, { type: "xen", extra: ".amazon" }), "unknown", "nothing-readable"],
   ["domain 0 without DMI", host({}, { ...XEN_DOM0, extra: ".amazon" }), "unknown", "nothing-readable"],
   ["hypervisor files of another hypervisor", host({}, { ...XEN_GUEST, type: "z/VM" }), "unknown", "nothing-readable"],
-  ["WSL", host({}, {}, { kernel: "Linux version 5.15.133.1-microsoft-standard-WSL2" }), "unknown", "nothing-readable"],
+  ["WSL", host({}, {}, { kernel: "Linux version 5.15.133.1-microsoft-standard-WSL2" }), "not-ec2", "foreign-wsl"],
+  [
+    "a board of another part of Amazon",
+    host({ ...NITRO, boardVendor: "Amazon Corporate LLC", chassisVendor: "Amazon Corporate LLC" }),
+    "ec2",
+    "nitro-dmi",
+  ],
+  [
+    "a BIOS of another part of Amazon",
+    host({ ...NITRO, biosVendor: "Amazon Corporate LLC" }),
+    "not-ec2",
+    "veto-vendor",
+  ],
+  [
+    "a system of another part of Amazon",
+    host({ ...NITRO, sysVendor: "Amazon Corporate LLC" }),
+    "not-ec2",
+    "veto-vendor",
+  ],
   ["a virtual machine's device tree", host({}, {}, { deviceTree: "linux,dummy-virt" }), "unknown", "nothing-readable"],
   ["macOS", host({}, {}, { platform: "darwin" }), "unknown", "platform-darwin"],
   ["a platform without rules, whatever it shows", host(NITRO, {}, { platform: "aix" }), "unknown", "platform-aix"],
@@ -327,10 +345,18 @@ describe("judge", () => {
     });
   });
 
-  test("says what could not be read, and that WSL is no evidence either way", () => {
+  test("says what could not be read, and under Node's permission model the flag that lets it be", () => {
     expect(judge(host({}, {}, { others: DENIED })).reason).toBe("The DMI strings cannot be read (sysVendor: EACCES).");
-    expect(judge(host({}, {}, { kernel: "... microsoft-standard-WSL2" })).reason).toMatch(
-      /^Windows Subsystem for Linux/,
+    const smbios = {
+      sysVendor: {
+        kind: "dmi",
+        source: "/sys/class/dmi/id/sys_vendor",
+        status: "unreadable",
+        why: "ERR_ACCESS_DENIED",
+      },
+    } as const;
+    expect(judge({ ...host({}, {}), smbios }).advice).toBe(
+      "Start Node.js with --allow-fs-read=/sys/class/dmi/id/*, so that it may be told.",
     );
   });
 
