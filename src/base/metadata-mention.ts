@@ -96,7 +96,7 @@ function folded(text: string): string {
 }
 
 /** `\u0031`, `\x31` and `\/`, behind any number of backslashes. */
-function withoutEscapes(text: string): string {
+export function withoutEscapes(text: string): string {
   return text
     .replace(/\\+(?:u([0-9a-f]{4})|x([0-9a-f]{2}))/gi, (_, four?: string, two?: string) =>
       String.fromCharCode(Number.parseInt(four ?? two ?? "", 16)),
@@ -106,7 +106,7 @@ function withoutEscapes(text: string): string {
 }
 
 /** One layer of percent-encoding undone; what is no valid sequence stays. */
-function withoutPercent(text: string): string {
+export function withoutPercent(text: string): string {
   if (!text.includes("%")) return text;
   return text
     .replace(/(?:%[0-9a-f]{2})+/gi, (run) => Buffer.from(run.replaceAll("%", ""), "hex").toString("utf8"))

@@ -8,6 +8,10 @@ import type { Level } from "../detection/sigma-rule.js";
 import { terminalLine } from "../base/text.js";
 import type { Command, ExitCode } from "./command.js";
 import { fromUser, UsageError } from "./command.js";
+import { isImdsGuardError } from "../base/errors.js";
+import type { System } from "../base/system.js";
+import type { AccountJudge, AccountsSummary } from "../detection/account-judge.js";
+import { ACCOUNTS_OPTION, accountsOf } from "./account-list.js";
 import { SUPPRESSION_OPTIONS, suppressionOf } from "./suppression-options.js";
 import type { Ui } from "./ui.js";
 
@@ -71,6 +75,7 @@ export const command: Command = {
   description: [
     'Reads logs as a stream, plain, gzip or Zstandard, and judges them by the same Sigma rules that "imds-guard sigma" prints. FILE may be - for standard input. Each line finds its own format by content, behind syslog, journald, CRI, Docker, CloudWatch and the envelopes of log shippers: sensors (Zeek, Suricata), web servers, proxies and load balancers, firewalls, flow logs, audit and endpoint logs, CloudTrail, DNS, what SIEMs export (ECS, OCSF, CEF, LEEF), and any JSON, CSV or name=value line with an address in a field.',
     `Prints a summary and the first ${SHOWN} findings; --list prints all of them, one on a line. A line that names the metadata service and that no rule judged is shown, too.`,
+    "With --accounts, or where the profile sets imds_guard_expected_accounts, every account that is not listed is a finding, egress.foreign_account: signed requests (high), presigned URLs that write (high) or read (low), sessions of foreign instances (high), names of hosts (medium), ARNs and fields (low), also in lines of no known format. Key ids are masked, signatures are never shown. Keys from before about 2019 tell no account.",
     "Exit code 1 with any finding; 3 without one if a line was judged by no rule, was malformed or too long, or a file could not be read or recognised. With --json one document: the summary, and examples (the first findings); with --list and --json one JSON line for each finding, and the summary as the last one.",
   ],
   options: [
@@ -79,9 +84,19 @@ export const command: Command = {
     { name: "fields", value: "NAMES", summary: "columns of lines without a header, such as those of VPC flow logs" },
     { name: "min-level", value: "LEVEL", words: LEVELS, summary: "least level that is reported (default low)" },
     { name: "list", short: "l", summary: "print every finding" },
+    { ...ACCOUNTS_OPTION, summary: `${ACCOUNTS_OPTION.summary}; what is of others is a finding` },
+    { name: "learn", summary: "find nothing: print the accounts that the logs tell, as a list for --accounts" },
     { name: "thorough", summary: "read every line, to count all malformed ones; slower" },
   ],
   examples: [
+    {
+      command: "imds-guard scan --accounts 111122223333 /var/log/squid/access.log",
+      does: "who signs with keys of an account that is not ours?",
+    },
+    {
+      command: "imds-guard scan --learn proxy.log > ours.txt; imds-guard scan --accounts @ours.txt tomorrow.log",
+      does: "begin with what is usual, after somebody has read the list",
+    },
     {
       command: "imds-guard scan /var/log/zeek/*/conn.*.log.gz --suppress 10.20.0.0/16",
       does: "connections from everywhere but the network with EC2 hosts",
@@ -89,10 +104,15 @@ export const command: Command = {
     { command: "journalctl -k | imds-guard scan -", does: "what the packet filter logged" },
     { command: "imds-guard scan --list --json eve.json | jq -r 'select(.rule) | .from'", does: "who asked" },
   ],
-  async run({ options, words, json, ui, signal }) {
+  async run({ options, words, json, ui, signal, system }) {
     if (words.length === 0) throw new UsageError("scan needs a file, or - for standard input");
     if (words.filter((word) => word === "-").length > 1) throw new UsageError("standard input can be read once");
     const suppress = suppressionOf(options);
+    const learn = options["learn"] === true;
+    const listed = accountsOf(options);
+    if (learn && listed !== undefined) throw new UsageError("--learn writes the list that --accounts would take");
+    const accounts = listed ?? (learn ? [] : await expectedAccounts(system, ui));
+    const judge = await judgeOf(accounts, learn);
     const [{ scan }, { openLog }, { withSuppression }, { SIGMA_RULES }] = await Promise.all([
       import("../detection/scan.js"),
       import("../detection/log-stream.js"),
@@ -108,6 +128,8 @@ export const command: Command = {
     const examples: ScanFinding[] = [];
     const bar = progressBar(words);
     const summary = await scan(sources, {
+      ...(judge && { judges: [judge] }),
+      ...(learn && { rules: [] }),
       suppress,
       signal,
       thorough: options["thorough"] === true,
@@ -115,6 +137,7 @@ export const command: Command = {
       columns: columnsOf(options["fields"]),
       minLevel: options["min-level"] as Level | undefined,
       onFinding: (finding) => {
+        if (learn) return;
         if (list && json) ui.jsonLine(finding);
         else if (list) ui.line(findingLine(finding, ui));
         else if (examples.length < SHOWN) examples.push(finding);
@@ -122,14 +145,55 @@ export const command: Command = {
       onProgress: (progress) => ui.progress(bar(progress)),
     });
     ui.progress(undefined);
-    if (json && list) ui.jsonLine({ summary: { version: 1, ...summary } });
-    else if (json) ui.json({ version: 1, ...summary, examples });
-    else printSummary(summary, examples, ui);
+    const seen = judge?.summary();
+    if (learn) printLearned(summary, seen!, json, ui);
+    else if (json && list) ui.jsonLine({ summary: { version: 1, ...summary, ...(seen && { egress: seen }) } });
+    else if (json) ui.json({ version: 1, ...summary, ...(seen && { egress: seen }), examples });
+    else printSummary(summary, examples, ui, seen);
     for (const { name, failure } of summary.sources)
       if (failure !== undefined) ui.error(`${terminalLine(name)}: ${terminalLine(failure.message)}`, [failure.advice]);
+    if (learn) return summary.oversized === 0 && summary.sources.every(isRead) ? 0 : 3;
     return exitCode(summary);
   },
 };
+
+/** What the settings of the profile expect. A setting that cannot be used is said, and does not stop a look at logs. */
+async function expectedAccounts(system: System, ui: Ui): Promise<readonly string[]> {
+  const { resolveSettings } = await import("../settings/resolve.js");
+  try {
+    return (await resolveSettings({}, system)).settings.expectedAccounts;
+  } catch (error) {
+    if (!isImdsGuardError(error)) throw error;
+    ui.error(`${terminalLine(error.message)}; accounts are not looked at`, [terminalLine(error.advice)]);
+    return [];
+  }
+}
+
+async function judgeOf(accounts: readonly string[], learn: boolean): Promise<AccountJudge | undefined> {
+  if (accounts.length === 0 && !learn) return undefined;
+  const { createAccountJudge } = await import("../detection/account-judge.js");
+  return createAccountJudge({ accounts, learn });
+}
+
+/** Whether a source was read to its end, of whatever format it is. */
+function isRead({ failure }: ScanSummary["sources"][number]): boolean {
+  return failure === undefined || failure.code === "ERR_SCAN_FORMAT";
+}
+
+/** The list is one that `--accounts @FILE` takes. */
+function printLearned({ lines, sources }: ScanSummary, seen: AccountsSummary, json: boolean, ui: Ui): void {
+  if (json) {
+    ui.json({ version: 1, lines, ...seen, sources });
+    return;
+  }
+  ui.line(`# Accounts in ${lines} lines. Strike out what is not yours before you use this as a list.`);
+  for (const { account, count, forms, first, last } of seen.accounts) {
+    const told = Object.entries(forms).map(([form, times]) => `${form} ${times}`);
+    ui.line(`${account}  # ${count}: ${told.join(", ")}${first === undefined ? "" : `; ${first} to ${last}`}`);
+  }
+  if (seen.unknownKeys > 0) ui.line(`# ${seen.unknownKeys} keys tell no account: made before about 2019, or examples`);
+  if (seen.uncounted > 0) ui.line(`# ${seen.uncounted} lines have further accounts: there are too many different ones`);
+}
 
 /** @throws UsageError */
 function columnsOf(option: unknown): readonly string[] | undefined {
@@ -189,7 +253,7 @@ function toned(level: Level, ui: Ui): string {
   return level === "critical" || level === "high" ? ui.paint(level, "finding") : level;
 }
 
-function findingLine({ rule, source, line, time, from, to, correlated }: ScanFinding, ui: Ui): string {
+function findingLine({ rule, source, line, time, from, to, correlated, ...foreign }: ScanFinding, ui: Ui): string {
   const who = terminalLine([from, to].filter((address) => address !== undefined).join(" -> "));
   const count = correlated === undefined ? "" : ` (${correlated.count} together)`;
   return [
@@ -198,6 +262,12 @@ function findingLine({ rule, source, line, time, from, to, correlated }: ScanFin
     time,
     who === "" ? undefined : who,
     `${rule.title}${count}`,
+    foreign.account === undefined
+      ? undefined
+      : [foreign.account, foreign.form, foreign.accessKeyId, foreign.service, foreign.region, foreign.host]
+          .filter((part) => part !== undefined)
+          .map(terminalLine)
+          .join(" "),
   ]
     .filter((part) => part !== undefined)
     .join("  ");
@@ -210,7 +280,12 @@ function cut(text: string, columns: number): string {
 
 const MOST_TALKERS = 5;
 
-function printSummary(summary: ScanSummary, examples: readonly ScanFinding[], ui: Ui): void {
+function printSummary(
+  summary: ScanSummary,
+  examples: readonly ScanFinding[],
+  ui: Ui,
+  seen: AccountsSummary | undefined,
+): void {
   const { findings, byRule, bySource, lines, bytes, malformed, oversized, first, last, sources } = summary;
   for (const finding of examples) ui.line(findingLine(finding, ui));
   if (examples.length > 0) ui.line();
@@ -231,6 +306,29 @@ function printSummary(summary: ScanSummary, examples: readonly ScanFinding[], ui
       ...(first === undefined ? [] : [["between", `${first} and ${last}`]]),
     ]);
   }
+  if (seen !== undefined && seen.accounts.length > 0) {
+    ui.line();
+    ui.table([
+      ["FOREIGN ACCOUNT", "COUNT", "TOLD BY"].map((title) => ui.paint(title, "strong")),
+      ...seen.accounts.slice(0, SHOWN).map(({ account, count, forms, services, hosts, first, last }) => [
+        account,
+        String(count).padStart(5),
+        [
+          Object.entries(forms)
+            .map(([form, times]) => `${form} ${times}`)
+            .join(", "),
+          services.length === 0 ? undefined : `for ${services.map(terminalLine).join(", ")}`,
+          hosts.length === 0 ? undefined : `at ${hosts.slice(0, 3).map(terminalLine).join(", ")}`,
+          first === undefined ? undefined : `${first} to ${last}`,
+        ]
+          .filter((part) => part !== undefined)
+          .join("; "),
+      ]),
+    ]);
+    if (seen.accounts.length > SHOWN) ui.line(`and ${seen.accounts.length - SHOWN} more accounts; --json has all`);
+  }
+  if (seen !== undefined && seen.unknownKeys > 0)
+    ui.line(`${seen.unknownKeys} keys tell no account: made before about 2019, or examples of the documentation`);
   if (summary.unjudged > 0) {
     if (byRule.length > 0) ui.line();
     ui.line(

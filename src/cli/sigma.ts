@@ -2,8 +2,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ShippedRule, SigmaRule } from "../detection/sigma-rule.js";
+import { ACCOUNTS_OPTION, accountsOf } from "./account-list.js";
 import type { Command, CommandContext } from "./command.js";
-import { fromUser, UsageError } from "./command.js";
+import { fromUser, textsOf, UsageError } from "./command.js";
 import { unknownWord } from "./parse.js";
 import { SUPPRESSION_OPTIONS, suppressionOf } from "./suppression-options.js";
 import type { Ui } from "./ui.js";
@@ -16,14 +17,29 @@ export const command: Command = {
   description: [
     "The rules find traffic to the EC2 metadata service, and whoever plays it, in network, proxy, DNS, web server, process and CloudTrail logs. RULE is a file name without .yml, as list shows it.",
     "With --suppress and --vlan the rules leave out networks that do have EC2 instances. write replaces no file that differs unless --force is given; it puts the correlations into DIR/correlations as *.yaml, where a converter that knows none does not meet them (sigma convert --file-pattern '*.y*ml' takes them, too).",
+    "With --accounts there are rules, too, on what is of accounts that are not listed: signatures and presigned URLs in proxy and application logs, names of hosts, principals at VPC endpoints, and correlations with requests to the metadata address. The patterns of your accounts are filled in; over 256 accounts a rule is split into several that judge a part each. write then writes a script for Zeek and rules for Suricata, too: they log key id, account and host of what is not listed, and never a signature.",
     "With --json: list and print give rules (file, rule), write gives written and unchanged.",
   ],
-  options: [...SUPPRESSION_OPTIONS, { name: "force", summary: "replace files that differ (write)" }],
+  options: [
+    ...SUPPRESSION_OPTIONS,
+    { ...ACCOUNTS_OPTION, summary: `${ACCOUNTS_OPTION.summary}; adds the rules on accounts that are not listed` },
+    {
+      name: "certificate",
+      value: "SUBJECT",
+      multiple: true,
+      summary: "source identity of a Roles Anywhere session that is known (CN=...), for a rule on all others",
+    },
+    { name: "force", summary: "replace files that differ (write)" },
+  ],
   examples: [
     { command: "imds-guard sigma list", does: "what there is" },
     {
       command: "imds-guard sigma write rules --suppress 10.20.0.0/16",
       does: "files for a converter, for a site whose EC2 hosts are in that network",
+    },
+    {
+      command: "imds-guard sigma write rules --accounts @ours.txt",
+      does: "also the rules on strangers' accounts, with the patterns of yours filled in",
     },
     { command: "imds-guard sigma print zeek_http_imds_request", does: "one rule" },
   ],
@@ -47,11 +63,21 @@ export const command: Command = {
 
 async function shippedRules({ options }: CommandContext): Promise<readonly ShippedRule[]> {
   const suppression = suppressionOf(options);
-  const [{ SIGMA_RULES }, { withSuppression }] = await Promise.all([
+  const accounts = accountsOf(options);
+  const certificates = textsOf(options, "certificate");
+  if (accounts === undefined && certificates.length > 0) throw new UsageError("--certificate goes with --accounts");
+  const [{ SIGMA_RULES }, { withSuppression }, { accountRules }] = await Promise.all([
     import("../detection/sigma-rules.js"),
     import("../detection/suppression.js"),
+    import("../detection/account-rules.js"),
   ]);
-  return fromUser(() => SIGMA_RULES.map(({ file, rule }) => ({ file, rule: withSuppression(rule, suppression) })));
+  const ofAccounts =
+    accounts === undefined
+      ? []
+      : fromUser(() => accountRules({ accounts, ...(certificates.length > 0 && { certificates }) }));
+  return fromUser(() =>
+    [...SIGMA_RULES, ...ofAccounts].map(({ file, rule }) => ({ file, rule: withSuppression(rule, suppression) })),
+  );
 }
 
 function ruleNamed(word: string, rules: readonly ShippedRule[]): ShippedRule {
@@ -119,6 +145,12 @@ async function write(
     path: "correlation" in rule ? join(directory, CORRELATIONS, `${file}.yaml`) : join(directory, `${file}.yml`),
     content: toYaml(rule),
   }));
+  const accounts = accountsOf(options);
+  if (accounts !== undefined) {
+    const { suricataRules, zeekScript } = await import("../detection/account-sensors.js");
+    files.push({ path: join(directory, "imds-guard-accounts.zeek"), content: zeekScript(accounts) });
+    files.push({ path: join(directory, "imds-guard-accounts.rules"), content: suricataRules(accounts) });
+  }
   mkdirSync(join(directory, CORRELATIONS), { recursive: true });
   const changed = files.filter(({ path, content }) => present(path) !== content);
   const differing = changed.filter(({ path }) => present(path) !== undefined).map(({ path }) => path);

@@ -6,6 +6,7 @@ import { findMention } from "../base/metadata-mention.js";
 import type { Mention } from "../base/metadata-mention.js";
 import { fieldOf } from "./log-record.js";
 import type { LogRecord } from "./log-record.js";
+import type { ForeignAccount } from "./account-forms.js";
 import type { Wanted } from "./prefilter.js";
 import type { Level } from "./sigma-rule.js";
 
@@ -21,6 +22,8 @@ export interface Verdict {
   readonly rule: JudgeRule;
   /** What it looked at, and what it made of it: shown with the finding, secrets masked. */
   readonly fields?: Readonly<Record<string, unknown>>;
+  /** For a foreign account: what the finding tells of it. Networks that have EC2 hosts have no part in such a verdict. */
+  readonly foreign?: ForeignAccount;
 }
 
 /** A line after it was read. */
@@ -38,6 +41,8 @@ export interface ReadLine {
 export interface Judge {
   /** Which lines have to be read for it, besides those that name a metadata service. */
   readonly wanted?: readonly Wanted[];
+  /** The position inside the first line in `from`..`to` that has to be read for it, or -1; where no texts say so. */
+  readonly next?: (buffer: Buffer, from: number, to: number) => number;
   /** Asked for each record; `matched` are the ids of the rules that matched it. */
   readonly record?: (record: LogRecord, matched: readonly string[]) => readonly Verdict[];
   /** Asked once for each line that is read, recognised or not. */

@@ -2,11 +2,12 @@
 import { fieldOf } from "./log-record.js";
 import type { LogRecord } from "./log-record.js";
 import { detached, maskSecrets } from "../base/text.js";
+import type { ForeignAccount } from "./account-forms.js";
 import type { Correlated } from "./sigma-correlation.js";
 import type { Level } from "./sigma-rule.js";
 
 /** One match. Holds no secret that {@link maskSecrets} recognises. */
-export interface ScanFinding {
+export interface ScanFinding extends Partial<ForeignAccount> {
   readonly rule: { readonly id: string; readonly title: string; readonly level: Level };
   /** Name of the file or stream. */
   readonly source: string;

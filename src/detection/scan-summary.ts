@@ -81,9 +81,11 @@ export class FindingCounter {
 
   add({ rule, time, from, to }: ScanFinding): void {
     this.total++;
-    const entry = this.#rules.get(rule.id) ?? { name: rule.title, id: rule.id, level: rule.level, count: 0 };
+    // A judge may give the same rule several levels.
+    const key = `${rule.id} ${rule.level}`;
+    const entry = this.#rules.get(key) ?? { name: rule.title, id: rule.id, level: rule.level, count: 0 };
     entry.count++;
-    this.#rules.set(rule.id, entry);
+    this.#rules.set(key, entry);
     if (from !== undefined) this.#from.add(from);
     if (to !== undefined) this.#to.add(to);
     // ISO 8601 of four-digit years orders as text.

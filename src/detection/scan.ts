@@ -6,6 +6,7 @@ import type { Judge, Verdict } from "./judges.js";
 import { FORMAT_NAMES, LOG_FORMATS } from "./log-formats.js";
 import type { FormatName } from "./log-formats.js";
 import { createSplitter } from "./log-lines.js";
+import type { NextOfInterest } from "./log-lines.js";
 import { createLogReader } from "./log-reader.js";
 import type { LogRecord } from "./log-record.js";
 import { LogStreamError, decompressed } from "./log-stream.js";
@@ -99,6 +100,10 @@ export async function scan(
   const judges: readonly Judge[] = [ssrfJudge, genericJudge, ...(options.judges ?? [])];
   const correlator = createCorrelator(shipped.map((rule) => withSuppression(rule, suppress)).filter(isCorrelationRule));
   const prefilter = options.thorough === true ? undefined : prefilterOf(rules, judges);
+  const search = firstOfAll([
+    ...(prefilter === undefined ? [] : [prefilter.next]),
+    ...judges.flatMap(({ next }) => next ?? []),
+  ]);
   const counter = new FindingCounter();
   const summaries: SourceSummary[] = [];
   const pending: ScanFinding[] = [];
@@ -170,9 +175,14 @@ export async function scan(
       let { judged } = outcome;
       for (const one of judges) {
         for (const verdict of one.line?.({ text, records, source: source.name, line }) ?? []) {
-          judged = true;
           const record = records.at(-1) ?? { source: {}, fields: {}, text };
-          if (!places.holdText(text)) report(findingOf(merged([], verdict), record, source.name, line));
+          const finding = findingOf(merged([], verdict), record, source.name, line);
+          if (verdict.foreign !== undefined) {
+            report({ ...finding, ...verdict.foreign });
+            continue;
+          }
+          judged = true;
+          if (!places.holdText(text)) report(finding);
         }
       }
       if (outcome.malformed) malformed++;
@@ -194,7 +204,7 @@ export async function scan(
     const interest =
       prefilter &&
       ((buffer: Buffer, from: number, to: number): number =>
-        readLines < SAMPLED_LINES ? from : prefilter.next(buffer, from, to));
+        readLines < SAMPLED_LINES ? from : search(buffer, from, to));
     const splitter = createSplitter(options.maxLineBytes ?? MAX_LINE_BYTES, onLine, interest);
     try {
       for await (const chunk of decompressed(source.stream, (length) => (read += length))) {
@@ -259,6 +269,32 @@ export async function scan(
 
 function merged(fields: readonly string[], { rule, fields: made }: Verdict) {
   return { rule, fields, made };
+}
+
+/** What a search has found, and where it began. */
+interface Ahead {
+  readonly buffer?: Buffer;
+  readonly from: number;
+  readonly to: number;
+  readonly found: number;
+}
+
+/** The least position of several searches. What one has found farther on is kept until the others have come so far. */
+function firstOfAll(searches: readonly NextOfInterest[]): NextOfInterest {
+  if (searches.length === 1) return searches[0]!;
+  const ahead = searches.map((): Ahead => ({ from: 0, to: 0, found: -1 }));
+  return (buffer, from, to) => {
+    let least = -1;
+    for (const [index, next] of searches.entries()) {
+      const last = ahead[index]!;
+      const known =
+        last.buffer === buffer && last.to === to && last.from <= from && (last.found === -1 || last.found >= from);
+      const found = known ? last.found : next(buffer, from, to);
+      if (!known) ahead[index] = { buffer, from, to, found };
+      if (found !== -1 && (least === -1 || found < least)) least = found;
+    }
+    return least;
+  };
 }
 
 /** Which lines are worth reading, or `undefined` where each is because a rule has no text that every match contains. */
