@@ -84,8 +84,8 @@ export const command: Command = {
     { name: "fields", value: "NAMES", summary: "columns of lines without a header, such as those of VPC flow logs" },
     { name: "min-level", value: "LEVEL", words: LEVELS, summary: "least level that is reported (default low)" },
     { name: "list", short: "l", summary: "print every finding" },
-    { ...ACCOUNTS_OPTION, summary: `${ACCOUNTS_OPTION.summary}; what is of others is a finding` },
-    { name: "learn", summary: "find nothing: print the accounts that the logs tell, as a list for --accounts" },
+    { ...ACCOUNTS_OPTION, summary: "accounts of your own (ids or @FILE): what is of others is a finding" },
+    { name: "learn", summary: "print the accounts that the logs tell, as a list for --accounts, and no findings" },
     { name: "thorough", summary: "read every line, to count all malformed ones; slower" },
   ],
   examples: [

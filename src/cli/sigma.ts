@@ -22,7 +22,7 @@ export const command: Command = {
   ],
   options: [
     ...SUPPRESSION_OPTIONS,
-    { ...ACCOUNTS_OPTION, summary: `${ACCOUNTS_OPTION.summary}; adds the rules on accounts that are not listed` },
+    { ...ACCOUNTS_OPTION, summary: "accounts of your own (ids or @FILE): adds rules on what is of others" },
     {
       name: "certificate",
       value: "SUBJECT",
