@@ -36,10 +36,11 @@ const work = mkdtempSync(join(tmpdir(), "imds-guard-build-"));
 /** As src/cli/executable/start.ts runs a file, so that V8 takes what it has made of it. */
 const MAKE_CACHE = `
   const { readFileSync, writeFileSync } = require("node:fs");
+  const { basename } = require("node:path");
   const { Script } = require("node:vm");
   for (const path of process.argv.slice(1)) {
     const source = "(function (exports, require, module, __filename, __dirname) {" + readFileSync(path, "utf8") + "\\n})";
-    writeFileSync(path + ".cache", new Script(source, { filename: path }).createCachedData());
+    writeFileSync(path + ".cache", new Script(source, { filename: "imds-guard/" + basename(path) }).createCachedData());
   }`;
 
 try {

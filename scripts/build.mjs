@@ -18,9 +18,10 @@
  */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { builtinModules, createRequire } from "node:module";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
+import { minifySync } from "rolldown/experimental";
 import { clientsInside } from "./build/clients-inside.mjs";
 import { cutByLoading, runtimeIn } from "./build/cut-by-loading.mjs";
 import { importAtOnce } from "./build/import-at-once.mjs";
@@ -46,6 +47,14 @@ const PRELOADED = {
   adapters: source("sdk/adapters.ts"),
 };
 const PROGRAM = { cli: source("cli/main.ts") };
+const support = (/** @type {string} */ name) => join(ROOT, "test/support", name);
+/** Programs of `imds-guard demo`, each started by another. */
+const DEMO = {
+  demo: join(ROOT, "examples/demo/demo.mjs"),
+  "demo-ask": join(ROOT, "examples/demo/ask.mjs"),
+  "demo-machine": support("machine-agent.mjs"),
+  "demo-responder": support("responder.mjs"),
+};
 
 const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const builtins = new Set(builtinModules.flatMap((name) => [name, `node:${name}`]));
@@ -92,6 +101,8 @@ const CUTS = [
   { name: "program", with: [PROGRAM.cli] },
   { name: "commands", with: [...modulesIn("cli"), source("cli/executable/preload.ts")] },
   { name: "doctor", with: modulesIn("cli/doctor") },
+  { name: "init", with: [source("cli/init/rewrite.ts")] },
+  { name: "demo-hosts", with: Object.values(DEMO) },
 ];
 
 /** `require("./x.js")` of ours names another file of dist, whatever is in it; a package that is built in requires its own. */
@@ -105,14 +116,33 @@ const requiredFiles = {
   },
 };
 
+/** The demo takes the package from its source, and finds its programs beside it. */
+const demoInside = {
+  name: "demo-inside",
+  /** @param {string} path */
+  resolveId: (path) => (path === "imds-guard" ? LIBRARY.index : undefined),
+  /** @param {string} code @param {string} id */
+  transform(code, id) {
+    if (![...Object.values(DEMO), support("machine.mjs"), join(ROOT, "examples/demo/loopback.mjs")].includes(id))
+      return undefined;
+    let text = code;
+    for (const [name, path] of Object.entries(DEMO))
+      text = text.replaceAll(
+        `new URL("./${basename(path)}", import.meta.url)`,
+        `new URL("./${name}.cjs", import.meta.url)`,
+      );
+    return { code: text };
+  },
+};
+
 async function buildForNode() {
   const bundle = await rolldown({
     ...COMMON,
-    input: { ...LIBRARY, ...PRELOADED, ...PROGRAM },
+    input: { ...LIBRARY, ...PRELOADED, ...PROGRAM, ...DEMO },
     preserveEntrySignatures: "allow-extension",
     // A command loads what it needs when it is named; what else is in the same file comes along.
     checks: { ineffectiveDynamicImport: false },
-    plugins: [requiredFiles, runtimeIn("ground.cjs"), ...(whole ? [clientsInside()] : [])],
+    plugins: [requiredFiles, demoInside, runtimeIn("ground.cjs"), ...(whole ? [clientsInside()] : [])],
     transform: { define: { "import.meta.dirname": "undefined" } },
   });
   const { output } = await bundle.write({
@@ -127,6 +157,14 @@ async function buildForNode() {
     codeSplitting: { groups: cutByLoading(CUTS) },
   });
   return output;
+}
+
+/** A parser is most of it, and half of the package's weight as its authors have written it. */
+function minifyInit() {
+  const path = join(OUTPUT, "init.cjs");
+  const { code, errors } = minifySync(path, readFileSync(path, "utf8"), { module: false });
+  if (errors.length > 0) throw new Error(`init.cjs: ${errors[0]?.message}`);
+  writeFileSync(path, code);
 }
 
 /** Every name is written out, so that Node.js need not scan the core for them. */
@@ -192,6 +230,7 @@ if (whole) {
 }
 if (!whole) {
   const outputs = [...(await buildForNode()), ...(await buildForBundlers())];
+  minifyInit();
   writeWrappers();
   const notice = noticeOf(ROOT, outputs);
   const noticePath = join(ROOT, "NOTICE");

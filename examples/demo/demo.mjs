@@ -144,22 +144,28 @@ async function nobody() {
   });
 }
 
-paragraph("Which credentials does a Node.js program take, and from whom?", "strong");
-const able = process.argv.includes("--loopback")
-  ? { ok: /** @type {const} */ (false), reason: "--loopback was given" }
-  : canUnshare();
-if (able.ok) {
-  paragraph(
-    "Everything below happens on hosts made for it out of Linux namespaces, with the real addresses but without a network: nothing leaves this machine. Connections are read from the kernel's counters; times are of a fresh process and include loading the package.",
-    "quiet",
-  );
-  await impersonated();
-  await genuine();
-  await nobody();
-} else {
-  paragraph(
-    `No hosts can be made here (${able.reason}), so this runs on loopback addresses: the metadata service is played on 127.0.0.1, and 169.254.169.254 is not contacted.`,
-    "quiet",
-  );
-  await showOnLoopback();
+// Whoever reads it may have seen enough.
+process.stdout.on("error", () => process.exit(3));
+void show();
+
+async function show() {
+  paragraph("Which credentials does a Node.js program take, and from whom?", "strong");
+  const able = process.argv.includes("--loopback")
+    ? { ok: /** @type {const} */ (false), reason: "--loopback was given" }
+    : canUnshare();
+  if (able.ok) {
+    paragraph(
+      "Everything below happens on hosts made for it out of Linux namespaces, with the real addresses but without a network: nothing leaves this machine. Connections are read from the kernel's counters; times are of a fresh process and include loading the package.",
+      "quiet",
+    );
+    await impersonated();
+    await genuine();
+    await nobody();
+  } else {
+    paragraph(
+      `No hosts can be made here (${able.reason}), so this runs on loopback addresses: the metadata service is played on 127.0.0.1, and 169.254.169.254 is not contacted.`,
+      "quiet",
+    );
+    await showOnLoopback();
+  }
 }

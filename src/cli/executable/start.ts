@@ -47,5 +47,11 @@ function requireFile(id: string): unknown {
   throw Object.assign(new Error(`${id} is not in this executable`), { code: "MODULE_NOT_FOUND" });
 }
 
-if (process.argv[2] === KEEP_PORT && process.argv.length === 3) keepPort(require);
+/** A file of the executable, where this process was started as Node.js is with a file: `imds-guard /that/path ...`. */
+const named = [...files].find((name) => process.argv[2] === join(FOLDER, name));
+
+if (named !== undefined) {
+  process.argv.splice(1, 1);
+  load(named);
+} else if (process.argv[2] === KEEP_PORT && process.argv.length === 3) keepPort(require);
 else load("cli.cjs");
