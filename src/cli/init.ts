@@ -23,7 +23,7 @@ export const command: Command = {
   options: [{ name: "write", short: "w", summary: "write the changes into the files" }],
   examples: [
     { command: "imds-guard init", does: "what this project needs" },
-    { command: "imds-guard init --write && git diff", does: "do it, and read it" },
+    { command: "imds-guard init --write", does: "write it; git diff shows it" },
   ],
   async run({ options, words, json, ui, signal }) {
     if (words.length > 1) throw new UsageError(`init takes one folder, and got ${words[1]}`);
