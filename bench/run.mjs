@@ -18,6 +18,7 @@ import { canUnshare } from "./place.mjs";
 import { callers } from "./scenarios/callers.mjs";
 import { ec2 } from "./scenarios/ec2.mjs";
 import { firewall } from "./scenarios/firewall.mjs";
+import { fleet } from "./scenarios/fleet.mjs";
 import { gateway } from "./scenarios/gateway.mjs";
 import { hostile } from "./scenarios/hostile.mjs";
 import { loading } from "./scenarios/loading.mjs";
@@ -30,7 +31,7 @@ import { verification } from "./scenarios/verification.mjs";
  * @type {Record<string, (extent: import("./figures.mjs").Extent) => Promise<import("./figures.mjs").Section |
  * import("./figures.mjs").Section[]>>}
  */
-const SCENARIOS = { loading, refusal, ec2, memoised, hostile, verification, firewall, gateway, callers, scan };
+const SCENARIOS = { loading, refusal, ec2, memoised, hostile, verification, firewall, gateway, fleet, callers, scan };
 
 const { values, positionals } = parseArgs({
   options: {

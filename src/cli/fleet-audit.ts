@@ -11,9 +11,8 @@ import { readEvidence } from "../fleet/evidence.js";
 import type { Findings, FleetSummary } from "../fleet/findings.js";
 import { createFindings, LISTS, verdictsText } from "../fleet/findings.js";
 import type { InstanceRecord } from "../fleet/records.js";
-import { sectionsOf, writeCsv, writeHtml } from "../fleet/report-files.js";
+import { SHOWN_FIRST, sectionsOf, writeCsv, writeHtml } from "../fleet/report-files.js";
 import { createSpoolFolder } from "../fleet/spool.js";
-import type { Verdict } from "../fleet/verdict.js";
 import { createGuard } from "../guard/guard.js";
 import type { CommandContext, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
@@ -138,7 +137,7 @@ export async function runAudit(context: CommandContext): Promise<ExitCode> {
       if (json) await printJson(scope, done, session.apis.calls(), ui);
       else await printTables(findings, summary, done, options["all"] === true, ui);
       if (csv !== undefined) await writeCsv(csv, instancesOf(done));
-      if (html !== undefined) await writeHtml(html, head, summary, findings, instancesOf(done));
+      if (html !== undefined) await writeHtml(html, head, summary, findings, () => instancesOf(done));
       await sayGaps(findings, summary, json, ui);
       return exitCodeOf(done);
     }),
@@ -195,7 +194,6 @@ async function printJson(scope: FleetScope, done: FinishedAudit, calls: number, 
   }
 }
 
-const ORDER: readonly Verdict[] = ["used", "unknown", "safe", "excepted", "fine"];
 const TONES = { used: "finding", unknown: "unknown", safe: "strong", excepted: "dim", fine: "ok" } as const;
 /** Rows that are laid out together. */
 const BLOCK = 500;
@@ -207,7 +205,7 @@ async function printTables(
   all: boolean,
   ui: Ui,
 ): Promise<void> {
-  const shown = ORDER.filter((verdict) => (all || verdict !== "fine") && summary.instances[verdict] > 0);
+  const shown = SHOWN_FIRST.filter((verdict) => (all || verdict !== "fine") && summary.instances[verdict] > 0);
   const title = ["VERDICT", "INSTANCE", "ACCOUNT", "REGION", "NAME", "WHY"].map((text) => ui.paint(text, "strong"));
   for (const verdict of shown) {
     let rows: string[][] = [title];

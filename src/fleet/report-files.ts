@@ -8,6 +8,10 @@ import type { FleetSummary, Findings } from "./findings.js";
 import { verdictsText } from "./findings.js";
 import { gapText } from "./gaps.js";
 import type { InstanceRecord } from "./records.js";
+import type { Verdict } from "./verdict.js";
+
+/** What asks for somebody comes first. */
+export const SHOWN_FIRST: readonly Verdict[] = ["used", "unknown", "safe", "excepted", "fine"];
 
 /** What a report says of itself. */
 export interface ReportHead {
@@ -19,6 +23,8 @@ export interface ReportHead {
 const COLUMNS = [
   ["verdict", (each) => each.verdict],
   ["instanceId", (each) => each.instanceId],
+  ["reason", (each) => each.reason],
+  ["programs", (each) => each.programs?.map(({ program, calls }) => `${program} (${calls})`).join("; ")],
   ["name", (each) => each.name],
   ["accountId", (each) => each.accountId],
   ["region", (each) => each.region],
@@ -32,8 +38,6 @@ const COLUMNS = [
   ["calls", (each) => each.calls],
   ["last", (each) => each.last],
   ["rejected", (each) => each.rejected],
-  ["programs", (each) => each.programs?.map(({ program, calls }) => `${program} (${calls})`).join("; ")],
-  ["reason", (each) => each.reason],
   ["hop limit advice", (each) => each.hopLimitAdvice],
 ] as const satisfies readonly (readonly [
   title: string,
@@ -68,7 +72,10 @@ thead th { position: sticky; top: 0; background: Canvas; white-space: nowrap; }
 th button { font: inherit; font-weight: 600; border: 0; background: none; color: inherit; padding: 0; cursor: pointer; }
 th[aria-sort=ascending] button::after { content: " \\25B2"; } th[aria-sort=descending] button::after { content: " \\25BC"; }
 tbody tr:hover { background: var(--soft); }
-td:nth-child(2) { font-family: ui-monospace, monospace; white-space: nowrap; }
+td { white-space: nowrap; }
+td:nth-child(2) { font-family: ui-monospace, monospace; }
+td:nth-child(3), td:nth-child(4), td:last-child { white-space: normal; min-width: 16rem; }
+td:nth-child(4):empty, td:last-child:empty { min-width: 0; }
 [data-verdict] td:first-child { font-weight: 600; }
 [data-verdict=used] td:first-child { color: #c0341d; } [data-verdict=unknown] td:first-child { color: #8b4bb8; }
 [data-verdict=safe] td:first-child { color: #1f6fc4; } [data-verdict=fine] td:first-child { color: #2a7d2e; }
@@ -100,7 +107,7 @@ export async function writeHtml(
   head: ReportHead,
   summary: FleetSummary,
   findings: Findings,
-  instances: AsyncIterable<InstanceRecord>,
+  instances: () => AsyncIterable<InstanceRecord>,
 ): Promise<void> {
   const hash = createHash("sha256").update(SCRIPT).digest("base64");
   await writeFile(path, async (write) => {
@@ -112,10 +119,13 @@ export async function writeHtml(
         `<p><input id="filter" type="search" placeholder="Show rows with" aria-label="Show rows with"></p>\n` +
         `<div class="wide"><table id="instances"><thead><tr>${COLUMNS.map(([title]) => `<th><button type="button">${escaped(title)}</button></th>`).join("")}</tr></thead><tbody>\n`,
     );
-    for await (const record of instances)
-      await write(
-        `<tr data-verdict="${record.verdict}">${COLUMNS.map(([, value]) => `<td>${escaped(String(value(record) ?? ""))}</td>`).join("")}</tr>\n`,
-      );
+    // What asks for somebody first; the page can sort by anything else.
+    for (const verdict of SHOWN_FIRST)
+      for await (const record of summary.instances[verdict] === 0 ? [] : instances())
+        if (record.verdict === verdict)
+          await write(
+            `<tr data-verdict="${verdict}">${COLUMNS.map(([, value]) => `<td>${escaped(String(value(record) ?? ""))}</td>`).join("")}</tr>\n`,
+          );
     await write("</tbody></table></div>\n");
     for (const { title, lines } of sectionsOf(findings)) {
       let begun = false;
