@@ -1,6 +1,25 @@
 /** Typed rules for TypeScript, the rules of plain JavaScript for scripts. Prettier formats. */
 import tseslint from "typescript-eslint";
 
+/** Forms that no TypeScript of this package has. */
+const FORMS = [
+  { selector: "ExportAllDeclaration", message: "Export by name." },
+  { selector: "ExportDefaultDeclaration", message: "Export by name." },
+  {
+    selector: "MemberExpression[object.property.name='message'][property.name='includes']",
+    message: "Compare errors by code.",
+  },
+];
+
+/** Ways to leave a promise alone that the rule about floating promises does not see. */
+const UNOWNED = [
+  {
+    selector: "ArrowFunctionExpression > UnaryExpression[operator='void']",
+    message: "A promise has an owner: await it, catch it, or inBackground().",
+  },
+  { selector: "UnaryExpression[operator='void'] > ImportExpression", message: "What is loaded can fail: catch it." },
+];
+
 export default tseslint.config(
   { linterOptions: { reportUnusedDisableDirectives: "off" } },
   {
@@ -44,15 +63,7 @@ export default tseslint.config(
       "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
       eqeqeq: "error",
-      "no-restricted-syntax": [
-        "error",
-        { selector: "ExportAllDeclaration", message: "Export by name." },
-        { selector: "ExportDefaultDeclaration", message: "Export by name." },
-        {
-          selector: "MemberExpression[object.property.name='message'][property.name='includes']",
-          message: "Compare errors by code.",
-        },
-      ],
+      "no-restricted-syntax": ["error", ...FORMS],
     },
   },
   {
@@ -88,7 +99,12 @@ export default tseslint.config(
   },
   {
     files: ["src/**/*.ts"],
-    rules: { "no-console": "error" },
+    rules: {
+      "no-console": "error",
+      // A rejection that nobody takes ends the application: no promise without an owner, not even one that "cannot" fail.
+      "@typescript-eslint/no-floating-promises": ["error", { ignoreVoid: false, checkThenables: true }],
+      "no-restricted-syntax": ["error", ...FORMS, ...UNOWNED],
+    },
   },
   {
     // The shape of Smithy's Logger is Smithy's.

@@ -26,6 +26,7 @@ import { clientsInside } from "./build/clients-inside.mjs";
 import { cutByLoading, runtimeIn } from "./build/cut-by-loading.mjs";
 import { importAtOnce } from "./build/import-at-once.mjs";
 import { noticeOf } from "./build/notice.mjs";
+import { ownDescriptors } from "./build/own-descriptors.mjs";
 import { buildTypes } from "./build/types.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -84,7 +85,11 @@ const comments = { legal: true, annotation: true, jsdoc: false };
  */
 const CUTS = [
   { name: "ground", withAll: [LIBRARY.register, LIBRARY.index] },
-  { name: "ground", with: [source("base/package-version.ts")], withAll: [PROGRAM.cli, LIBRARY.index] },
+  {
+    name: "ground",
+    with: [source("base/package-version.ts"), source("base/plain-load.ts")],
+    withAll: [PROGRAM.cli, LIBRARY.index],
+  },
   { name: "firewall-hooks", with: [LIBRARY.register, source("firewall/install.ts")] },
   { name: "core", with: [LIBRARY.index] },
   { name: "connection", with: [source("guard/open-acquirer.ts"), source("guard/sts-identity.ts")] },
@@ -142,7 +147,13 @@ async function buildForNode() {
     preserveEntrySignatures: "allow-extension",
     // A command loads what it needs when it is named; what else is in the same file comes along.
     checks: { ineffectiveDynamicImport: false },
-    plugins: [requiredFiles, demoInside, runtimeIn("ground.cjs"), ...(whole ? [clientsInside()] : [])],
+    plugins: [
+      requiredFiles,
+      demoInside,
+      runtimeIn("ground.cjs"),
+      ownDescriptors("ground.cjs"),
+      ...(whole ? [clientsInside()] : []),
+    ],
     transform: { define: { "import.meta.dirname": "undefined" } },
   });
   const { output } = await bundle.write({
@@ -187,7 +198,7 @@ async function buildForBundlers() {
   const bundle = await rolldown({
     ...COMMON,
     input: LIBRARY,
-    plugins: [importAtOnce()],
+    plugins: [importAtOnce(), ownDescriptors()],
     // What is bundled is a module, too, or it would bring a require() along.
     resolve: { mainFields: ["module", "main"] },
     transform: { define: { "import.meta.dirname": "undefined", __filename: "undefined" } },

@@ -32,7 +32,9 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 const ui = createUi({ stdout: process.stdout, stderr: process.stderr, env: process.env });
-void main();
+main().catch((error: unknown) => {
+  process.exitCode = explain(error, false, ui);
+});
 
 async function main(): Promise<void> {
   const code = await run(process.argv.slice(2));

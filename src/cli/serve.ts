@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { once } from "node:events";
 import { printable } from "../base/text.js";
+import { inBackground } from "../events/quietly.js";
 import { createGuard } from "../guard/guard.js";
 import { notifyReady, takeSocket } from "../serving/service-manager.js";
 import { createTokenFile, TOKEN_MODES } from "../serving/token-file.js";
@@ -61,7 +62,7 @@ export const command: Command = {
     ]);
     const provide = fromNodeProviderChain({ guard, ...named });
     const origin = credentialOrigin(system.env, await parseKnownFiles({}), named.profile);
-    if (origin === "instance" || origin === "profile-of-instance") void checkForImpersonator(guard);
+    if (origin === "instance" || origin === "profile-of-instance") inBackground(() => checkForImpersonator(guard));
     const server = await startCredentialServer({
       provide: () => provide(),
       path: PATH,

@@ -161,7 +161,9 @@ export async function scan(
     let unjudged = 0;
     let readLines = 0;
     let failure: SourceSummary["failure"];
-    const stop = (): void => void (source.stream as Partial<Readable>).destroy?.();
+    const stop = (): void => {
+      (source.stream as Partial<Readable>).destroy?.();
+    };
     signal?.addEventListener("abort", stop, { once: true });
 
     function onLine(buffer: Buffer, from: number, to: number, line: number): void {

@@ -3,7 +3,7 @@ import { closeSync, constants, fstatSync, fsyncSync, openSync, writeSync } from 
 import { resolve } from "node:path";
 import { atLeast } from "./catalogue.js";
 import type { GuardEvent } from "./catalogue.js";
-import { quietly } from "./quietly.js";
+import { inBackground } from "./quietly.js";
 import type { Counted } from "./repeats.js";
 import { createRepeats } from "./repeats.js";
 import type { Sink } from "./sinks.js";
@@ -84,7 +84,7 @@ export function fileSink(path: string, options: FileSinkOptions = {}): FileSink 
       const firstOfARow = !failing;
       failing = true;
       const code = (error as NodeJS.ErrnoException).code ?? "EUNKNOWN";
-      if (firstOfARow) void quietly(() => onFailure?.(code));
+      if (firstOfARow) inBackground(() => onFailure?.(code));
     }
   }
 
@@ -124,7 +124,7 @@ export function fileSink(path: string, options: FileSinkOptions = {}): FileSink 
       if (pending.length > MAX_PENDING) {
         pending.pop();
         dropped += 1;
-        void quietly(() => onDropped?.());
+        inBackground(() => onDropped?.());
       }
     }
     schedule();
@@ -137,7 +137,7 @@ export function fileSink(path: string, options: FileSinkOptions = {}): FileSink 
     const wait = Math.max(0, next - monotonic()) + 1;
     timer = setTimeout(() => {
       timer = undefined;
-      void quietly(() => writeAll(repeats.due(monotonic())));
+      inBackground(() => writeAll(repeats.due(monotonic())));
     }, wait);
     timer.unref();
   }

@@ -14,3 +14,8 @@ export function quietly(call: () => unknown): Promise<unknown> | undefined {
     return undefined;
   }
 }
+
+/** The same for what nobody waits for. */
+export function inBackground(call: () => unknown): void {
+  quietly(call)?.catch(() => undefined);
+}

@@ -4,7 +4,7 @@ import type { System } from "../base/system.js";
 import { boundText, maskAccessKeyId } from "../base/text.js";
 import { BULLETIN, CATALOGUE, isFinding } from "./catalogue.js";
 import type { Claimed, EventCode, EventDetails, EventEndpoint, GuardEvent, Responder } from "./catalogue.js";
-import { quietly } from "./quietly.js";
+import { inBackground, quietly } from "./quietly.js";
 import type { Sink } from "./sinks.js";
 
 /** Characters of a message or an advice. */
@@ -50,7 +50,7 @@ export function createReporter(options: ReporterOptions): Reporter {
       // A sink whose own write makes the guard report again would otherwise call itself without end.
       if (writing.has(sink)) continue;
       writing.add(sink);
-      void quietly(() => sink.write(event));
+      inBackground(() => sink.write(event));
       writing.delete(sink);
     }
   }

@@ -5,7 +5,7 @@ import { setProcessWide } from "../base/process-wide.js";
 import { hostAndPort } from "./address.js";
 import { atLeast } from "./catalogue.js";
 import type { GuardEvent, Severity } from "./catalogue.js";
-import { quietly } from "./quietly.js";
+import { inBackground, quietly } from "./quietly.js";
 import { toText } from "./text.js";
 
 /** Receives every event that it wants. What `write` throws is swallowed by the reporter; `close` flushes. */
@@ -112,7 +112,7 @@ export function loggerSink(logger: Logger, threshold: Threshold = "info"): Sink 
     wants: (severity) => passes(severity, threshold),
     write(event) {
       if (passes(event.severity, threshold))
-        void quietly(() => logger[LOGGER_METHOD[event.severity]](toText(event), event));
+        inBackground(() => logger[LOGGER_METHOD[event.severity]](toText(event), event));
     },
   };
 }
@@ -125,7 +125,7 @@ export function callbackSink(fn: (event: GuardEvent) => void | Promise<void>): S
       const call = quietly(() => fn(event));
       if (call === undefined) return;
       running.add(call);
-      void call.then(() => running.delete(call));
+      call.then(() => running.delete(call)).catch(() => undefined);
     },
     async close() {
       await Promise.all(running);

@@ -6,7 +6,7 @@ import { ImdsRefusedError } from "../base/errors.js";
 import { maskArguments } from "../base/text.js";
 import { OWN_FOLDER } from "../base/own-folder.js";
 import type { EventCode, EventDetails } from "../events/catalogue.js";
-import { quietly } from "../events/quietly.js";
+import { inBackground } from "../events/quietly.js";
 import type { MetadataService } from "./classify.js";
 import type { ForeignRuntime, AttemptReporter } from "./install.js";
 import type { Attempt } from "./refusal.js";
@@ -33,7 +33,7 @@ export function createAttemptReporter(report: (code: EventCode, details: EventDe
       return error;
     },
     unavailable: (runtime, preloaded) =>
-      void quietly(() => report("firewall.unavailable", unavailability(runtime, preloaded))),
+      inBackground(() => report("firewall.unavailable", unavailability(runtime, preloaded))),
   };
 }
 
@@ -143,7 +143,7 @@ function recorder(
     reported++;
     const details = attemptDetails(attempt, error, blocked, unreported);
     unreported = 0;
-    void quietly(() => report(blocked ? "firewall.connection_blocked" : "firewall.connection_seen", details));
+    inBackground(() => report(blocked ? "firewall.connection_blocked" : "firewall.connection_seen", details));
   };
 }
 

@@ -5,14 +5,13 @@ import { isPlainQuad } from "./classify.js";
 import { defineOwn, defineTrait } from "./define-own.js";
 import { isLoaded } from "./loaded-builtins.js";
 import type { NativePrototypes } from "./native-prototypes.js";
-import { nodeProcess } from "./node-process.js";
+import { getBuiltinModule } from "./node-process.js";
 import type { CapturedStack } from "./refusal.js";
 import { captureHere, writtenOut } from "./refusal.js";
 
 const { apply } = Reflect;
 const { isArray } = Array;
 const { assign, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn } = Object;
-const { getBuiltinModule } = nodeProcess;
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, index: number) => number;
 const includes = Function.prototype.call.bind(String.prototype.includes) as (text: string, part: string) => boolean;
 

@@ -1,17 +1,17 @@
 /** Takes the firewall along into worker threads and Node child processes, however they are started. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { ownProperties } from "../base/own-properties.js";
 import { requireOption, withNodeOption } from "../base/text.js";
 import { OWN_FOLDER } from "../base/own-folder.js";
 import { binding } from "./bindings.js";
 import { defineOwn } from "./define-own.js";
 import { isLoaded } from "./loaded-builtins.js";
-import { nodeProcess, ownVariable } from "./node-process.js";
+import { getBuiltinModule, nodeProcess, ownVariable } from "./node-process.js";
 
 const { apply, construct } = Reflect;
 const { assign, entries, hasOwn } = Object;
 const { isArray } = Array;
-const { getBuiltinModule } = nodeProcess;
 
 /** The preload of this very copy, or undefined where this file was bundled away from it. */
 export function preloadPath(): string | undefined {
@@ -147,7 +147,8 @@ function wrapWorker(path: string, option: string): void {
   const workerThreads = getBuiltinModule("node:worker_threads");
   const { Worker: original } = workerThreads;
   const preload = `--require=${path}`;
-  const Worker = new Proxy(original, {
+  // A trap that all objects inherit would be one of these.
+  const traps = ownProperties<ProxyHandler<typeof original>>({
     construct(target, args: [unknown, WorkerOptions?], newTarget) {
       const [program, options] = args;
       const own = isArray(options?.execArgv) ? (options.execArgv as string[]) : undefined;
@@ -167,6 +168,7 @@ function wrapWorker(path: string, option: string): void {
       }
     },
   });
+  const Worker = new Proxy(original, traps);
   // The public ways to the class itself.
   defineOwn(original.prototype, "constructor", Worker);
   (workerThreads as { Worker: typeof original }).Worker = Worker;

@@ -1,9 +1,7 @@
 /** Finds the prototypes of the native handles without dialling, sending or printing anything. */
 import { binding } from "./bindings.js";
 import { handleOf } from "../base/own-sockets.js";
-import { nodeProcess } from "./node-process.js";
-
-const { getBuiltinModule } = nodeProcess;
+import { getBuiltinModule } from "./node-process.js";
 
 /** Where `connect`, `send` and `setServers` live. */
 export interface NativePrototypes {

@@ -9,7 +9,7 @@ import { isPlainQuad, serviceOf, serviceOfV4 } from "./classify.js";
 import type { ConnectionRules } from "./connection-hooks.js";
 import { defineAccessor, defineOwn } from "./define-own.js";
 import { isLoaded } from "./loaded-builtins.js";
-import { nodeProcess, ownVariable } from "./node-process.js";
+import { getBuiltinModule, nodeProcess, ownVariable } from "./node-process.js";
 import { EACCES, stackHere } from "./refusal.js";
 
 /** What is added to `NO_PROXY`: exact literals, because most clients know no networks there. */
@@ -37,7 +37,6 @@ const exec = Function.prototype.call.bind(RegExp.prototype.exec) as (
 ) => readonly (string | undefined)[] | null;
 const { apply, ownKeys } = Reflect;
 const { getPrototypeOf, hasOwn } = Object;
-const { getBuiltinModule } = nodeProcess;
 const canonicalUrl = URL;
 
 /** What Node's HTTP client publishes, as far as it is looked at. */

@@ -55,10 +55,12 @@ export function createUpstream(source: GuardedSource, now: () => number, wall: (
     const answer = source.fetch(path).then((body) => ({ status: 200, body }), answerOf);
     remembered.set(path, { until: time + (LIFELONG.test(path) ? LIFELONG_MS : FRESH_MS), answer });
     // An outage is told to those who wait together, and asked about again a moment later.
-    void answer.then(({ status }) => {
-      if (status !== 200 && remembered.get(path)?.answer === answer)
-        remembered.set(path, { until: now() + FRESH_MS, answer });
-    });
+    answer
+      .then(({ status }) => {
+        if (status !== 200 && remembered.get(path)?.answer === answer)
+          remembered.set(path, { until: now() + FRESH_MS, answer });
+      })
+      .catch(() => remembered.delete(path));
     if (remembered.size > MAX_REMEMBERED) remembered.delete(remembered.keys().next().value ?? "");
     return answer;
   }

@@ -2,6 +2,7 @@
 import { IMDS_IPV4, IMDS_IPV6 } from "../base/addresses.js";
 import { invalidArgument } from "../base/errors.js";
 import type { EventCode, EventEndpoint } from "../events/catalogue.js";
+import { inBackground } from "../events/quietly.js";
 import type { Reporter } from "../events/reporter.js";
 import type { Verdict } from "../host/report.js";
 import type { System } from "../base/system.js";
@@ -144,7 +145,7 @@ export function createMonitor(options: MonitorOptions, dependencies: MonitorDepe
   function schedule(): void {
     clearTimeout(timer);
     if (closed) return;
-    timer = setTimeout(() => void look(), intervalMs * (0.9 + system.random() * 0.2)).unref();
+    timer = setTimeout(() => inBackground(look), intervalMs * (0.9 + system.random() * 0.2)).unref();
   }
 
   function status(): MonitorStatus {
@@ -162,7 +163,7 @@ export function createMonitor(options: MonitorOptions, dependencies: MonitorDepe
 
   // The sockets of a look hold nothing, so the time between looks is not all that has to be held.
   const holder = holdsProcess ? setInterval(() => undefined, 2 ** 30) : undefined;
-  void look();
+  inBackground(look);
   return {
     look,
     status,

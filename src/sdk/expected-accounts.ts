@@ -18,24 +18,36 @@ export function withExpectedAccounts(
 ): Factory {
   return (init) => {
     const provide = factory(init);
-    let seen: Verifiable | undefined;
-    let passed: Verifiable | undefined;
+    let judge: { readonly profile: string | undefined; readonly guard: Guard } | undefined;
+    let passed: { readonly by: Guard; readonly given: Verifiable; readonly verified: Verifiable } | undefined;
     const held: Provider = async (...args) => {
-      const credentials = await provide(...args);
-      if (credentials === seen && passed !== undefined) return passed;
-      try {
-        const guard = await guardFor({ profile: profileInPlay(init, args[0]) });
-        passed = await guard.verify(credentials, link);
-        seen = credentials;
-        return passed;
-      } catch (error) {
-        const { toProviderError } = await import("./provider-error.js");
-        throw await toProviderError(error, undefined, false);
-      }
+      const profile = profileInPlay(init, args[0]);
+      if (judge?.profile !== profile) judge = undefined;
+      const { guard } = (judge ??= await orProviderError(async () => {
+        const { servicesOf } = await import("../guard/guard.js");
+        const found = await guardFor({ profile });
+        // Files of settings pass the guard's reader before the SDK opens them: some never end.
+        await servicesOf(found);
+        return { profile, guard: found };
+      }));
+      const given = await provide(...args);
+      if (passed?.by === guard && passed.given === given) return passed.verified;
+      const verified = await orProviderError(() => guard.verify(given, link));
+      passed = { by: guard, given, verified };
+      return verified;
     };
     // The SDK marks providers that remember for themselves.
     return Object.assign(held, provide);
   };
+}
+
+async function orProviderError<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { toProviderError } = await import("./provider-error.js");
+    throw await toProviderError(error, undefined, false);
+  }
 }
 
 /**

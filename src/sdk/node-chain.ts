@@ -8,6 +8,7 @@ import { kindsInEnvironment } from "../settings/certificate-names.js";
 import type { System } from "../base/system.js";
 import { realSystem } from "../base/system.js";
 import { loadSdkConfig, loadSdkProviders } from "../base/load-sdk.js";
+import { loadPlainly } from "../base/plain-load.js";
 import { fromIni, isAfterCertificate } from "./ini.js";
 import type { GuardKey } from "./guard-option.js";
 import { ownProperties, ownPropertiesBut } from "../base/own-properties.js";
@@ -82,7 +83,7 @@ function chainLinks(init: StockInit, guard: Guard, system: System, chosen: strin
   return [
     ...when<Link>(!named && (verbose || hasEnvironmentKeys(system)), [
       "environment",
-      async () => (await loadSdkProviders()).fromEnv(own)(),
+      () => sdkLink((sdk) => sdk.fromEnv(own)()),
     ]),
     ...when<Link>(chosen === undefined && kindsInEnvironment(system.env).length > 0, [
       "certificate",
@@ -93,20 +94,26 @@ function chainLinks(init: StockInit, guard: Guard, system: System, chosen: strin
         return { ...(await link.get({ forceRefresh: call?.forceRefresh })) };
       },
     ]),
-    ...when<Link>(sso, ["SSO", async (call) => (await loadSdkProviders()).fromSSO(own)(call)]),
+    ...when<Link>(sso, ["SSO", (call) => sdkLink((sdk) => sdk.fromSSO(own)(call))]),
     ...when<Link>(files, ["profile", (call) => fromIni({ ...own, guard })(call)]),
-    ...when<Link>(files, ["credential process", async (call) => (await loadSdkProviders()).fromProcess(own)(call)]),
+    ...when<Link>(files, ["credential process", (call) => sdkLink((sdk) => sdk.fromProcess(own)(call))]),
     ...when<Link>(verbose || hasWebIdentity(own, system), [
       "web identity token",
-      async (call) => (await loadSdkProviders()).fromTokenFile(own)(call),
+      (call) => sdkLink((sdk) => sdk.fromTokenFile(own)(call)),
     ]),
     ...(inContainer
       ? ([
-          ["container (HTTP)", async () => (await loadSdkProviders()).fromHttp(own)()],
-          ["container", async () => (await loadSdkProviders()).fromContainerMetadata(own)()],
+          ["container (HTTP)", () => sdkLink((sdk) => sdk.fromHttp(own)())],
+          ["container", () => sdkLink((sdk) => sdk.fromContainerMetadata(own)())],
         ] satisfies Link[])
       : ([[INSTANCE, (call) => guard.credentials({ forceRefresh: call?.forceRefresh })]] satisfies Link[])),
   ];
+}
+
+/** A link of the SDK's. It loads more of the SDK before it first waits. */
+async function sdkLink<T>(begin: (sdk: Awaited<ReturnType<typeof loadSdkProviders>>) => Promise<T>): Promise<T> {
+  const sdk = await loadSdkProviders();
+  return loadPlainly(() => begin(sdk));
 }
 
 function when<T>(condition: unknown, item: T): T[] {

@@ -92,7 +92,9 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
       insecureHTTPParser: false,
       noDelay: true,
     },
-    (request, response) => void handle(request, response),
+    (request, response) => {
+      handle(request, response).catch(() => request.socket.destroy());
+    },
   );
   server.on("connection", (socket: Socket) => {
     const oldest =

@@ -1,7 +1,7 @@
 /** What SECURITY.md promises of settings, and attempts to break it. */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createGuard } from "../../src/sdk/application-guard.js";
 import { fromIni } from "../../src/sdk/ini.js";
@@ -64,6 +64,29 @@ describe("P22: a file of settings is bounded", () => {
       await expect(fromIni({ profile: "prod" })()).rejects.toMatchObject({ code: "ERR_IMDS_ACCOUNT_UNEXPECTED" });
     });
   });
+
+  test.skipIf(process.platform === "win32").each(["fromIni", "fromNodeProviderChain", "fromTemporaryCredentials"])(
+    "and ends the SDK's own %s under the preload",
+    async (name) => {
+      await inScene({ config: "" }, (home) => {
+        const pipe = join(home, "pipe");
+        execFileSync("mkfifo", [pipe]);
+        for (const file of [pipe, "/dev/zero"]) {
+          const program = `const { ${name} } = require("@aws-sdk/credential-providers");
+            ${name}({ params: { RoleArn: "arn:aws:iam::${OURS}:role/r" } })()
+              .then(() => "handed out", ({ code }) => code).then((told) => { console.log(told); process.exit(); });`;
+          const out = execFileSync(process.execPath, ["-r", resolve("dist/register.cjs"), "-e", program], {
+            env: { ...process.env, AWS_CONFIG_FILE: file, IMDS_GUARD_LOG: "off", IMDS_GUARD_PROBE: "off" },
+            stdio: ["ignore", "pipe", "ignore"],
+            timeout: 20_000,
+            encoding: "utf8",
+          });
+          expect(out.trim()).toBe("ERR_IMDS_GUARD_CONFIG_FILE");
+        }
+        return Promise.resolve();
+      });
+    },
+  );
 });
 
 describe("P23: what all objects inherit is no setting", () => {

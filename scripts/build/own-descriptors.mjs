@@ -1,0 +1,63 @@
+// @ts-check
+/**
+ * Keeps the build working where data put a property on `Object.prototype` (prototype pollution). What rolldown writes
+ * around modules looks at what all objects inherit: it lists names with `for...in`, and its property descriptors are
+ * plain objects, for which a property `get`, `set`, `value` or `writable` up there is one of theirs. So do modules of
+ * Node.js and of the SDK when they are loaded, and ours load many of them when they are first needed.
+ */
+
+/** How the names of a module become properties, written out and minified. */
+const NAMES = /Object\.setPrototypeOf\(\{\}, ?null\);\s*for ?\(var [\s\S]{1,300}?Object\.preventExtensions/;
+
+/** A descriptor that inherits, and a loop over what is inherited. */
+const LEFT = /\b(?:defineProperty|__defProp)\([^{}()]*, ?\{(?!\s*__proto__)|\bfor ?\((?:var|let|const) [\w$]+ in /;
+
+/**
+ * Throws where something is left in a file that holds nothing but code of this package, because a newer rolldown may
+ * write it in another way.
+ *
+ * @param {string} [host] The file that has `loadPlainly`, where files are loaded with `require`. @returns
+ * {import("rolldown").Plugin}
+ */
+export function ownDescriptors(host) {
+  return {
+    name: "own-descriptors",
+    generateBundle(_, bundle) {
+      for (const chunk of Object.values(bundle)) {
+        if (chunk.type !== "chunk") continue;
+        const own = owned(chunk.code);
+        chunk.code = host === undefined ? own : loadedPlainly(own, chunk.fileName, host);
+        const theirs = chunk.moduleIds.some((id) => id.includes("/node_modules/"));
+        const left = theirs ? null : LEFT.exec(chunk.code);
+        if (left !== null) throw new Error(`${chunk.fileName} is not safe from what objects inherit: ${left[0]}`);
+      }
+    },
+  };
+}
+
+/** @param {string} code */
+function owned(code) {
+  return code
+    .replace(NAMES, (text) =>
+      text
+        .replace(/\bfor ?\(var ([\w$]+) in ([\w$]+)\)/, "for (var $1 of Object.keys($2))")
+        .replaceAll(/\{(?=\s*(?:get|value):)/g, "{ __proto__: null,"),
+    )
+    .replaceAll(
+      /\b(?:defineProperty\(exports|__defProp\([\w$]+), [^{}()]*, \{(?!\s*__proto__)/g,
+      "$& __proto__: null,",
+    );
+}
+
+/** @param {string} code @param {string} fileName @param {string} host */
+function loadedPlainly(code, fileName, host) {
+  const strict = '"use strict";\n';
+  if (fileName === host) {
+    if (!code.includes('"loadPlainly"')) throw new Error(`${host} has no loadPlainly`);
+    return code;
+  }
+  const others = code.replaceAll(/(?<![\w$.])require\("([^"]+)"\)/g, (written, path) =>
+    path === `./${host}` ? written : `loadPlainly(() => ${written})`,
+  );
+  return others.replace(strict, `${strict}const { loadPlainly } = require("./${host}");\n`);
+}

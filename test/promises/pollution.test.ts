@@ -1,0 +1,157 @@
+/** What SECURITY.md promises where data is on the prototypes that all objects share, against the package as it is built. */
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, describe, expect, test } from "vitest";
+import { accessKeyIdFor } from "../support/access-keys.mjs";
+import { canUnshare } from "../support/machine.mjs";
+
+const able = canUnshare();
+if (!able.ok) console.log(`promises: the built package is not polluted, no machines can be made here: ${able.reason}`);
+
+const DIST = resolve(import.meta.dirname, "../../dist");
+const OURS = "111122223333";
+const folder = mkdtempSync(join(tmpdir(), "imds-guard-pollution-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Settings of ours, and what the SDK and Node.js read of objects: nothing here ends a program that does without us. */
+const NAMES = [
+  ..."mode attestation guard endpoint profile expectedAccounts onUnknownAccount firewall firewallAllow log probe stsCa".split(
+    " ",
+  ),
+  ..."IMDS_GUARD_MODE IMDS_GUARD_ENDPOINT AWS_PROFILE AWS_EC2_METADATA_SERVICE_ENDPOINT imds_guard_mode".split(" "),
+  ..."credentials clientConfig parentClientConfig callerClientConfig region forceRefresh ignoreCache".split(" "),
+  ..."agent lookup createConnection family localAddress socketPath rejectUnauthorized ca cert servername".split(" "),
+  ..."host hostname port method headers setHost defaultPort insecureHTTPParser fd hints keepAlive onread".split(" "),
+  ..."execArgv argv env eval shell cwd uid name code message cause errors x".split(" "),
+];
+/** What takes part in a property or a URL: Node.js lives on with it where its modules were loaded before. */
+const WORDS = ["get", "set", "value", "writable", "enumerable", "configurable", "path", "auth"];
+
+const POLLUTE = `
+  const pollute = (names, value) => { for (const name of names) Object.prototype[name] = value; };
+  const clean = (names) => { for (const name of names) delete Object.prototype[name]; };
+`;
+/** Asks for keys of a stranger in the environment, and for those of an endpoint on loopback; prints what became of it. */
+const ASK = `
+  async function ask({ fromNodeProviderChain }, port) {
+    const own = (options) => Object.assign(Object.create(null), { log: "off", probe: "off" }, options);
+    const told = (promise) => promise.then((found) => found.accessKeyId, (error) => error.code ?? error.message);
+    process.env.AWS_ACCESS_KEY_ID = "${accessKeyIdFor("999988887777")}";
+    process.env.AWS_SECRET_ACCESS_KEY = "secret";
+    const stranger = await told(fromNodeProviderChain(own({ guard: own({ expectedAccounts: ["${OURS}"] }) }))());
+    delete process.env.AWS_ACCESS_KEY_ID;
+    const endpoint = "http://127.0.0.1:" + port;
+    const instance = await told(fromNodeProviderChain(own({ guard: own({ endpoint }) }))());
+    const nowhere = await told(fromNodeProviderChain(own({ guard: own({}) }))());
+    return [stranger, instance, nowhere].join(" ");
+  }
+  const http = require("node:http");
+  const text = JSON.stringify({ Code: "Success", Type: "AWS-HMAC", AccessKeyId: "${accessKeyIdFor(OURS)}",
+    SecretAccessKey: "x", Token: "x", Expiration: new Date(Date.now() + 3600000).toISOString() });
+  const answer = (asked, reply) => {
+    asked.resume();
+    reply.end(asked.method === "PUT" ? "A".repeat(56) : asked.url.endsWith("security-credentials/") ? "role" : text);
+  };
+  const listening = new Promise((resolve) => {
+    const server = http.createServer(answer).listen(0, "127.0.0.1", () => resolve(server.address().port));
+  });
+`;
+const RIGHT = `ERR_IMDS_ACCOUNT_UNEXPECTED ${accessKeyIdFor(OURS)} ERR_IMDS_HOST_UNKNOWN`;
+
+async function run(program: string, options: readonly string[] = []): Promise<string> {
+  const path = join(folder, `program-${Math.random()}.cjs`);
+  writeFileSync(path, `${POLLUTE}${program}`);
+  const node = [process.execPath, ...options, path].map((word) => `'${word}'`).join(" ");
+  const { stdout } = await promisify(execFile)(
+    "unshare",
+    ["-Urnm", "sh", "-c", `ip link set lo up && mount -t tmpfs none /sys && exec ${node}`],
+    {
+      env: {
+        PATH: process.env["PATH"],
+        HOME: folder,
+        AWS_CONFIG_FILE: "/nonexistent/config",
+        AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/none",
+        IMDS_GUARD_LOG: "off",
+        IMDS_GUARD_PROBE: "off",
+      },
+    },
+  );
+  return stdout.trim();
+}
+
+const load = {
+  require: `Promise.resolve(require(${JSON.stringify(join(DIST, "index.cjs"))}))`,
+  import: `import(${JSON.stringify(join(DIST, "index.js"))})`,
+  "import of the form for bundlers": `import(${JSON.stringify(join(DIST, "esm/index.js"))})`,
+};
+
+describe.skipIf(!able.ok)("P23: what all objects inherit is no setting", () => {
+  test.each(Object.entries(load))("put there before the package was loaded, by %s", async (_, loading) => {
+    const program = (names: readonly string[], value: string): string => `${ASK}
+      require("node:fs/promises"); require("node:crypto"); require("node:tls");
+      listening.then(async (port) => {
+        pollute(${JSON.stringify(names)}, ${value});
+        const found = await ${loading};
+        const out = await ask(found, port);
+        clean(${JSON.stringify(names)});
+        console.log(out);
+        process.exit();
+      });`;
+    expect(await run(program(NAMES, `"x"`))).toBe(RIGHT);
+    expect(await run(program(NAMES, "() => undefined"))).toBe(RIGHT);
+  });
+
+  test.each(Object.entries(load))("put there after the package was loaded, by %s", async (_, loading) => {
+    const out = await run(`${ASK}
+      Promise.all([listening, ${loading}]).then(async ([port, found]) => {
+        const all = [];
+        for (const names of ${JSON.stringify([NAMES, ...WORDS.slice(0, 6).map((word) => [word])])})
+          for (const value of ["x", () => undefined]) {
+            pollute(names, value);
+            all.push(await ask(found, port));
+            clean(names);
+          }
+        console.log([...new Set(all)].join("\\n"));
+        process.exit();
+      });`);
+    expect(out).toBe(RIGHT);
+  });
+
+  test.each(WORDS)("%s, where the program loads the SDK's links later", async (word) => {
+    const out = await run(`${ASK}
+      const found = require(${JSON.stringify(join(DIST, "index.cjs"))});
+      listening.then(async (port) => {
+        pollute([${JSON.stringify(word)}], "x");
+        process.env.AWS_ACCESS_KEY_ID = "${accessKeyIdFor("999988887777")}";
+        process.env.AWS_SECRET_ACCESS_KEY = "secret";
+        const guard = Object.assign(Object.create(null), { expectedAccounts: ["${OURS}"], log: "off" });
+        const out = await found.fromNodeProviderChain(Object.assign(Object.create(null), { guard }))()
+          .then(() => "handed out", ({ code, message }) => code ?? message);
+        clean([${JSON.stringify(word)}]);
+        console.log(out);
+        process.exit();
+      });`);
+    expect(out).toBe("ERR_IMDS_ACCOUNT_UNEXPECTED");
+  });
+
+  test.each([...WORDS, "x"])("%s, before the preload", async (word) => {
+    const stain = join(folder, `stain-${word}.cjs`);
+    writeFileSync(stain, `${POLLUTE} pollute([${JSON.stringify(word)}], "x");`);
+    const program = `
+      const net = require("node:net");
+      const { Worker } = require("node:worker_threads");
+      const connect = "require('node:net').connect(80, '169.254.169.254').on('error', (e) => console.log(e.code))";
+      net.connect(80, "169.254.169.254").on("error", ({ code }) => {
+        console.log(code);
+        new Worker(connect, { eval: true });
+      });`;
+    // What Node.js itself does not survive is no matter of ours.
+    const stock = await run(program, ["-r", stain]).catch(() => "dies");
+    const guarded = await run(program, ["-r", stain, "-r", join(DIST, "register.cjs")]).catch(() => "dies");
+    if (stock !== "dies") expect(guarded).toBe(stock.replaceAll("ENETUNREACH", "EACCES"));
+    else expect(["dies", "EACCES\nEACCES"]).toContain(guarded);
+  });
+});
