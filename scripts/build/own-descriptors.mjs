@@ -59,5 +59,5 @@ function loadedPlainly(code, fileName, host) {
   const others = code.replaceAll(/(?<![\w$.])require\("([^"]+)"\)/g, (written, path) =>
     path === `./${host}` ? written : `loadPlainly(() => ${written})`,
   );
-  return others.replace(strict, `${strict}const { loadPlainly } = require("./${host}");\n`);
+  return others === code ? code : others.replace(strict, `${strict}const { loadPlainly } = require("./${host}");\n`);
 }
