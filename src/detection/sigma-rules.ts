@@ -37,6 +37,7 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
             "imds.account_mismatch",
             "imds.identity_changed",
             "credentials.account_unexpected",
+            "credentials.foreign_account_signed",
             "credentials.role_unexpected",
             "credentials.sts_mismatch"
           ]

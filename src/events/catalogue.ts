@@ -75,6 +75,11 @@ export const CATALOGUE = {
   "imds.identity_changed": entry("critical", "blocked", "Account or instance changed during the life of the process"),
   "imds.role_changed": entry("notice", "observed", "Role of the instance changed"),
   "credentials.account_unexpected": entry("critical", "blocked", "Credentials of an account that is not expected"),
+  "credentials.foreign_account_signed": entry(
+    "critical",
+    "observed",
+    "Request signed with a key of an account that is not expected",
+  ),
   "credentials.account_unknown": entry("error", "blocked", "Account of the credentials cannot be told"),
   "credentials.stated_account_dropped": entry(
     "warning",

@@ -13,7 +13,7 @@ import { realSystem } from "../base/system.js";
 
 /** Reports to the sinks that the settings name, and to `extra`. */
 export function earlyReporter(
-  settings: Omit<EarlySettings, "firewall" | "firewallAllow" | "firewallAnswers">,
+  settings: Omit<EarlySettings, "firewall" | "firewallAllow" | "firewallAnswers" | "egress">,
   extra?: Sink,
 ): (code: EventCode, details: EventDetails) => void {
   let reporter: Reporter | undefined;

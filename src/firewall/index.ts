@@ -13,7 +13,8 @@ import { earlyReporter } from "./early-reporter.js";
 import type { FirewallReport } from "./install.js";
 import { install } from "./install.js";
 import { createAttemptReporter } from "./attempt-reporter.js";
-import { readEarlySettings } from "../settings/early.js";
+import { watchEgress } from "./egress.js";
+import { readEarlySettings, readExpectedAccounts } from "../settings/early.js";
 
 export { assertNotMetadataUrl, isMetadataAddress } from "./urls.js";
 export type { MetadataUrlOptions, Resolve } from "./urls.js";
@@ -67,6 +68,11 @@ export function installFirewall(options: FirewallOptions = {}): FirewallReport {
     // To the sinks that the settings name; this callback hears of it as any other listener does.
     onReportedElsewhere: () => onEvent && listen(onEvent),
   });
+  if (settings.egress === "report")
+    watchEgress({
+      expectedAccounts: readExpectedAccounts(realSystem),
+      report: earlyReporter(settings, onEvent && callbackSink(onEvent)),
+    });
   if (settings.firewallAnswers !== "off" && !report.alreadyInstalled && report.mode === "block")
     throw new ImdsGuardSettingsError(
       "ERR_IMDS_GUARD_SETTING",

@@ -39,7 +39,7 @@ function settings(): EarlySettings {
   }
 }
 
-const { firewall: mode, firewallAllow: allow, firewallAnswers: level, ...sinks } = settings();
+const { firewall: mode, firewallAllow: allow, firewallAnswers: level, egress, ...sinks } = settings();
 
 function reporter(): AttemptReporter {
   const { createAttemptReporter, earlyReporter } = settingsAndEvents();
@@ -86,6 +86,10 @@ install({
   reporter,
   answers: level === "off" ? undefined : answers,
 });
+if (egress === "report") {
+  const { earlyReporter, readExpectedAccounts, watchEgress } = settingsAndEvents();
+  watchEgress({ expectedAccounts: readExpectedAccounts(realSystem), report: earlyReporter(sinks) });
+}
 adaptSdkModules((file, error) => {
   settingsAndEvents().earlyReporter(sinks)("preload.module_unadapted", {
     message: `${file} is not led through imds-guard, so what it asks of IMDS is refused`,

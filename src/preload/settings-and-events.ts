@@ -2,4 +2,5 @@
 export { isImdsGuardError } from "../base/errors.js";
 export { earlyReporter } from "../firewall/early-reporter.js";
 export { createAttemptReporter } from "../firewall/attempt-reporter.js";
-export { readEarlySettings } from "../settings/early.js";
+export { watchEgress } from "../firewall/egress.js";
+export { readEarlySettings, readExpectedAccounts } from "../settings/early.js";

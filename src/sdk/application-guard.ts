@@ -76,7 +76,11 @@ export function createGuard(options: GuardOptions = {}): ApplicationGuard {
         import("../firewall/install.js"),
         import("../firewall/attempt-reporter.js"),
       ]);
-      const { firewallAnswers: level } = settings;
+      const { firewallAnswers: level, egress, expectedAccounts } = settings;
+      if (egress === "report") {
+        const { watchEgress } = await import("../firewall/egress.js");
+        watchEgress({ expectedAccounts, report: (code, details) => reporter.report(code, details) });
+      }
       const { createMetadataAnswers } =
         level === "off" ? {} : await loadExtra("answers", "firewallAnswers", () => import("./metadata-answers.js"));
       return install({

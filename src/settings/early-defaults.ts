@@ -7,7 +7,7 @@ import type { GuardOptions, Settings } from "./options.js";
 import { readSharedFile } from "./shared-file.js";
 
 /** What the firewall has to know before the program starts. */
-export interface EarlySettings extends Pick<Settings, "firewall" | "firewallAllow" | "firewallAnswers"> {
+export interface EarlySettings extends Pick<Settings, "firewall" | "firewallAllow" | "firewallAnswers" | "egress"> {
   readonly log: NonNullable<GuardOptions["log"]>;
   readonly eventsFile: string | undefined;
   readonly eventFormat: EventFormat;
@@ -19,6 +19,7 @@ export const EARLY_DEFAULTS: EarlySettings = {
   firewall: "block",
   firewallAllow: [],
   firewallAnswers: "off",
+  egress: "off",
   log: "warning",
   eventsFile: undefined,
   eventFormat: "json",
@@ -30,6 +31,7 @@ export const EARLY_VARIABLES: Readonly<Record<keyof EarlySettings, string>> = {
   firewall: "IMDS_GUARD_FIREWALL",
   firewallAllow: "IMDS_GUARD_FIREWALL_ALLOW",
   firewallAnswers: "IMDS_GUARD_FIREWALL_ANSWERS",
+  egress: "IMDS_GUARD_EGRESS",
   log: "IMDS_GUARD_LOG",
   eventsFile: "IMDS_GUARD_EVENTS_FILE",
   eventFormat: "IMDS_GUARD_EVENT_FORMAT",

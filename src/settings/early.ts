@@ -6,6 +6,11 @@ import { readSources } from "./resolve.js";
 import type { EarlySettings } from "./early-defaults.js";
 import { EARLY_DEFAULTS } from "./early-defaults.js";
 
+/** The accounts that are expected, from environment, profile and the machine's own file. Errors as below. */
+export function readExpectedAccounts(system: System): readonly string[] {
+  return (choose("expectedAccounts", readSources({}, system))?.value as readonly string[] | undefined) ?? [];
+}
+
 /**
  * Reads the firewall's settings from options, environment, profile and the machine's own file.
  * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_SETTING` for a word that is not allowed, `ERR_IMDS_GUARD_CONFIG_FILE`
@@ -22,6 +27,7 @@ export function readEarlySettings(
     firewall: pick("firewall"),
     firewallAllow: pick("firewallAllow"),
     firewallAnswers: pick("firewallAnswers"),
+    egress: pick("egress"),
     log: pick("log"),
     eventsFile: pick("eventsFile"),
     eventFormat: pick("eventFormat"),

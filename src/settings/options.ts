@@ -111,6 +111,12 @@ export interface GuardOptions {
    * whichever source it comes. Matters only where the firewall is installed by the preload or `guard.installFirewall()`.
    */
   readonly firewallAnswers?: FirewallAnswers | undefined;
+  /**
+   * With `report`, requests of this process to AWS that are signed with a key of an account that is not among
+   * `expectedAccounts` are events, wherever the key comes from. No request is changed, and HTTP/2 is not seen. Default
+   * `off`. Matters only where the firewall is installed or preloaded, and accounts are expected.
+   */
+  readonly egress?: "report" | "off" | undefined;
   /** Least severity of events that are printed on stderr. Default `warning`. */
   readonly log?: Severity | "off" | undefined;
   /** File that receives every event as a JSON line. Default: none. */
@@ -170,6 +176,7 @@ export interface Settings {
   readonly firewall: "block" | "report" | "off";
   readonly firewallAllow: readonly AllowWord[];
   readonly firewallAnswers: FirewallAnswers;
+  readonly egress: "report" | "off";
   readonly probe: "on" | "off";
   readonly timeout: number;
   readonly maxRetries: number;

@@ -115,6 +115,7 @@ export async function resolveSettings(
     firewall: pick("firewall", "block"),
     firewallAllow: pick("firewallAllow", []),
     firewallAnswers: pick("firewallAnswers", "off"),
+    egress: pick("egress", "off"),
     probe: pick("probe", "on"),
     timeout: pick("timeout", DEFAULT_TIMEOUT),
     maxRetries: pick("maxRetries", DEFAULT_MAX_RETRIES),

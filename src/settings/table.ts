@@ -148,6 +148,7 @@ export const SETTINGS: readonly SettingSpec[] = [
     words: ["credentials", "metadata", "off"],
     byDefault: "off",
   }),
+  spec("egress", words(["report", "off"]), { words: ["off", "report"], byDefault: "off" }),
   spec("log", words(["info", "notice", "warning", "error", "critical", "off"])),
   spec("eventsFile", text("a file path", /^[^\0]{1,4096}$/)),
   spec("eventFormat", words(EVENT_FORMATS)),

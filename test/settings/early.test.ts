@@ -89,8 +89,8 @@ describe("readEarlySettings", () => {
       warnings: _warnings,
       ...destinations
     } = await resolveSettings({}, surroundings);
-    const { firewall, firewallAllow, firewallAnswers } = settings;
-    expect(early).toEqual({ firewall, firewallAllow, firewallAnswers, ...destinations });
+    const { firewall, firewallAllow, firewallAnswers, egress } = settings;
+    expect(early).toEqual({ firewall, firewallAllow, firewallAnswers, egress, ...destinations });
   });
 
   it.each([

@@ -230,12 +230,13 @@ export const SETTINGS = [
           hold(settings.disabledBy !== undefined, "disabled is disabled");
         if (problem === undefined) {
           hold(early.value !== undefined, "the preload reads what the guard reads", early);
-          const { firewall, firewallAllow, firewallAnswers } = early.value;
+          const { firewall, firewallAllow, firewallAnswers, egress } = early.value;
           hold(
             JSON.stringify([
               firewall,
               firewallAllow,
               firewallAnswers,
+              egress,
               early.value.log,
               early.value.eventsFile,
               early.value.eventFormat,
@@ -245,6 +246,7 @@ export const SETTINGS = [
                 settings.firewall,
                 settings.firewallAllow,
                 settings.firewallAnswers,
+                settings.egress,
                 log,
                 eventsFile,
                 eventFormat,
