@@ -2,7 +2,7 @@
 import { ImdsGuardSettingsError } from "./errors.js";
 import type { ExtraName } from "./extra.js";
 import { PACKAGE_VERSION } from "./package-version.js";
-import { processWide, setProcessWide } from "./process-wide.js";
+import { processWide, shareInProcess } from "./process-wide.js";
 
 type Parts = Partial<Record<ExtraName, object>>;
 
@@ -26,5 +26,5 @@ export function hasExtra(name: ExtraName): boolean {
 }
 
 export function provideExtras(parts: Readonly<Record<ExtraName, object>>): void {
-  setProcessWide(EXTRAS, Object.freeze({ __proto__: null, ...parts }));
+  shareInProcess(EXTRAS, "code", () => Object.freeze({ __proto__: null, ...parts }));
 }

@@ -1,6 +1,6 @@
 /** What a process has one of, whichever copies of this package are in it. */
-import { ownProperties } from "./own-properties.js";
 import { EventEmitter } from "node:events";
+import { ownProperties } from "./own-properties.js";
 
 /*
  * Test runners give each file a `globalThis` and a `process` of its own, and load a copy of this package for each. What
@@ -8,15 +8,28 @@ import { EventEmitter } from "node:events";
  */
 const shared: object = EventEmitter;
 
-/** What {@link setProcessWide} left under this key, which is a registered symbol. Undefined where there is nothing. */
+/** Whether this copy lives as long as the process. A test runner ends the realms that it makes, with all their code. */
+const inMainRealm = Object.getPrototypeOf(EventEmitter) === Function.prototype;
+
+/** What a copy left under this key. Undefined where there is nothing. */
 export function processWide(key: symbol): unknown {
-  return Object.getOwnPropertyDescriptor(shared, key)?.value;
+  return valueAt(shared, key) ?? valueAt(globalThis, key);
 }
 
-/** Leaves a value for every other copy. It stays for as long as the process lives; a second one is not taken. */
-export function setProcessWide<Value>(key: symbol, value: Value): Value {
-  const present = processWide(key) as Value | undefined;
-  if (present !== undefined) return present;
-  Object.defineProperty(shared, key, ownProperties({ value }));
+/**
+ * What is shared under a key, made where there is nothing. The key is a registered symbol with the number of the
+ * protocol that the value keeps: later versions add to it and change nothing that is there. `data` needs no code of its
+ * maker, and is left for the whole process by any copy; `code` is left for all by a copy of the main realm, and by any
+ * other for its own realm.
+ */
+export function shareInProcess<Value extends object>(key: symbol, kind: "data" | "code", make: () => Value): Value {
+  const present = processWide(key);
+  if (present !== undefined) return present as Value;
+  const value = make();
+  Object.defineProperty(kind === "data" || inMainRealm ? shared : globalThis, key, ownProperties({ value }));
   return value;
+}
+
+function valueAt(holder: object, key: symbol): unknown {
+  return Object.getOwnPropertyDescriptor(holder, key)?.value;
 }

@@ -1,6 +1,7 @@
 /** `imds-guard credential-process`: proved instance credentials for any program that reads `~/.aws/config`. */
 import { isImdsGuardError } from "../base/errors.js";
-import { createGuard, servicesOf } from "../guard/guard.js";
+import { createGuard } from "../guard/create-guard.js";
+import { servicesOf } from "../guard/guard.js";
 import { atMost, checkForImpersonator } from "../serving/impersonator-check.js";
 import type { Command } from "./command.js";
 import { UsageError } from "./command.js";

@@ -8,7 +8,7 @@ import { isImdsGuardError } from "../base/errors.js";
 import { preloadInExecutable } from "../base/executable-files.js";
 import { OWN_FOLDER } from "../base/own-folder.js";
 import type { System } from "../base/system.js";
-import { createGuard } from "../guard/guard.js";
+import { createGuard } from "../guard/create-guard.js";
 import type { Rejection } from "../serving/loopback-server.js";
 import { atMost, checkForImpersonator } from "../serving/impersonator-check.js";
 import type { PreparedChild } from "../serving/prepare-child.js";

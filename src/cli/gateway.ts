@@ -114,7 +114,7 @@ async function bridgesIn({ options, ui }: Pick<CommandContext, "options" | "ui">
 async function serve(context: CommandContext): Promise<ExitCode> {
   const { options, ui, json, system, signal } = context;
   const [{ createGuard }, { readAccounts }, { RulesError, startGateway }, { readState }] = await Promise.all([
-    import("../guard/guard.js"),
+    import("../guard/create-guard.js"),
     import("../gateway/accounts.js"),
     import("../gateway/gateway.js"),
     import("../gateway/state.js"),

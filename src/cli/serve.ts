@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { once } from "node:events";
 import { printable } from "../base/text.js";
 import { inBackground } from "../events/quietly.js";
-import { createGuard } from "../guard/guard.js";
+import { createGuard } from "../guard/create-guard.js";
 import { notifyReady, takeSocket } from "../serving/service-manager.js";
 import { createTokenFile, TOKEN_MODES } from "../serving/token-file.js";
 import type { System } from "../base/system.js";

@@ -2,7 +2,7 @@
  * The line on stderr that says that IMDS was refused, where the SDK keeps the guard's error to itself: once in ten
  * minutes a process, whatever asked and through whichever copy of this package.
  */
-import { processWide, setProcessWide } from "../base/process-wide.js";
+import { shareInProcess } from "../base/process-wide.js";
 import { boundAscii } from "../base/text.js";
 import { REPEAT_WINDOW_MS, writeStderr } from "./sinks.js";
 
@@ -18,7 +18,7 @@ export interface RefusalWords {
 
 /** Says it, unless this process did within ten minutes. `now` in milliseconds since 1970. */
 export function sayRefusal({ reason, advice, code }: RefusalWords, now: number): void {
-  const said = (processWide(SAID) ?? setProcessWide(SAID, { at: -Infinity })) as { at: number };
+  const said = shareInProcess(SAID, "data", () => ({ at: -Infinity }));
   // A clock that was set back must not silence it for longer.
   if (now >= said.at && now - said.at < REPEAT_WINDOW_MS) return;
   said.at = now;

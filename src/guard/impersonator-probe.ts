@@ -3,31 +3,27 @@ import { TOKEN_PATH } from "../aws/imds-protocol.js";
 import type { Evidence } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import { loadExtra } from "../base/extra.js";
+import { shareInProcess } from "../base/process-wide.js";
 import { quietly } from "../events/quietly.js";
 import type { Reporter } from "../events/reporter.js";
 import type { Verdict } from "../host/report.js";
-import type { ProbeResult } from "../network/probe.js";
+import type { ProbeResult, ProbeTarget } from "../network/probe.js";
 import type { System } from "../base/system.js";
 import { realSystem } from "../base/system.js";
 
 /** How long the probe waits, in milliseconds. */
 export const PROBE_TIMEOUT_MS = 200;
 
-/** The address and port that were not asked. */
-interface Target {
-  readonly address: string;
-  readonly port: number;
-}
+const PROBED = Symbol.for("imds-guard.probed.1");
 
-const PROBED = Symbol.for("imds-guard.probed");
+/** Addresses probed so far on machines of tests. */
+const ofOtherSystems = new WeakMap<System, Set<string>>();
 
 /** Addresses probed so far: by process for the real machine, so that two copies of the package probe once. */
 function probedAddresses(system: System): Set<string> {
-  const shared = globalThis as { [PROBED]?: WeakMap<object, Set<string>> };
-  const registry = (shared[PROBED] ??= new WeakMap());
-  const key = system.env === realSystem.env ? process : system;
-  let probed = registry.get(key);
-  if (!probed) registry.set(key, (probed = new Set()));
+  if (system.env === realSystem.env) return shareInProcess(PROBED, "data", () => new Set<string>());
+  const probed = ofOtherSystems.get(system) ?? new Set();
+  ofOtherSystems.set(system, probed);
   return probed;
 }
 
@@ -37,7 +33,7 @@ function probedAddresses(system: System): Set<string> {
  * after `signal` nothing is sent.
  */
 export async function probeOnce(
-  target: Target,
+  target: ProbeTarget,
   verdict: Verdict,
   reporter: Reporter,
   system: System,
@@ -54,7 +50,7 @@ export async function probeOnce(
 
 /** Probes once more, whatever was probed before. Rejects where a probe cannot be made. */
 export async function probeAndReport(
-  target: Target,
+  target: ProbeTarget,
   verdict: Verdict,
   reporter: Reporter,
   system: System,

@@ -2,7 +2,8 @@
 import { loadExtra } from "../base/extra.js";
 import type { FirewallReport } from "../firewall/install.js";
 import type { Guard } from "../guard/guard.js";
-import { createGuard as createCore, servicesOf } from "../guard/guard.js";
+import { createGuard as createCore } from "../guard/create-guard.js";
+import { servicesOf } from "../guard/guard.js";
 import type { Monitor, MonitorOptions } from "../monitor/monitor.js";
 import type { GuardOptions } from "../settings/options.js";
 import { reportingVariables } from "../settings/early-defaults.js";

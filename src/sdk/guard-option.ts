@@ -1,7 +1,8 @@
 /** The `guard` key of every provider: options for a guard of the provider's own, or a guard to share. */
 import { isPlainObject, ownProperties } from "../base/own-properties.js";
 import type { Guard } from "../guard/guard.js";
-import { createGuard, guardOfProfile, isGuard, profileNameOf } from "../guard/guard.js";
+import { createGuard } from "../guard/create-guard.js";
+import { guardOfProfile, isGuard, profileNameOf } from "../guard/guard.js";
 import type { ConfigFileLocations } from "../settings/locations.js";
 import type { GuardOptions } from "../settings/options.js";
 

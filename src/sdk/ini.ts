@@ -7,7 +7,8 @@ import type { AwsCredentialIdentity } from "@smithy/types";
 import { isImdsGuardError } from "../base/errors.js";
 import { hasExtra, loadExtra } from "../base/extra.js";
 import type { Guard } from "../guard/guard.js";
-import { credentialStateOf, instanceCredentials, servicesOf, withCredentialState } from "../guard/guard.js";
+import { credentialStateOf, withCredentialState } from "../guard/credential-state.js";
+import { instanceCredentials, servicesOf } from "../guard/guard.js";
 import type { CertificateLink } from "../roles-anywhere/certificate-link.js";
 import { kindsInProfile, namesCertificate } from "../settings/certificate-names.js";
 import type { ProviderCall } from "./memoize.js";
@@ -100,7 +101,7 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
           : await alongRoute(own, call, read, toInstance, () => instanceCredentials(guard)));
       return await guard.verify(credentials, "profile");
     } catch (error) {
-      if (named.certificate) rememberCertificate(error);
+      if (named.certificate) noteCertificate(error);
       throw await toProviderError(error, stockInit.logger);
     }
   };
@@ -246,16 +247,19 @@ export async function certificateLinkOf(
   return linkFor(choice, { system, profile }, { links, system, reporter, settings, verify });
 }
 
-const afterCertificate = new WeakSet<object>();
+/** Noted on the error itself: chain and profile provider may be of two copies of this package. */
+const AFTER_CERTIFICATE = Symbol.for("imds-guard.after-certificate.1");
 
-function rememberCertificate(error: unknown): void {
-  if (typeof error === "object" && error !== null) afterCertificate.add(error);
+function noteCertificate(error: unknown): void {
+  // A frozen error stays as it is.
+  if (typeof error === "object" && error !== null)
+    Reflect.defineProperty(error, AFTER_CERTIFICATE, ownProperties({ value: true }));
 }
 
 /** Whether an error, or what caused it, is of a profile that names a certificate: IMDS is not asked after it. */
 export function isAfterCertificate(error: unknown): boolean {
   for (let at = error, depth = 0; typeof at === "object" && at !== null && depth < 8; depth += 1) {
-    if (afterCertificate.has(at) || (isImdsGuardError(at) && at.kind === "roles-anywhere")) return true;
+    if (Object.hasOwn(at, AFTER_CERTIFICATE) || (isImdsGuardError(at) && at.kind === "roles-anywhere")) return true;
     at = (at as { cause?: unknown }).cause;
   }
   return false;

@@ -13,7 +13,7 @@ import { isImdsGuardError } from "../base/errors.js";
 import { serviceOf } from "../firewall/classify.js";
 import type { Answers } from "../firewall/redirect.js";
 import type { Guard } from "../guard/guard.js";
-import { roleNameOf } from "../guard/role-name.js";
+import { roleNameOf } from "../guard/credential-state.js";
 
 /** What {@link createMetadataAnswers} is given. */
 export interface MetadataAnswersOptions {

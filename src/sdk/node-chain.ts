@@ -3,7 +3,8 @@ import type { fromNodeProviderChain as stock } from "@aws-sdk/credential-provide
 import type { AwsCredentialIdentity } from "@smithy/types";
 import { isImdsGuardError } from "../base/errors.js";
 import type { Guard } from "../guard/guard.js";
-import { credentialStateOf, profileNameOf, servicesOf } from "../guard/guard.js";
+import { credentialStateOf } from "../guard/credential-state.js";
+import { profileNameOf, servicesOf } from "../guard/guard.js";
 import { kindsInEnvironment } from "../settings/certificate-names.js";
 import type { System } from "../base/system.js";
 import { realSystem } from "../base/system.js";
@@ -11,6 +12,7 @@ import { loadSdkConfig, loadSdkProviders } from "../base/load-sdk.js";
 import { loadPlainly } from "../base/plain-load.js";
 import { fromIni, isAfterCertificate } from "./ini.js";
 import type { GuardKey } from "./guard-option.js";
+import { shareInProcess } from "../base/process-wide.js";
 import { ownProperties, ownPropertiesBut } from "../base/own-properties.js";
 import { nestedClientConfig } from "./defaults-mode.js";
 import { guardOf, guardOfCall, profileOfCall } from "./guard-option.js";
@@ -162,13 +164,15 @@ async function exhausted(last: unknown, init: StockInit): Promise<Error> {
   return asGuardError(error, last);
 }
 
-let warned = false;
+const WARNED = Symbol.for("imds-guard.warned-of-two-sources.1");
 
 /** The SDK's own warning, once, for the one case in which it prefers the less obvious of two sources. */
 function warnOfTwoSources(init: StockInit): void {
   const { env } = realSystem;
-  if (warned || !env["AWS_ACCESS_KEY_ID"] || !env["AWS_SECRET_ACCESS_KEY"]) return;
-  warned = true;
+  if (!env["AWS_ACCESS_KEY_ID"] || !env["AWS_SECRET_ACCESS_KEY"]) return;
+  const warned = shareInProcess(WARNED, "data", () => ({ yes: false }));
+  if (warned.yes) return;
+  warned.yes = true;
   const { logger } = init;
   // eslint-disable-next-line no-console -- where the SDK says it, too
   const warn = logger?.warn && logger.constructor?.name !== "NoOpLogger" ? logger.warn.bind(logger) : console.warn;

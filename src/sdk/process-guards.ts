@@ -1,19 +1,21 @@
 /** The guards that a preload works with: their settings come from environment and profile. */
+import { shareInProcess } from "../base/process-wide.js";
 import type { Guard } from "../guard/guard.js";
 
-const guards = new Map<string, Promise<Guard>>();
+/** By profile; the empty name is that of the environment. */
+type Guards = Map<string, Promise<Guard>>;
+
+const GUARDS = Symbol.for("imds-guard.process-guards.1");
 
 /** One guard for each profile, whose settings come from the environment and that profile. */
 export function guardFor(init: { readonly profile?: string | undefined } = {}): Promise<Guard> {
+  const guards = shareInProcess(GUARDS, "code", (): Guards => new Map<string, Promise<Guard>>());
   const profile = Object.hasOwn(init, "profile") ? init.profile : undefined;
-  const key = profile ?? "";
-  let guard = guards.get(key);
-  if (guard === undefined)
-    guards.set(
-      key,
-      (guard = import("../guard/guard.js").then(({ createGuard }) =>
-        createGuard(profile === undefined ? {} : { profile }, { speaks: true }),
-      )),
-    );
+  const present = guards.get(profile ?? "");
+  if (present !== undefined) return present;
+  const guard = import("../guard/create-guard.js").then(({ createGuard }) =>
+    createGuard(profile === undefined ? {} : { profile }, { speaks: true }),
+  );
+  guards.set(profile ?? "", guard);
   return guard;
 }

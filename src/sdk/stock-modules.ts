@@ -3,6 +3,7 @@
  * SDK that speak to IMDS are given guarded parts as they are loaded. They are known by their place in a package and not
  * by the request they send, so that a request forged through any library is never mistaken for the SDK's.
  */
+import { ownProperties } from "../base/own-properties.js";
 import { adapters, moduleClass } from "./load-adapters.js";
 
 type Parent = { readonly filename?: string | null } | undefined;
@@ -24,6 +25,7 @@ interface Loader {
 }
 
 const { apply } = Reflect;
+const ADAPTED = Symbol.for("imds-guard.sdk-adapted.1");
 
 /** The region lookup of SDK clients, whose only use of `node:http` is IMDS. */
 const REGION_LOOKUP = /[\\/]@smithy[\\/]core[\\/]dist-cjs[\\/]submodules[\\/]config[\\/][\w.-]+$/;
@@ -50,6 +52,9 @@ export function adaptSdkModules(unadapted: Unadapted): void {
   const own = moduleClass() as Partial<Loader> | undefined;
   const loader =
     typeof own?._load === "function" ? (own as Loader) : (process.getBuiltinModule("node:module") as unknown as Loader);
+  // Another copy of this package was here before: two installed versions, or a test runner's own.
+  if (Object.hasOwn(loader, ADAPTED)) return;
+  Object.defineProperty(loader, ADAPTED, ownProperties({ value: true }));
   const { _load: original, _extensions: extensions } = loader;
   /** What a module exports -> what the program gets of it, and those themselves. */
   const adapted = new WeakMap<object, object>();

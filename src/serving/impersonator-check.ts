@@ -2,6 +2,7 @@
 import { reportRefusal } from "../guard/decide.js";
 import type { Guard } from "../guard/guard.js";
 import { servicesOf } from "../guard/guard.js";
+import { endpointOf, isOffEc2 } from "../guard/place.js";
 import { probeOnce } from "../guard/impersonator-probe.js";
 
 /**
@@ -17,10 +18,8 @@ export async function checkForImpersonator(guard: Guard): Promise<void> {
     ]);
     if (decision.kind !== "refuse") return;
     reportRefusal(reporter, decision);
-    const offEc2 = decision.code === "ERR_IMDS_NOT_EC2" || decision.code === "ERR_IMDS_HOST_UNKNOWN";
-    if (!offEc2 || settings.probe === "off") return;
-    const target = { address: decision.target.host, port: decision.target.port };
-    await probeOnce(target, host.verdict, reporter, system);
+    if (!isOffEc2(decision) || settings.probe === "off") return;
+    await probeOnce(endpointOf(decision.target), host.verdict, reporter, system);
   } catch {
     // Whoever asks for credentials is told what is wrong with the settings.
   }

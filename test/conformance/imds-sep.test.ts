@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { describe, expect, test, vi } from "vitest";
 import { ImdsGuardError } from "../../src/base/errors.js";
 import type { Guard } from "../../src/guard/guard.js";
-import { createGuard } from "../../src/guard/guard.js";
+import { createGuard } from "../../src/guard/create-guard.js";
 import type { GuardOptions } from "../../src/settings/options.js";
 import { makeHome } from "../settings/home.js";
 import { readCases } from "./peer-cases.js";

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest"
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import { CATALOGUE } from "../../src/events/catalogue.js";
 import type { Guard } from "../../src/guard/guard.js";
-import { createGuard } from "../../src/guard/guard.js";
+import { createGuard } from "../../src/guard/create-guard.js";
 import { fromNodeProviderChain } from "../../src/sdk/node-chain.js";
 import {
   ACCOUNT,

@@ -1,7 +1,7 @@
 /** A guard on a host of the test's own making, in front of a loopback IMDS that signs with a throw-away key. */
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import type { Guard } from "../../src/guard/guard.js";
-import { createGuard } from "../../src/guard/guard.js";
+import { createGuard } from "../../src/guard/create-guard.js";
 import type { GuardOptions } from "../../src/settings/options.js";
 import type { System } from "../../src/base/system.js";
 import { fakeHost } from "../host/fake-host.js";

@@ -9,7 +9,7 @@ import { inspect } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import type { Guard } from "../../src/guard/guard.js";
-import { createGuard } from "../../src/guard/guard.js";
+import { createGuard } from "../../src/guard/create-guard.js";
 import { fromNodeProviderChain } from "../../src/sdk/node-chain.js";
 import { ACCOUNT, INSTANCE, machine, NITRO, REGION, signer, STRANGER, XEN } from "./guarded-host.js";
 import { accessKeyIdFor } from "../support/access-keys.mjs";

@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { createGuard } from "../../src/guard/guard.js";
+import { createGuard } from "../../src/guard/create-guard.js";
 import { fromInstanceMetadata } from "../../src/sdk/instance-metadata.js";
 import { fromNodeProviderChain } from "../../src/sdk/node-chain.js";
 import { give, leaked, openClient, withMachine } from "../e2e/rig.js";

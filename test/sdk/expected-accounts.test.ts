@@ -1,6 +1,6 @@
 /** Whose settings hold for what the SDK's own providers hand out, and that nothing passes without them. */
 import { afterEach, expect, it } from "vitest";
-import { createGuard } from "../../src/guard/guard.js";
+import { createGuard } from "../../src/guard/create-guard.js";
 import { withExpectedAccounts } from "../../src/sdk/expected-accounts.js";
 import { accessKeyIdFor } from "../support/access-keys.mjs";
 

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fromIni as stockIni } from "@aws-sdk/credential-providers";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { createGuard } from "../../src/guard/guard.js";
+import { createGuard } from "../../src/guard/create-guard.js";
 import type { FromIniInit } from "../../src/sdk/ini.js";
 import { fromIni, routeToImds } from "../../src/sdk/ini.js";
 import type { ImdsServer } from "../support/imds-server.mjs";

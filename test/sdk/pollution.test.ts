@@ -93,7 +93,7 @@ const each: Properties[] = [
 let service: Awaited<ReturnType<typeof startImdsServer>>;
 let folder: string;
 const compiled = compileSources([
-  "guard/guard",
+  "guard/create-guard",
   "sdk/node-chain",
   "sdk/instance-metadata",
   "sdk/region",
@@ -122,7 +122,7 @@ interface Ran {
 async function run(order: { readonly before?: Properties; readonly each?: readonly Properties[] }): Promise<Ran> {
   const before = { ...service.counters.byRequest };
   const modules = {
-    guard: compiled.urlOf("guard/guard"),
+    guard: compiled.urlOf("guard/create-guard"),
     chain: compiled.urlOf("sdk/node-chain"),
     instance: compiled.urlOf("sdk/instance-metadata"),
     region: compiled.urlOf("sdk/region"),

@@ -110,7 +110,7 @@ function temper(check: Check): Check {
 
 /** The events of this guard would say on stderr what its checks say on the page. */
 async function examineService(answers: NetworkAnswers, machine: Machine): Promise<Check[]> {
-  const { createGuard } = await import("../../guard/guard.js");
+  const { createGuard } = await import("../../guard/create-guard.js");
   const guard = createGuard({ log: "off", probe: "off" }, { system: machine.system });
   try {
     return await checkService(guard, answers, machine);

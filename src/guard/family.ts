@@ -1,0 +1,39 @@
+/** Guards of one application for several profiles: what one finds out about this host is true for all of them. */
+import type { Guard } from "./guard.js";
+
+/** What guards have in common that only differ in the profile whose settings they follow. */
+export interface GuardFamily {
+  /** Findings so far: what was handed out before the last one rests on proof that it has shaken. */
+  findings(): number;
+  /** Lets go of what the members hold; `by` is left out, who lets go by itself. */
+  noteFinding(by?: () => void): void;
+  /** `drop` is called at each finding. */
+  onFinding(drop: () => void): void;
+  /** The member of this name, created where there is none yet. */
+  member(name: string, create: () => Guard): Guard;
+  /** Closes every member. */
+  close(): Promise<void>;
+}
+
+/** The family of a guard that stands alone so far. */
+export function createFamily(): GuardFamily {
+  const members = new Map<string, Guard>();
+  const drops = new Set<() => void>();
+  let findings = 0;
+  return {
+    findings: () => findings,
+    noteFinding(by) {
+      findings += 1;
+      for (const drop of drops) if (drop !== by) drop();
+    },
+    onFinding: (drop) => void drops.add(drop),
+    member(name, create) {
+      const member = members.get(name) ?? create();
+      members.set(name, member);
+      return member;
+    },
+    async close() {
+      await Promise.all(Array.from(members.values(), (member) => member.close()));
+    },
+  };
+}

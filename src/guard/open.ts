@@ -1,0 +1,48 @@
+/** Opens a guard: reads its settings, and makes what rests on them alone. */
+import type { KeyRing } from "../attest/key-ring.js";
+import { createKeyRing, parseTrustedKeys } from "../attest/key-ring.js";
+import { ImdsGuardError } from "../base/errors.js";
+import type { System } from "../base/system.js";
+import type { ConfigFileLocations } from "../settings/locations.js";
+import type { GuardOptions } from "../settings/options.js";
+import { resolveSettings } from "../settings/resolve.js";
+import { openReporter, plainReporter } from "./reporter.js";
+import type { Opened } from "./stages.js";
+import type { StsGateOptions } from "./sts.js";
+import { createStsGate } from "./sts.js";
+
+/** What a guard is opened with. */
+export interface OpenInput {
+  readonly options: GuardOptions;
+  /** The keys that the options name, which were read when they were checked. */
+  readonly keysOfOptions: KeyRing;
+  readonly system: System;
+  readonly locations: ConfigFileLocations;
+  readonly sts?: StsGateOptions["sts"];
+}
+
+/** @throws ImdsGuardSettingsError for settings that cannot be honoured; that is an event, too */
+export async function openGuard({ options, keysOfOptions, system, locations, sts }: OpenInput): Promise<Opened> {
+  try {
+    const resolved = await resolveSettings(options, system, locations);
+    const { sources, certificates } = resolved.settings;
+    const keyRing = sources["certificates"] === "option" ? keysOfOptions : keyRingOf(certificates);
+    const connection = { ca: options.stsCa, proxy: options.stsProxy };
+    const askSts = createStsGate({ settings: resolved.settings, keyRing, connection, sts });
+    const reporter = await openReporter(options, resolved, system);
+    for (const warning of resolved.warnings) reporter.report(warning.code, warning);
+    return { ...resolved, keyRing, askSts, reporter };
+  } catch (error) {
+    const fallback = plainReporter(options, system);
+    if (error instanceof ImdsGuardError)
+      fallback.report("settings.invalid", { message: error.message, evidence: error.evidence, advice: error.advice });
+    throw error;
+  }
+}
+
+/** The published keys of AWS and these: region and PEM text. */
+export function keyRingOf(certificates: Iterable<readonly [region: string, pem: string]>): KeyRing {
+  return createKeyRing(
+    new Map(Array.from(certificates, ([region, pem]) => [region, parseTrustedKeys(region, pem)] as const)),
+  );
+}

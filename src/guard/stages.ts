@@ -1,0 +1,133 @@
+/**
+ * The stages of a guard, each reached once and from the one before: opened (settings are read), placed (this host is
+ * known, and whether IMDS may be asked), living (IMDS is asked), closed.
+ */
+import type { Acquired, Acquirer } from "./acquire.js";
+import type { Contact } from "./decide.js";
+import type { Whereabouts } from "./guard.js";
+import type { StsGate } from "./sts.js";
+import type { KeyRing } from "../attest/key-ring.js";
+import { ImdsRefusedError } from "../base/errors.js";
+import type { Lifetime } from "../base/lifetime.js";
+import type { Reporter } from "../events/reporter.js";
+import type { Resolved } from "../settings/resolve.js";
+
+/** What the settings come to. */
+export interface Opened extends Resolved {
+  readonly reporter: Reporter;
+  readonly keyRing: KeyRing;
+  readonly askSts: StsGate;
+}
+
+/** What follows from them on this host. */
+export interface Placed extends Whereabouts, Opened {
+  /** Reports the decision, once: to whoever wants something of IMDS, and not to those who only ask where they are. */
+  readonly announce: () => void;
+  /** Says a refusal on stderr, where no event of it is printed there. */
+  readonly speak: () => void;
+  /** After a refusal off EC2: looks once, in the background, whether anybody answers as IMDS. */
+  readonly probe: () => void;
+}
+
+/** Where IMDS may be asked. */
+export type Allowed = Placed & { readonly decision: Contact };
+
+/** What asks IMDS, and what it gave. */
+export interface Living {
+  readonly acquirer: Acquirer;
+  readonly lifetime: Lifetime<Acquired>;
+  /** The last credentials that were obtained. */
+  readonly latest: () => Acquired | undefined;
+}
+
+type State =
+  | { readonly stage: "created" }
+  | { readonly stage: "opened"; readonly opened: Opened }
+  | { readonly stage: "placed"; readonly opened: Opened; readonly placed: Placed }
+  | { readonly stage: "living"; readonly opened: Opened; readonly placed: Placed; readonly living: Living }
+  | { readonly stage: "closed" };
+
+/** How each stage is reached from the one before. */
+export interface Steps {
+  readonly open: () => Promise<Opened>;
+  readonly place: (opened: Opened) => Promise<Placed>;
+  readonly live: (allowed: Allowed) => Promise<Living>;
+}
+
+/** Each throws `ERR_IMDS_GUARD_CLOSED` once the guard is closed, even where that happened while it waited. */
+export interface Stages {
+  opened(): Promise<Opened>;
+  placed(): Promise<Placed>;
+  /** Only for a host on which IMDS may be asked. */
+  living(): Promise<Living>;
+  /** The last credentials that were obtained, until it is closed. */
+  latest(): Acquired | undefined;
+  readonly closed: boolean;
+  /** Ends it, and gives what there is to be let go of. */
+  close(): Promise<{ readonly opened?: Opened; readonly living?: Living }>;
+}
+
+/** A guard before its first call. Callers share a step; one that failed is taken again by the next who calls. */
+export function createStages(steps: Steps): Stages {
+  let state: State = { stage: "created" };
+  let step: Promise<State> | undefined;
+
+  async function next(from: State): Promise<State> {
+    switch (from.stage) {
+      case "created":
+        return { stage: "opened", opened: await steps.open() };
+      case "opened":
+        return { ...from, stage: "placed", placed: await steps.place(from.opened) };
+      case "placed":
+        return { ...from, stage: "living", living: await steps.live(from.placed as Allowed) };
+      default:
+        return from;
+    }
+  }
+
+  async function take(from: State): Promise<State> {
+    try {
+      const reached = await next(from);
+      if (state === from) state = reached;
+      return reached;
+    } catch (error) {
+      // Settings that cannot be honoured are not remembered: the next who calls reads them again.
+      if (state === from && from.stage === "opened") state = { stage: "created" };
+      throw error;
+    } finally {
+      step = undefined;
+    }
+  }
+
+  /** Takes steps until `find` finds what it looks for in the state. */
+  async function reach<Found>(find: (reached: State) => Found | undefined): Promise<Found> {
+    for (;;) {
+      if (state.stage === "closed") throw closedError();
+      const found = find(state);
+      if (found !== undefined) return found;
+      await (step ??= take(state));
+    }
+  }
+
+  return {
+    opened: () => reach((reached) => ("opened" in reached ? reached.opened : undefined)),
+    placed: () => reach((reached) => ("placed" in reached ? reached.placed : undefined)),
+    living: () => reach((reached) => ("living" in reached ? reached.living : undefined)),
+    latest: () => (state.stage === "living" ? state.living.latest() : undefined),
+    get closed() {
+      return state.stage === "closed";
+    },
+    async close() {
+      const before = state;
+      state = { stage: "closed" };
+      const reached = (await step?.catch(() => undefined)) ?? before;
+      return "opened" in reached ? reached : {};
+    },
+  };
+}
+
+function closedError(): ImdsRefusedError {
+  return new ImdsRefusedError("ERR_IMDS_GUARD_CLOSED", "IMDS was not asked: this guard is closed", {
+    advice: "Create another guard.",
+  });
+}
