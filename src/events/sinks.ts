@@ -1,7 +1,7 @@
 /** Where events go while the process runs: stderr, the application's logger, a callback, a diagnostics channel. */
 import { channel } from "node:diagnostics_channel";
 import { writeSync } from "node:fs";
-import { setProcessWide } from "../base/process-wide.js";
+import { shareInProcess } from "../base/process-wide.js";
 import { hostAndPort } from "./address.js";
 import { atLeast } from "./catalogue.js";
 import type { GuardEvent, Severity } from "./catalogue.js";
@@ -61,7 +61,7 @@ const PRINTED = Symbol.for("imds-guard.printed.1");
 export function stderrSink(options: StderrSinkOptions = {}): Sink {
   const { threshold = "warning", write = writeStderr } = options;
   const own = new Map<string, Printed>();
-  const remembered = write === writeStderr ? setProcessWide(PRINTED, own) : own;
+  const remembered = write === writeStderr ? shareInProcess(PRINTED, "data", () => own) : own;
 
   return {
     wants: (severity) => passes(severity, threshold),

@@ -54,7 +54,9 @@ export function adaptSdkModules(unadapted: Unadapted): void {
     typeof own?._load === "function" ? (own as Loader) : (process.getBuiltinModule("node:module") as unknown as Loader);
   // Another copy of this package was here before: two installed versions, or a test runner's own.
   if (Object.hasOwn(loader, ADAPTED)) return;
-  Object.defineProperty(loader, ADAPTED, ownProperties({ value: true }));
+  // A test runner ends the realms that it makes, with all their code: those leave it to others to come.
+  if (Object.getPrototypeOf(loader) === Function.prototype)
+    Object.defineProperty(loader, ADAPTED, ownProperties({ value: true }));
   const { _load: original, _extensions: extensions } = loader;
   /** What a module exports -> what the program gets of it, and those themselves. */
   const adapted = new WeakMap<object, object>();
