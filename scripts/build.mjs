@@ -170,12 +170,30 @@ async function buildForNode() {
   return output;
 }
 
-/** A parser is most of it, and half of the package's weight as its authors have written it. */
-function minifyInit() {
-  const path = join(OUTPUT, "init.cjs");
-  const { code, errors } = minifySync(path, readFileSync(path, "utf8"), { module: false });
-  if (errors.length > 0) throw new Error(`init.cjs: ${errors[0]?.message}`);
-  writeFileSync(path, code);
+/**
+ * Makes what Node.js loads smaller. What runs in applications keeps its lines and the names of its functions, so that a
+ * stack says where it was; what only the program loads keeps neither.
+ *
+ * @param {Awaited<ReturnType<typeof buildForNode>>} output
+ */
+function shrink(output) {
+  const inApplications = new Set(Object.keys({ ...LIBRARY, ...PRELOADED }).map((name) => `${name}.cjs`));
+  /** @type {Map<string, readonly string[]>} */
+  const loads = new Map(
+    output.map((file) => [file.fileName, file.type === "chunk" ? [...file.imports, ...file.dynamicImports] : []]),
+  );
+  for (const name of inApplications) for (const loaded of loads.get(name) ?? []) inApplications.add(loaded);
+  for (const { fileName } of output) {
+    const path = join(OUTPUT, fileName);
+    const readable = inApplications.has(fileName);
+    const { code, errors } = minifySync(fileName, readFileSync(path, "utf8"), {
+      compress: true,
+      mangle: { toplevel: !readable },
+      codegen: { removeWhitespace: !readable },
+    });
+    if (errors.length > 0) throw new Error(`${fileName} cannot be made smaller: ${errors[0]?.message}`);
+    writeFileSync(path, code);
+  }
 }
 
 /** Every name is written out, so that Node.js need not scan the core for them. */
@@ -240,8 +258,9 @@ if (whole) {
   await buildStart();
 }
 if (!whole) {
-  const outputs = [...(await buildForNode()), ...(await buildForBundlers())];
-  minifyInit();
+  const forNode = await buildForNode();
+  shrink(forNode);
+  const outputs = [...forNode, ...(await buildForBundlers())];
   writeWrappers();
   const notice = noticeOf(ROOT, outputs);
   const noticePath = join(ROOT, "NOTICE");

@@ -13,7 +13,7 @@ import { createFindings, LISTS, verdictsText } from "../fleet/findings.js";
 import type { InstanceRecord } from "../fleet/records.js";
 import { SHOWN_FIRST, sectionsOf, writeCsv, writeHtml } from "../fleet/report-files.js";
 import { createSpoolFolder } from "../fleet/spool.js";
-import { createGuard } from "../guard/guard.js";
+import { createGuard } from "../guard/create-guard.js";
 import type { CommandContext, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
 import type { FleetScope } from "./fleet-options.js";

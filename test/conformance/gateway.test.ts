@@ -13,7 +13,7 @@ import { ImdsGuardError } from "../../src/base/errors.js";
 import { realSystem } from "../../src/base/system.js";
 import { readAccounts } from "../../src/gateway/accounts.js";
 import { startGateway } from "../../src/gateway/gateway.js";
-import { createGuard } from "../../src/guard/guard.js";
+import { createGuard } from "../../src/guard/create-guard.js";
 import { makeHome } from "../settings/home.js";
 import { readCases } from "./peer-cases.js";
 

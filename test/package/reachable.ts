@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { dirname, join } from "node:path";
+import ts from "typescript";
 import { ROOT } from "./built.js";
 
 /** What is loaded with a file, or all that it can come to load. */
@@ -9,24 +10,30 @@ export type Reach = "eager" | "all";
 
 const EAGER = [/(?:\bfrom|^import)\s*["']([^"']+)["']/gm];
 const LAZY = [/\bimport\(\s*["']([^"']+)["']\s*\)/g];
-/**
- * Of CommonJS output, what stands at the start of a line or of a declaration is loaded at once; what stands deeper, on
- * demand.
- */
-const REQUIRED = /^\S[^\n]*?\brequire\(["']([^"']+)["']\)/gm;
 
-function specifiersOf(path: string, reach: Reach): string[] {
+function specifiersOf(path: string, reach: Reach): readonly string[] {
+  const text = readFileSync(join(ROOT, path), "utf8");
+  if (path.endsWith(".cjs")) return requiredBy(path, text, reach);
   // Examples in comments import, too.
-  const text = readFileSync(join(ROOT, path), "utf8").replace(/\/\*\*[\s\S]*?\*\//g, "");
-  if (path.endsWith(".cjs")) {
-    const pattern = reach === "all" ? /\brequire\(["']([^"']+)["']\)/g : REQUIRED;
-    return [...text.matchAll(pattern)]
-      .filter(([line]) => reach === "all" || !/=>|function|Promise/.test(line))
-      .map(([, specifier = ""]) => specifier);
-  }
+  const code = text.replace(/\/\*\*[\s\S]*?\*\//g, "");
   return [...EAGER, ...(reach === "all" ? LAZY : [])].flatMap((pattern) =>
-    [...text.matchAll(pattern)].map(([, specifier = ""]) => specifier),
+    [...code.matchAll(pattern)].map(([, specifier = ""]) => specifier),
   );
+}
+
+/** What CommonJS requires: at once outside of functions, on demand within them. */
+function requiredBy(path: string, text: string, reach: Reach): readonly string[] {
+  const found: string[] = [];
+  const visit = (node: ts.Node): void => {
+    if (reach === "eager" && ts.isFunctionLike(node)) return;
+    if (ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === "require") {
+      const [specifier] = node.arguments;
+      if (specifier !== undefined && ts.isStringLiteralLike(specifier)) found.push(specifier.text);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest));
+  return found;
 }
 
 /** The files that come with one of `dist`, itself first. */
