@@ -28,7 +28,7 @@ const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: 
   "dist/esm/firewall.js": { start: 87, all: 87 },
   "dist/esm/credential-provider-imds.js": { start: 205, all: 205 },
   "dist/esm/extras.js": { start: 116, all: 116 },
-  "dist/cli.js": { start: 40, all: 896 },
+  "dist/cli.js": { start: 42, all: 980 },
 };
 /** Files that a start reads: each costs more than what is in it. */
 const MOST_FILES: Readonly<Record<string, number>> = {
