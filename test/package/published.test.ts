@@ -19,7 +19,7 @@ const MOST_FILES = 68;
  * And what it may weigh: 350 kB, and since then 20 of Roles Anywhere, 35 of log formats, 35 of the gateway, and 50 of the
  * fleet, the accounts of keys and the explanations of errors.
  */
-const MOST_BYTES = 490_000;
+const MOST_BYTES = 510_000;
 
 /** npm runs these on the machines of users. */
 const INSTALL_SCRIPTS = [
