@@ -1,4 +1,5 @@
 /** What the chain says on its way: to a logger, to the console, and in its last error. */
+import { shareInProcess } from "../../src/base/process-wide.js";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { fromNodeProviderChain } from "../../src/sdk/node-chain.js";
 import type { FromNodeProviderChainInit } from "../../src/sdk/node-chain.js";
@@ -99,7 +100,12 @@ describe("the end of the chain", () => {
 });
 
 describe("two sources at once", () => {
-  beforeEach(() => vi.resetModules());
+  const warned = Symbol.for("imds-guard.warned-of-two-sources.1");
+  // Once in a process, whichever copy of the package said it.
+  beforeEach(() => {
+    vi.resetModules();
+    Object.assign(shareInProcess(warned, "data", () => ({})), { yes: false });
+  });
   afterEach(() => vi.restoreAllMocks());
   const WARNING =
     "imds-guard - fromNodeProviderChain WARNING: both a profile and the pair AWS_ACCESS_KEY_ID/AWS_SECRET_ACCESS_KEY are set. As in the AWS SDK, the profile is used.";
