@@ -104,7 +104,10 @@ describe("two sources at once", () => {
   // Once in a process, whichever copy of the package said it.
   beforeEach(() => {
     vi.resetModules();
-    Object.assign(shareInProcess(warned, "data", () => ({})), { yes: false });
+    Object.assign(
+      shareInProcess(warned, "data", () => ({})),
+      { yes: false },
+    );
   });
   afterEach(() => vi.restoreAllMocks());
   const WARNING =
