@@ -28,7 +28,7 @@ const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: 
   "dist/esm/firewall.js": { start: 87, all: 87 },
   "dist/esm/credential-provider-imds.js": { start: 205, all: 205 },
   "dist/esm/extras.js": { start: 116, all: 116 },
-  "dist/cli.js": { start: 42, all: 980 },
+  "dist/cli.js": { start: 45, all: 1500 },
 };
 /** Files that a start reads: each costs more than what is in it. */
 const MOST_FILES: Readonly<Record<string, number>> = {
@@ -39,7 +39,7 @@ const MOST_FILES: Readonly<Record<string, number>> = {
   "dist/cli.js": 4,
 };
 /** KiB of everything in `dist`, for Node.js, for bundlers, and all types. */
-const MOST_IN_ALL = 1400;
+const MOST_IN_ALL = 1850;
 
 function kibibytes(paths: Iterable<string>): number {
   return Math.ceil([...paths].reduce((sum, path) => sum + statSync(join(ROOT, path)).size, 0) / 1024);
