@@ -1,20 +1,25 @@
 /**
- * `imds-guard policy`: IAM policies that make stolen instance credentials and IMDSv1 useless, with what each breaks.
+ * `imds-guard policy`: IAM policies that make stolen instance credentials and IMDSv1 useless, with what each breaks; and
+ * the trust policy that IAM Roles Anywhere needs.
  */
 import type { InstanceCredentialPolicy, PolicyOptions } from "../detection/policies.js";
+import type { RolesAnywherePolicy, TrustPolicyOptions } from "../roles-anywhere/trust-policy.js";
 import type { Command, OptionValues } from "./command.js";
 import { fromUser, textsOf, UsageError } from "./command.js";
 
+/** Not one of those that are printed without a word: it allows, where they deny. */
+const ROLES_ANYWHERE = "roles-anywhere";
 const KINDS = { scp: "service-control-policy", rcp: "resource-control-policy", role: "role-policy" } as const;
 const PARTITIONS = ["aws", "aws-cn", "aws-us-gov"] as const;
 
 export const command: Command = {
   name: "policy",
   summary: "print IAM policies against use of instance credentials elsewhere",
-  usage: "[scp|rcp|role]",
-  words: Object.keys(KINDS),
+  usage: "[scp|rcp|role|roles-anywhere]",
+  words: [...Object.keys(KINDS), ROLES_ANYWHERE],
   description: [
     "Without a word it prints all three, each below its caveats. With one, standard output carries the JSON of that policy alone, ready for the AWS CLI, and the caveats go to standard error. The JSON is compact: AWS counts every byte of it but the last newline. Nothing is sent to AWS. Read the caveats: these policies deny.",
+    "With roles-anywhere it prints the trust policy of a role for IAM Roles Anywhere, and how trust anchor and profile are made.",
     "With --json: policies (kind, title, document, size, limit, caveats).",
   ],
   options: [
@@ -33,6 +38,23 @@ export const command: Command = {
     { name: "exempt", value: "ARN", multiple: true, summary: "role or user that is left alone; * and ? are wildcards" },
     { name: "service", value: "NAME", multiple: true, summary: "service that the resource control policy covers" },
     { name: "no-address", summary: "do not bind credentials to the address of their instance" },
+    {
+      name: "trust-anchor",
+      value: "ARN",
+      summary: "roles-anywhere: the trust anchor whose certificates may take the role",
+    },
+    {
+      name: "common-name",
+      value: "NAME",
+      multiple: true,
+      summary: "roles-anywhere: common name that the certificate has to have; * and ? are wildcards",
+    },
+    {
+      name: "organizational-unit",
+      value: "NAME",
+      multiple: true,
+      summary: "roles-anywhere: organizational unit that it has to name",
+    },
     { name: "partition", value: "NAME", words: PARTITIONS, summary: "partition of AWS" },
   ],
   examples: [
@@ -41,6 +63,18 @@ export const command: Command = {
   ],
   async run({ options, words, json, ui }) {
     if (words.length > 1) throw new UsageError("policy prints one kind or all of them");
+    if (words[0] === ROLES_ANYWHERE) {
+      const { rolesAnywherePolicy } = await import("../roles-anywhere/trust-policy.js");
+      const policy = fromUser(() => rolesAnywherePolicy(trustOptionsOf(options)));
+      if (json) ui.json({ policies: [asJson(policy)] });
+      else {
+        ui.line(policy.json);
+        for (const caveat of policy.caveats) ui.note(caveat);
+      }
+      return 0;
+    }
+    const astray = ["trust-anchor", "common-name", "organizational-unit"].find((name) => options[name] !== undefined);
+    if (astray !== undefined) throw new UsageError(`--${astray} is for policy roles-anywhere`);
     const kind = words[0] === undefined ? undefined : KINDS[words[0] as keyof typeof KINDS];
     const { instanceCredentialPolicies } = await import("../detection/policies.js");
     const policies = fromUser(() => instanceCredentialPolicies(optionsOf(options))).filter(
@@ -78,6 +112,25 @@ function optionsOf(options: OptionValues): PolicyOptions {
   };
 }
 
-function asJson({ kind, title, document, json, limit, caveats }: InstanceCredentialPolicy): object {
+function trustOptionsOf(options: OptionValues): TrustPolicyOptions {
+  const astray = ["vpc", "source", "exempt", "service", "no-address", "partition"].find(
+    (name) => options[name] !== undefined,
+  );
+  if (astray !== undefined) throw new UsageError(`--${astray} is not for policy roles-anywhere`);
+  return {
+    trustAnchorArn: options["trust-anchor"] as string | undefined,
+    commonNames: textsOf(options, "common-name"),
+    organizationalUnits: textsOf(options, "organizational-unit"),
+  };
+}
+
+function asJson({
+  kind,
+  title,
+  document,
+  json,
+  limit,
+  caveats,
+}: InstanceCredentialPolicy | RolesAnywherePolicy): object {
   return { kind, title, document, size: Buffer.byteLength(json), limit, caveats };
 }
