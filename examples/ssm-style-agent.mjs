@@ -26,8 +26,8 @@ try {
   console.log(
     `host ${host.verdict} (${host.rule}), IMDS ${decision.kind === "contact" ? "may be asked" : `is not asked: ${decision.reason}`}`,
   );
-  // A hybrid node finds its keys in the shared credentials file, an instance in IMDS; the chain looks at both, in this
-  // order.
+  // A hybrid node finds its keys in the shared credentials file, which the SSM Agent renews and which is read again then;
+  // an instance finds them in IMDS. The chain looks at both, in this order.
   const sts = new STSClient({ ...guard.clientConfig() });
   while (!stop.signal.aborted) {
     await heartbeat(sts);

@@ -2,7 +2,7 @@
  * The AWS helper for IAM Roles Anywhere, built from its Go module, and this package's reading of the same line: both
  * against one service that verifies. Skipped where Go or its module is not to be had.
  */
-import { execFile, execFileSync } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -87,3 +87,52 @@ describe("the same line, run and read", () => {
     expect(Math.abs((expiration?.getTime() ?? 0) - Date.parse(byHelper["Expiration"] ?? ""))).toBeLessThan(60_000);
   });
 });
+
+test("its update writes the file, and what it writes is taken over while the program runs", async () => {
+  if (!existsSync(program)) return;
+  // It renews five minutes ahead: of sessions that live two seconds longer, every two seconds.
+  const brief = await startRolesAnywhereService({ anchors: [root.cert], lifeMs: 302_000 });
+  const leaf = issue({ name: "app", issuer: root });
+  const home = mkdtempSync(join(tmpdir(), "imds-guard-update-"));
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(home, name), text, { mode: 0o600 });
+    return join(home, name);
+  };
+  const filepath = file("credentials", "");
+  const words = [
+    "update",
+    ...["--certificate", file("tls.crt", leaf.cert), "--private-key", file("tls.key", leaf.key)],
+    ...["--role-arn", `arn:aws:iam::${ACCOUNT}:role/app`],
+    ...["--profile-arn", `arn:aws:rolesanywhere:eu-central-1:${ACCOUNT}:profile/11111111-2222-3333-4444-555555555555`],
+    "--trust-anchor-arn",
+    `arn:aws:rolesanywhere:eu-central-1:${ACCOUNT}:trust-anchor/66666666-7777-8888-9999-000000000000`,
+    ...["--endpoint", brief.url],
+  ];
+  const env = {
+    PATH: process.env["PATH"],
+    HOME: home,
+    AWS_SHARED_CREDENTIALS_FILE: filepath,
+    AWS_EC2_METADATA_DISABLED: "true",
+  };
+  const child = spawn(program, words, { env, stdio: "ignore" });
+  try {
+    const provider = fromIni({
+      filepath,
+      configFilepath: file("config", ""),
+      guard: { log: "off", expectedAccounts: [ACCOUNT] },
+    });
+    while (brief.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const seen = new Set<string>();
+    for (let turn = 0; turn < 80; turn += 1) {
+      seen.add((await provider({})).accessKeyId);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(brief.requests.length).toBeGreaterThan(2);
+    expect(seen.size).toBeGreaterThanOrEqual(brief.requests.length - 1);
+  } finally {
+    child.kill();
+    await brief.close();
+    rmSync(home, { recursive: true });
+  }
+}, 60_000);
