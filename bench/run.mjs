@@ -25,13 +25,27 @@ import { loading } from "./scenarios/loading.mjs";
 import { memoised } from "./scenarios/memoised.mjs";
 import { refusal } from "./scenarios/refusal.mjs";
 import { scan } from "./scenarios/scan.mjs";
+import { starting } from "./scenarios/starting.mjs";
 import { verification } from "./scenarios/verification.mjs";
 
 /**
  * @type {Record<string, (extent: import("./figures.mjs").Extent) => Promise<import("./figures.mjs").Section |
  * import("./figures.mjs").Section[]>>}
  */
-const SCENARIOS = { loading, refusal, ec2, memoised, hostile, verification, firewall, gateway, fleet, callers, scan };
+const SCENARIOS = {
+  loading,
+  starting,
+  refusal,
+  ec2,
+  memoised,
+  hostile,
+  verification,
+  firewall,
+  gateway,
+  fleet,
+  callers,
+  scan,
+};
 
 const { values, positionals } = parseArgs({
   options: {
