@@ -1,4 +1,6 @@
 /** `imds-guard fleet audit`, and the audit that a plan is made from. */
+import { accessSync, constants } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { isImdsGuardError } from "../base/errors.js";
 import { terminalLine } from "../base/text.js";
 import { fleetAccounts, RoleNeededError } from "../fleet/accounts.js";
@@ -130,6 +132,7 @@ export async function runAudit(context: CommandContext): Promise<ExitCode> {
   const scope = scopeOf(options);
   const html = textOf(options["html"]);
   const csv = textOf(options["csv"]);
+  for (const path of [html, csv]) if (path !== undefined) assertWritable(path);
   return withSession(context, scope, (session) =>
     withAudit(context, scope, session, async (done) => {
       const { findings, summary } = done;
@@ -142,6 +145,11 @@ export async function runAudit(context: CommandContext): Promise<ExitCode> {
       return exitCodeOf(done);
     }),
   );
+}
+
+/** Minutes of work are not to end at a file that cannot be written. @throws the system's error */
+export function assertWritable(path: string): void {
+  accessSync(dirname(resolve(path)), constants.W_OK);
 }
 
 /** Exit code of what was seen: what is to be done outweighs what could not be seen. */

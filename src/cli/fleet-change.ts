@@ -13,7 +13,7 @@ import { inOrder, isStep, PlanError, planText, readPlan, readUndo, stepFor, undo
 import type { CommandContext, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
 import type { FinishedAudit, FleetSession } from "./fleet-audit.js";
-import { sayGaps, withAudit, withSession } from "./fleet-audit.js";
+import { assertWritable, sayGaps, withAudit, withSession } from "./fleet-audit.js";
 import { rateOf, roleOf, scopeOf, textOf } from "./fleet-options.js";
 import type { Ui } from "./ui.js";
 
@@ -30,6 +30,7 @@ export async function runPlan(context: CommandContext): Promise<ExitCode> {
   const { options, ui, json, system } = context;
   const scope = scopeOf(options);
   const out = textOf(options["out"]);
+  if (out !== undefined) assertWritable(out);
   return withSession(context, scope, (session) =>
     withAudit(context, scope, session, async (done) => {
       const { steps, held, more } = await stepsIn(done);

@@ -276,6 +276,13 @@ describe("fleet audit", () => {
     expect(statSync(html).mode & 0o077).toBe(0);
   });
 
+  it("says before it asks anything that a report cannot be written", async () => {
+    fleet = await openFleet();
+    const nowhere = join(fleet.folder, "no", "fleet.html");
+    await expect(fleet.run("audit", "--html", nowhere)).rejects.toMatchObject({ code: "ENOENT" });
+    expect(fleet.service.calls.size).toBe(0);
+  });
+
   it.each([
     [["audit", "--regions", ","], "--regions names no region"],
     [["audit", "--accounts", "12"], '--accounts names "12"; allowed: account ids of 12 digits'],
