@@ -8,7 +8,7 @@ import type { ExceptionTag } from "./instances.js";
 import { describeInstances, instanceRecord, needsCounts } from "./instances.js";
 import type { MetadataOptions } from "./metadata-options.js";
 import type { Counts } from "./metrics.js";
-import { readCounts } from "./metrics.js";
+import { readCounts, sharpen } from "./metrics.js";
 import type { FleetRecord, Place, RoleRecord } from "./records.js";
 import { readRoles } from "./roles.js";
 import type { Group } from "./templates.js";
@@ -157,7 +157,9 @@ async function auditRegion(
   const seen = await look("ec2:DescribeInstances", async () => {
     for await (const page of describeInstances(api)) {
       const asked = page.filter((instance) => needsCounts(instance, exceptionTag)).map(({ instanceId }) => instanceId);
-      const counts = await look("cloudwatch:GetMetricData", () => readCounts(api, asked, start, end));
+      const counts = await look("cloudwatch:GetMetricData", async () =>
+        sharpen(api, await readCounts(api, asked, start, end), end),
+      );
       for (const instance of page) {
         const known: Counts | string | undefined =
           counts === undefined ? "CloudWatch could not be asked" : counts.get(instance.instanceId);

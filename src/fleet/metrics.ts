@@ -10,7 +10,7 @@ export interface Counts {
   /** Data points of MetadataNoToken. */
   readonly points: number;
   readonly calls: number;
-  /** ISO 8601, the beginning of an hour. */
+  /** ISO 8601, the beginning of an hour, or of a minute where {@link sharpen} found it. */
   readonly last?: string | undefined;
   readonly since?: string | undefined;
   /** Calls of version 1 where tokens are required. */
@@ -25,6 +25,7 @@ export const HOUR_MS = 3_600_000;
 /** GetMetricData takes so many queries; there are two for each instance. */
 const QUERIES = 500;
 const METRICS = ["MetadataNoToken", "MetadataNoTokenRejected"] as const;
+const AT_ONCE = QUERIES / METRICS.length;
 
 interface Tally {
   points: number;
@@ -47,11 +48,42 @@ export async function readCounts(
   end: number,
 ): Promise<ReadonlyMap<string, Counts>> {
   const found = new Map<string, Counts>();
-  const size = QUERIES / METRICS.length;
-  for (let from = 0; from < instanceIds.length; from += size)
-    for (const [id, counts] of await countsOf(api, instanceIds.slice(from, from + size), start, end))
+  for (let from = 0; from < instanceIds.length; from += AT_ONCE)
+    for (const [id, counts] of await countsOf(api, instanceIds.slice(from, from + AT_ONCE), start, end))
       found.set(id, counts);
   return found;
+}
+
+/** CloudWatch keeps sums of a minute for 15 days. */
+const MINUTES_KEPT_MS = 15 * 24 * HOUR_MS;
+/** Hours of last calls that are asked for by the minute: one call each. */
+const MOST_HOURS = 20;
+
+/**
+ * The counts with the minute of each last call in place of its hour, as far as CloudWatch still has it.
+ * @param now milliseconds since the epoch
+ * @throws the SDK's error
+ */
+export async function sharpen(
+  api: AwsApi,
+  counts: ReadonlyMap<string, Counts>,
+  now: number,
+): Promise<ReadonlyMap<string, Counts>> {
+  const byHour = new Map<number, string[]>();
+  for (const [id, { last }] of counts) {
+    const hour = last === undefined ? Number.NaN : Date.parse(last);
+    if (!(hour > now - MINUTES_KEPT_MS)) continue;
+    const known = byHour.get(hour);
+    if (known === undefined && byHour.size < MOST_HOURS) byHour.set(hour, [id]);
+    else if (known !== undefined && known.length < AT_ONCE) known.push(id);
+  }
+  const sharp = new Map(counts);
+  for (const [hour, ids] of byHour)
+    for (const [id, { last }] of await countsOf(api, ids, hour, hour + HOUR_MS, 60)) {
+      const known = counts.get(id);
+      if (known !== undefined && last !== undefined) sharp.set(id, { ...known, last });
+    }
+  return sharp;
 }
 
 async function countsOf(
@@ -59,6 +91,7 @@ async function countsOf(
   ids: readonly string[],
   start: number,
   end: number,
+  period = HOUR_MS / 1_000,
 ): Promise<readonly (readonly [string, Counts])[]> {
   const tallies = ids.map((): Tally => ({
     points: 0,
@@ -77,7 +110,7 @@ async function countsOf(
         Id: `m${metric}_${index}`,
         MetricStat: {
           Metric: { Namespace: "AWS/EC2", MetricName: name, Dimensions: [{ Name: "InstanceId", Value: id }] },
-          Period: HOUR_MS / 1_000,
+          Period: period,
           Stat: "Sum",
         },
       })),

@@ -13,7 +13,7 @@ export type Counted =
       readonly kind: "counted";
       /** Sum of `MetadataNoToken`: answers without a token. */
       readonly calls: number;
-      /** ISO 8601; the hour of the last of them. */
+      /** ISO 8601; the minute of the last of them, or its hour. */
       readonly last?: string | undefined;
       /** ISO 8601; the first hour of which something is known. */
       readonly since: string;
