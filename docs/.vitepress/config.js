@@ -72,6 +72,7 @@ export default defineConfig({
           { text: "The gateway", link: "/docs/gateway" },
           { text: "Roles Anywhere", link: "/docs/roles-anywhere" },
           { text: "Monitoring", link: "/docs/guides/monitoring" },
+          { text: "Hosts and clusters", link: "/docs/guides/fleet-hosts" },
           { text: "SIEM", link: "/docs/detection" },
           { text: "Whose account is that?", link: "/docs/accounts" },
           { text: "The fleet", link: "/docs/fleet" },
