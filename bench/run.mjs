@@ -24,6 +24,7 @@ import { hostile } from "./scenarios/hostile.mjs";
 import { loading } from "./scenarios/loading.mjs";
 import { memoised } from "./scenarios/memoised.mjs";
 import { refusal } from "./scenarios/refusal.mjs";
+import { rolesAnywhere } from "./scenarios/roles-anywhere.mjs";
 import { scan } from "./scenarios/scan.mjs";
 import { starting } from "./scenarios/starting.mjs";
 import { verification } from "./scenarios/verification.mjs";
@@ -45,6 +46,7 @@ const SCENARIOS = {
   fleet,
   callers,
   scan,
+  rolesAnywhere,
 };
 
 const { values, positionals } = parseArgs({

@@ -55,8 +55,14 @@ function oldest(results) {
     }
     return `| ${door} | ${good.at(-1) ?? "none"} |`;
   });
-  return ["", "## The oldest SDK for each door", "", "| Door | From |", "| --- | --- |", ...rows];
+  return ["", "## The oldest SDK for each door", "", "| Door | From |", "| --- | --- |", ...rows, "", ...RENEWED_FILES];
 }
+
+/** Tried on 2026-11-28 with 3.300.0, 3.600.0, 3.774.0, 3.775.0 and 3.901.0: test/interop/clients/renewing.cjs. */
+const RENEWED_FILES = [
+  "Keys that are renewed in a shared file reach a client that was given a provider (`fromIni`, `fromNodeProviderChain`, `clientConfig()`) from",
+  "3.775.0 on: an older client keeps keys without an end. Its default chain under the preload takes them over from 3.300.0 on.",
+];
 
 /** @param {string} group @param {string} words @param {readonly Result[]} results @returns {string[]} */
 function section(group, words, results) {

@@ -1,0 +1,114 @@
+// @ts-check
+/**
+ * IAM Roles Anywhere: a first session of a process by this package, beside the stock SDK that runs aws_signing_helper by
+ * `credential_process`. The helper is built from its Go module; without Go only ours is measured.
+ */
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { issue } from "../../test/support/certificates.mjs";
+import { startRolesAnywhereService } from "../../test/support/roles-anywhere-service.mjs";
+
+const MODULE = "github.com/aws/rolesanywhere-credential-helper@v1.4.0";
+const CLIENT = fileURLToPath(new URL("../clients/roles-anywhere.mjs", import.meta.url));
+const ACCOUNT = "111122223333";
+const DELAYS_MS = [2, 20];
+
+/** @param {import("../figures.mjs").Extent} extent @returns {Promise<import("../figures.mjs").Section>} */
+export async function rolesAnywhere({ short }) {
+  const folder = mkdtempSync(join(tmpdir(), "imds-guard-bench-"));
+  const root = issue({ name: "Root", ca: true });
+  const leaf = issue({ name: "app", issuer: root, kind: "rsa" });
+  const helper = build(folder);
+  writeFileSync(join(folder, "tls.crt"), leaf.cert);
+  writeFileSync(join(folder, "tls.key"), leaf.key, { mode: 0o600 });
+  /** @type {import("../figures.mjs").Row[]} */
+  const rows = [];
+  try {
+    for (const delayMs of DELAYS_MS) {
+      const service = await startRolesAnywhereService({ anchors: [root.cert], delayMs });
+      const env = {
+        PATH: process.env["PATH"],
+        AWS_CONFIG_FILE: join(folder, "config"),
+        AWS_EC2_METADATA_DISABLED: "true",
+      };
+      writeFileSync(join(folder, "config"), configOf(folder, service.url, helper));
+      /** @type {Record<string, number[]>} */
+      const ms = { ours: [], line: [], stock: [] };
+      /** @param {string} which @param {string} profile */
+      const run = (which, profile) =>
+        new Promise((resolve, reject) =>
+          execFile(
+            process.execPath,
+            [CLIENT, which, profile],
+            { env: { ...env, IMDS_GUARD_PROBE: "off" } },
+            (error, out) => (error ? reject(error) : resolve(JSON.parse(out).ms)),
+          ),
+        );
+      for (let turn = 0; turn < (short ? 3 : 11); turn += 1) {
+        ms["ours"]?.push(await run("ours", "native"));
+        if (helper === undefined) continue;
+        ms["line"]?.push(await run("ini", "line"));
+        ms["stock"]?.push(await run("stock", "line"));
+      }
+      const { ours = [], line = [], stock = [] } = ms;
+      const beside = stock.length === 0 ? {} : { stock };
+      /** @type {import("../figures.mjs").Goal[]} */
+      const goals = stock.length > 0 && delayMs === 2 ? [{ of: "speedup", bound: "at least", value: 5 }] : [];
+      rows.push({ what: `fromRolesAnywhere, service at ${delayMs} ms`, unit: "ms", ours, ...beside, goals });
+      if (line.length > 0)
+        rows.push({
+          what: `the helper's line read natively, service at ${delayMs} ms`,
+          unit: "ms",
+          ours: line,
+          ...beside,
+          goals,
+        });
+      await service.close();
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return {
+    title: "IAM Roles Anywhere: first credentials of a process, imports included (stock: SDK and helper)",
+    rows,
+  };
+}
+
+/** @param {string} folder */
+function build(folder) {
+  try {
+    execFileSync("go", ["install", MODULE], {
+      env: { ...process.env, GOBIN: folder },
+      stdio: "pipe",
+      timeout: 500_000,
+    });
+    renameSync(join(folder, "rolesanywhere-credential-helper"), join(folder, "aws_signing_helper"));
+    return join(folder, "aws_signing_helper");
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {string} folder @param {string} url @param {string | undefined} helper */
+function configOf(folder, url, helper) {
+  const anchor = `arn:aws:rolesanywhere:eu-central-1:${ACCOUNT}:trust-anchor/66666666-7777-8888-9999-000000000000`;
+  const profile = `arn:aws:rolesanywhere:eu-central-1:${ACCOUNT}:profile/11111111-2222-3333-4444-555555555555`;
+  const role = `arn:aws:iam::${ACCOUNT}:role/app`;
+  const key = (/** @type {string} */ name, /** @type {string} */ value) =>
+    `imds_guard_roles_anywhere_${name} = ${value}`;
+  return [
+    "[profile native]",
+    key("certificate", `${folder}/tls.crt`),
+    key("private_key", `${folder}/tls.key`),
+    key("trust_anchor_arn", anchor),
+    key("profile_arn", profile),
+    key("role_arn", role),
+    key("endpoint", url),
+    "[profile line]",
+    `credential_process = ${helper ?? "aws_signing_helper"} credential-process --certificate ${folder}/tls.crt --private-key ${folder}/tls.key --trust-anchor-arn ${anchor} --profile-arn ${profile} --role-arn ${role} --endpoint ${url}`,
+    "",
+  ].join("\n");
+}
