@@ -4,22 +4,27 @@
  */
 import type { InstanceCredentialPolicy, PolicyOptions } from "../detection/policies.js";
 import type { RolesAnywherePolicy, TrustPolicyOptions } from "../roles-anywhere/trust-policy.js";
-import type { Command, OptionValues } from "./command.js";
+import type { PerimeterPolicy } from "../detection/perimeter.js";
+import { ACCOUNTS_OPTION, accountsOf } from "./account-list.js";
+import type { Command, CommandContext, OptionValues } from "./command.js";
 import { fromUser, textsOf, UsageError } from "./command.js";
+import type { Ui } from "./ui.js";
 
 /** Not one of those that are printed without a word: it allows, where they deny. */
 const ROLES_ANYWHERE = "roles-anywhere";
+const PERIMETER = "perimeter";
 const KINDS = { scp: "service-control-policy", rcp: "resource-control-policy", role: "role-policy" } as const;
 const PARTITIONS = ["aws", "aws-cn", "aws-us-gov"] as const;
 
 export const command: Command = {
   name: "policy",
   summary: "print IAM policies against use of instance credentials elsewhere",
-  usage: "[scp|rcp|role|roles-anywhere]",
-  words: [...Object.keys(KINDS), ROLES_ANYWHERE],
+  usage: "[scp|rcp|role|roles-anywhere|perimeter]",
+  words: [...Object.keys(KINDS), ROLES_ANYWHERE, PERIMETER],
   description: [
     "Without a word it prints all three, each below its caveats. With one, standard output carries the JSON of that policy alone, ready for the AWS CLI, and the caveats go to standard error. The JSON is compact: AWS counts every byte of it but the last newline. Nothing is sent to AWS. Read the caveats: these policies deny.",
     "With roles-anywhere it prints the trust policy of a role for IAM Roles Anywhere, and how trust anchor and profile are made.",
+    "With perimeter it prints a policy for VPC endpoints, a service control policy and a resource control policy by which only principals and resources of --accounts, or of --org, meet: a stranger's key is refused at your endpoints.",
     "With --json: policies (kind, title, document, size, limit, caveats).",
   ],
   options: [
@@ -55,14 +60,21 @@ export const command: Command = {
       multiple: true,
       summary: "roles-anywhere: organizational unit that it has to name",
     },
+    { ...ACCOUNTS_OPTION, summary: "perimeter: accounts of your own (ids or @FILE)" },
+    { name: "vpce", value: "ID", multiple: true, summary: "perimeter: VPC endpoint of your own" },
+    { name: "org", value: "ID", summary: "perimeter: your organization, whose accounts are let in" },
     { name: "partition", value: "NAME", words: PARTITIONS, summary: "partition of AWS" },
   ],
   examples: [
     { command: "imds-guard policy", does: "read all of them with their caveats" },
     { command: "imds-guard policy scp --vpc vpc-0123456789abcdef0 > scp.json", does: "a policy for the organisation" },
   ],
-  async run({ options, words, json, ui }) {
+  async run(context) {
+    const { options, words, json, ui } = context;
     if (words.length > 1) throw new UsageError("policy prints one kind or all of them");
+    if (words[0] === PERIMETER) return perimeter(context);
+    const alien = ["accounts", "vpce", "org"].find((name) => options[name] !== undefined);
+    if (alien !== undefined) throw new UsageError(`--${alien} is for policy perimeter`);
     if (words[0] === ROLES_ANYWHERE) {
       const { rolesAnywherePolicy } = await import("../roles-anywhere/trust-policy.js");
       const policy = fromUser(() => rolesAnywherePolicy(trustOptionsOf(options)));
@@ -81,15 +93,8 @@ export const command: Command = {
       (policy) => kind === undefined || policy.kind === kind,
     );
     if (json) ui.json({ policies: policies.map(asJson) });
-    else if (kind === undefined) {
-      for (const [index, { title, caveats, json: compact, limit }] of policies.entries()) {
-        if (index > 0) ui.line();
-        ui.line(ui.paint(`# ${title}`, "strong"));
-        for (const caveat of caveats) ui.table([["#", "-", caveat]]);
-        ui.line(`# ${Buffer.byteLength(compact)} of ${limit} bytes`);
-        ui.line(compact);
-      }
-    } else {
+    else if (kind === undefined) printAll(policies, ui);
+    else {
       for (const { json: compact, caveats } of policies) {
         ui.line(compact);
         for (const caveat of caveats) ui.note(caveat);
@@ -98,6 +103,35 @@ export const command: Command = {
     return 0;
   },
 };
+
+async function perimeter({ options, json, ui }: CommandContext): Promise<0> {
+  const accounts = accountsOf(options);
+  if (accounts === undefined) throw new UsageError("policy perimeter needs --accounts");
+  const allowed = ["accounts", "vpce", "org"];
+  const astray = Object.keys(options).find((name) => options[name] !== undefined && !allowed.includes(name));
+  if (astray !== undefined) throw new UsageError(`--${astray} is not for policy perimeter`);
+  const { perimeterPolicies } = await import("../detection/perimeter.js");
+  const policies = fromUser(() =>
+    perimeterPolicies({
+      accounts,
+      vpceIds: textsOf(options, "vpce"),
+      organizationId: options["org"] as string | undefined,
+    }),
+  );
+  if (json) ui.json({ policies: policies.map(asJson) });
+  else printAll(policies, ui);
+  return 0;
+}
+
+function printAll(policies: readonly (InstanceCredentialPolicy | PerimeterPolicy)[], ui: Ui): void {
+  for (const [index, { title, caveats, json, limit }] of policies.entries()) {
+    if (index > 0) ui.line();
+    ui.line(ui.paint(`# ${title}`, "strong"));
+    for (const caveat of caveats) ui.table([["#", "-", caveat]]);
+    ui.line(`# ${Buffer.byteLength(json)} of ${limit} bytes`);
+    ui.line(json);
+  }
+}
 
 function optionsOf(options: OptionValues): PolicyOptions {
   const option = (name: string): readonly string[] | undefined =>
@@ -131,6 +165,6 @@ function asJson({
   json,
   limit,
   caveats,
-}: InstanceCredentialPolicy | RolesAnywherePolicy): object {
+}: InstanceCredentialPolicy | RolesAnywherePolicy | PerimeterPolicy): object {
   return { kind, title, document, size: Buffer.byteLength(json), limit, caveats };
 }
