@@ -94,8 +94,8 @@ export const command: Command = {
       does: "who signs with keys of an account that is not ours?",
     },
     {
-      command: "imds-guard scan --learn proxy.log > ours.txt; imds-guard scan --accounts @ours.txt tomorrow.log",
-      does: "begin with what is usual, after somebody has read the list",
+      command: "imds-guard scan --learn proxy.log > ours.txt",
+      does: "a list to begin with, once somebody has read it",
     },
     {
       command: "imds-guard scan /var/log/zeek/*/conn.*.log.gz --suppress 10.20.0.0/16",
