@@ -104,7 +104,14 @@ const CUTS = [
   { name: "serving", with: modulesIn("serving") },
   { name: "monitoring", with: modulesIn("monitor") },
   { name: "program", with: [PROGRAM.cli] },
-  { name: "commands", with: [...modulesIn("cli"), source("cli/executable/preload.ts")] },
+  // What other programs wait for brings nothing of the commands that people wait for.
+  {
+    name: "commands",
+    with: ["exec", "serve", "credential-process", "detect", "executable/preload"].map((name) =>
+      source(`cli/${name}.ts`),
+    ),
+  },
+  { name: "operations", with: modulesIn("cli") },
   { name: "doctor", with: modulesIn("cli/doctor") },
   { name: "init", with: [source("cli/init/rewrite.ts")] },
   { name: "demo-hosts", with: Object.values(DEMO) },
