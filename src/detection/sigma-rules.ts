@@ -209,6 +209,7 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
       "detection": {
         "selection": {
           "code": [
+            "credentials.container_unproved",
             "credentials.stated_account_dropped",
             "credentials.sts_unavailable",
             "events.file_failing",

@@ -86,6 +86,11 @@ export const CATALOGUE = {
     "accepted",
     "Account stated beside a key is not that of the key",
   ),
+  "credentials.container_unproved": entry(
+    "warning",
+    "accepted",
+    "Container credentials from a link-local address on a host that shows no container service",
+  ),
   "imds.account_not_told": entry("notice", "accepted", "Access key tells no account in this partition"),
   "credentials.role_unexpected": entry("critical", "blocked", "Role or region that is not expected"),
   "credentials.sts_mismatch": entry("critical", "blocked", "STS names another identity than the one attested"),

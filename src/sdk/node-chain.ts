@@ -10,6 +10,7 @@ import type { System } from "../base/system.js";
 import { realSystem } from "../base/system.js";
 import { loadSdkConfig, loadSdkProviders } from "../base/load-sdk.js";
 import { loadPlainly } from "../base/plain-load.js";
+import { warnOfContainerEndpoint } from "./container-endpoint.js";
 import { fromIni, isAfterCertificate } from "./ini.js";
 import type { GuardKey } from "./guard-option.js";
 import { shareInProcess } from "../base/process-wide.js";
@@ -82,6 +83,10 @@ function chainLinks(init: StockInit, guard: Guard, system: System, chosen: strin
   const files = verbose || hasSharedFiles(own, system);
   const inContainer =
     system.env["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] || system.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+  const container: typeof sdkLink = async (begin) => {
+    await warnOfContainerEndpoint(guard, system);
+    return sdkLink(begin);
+  };
   return [
     ...when<Link>(!named && (verbose || hasEnvironmentKeys(system)), [
       "environment",
@@ -105,8 +110,8 @@ function chainLinks(init: StockInit, guard: Guard, system: System, chosen: strin
     ]),
     ...(inContainer
       ? ([
-          ["container (HTTP)", () => sdkLink((sdk) => sdk.fromHttp(own)())],
-          ["container", () => sdkLink((sdk) => sdk.fromContainerMetadata(own)())],
+          ["container (HTTP)", () => container((sdk) => sdk.fromHttp(own)())],
+          ["container", () => container((sdk) => sdk.fromContainerMetadata(own)())],
         ] satisfies Link[])
       : ([[INSTANCE, (call) => guard.credentials({ forceRefresh: call?.forceRefresh })]] satisfies Link[])),
   ];
