@@ -26,7 +26,9 @@ export function createFamily(): GuardFamily {
       findings += 1;
       for (const drop of drops) if (drop !== by) drop();
     },
-    onFinding: (drop) => void drops.add(drop),
+    onFinding(drop) {
+      drops.add(drop);
+    },
     member(name, create) {
       const member = members.get(name) ?? create();
       members.set(name, member);

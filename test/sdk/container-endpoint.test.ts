@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { realSystem } from "../../src/base/system.js";
 import type { GuardEvent } from "../../src/events/catalogue.js";
-import { createGuard } from "../../src/guard/guard.js";
+import { createGuard } from "../../src/guard/create-guard.js";
 import { warnOfContainerEndpoint } from "../../src/sdk/container-endpoint.js";
 
 const CODE = "credentials.container_unproved";
