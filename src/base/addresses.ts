@@ -49,6 +49,14 @@ export function isLoopback(text: string): boolean {
 }
 
 /**
+ * Whether a literal is of this machine or of a private network, RFC 1918 or RFC 4193, and no address of Amazon's link-local
+ * services (`fd00:ec2::/32`).
+ */
+export function isLocalOrPrivate(text: string): boolean {
+  return isLoopback(text) || (PRIVATE.some((network) => inNetwork(network, text)) && !inNetwork(AMAZON6, text));
+}
+
+/**
  * Whether a packet sent to this literal may end at IMDS: one of its two addresses, or an IPv6 address that carries the
  * IPv4 one for a translator or tunnel (mapped, compatible, translated, NAT64, 6to4, Teredo, ISATAP). A zone identifier
  * or anything behind a NUL is looked past, as the operating system does. The NAT64 prefix of one network's own choice
@@ -127,6 +135,18 @@ export function spellings(network: IpNetwork): readonly string[] | undefined {
 }
 
 const LOOPBACK6 = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+const network4 = (first: number, second: number, bits: number): IpNetwork => ({
+  family: 4,
+  bytes: Uint8Array.of(first, second, 0, 0),
+  bits,
+});
+const network6 = (...bytes: number[]): IpNetwork => ({
+  family: 6,
+  bytes: Uint8Array.from({ length: 16 }, (_, index) => bytes[index] ?? 0),
+  bits: bytes.length * 8 - (bytes.length === 1 ? 1 : 0),
+});
+const PRIVATE = [network4(10, 0, 8), network4(172, 16, 12), network4(192, 168, 16), network6(0xfc)];
+const AMAZON6 = network6(0xfd, 0x00, 0x0e, 0xc2);
 const IMDS4 = Uint8Array.of(169, 254, 169, 254);
 const IMDS6 = Uint8Array.of(0xfd, 0x00, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54);
 

@@ -219,6 +219,7 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
             "gateway.rules_invalid",
             "gateway.v1_request",
             "imds.attestation_unavailable",
+            "imds.emulator_allowed",
             "imds.forbidden",
             "imds.static_stability",
             "imds.token_timeout",

@@ -46,6 +46,7 @@ export const CATALOGUE = {
   "imds.endpoint_override_refused": entry("warning", "refused", "IMDS endpoint override refused"),
   "imds.endpoint_override_accepted": entry("notice", "accepted", "IMDS endpoint override on loopback accepted"),
   "imds.unattested_allowed": entry("warning", "accepted", "IMDS allowed off EC2 without expected accounts"),
+  "imds.emulator_allowed": entry("warning", "accepted", "Emulator of IMDS allowed"),
   "imds.impersonation_detected": entry("critical", "observed", "Somebody answers as IMDS on a host that is not EC2"),
   "imds.unverified_responder": entry(
     "warning",

@@ -1,5 +1,5 @@
 /** May IMDS be asked, where, and what must be proved? A pure function over settings and host report. */
-import { IMDS_IPV4, IMDS_IPV6, sameAddress } from "../base/addresses.js";
+import { IMDS_IPV4, IMDS_IPV6, isLocalOrPrivate, sameAddress } from "../base/addresses.js";
 import type { Evidence, RefusalCode } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import type { EventCode } from "../events/catalogue.js";
@@ -13,6 +13,8 @@ export interface Target {
   readonly kind: "address" | "name";
   readonly host: string;
   readonly port: number;
+  /** The address that is tried once where there is no route to `host`. */
+  readonly spare?: string;
 }
 
 /**
@@ -28,6 +30,8 @@ export interface Contact {
   readonly kind: "contact";
   readonly target: Target;
   readonly proof: Proof;
+  /** An emulator of a developer: it may have any private address, and made-up keys and dates. */
+  readonly emulator?: true;
   /** Events that go with the permission itself. */
   readonly notices: readonly { readonly code: EventCode; readonly message: string; readonly advice: string }[];
 }
@@ -64,7 +68,7 @@ export type DecisionSettings = Pick<
   Settings,
   "mode" | "attestation" | "expectedAccounts" | "override" | "endpointMode" | "disabledBy"
 > &
-  Partial<Pick<Settings, "missingProfile">>;
+  Partial<Pick<Settings, "missingProfile" | "emulator" | "verifyWithSts">>;
 
 /** The decision table. Every row of it is a test. */
 export function decide(
@@ -88,6 +92,7 @@ function decideByTable(
   if (settings.mode === "deny") return disabled("mode deny", target);
 
   const { override } = settings;
+  if (override && isEmulator(settings, override) && host.verdict !== "ec2") return emulated(override, target);
   if (override && !isPinned(override)) {
     if (override.endpoint.loopback) return loopback(settings, override, target);
     if (override.owner === "guard" && settings.mode === "allow")
@@ -110,7 +115,26 @@ const PROOF_ON_EC2: Readonly<Record<Settings["attestation"], Proof>> = {
 function targetOf(settings: DecisionSettings): Target {
   const endpoint = settings.override?.endpoint;
   if (endpoint) return { kind: endpoint.kind, host: endpoint.host, port: endpoint.port };
-  return { kind: "address", host: settings.endpointMode === "IPv6" ? IMDS_IPV6 : IMDS_IPV4, port: 80 };
+  const { endpointMode } = settings;
+  const host = endpointMode === "IPv6" ? IMDS_IPV6 : IMDS_IPV4;
+  return { kind: "address", host, port: 80, ...(endpointMode === undefined && { spare: IMDS_IPV6 }) };
+}
+
+/** Whatever is stricter wins over it. A name is looked up first, and is held to the same when it is known. */
+function isEmulator(settings: DecisionSettings, { endpoint }: EndpointOverride): boolean {
+  const { emulator, attestation, verifyWithSts, expectedAccounts } = settings;
+  const stricter = attestation === "required" || verifyWithSts === "on" || expectedAccounts.length > 0;
+  return emulator === "on" && !stricter && (endpoint.kind === "name" || isLocalOrPrivate(endpoint.host));
+}
+
+function emulated(override: EndpointOverride, target: Target): Contact {
+  const notice = {
+    code: "imds.emulator_allowed",
+    message: `${override.setting} names ${target.host} port ${target.port}, and emulator is on: whatever answers there is taken for IMDS`,
+    advice:
+      "This is for development alone. Remove IMDS_GUARD_EMULATOR (emulator, imds_guard_emulator) everywhere else.",
+  } as const;
+  return { ...contact(target, "none", [notice]), emulator: true };
 }
 
 /** An override that names the real address is no override. */

@@ -2,8 +2,11 @@
 import type { Acquirer } from "./acquire.js";
 import { createAcquirer } from "./acquire.js";
 import type { KeyRing } from "../attest/key-ring.js";
-import type { Contact, Target } from "./decide.js";
+import type { Contact } from "./decide.js";
+import { isLocalOrPrivate } from "../base/addresses.js";
+import { ImdsRefusedError } from "../base/errors.js";
 import { loadExtra } from "../base/extra.js";
+import { addressesInHostsFile } from "../network/hosts-file.js";
 import type { Reporter } from "../events/reporter.js";
 import type { HostReport } from "../host/report.js";
 import { createSession } from "../imds/session.js";
@@ -31,11 +34,12 @@ export async function openAcquirer({
   system,
 }: OpenOptions): Promise<Acquirer> {
   const began = system.monotonic();
-  const pin = await pinTarget(decision.target, settings);
+  const pin = await pinTarget(decision, settings, system);
   return createAcquirer({
     spentMs: system.monotonic() - began,
     openSession: () => createSession({ pin, system, maxRetries: settings.maxRetries }),
     proof: decision.proof,
+    madeUp: decision.emulator === true,
     host,
     settings,
     keyRing,
@@ -44,9 +48,29 @@ export async function openAcquirer({
   });
 }
 
-/** A name is resolved once; what it resolved to is all that is ever dialled. */
-async function pinTarget(target: Target, settings: Settings): Promise<Pin> {
-  if (target.kind === "address") return { addresses: [target.host], port: target.port };
-  const { resolveHost } = await loadExtra("dns", `endpoint host ${target.host}`, () => import("../network/dns.js"));
-  return { addresses: await resolveHost(target.host, { timeoutMs: settings.timeout }), port: target.port };
+/** A name is resolved once; what it resolved to is all that is ever dialled. The hosts file comes before DNS. */
+async function pinTarget({ target, emulator }: Contact, settings: Settings, system: System): Promise<Pin> {
+  const { host, port, spare } = target;
+  if (target.kind === "address") return { addresses: [host], port, ...(spare !== undefined && { spare }) };
+  const named = addressesInHostsFile(host, system);
+  const addresses = named.length > 0 ? named : await resolved(host, settings.timeout);
+  const stranger = addresses.find((address) => !isLocalOrPrivate(address));
+  if (emulator === true && stranger !== undefined) throw noEmulator(host, stranger);
+  return { addresses, port };
+}
+
+async function resolved(host: string, timeoutMs: number): Promise<readonly string[]> {
+  const { resolveHost } = await loadExtra("dns", `endpoint host ${host}`, () => import("../network/dns.js"));
+  return resolveHost(host, { timeoutMs });
+}
+
+function noEmulator(host: string, address: string): ImdsRefusedError {
+  return new ImdsRefusedError(
+    "ERR_IMDS_ENDPOINT_OVERRIDE",
+    `emulator is on, and ${host} leads to ${address}, which is neither of this machine nor private`,
+    {
+      evidence: [{ source: host, value: address, says: "not where an emulator for development may be" }],
+      advice: "Let the emulator listen on this machine or at a private address, or remove IMDS_GUARD_EMULATOR.",
+    },
+  );
 }

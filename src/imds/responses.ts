@@ -71,28 +71,36 @@ const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z$/;
  * Credentials out of the JSON of `/latest/meta-data/iam/security-credentials/<role>`.
  * Errors come with HTTP 200 and a `Code` other than `Success` (EC2 user guide, "Troubleshoot IAM roles for EC2").
  *
- * They may be past their end: IMDS gives such ones while it cannot renew.
+ * They may be past their end: IMDS gives such ones while it cannot renew. Of an emulator (`madeUp`) key and dates may be
+ * anything: one that is not ahead, or far ahead, becomes an hour.
  *
  * @throws ImdsUnavailableError `ERR_IMDS_CREDENTIALS_UNAVAILABLE` for such a `Code`
  * @throws ImdsUntrustedError `ERR_IMDS_MALFORMED`
  */
-export function parseCredentials(body: Buffer, now: number): RoleCredentials {
+export function parseCredentials(body: Buffer, now: number, madeUp = false): RoleCredentials {
   const source = "role credentials";
   const fields = parseObject(body, source);
   if (fields["Code"] !== "Success") throw unsuccessful(fields, source);
   if (fields["Type"] !== undefined && fields["Type"] !== "AWS-HMAC")
     throw malformed(source, "a Type other than AWS-HMAC");
 
-  const accessKeyId = text(fields, "AccessKeyId", /^[A-Z0-9]{16,128}$/, source);
+  const accessKeyId = text(fields, "AccessKeyId", madeUp ? /^[\x21-\x7e]{1,128}$/ : /^[A-Z0-9]{16,128}$/, source);
   const secretAccessKey = text(fields, "SecretAccessKey", /^[\x21-\x7e]{1,256}$/, source);
   const sessionToken = text(fields, "Token", /^[\x21-\x7e]{1,16384}$/, source);
   const accountId = fields["AccountId"] === undefined ? undefined : text(fields, "AccountId", /^\d{12}$/, source);
+  if (madeUp) {
+    const stated = Date.parse(typeof fields["Expiration"] === "string" ? fields["Expiration"] : "");
+    const kept = stated > now && stated <= now + MAX_LIFETIME_MS ? stated : now + MADE_UP_LIFETIME_MS;
+    return { accessKeyId, secretAccessKey, sessionToken, expiration: new Date(kept), accountId };
+  }
   const expiration = new Date(text(fields, "Expiration", TIMESTAMP, source));
   const time = expiration.getTime();
   if (!Number.isFinite(time)) throw malformed(source, "an Expiration that is no date");
   if (time > now + MAX_LIFETIME_MS) throw malformed(source, "an Expiration more than 24 hours ahead");
   return { accessKeyId, secretAccessKey, sessionToken, expiration, accountId };
 }
+
+const MADE_UP_LIFETIME_MS = 60 * 60_000;
 
 /** A JSON object in UTF-8, with no prototype, so that `__proto__` is a key like any other. */
 export function parseObject(body: Buffer, source: string): Readonly<Record<string, unknown>> {

@@ -11,7 +11,7 @@ import { ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
 import type { System } from "../base/system.js";
 import { MAX_CREDENTIALS, MAX_ROLE_LIST, MAX_TOKEN, parseRoleName, parseToken, parseTokenTtl } from "./responses.js";
 import type { Deadline, ImdsRequest, ImdsResponse, Peer, Pin } from "./transport.js";
-import { exchange, wasReset, wasUnreachable } from "./transport.js";
+import { exchange, hadNoRoute, wasReset, wasUnreachable } from "./transport.js";
 
 const MAX_IDENTITY = 16 * 1024;
 const FIRST_BACKOFF_MS = 50;
@@ -47,9 +47,11 @@ export function createSession(options: SessionOptions): ImdsSession {
   const { pin, system, maxRetries } = options;
   let token: { value: string; expires: number } | undefined;
   let fetching: Promise<string> | undefined;
+  let { addresses } = pin;
+  let spare = pin.spare;
   let current = 0;
   let dated: { readonly time: number; readonly at: number } | undefined;
-  const peer = (): Peer => ({ address: pin.addresses[current] as string, port: pin.port });
+  const peer = (): Peer => ({ address: addresses[current] as string, port: pin.port });
 
   async function fetchToken(deadline: Deadline): Promise<string> {
     const request: ImdsRequest = {
@@ -84,7 +86,8 @@ export function createSession(options: SessionOptions): ImdsSession {
   async function persist(request: ImdsRequest, deadline: Deadline): Promise<ImdsResponse> {
     let to = peer();
     // Only who has no token yet may go on to another address: a token is for the peer that gave it.
-    let others = request.method === "PUT" && token === undefined ? pin.addresses.length - 1 : 0;
+    let others = request.method === "PUT" && token === undefined ? addresses.length - 1 : 0;
+    let first: unknown;
     for (let attempt = 0; ; attempt++) {
       try {
         const response = await exchange(to, request, deadline);
@@ -92,9 +95,23 @@ export function createSession(options: SessionOptions): ImdsSession {
         dated = Number.isNaN(time) ? undefined : { time, at: system.monotonic() };
         if (attempt >= maxRetries || !mayPass(response)) return response;
       } catch (error) {
+        if (spare !== undefined && request.method === "PUT" && token === undefined && hadNoRoute(error)) {
+          first = error;
+          addresses = [spare];
+          spare = undefined;
+          to = peer();
+          attempt--;
+          continue;
+        }
+        if (first !== undefined && wasUnreachable(error) && !wasReset(error)) {
+          // A network may come up later: then it is asked as before.
+          addresses = pin.addresses;
+          spare = pin.spare;
+          throw first;
+        }
         // Another address is no retry.
         if (others > 0 && wasUnreachable(error) && !wasReset(error)) {
-          current = (current + 1) % pin.addresses.length;
+          current = (current + 1) % addresses.length;
           to = peer();
           others--;
           attempt--;

@@ -20,6 +20,8 @@ export interface Pin {
    */
   readonly addresses: readonly string[];
   readonly port: number;
+  /** Tried once, where the host has no route to the one address. */
+  readonly spare?: string;
 }
 
 /** The address and port of one connection. */
@@ -291,6 +293,11 @@ function malformed(what: string, says: string): ImdsUntrustedError {
     evidence: [{ source: what, says }],
     advice: "The responder is not the instance metadata service. Find out who answers at that address.",
   });
+}
+
+/** Whether an exchange failed because the host has no way to that address. */
+export function hadNoRoute(error: unknown): boolean {
+  return wasUnreachable(error) && NO_ROUTE.includes((error as ImdsUnavailableError).evidence[0]?.value ?? "");
 }
 
 /** Whether an exchange failed in a way that may pass: the connection was reset in the middle of it. */

@@ -11,7 +11,8 @@ import { ROLE_NAME } from "./table.js";
 /** What AWS's settings come to. */
 export interface AwsSettings {
   readonly override: EndpointOverride | undefined;
-  readonly endpointMode: "IPv4" | "IPv6";
+  /** Undefined where nobody said one. */
+  readonly endpointMode: "IPv4" | "IPv6" | undefined;
   readonly roleName: string | undefined;
   /** The setting that disables IMDS. */
   readonly disabledBy: string | undefined;
@@ -48,7 +49,7 @@ export function readAwsSettings(env: Environment, profile: Profile): AwsSettings
     };
   } catch (error) {
     if (!(error instanceof ImdsGuardSettingsError)) throw error;
-    return { ...always, override: undefined, endpointMode: "IPv4", roleName: undefined, problem: error };
+    return { ...always, override: undefined, endpointMode: undefined, roleName: undefined, problem: error };
   }
 }
 
@@ -72,9 +73,9 @@ function endpoint(env: Environment, profile: Profile): EndpointOverride | undefi
   return { endpoint: parsed, owner: "aws", setting: aws.written };
 }
 
-function endpointMode(env: Environment, profile: Profile): "IPv4" | "IPv6" {
+function endpointMode(env: Environment, profile: Profile): "IPv4" | "IPv6" | undefined {
   const aws = textOf("mode", env, profile);
-  if (!aws) return "IPv4";
+  if (!aws) return undefined;
   const mode = aws.text.trim().toLowerCase();
   if (mode !== "ipv4" && mode !== "ipv6") throw wrongSetting(aws.written, aws.text, "IPv4, IPv6");
   return mode === "ipv4" ? "IPv4" : "IPv6";

@@ -80,6 +80,13 @@ export interface GuardOptions {
   readonly certificates?: Readonly<Record<string, string>> | undefined;
   /** Own endpoint, `http://<literal address or host name>[:port]`. Honoured with `mode: "allow"`, or on loopback. */
   readonly endpoint?: string | undefined;
+  /**
+   * For development: an emulator of IMDS (amazon-ec2-metadata-mock, LocalStack) at the endpoint, which has to be on loopback
+   * or at a private address. Made-up keys and dates are taken from it, never on a host that is EC2 or at a metadata address.
+   * Default `off`, which wins from whichever source it comes, as do `mode: "deny"`, `attestation: "required"`,
+   * `verifyWithSts: "on"` and `expectedAccounts`. A warning event at each start.
+   */
+  readonly emulator?: "on" | "off" | undefined;
   /** One background probe, off EC2, that asks whether anybody answers as IMDS. Default `on`. */
   readonly probe?: "on" | "off" | undefined;
   /** Deadline for one whole exchange with IMDS, in milliseconds, 50 to 60000. Default 3000. */
@@ -163,7 +170,9 @@ export interface Settings {
   /** Region -> PEM text. */
   readonly certificates: ReadonlyMap<string, string>;
   readonly override: EndpointOverride | undefined;
-  readonly endpointMode: "IPv4" | "IPv6";
+  /** Undefined where nobody said one. */
+  readonly endpointMode: "IPv4" | "IPv6" | undefined;
+  readonly emulator: "on" | "off";
   /** The setting that disables IMDS, such as `AWS_EC2_METADATA_DISABLED`, or undefined. */
   readonly disabledBy: string | undefined;
   readonly roleName: string | undefined;

@@ -107,6 +107,7 @@ export async function resolveSettings(
     certificates: readCertificates(pick("certificates", {}), sources["certificates"], system),
     override: ownEndpoint(pick("endpoint", undefined), sources["endpoint"]) ?? aws.override,
     endpointMode: aws.endpointMode,
+    emulator: pick("emulator", "off"),
     disabledBy: aws.disabledBy,
     roleName: pick("ec2InstanceProfileName", aws.roleName),
     configuredRegion: aws.region,

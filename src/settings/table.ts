@@ -133,6 +133,7 @@ export const SETTINGS: readonly SettingSpec[] = [
   spec("verifyWithSts", words(SWITCH), { words: ["off", "on"], byDefault: "off" }),
   spec("certificates", CERTIFICATES),
   spec("endpoint", ENDPOINT),
+  spec("emulator", words(SWITCH), { words: ["on", "off"], byDefault: "off" }),
   spec("probe", words(SWITCH)),
   spec("timeout", integer(50, 60_000, " (milliseconds)")),
   spec("maxRetries", integer(0, 2, "")),

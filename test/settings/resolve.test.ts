@@ -58,7 +58,8 @@ test("nothing set is the defaults", async () => {
     onUnknownAccount: "refuse",
     verifyWithSts: "off",
     override: undefined,
-    endpointMode: "IPv4",
+    endpointMode: undefined,
+    emulator: "off",
     disabledBy: undefined,
     roleName: undefined,
     probe: "on",
@@ -533,7 +534,7 @@ describe("AWS's own settings", () => {
     ["IPV6", "IPv6"],
     ["ipV6", "IPv6"],
     [" IPv6 ", "IPv6"],
-    ["", "IPv4"],
+    ["", undefined],
   ])("endpoint mode %j is %s", async (text, mode) => {
     expect((await settings({ env: { AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: text } })).endpointMode).toBe(mode);
     expect((await settings({ profile: `ec2_metadata_service_endpoint_mode = ${text}` })).endpointMode).toBe(mode);

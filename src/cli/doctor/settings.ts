@@ -303,7 +303,7 @@ export async function checkGuardSettings({ system, host }: Machine): Promise<Che
     first,
     ...decision.notices.map((notice): Check => ({
       ...line,
-      status: notice.code === "imds.unattested_allowed" ? "finding" : "ok",
+      status: notice.code === "imds.endpoint_override_accepted" ? "ok" : "finding",
       says: notice.message,
       advice: [notice.advice],
     })),
