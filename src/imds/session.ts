@@ -87,7 +87,7 @@ export function createSession(options: SessionOptions): ImdsSession {
     let to = peer();
     // Only who has no token yet may go on to another address: a token is for the peer that gave it.
     let others = request.method === "PUT" && token === undefined ? addresses.length - 1 : 0;
-    let first: unknown;
+    let first: Error | undefined;
     for (let attempt = 0; ; attempt++) {
       try {
         const response = await exchange(to, request, deadline);
@@ -96,7 +96,7 @@ export function createSession(options: SessionOptions): ImdsSession {
         if (attempt >= maxRetries || !mayPass(response)) return response;
       } catch (error) {
         if (spare !== undefined && request.method === "PUT" && token === undefined && hadNoRoute(error)) {
-          first = error;
+          first = error as Error;
           addresses = [spare];
           spare = undefined;
           to = peer();

@@ -2,8 +2,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Evidence } from "../../src/base/errors.js";
 import { isLocalOrPrivate } from "../../src/base/addresses.js";
+import type { HostEvidence } from "../../src/host/report.js";
 import { realSystem } from "../../src/base/system.js";
 import type { System } from "../../src/base/system.js";
 import { decide } from "../../src/guard/decide.js";
@@ -12,7 +12,7 @@ import { createGuard } from "../../src/guard/guard.js";
 import { parseEndpoint } from "../../src/settings/endpoint.js";
 import type { Endpoint } from "../../src/settings/endpoint.js";
 
-const host = (verdict: "ec2" | "not-ec2" | "unknown") => ({ verdict, reason: "x", evidence: [] as Evidence[] });
+const host = (verdict: "ec2" | "not-ec2" | "unknown") => ({ verdict, reason: "x", evidence: [] as HostEvidence[] });
 
 function settings(endpoint: string, more: Partial<DecisionSettings> = {}): DecisionSettings {
   return {
