@@ -8,7 +8,7 @@ import { realSystem } from "../../src/base/system.js";
 import type { System } from "../../src/base/system.js";
 import { decide } from "../../src/guard/decide.js";
 import type { DecisionSettings } from "../../src/guard/decide.js";
-import { createGuard } from "../../src/guard/guard.js";
+import { createGuard } from "../../src/guard/create-guard.js";
 import { parseEndpoint } from "../../src/settings/endpoint.js";
 import type { Endpoint } from "../../src/settings/endpoint.js";
 
