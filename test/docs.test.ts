@@ -127,6 +127,13 @@ const PAGES = readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8
   .filter((path) => path.endsWith(".md") && !path.startsWith("api") && !path.startsWith("."))
   .map((path) => join("docs", path));
 
+it("lists every page on the site, and no other", () => {
+  const listed = [...page("docs/.vitepress/config.js").matchAll(/link: "\/(docs\/[\w/-]+)"/g)].map(
+    ([, path]) => `${path}.md`,
+  );
+  expect([...new Set(listed)].toSorted()).toEqual(PAGES.toSorted());
+});
+
 /** The names that a link may have behind `#` on a page: its headings as GitHub writes them, and anchors of its own. */
 function anchorsOf(text: string): string[] {
   const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>

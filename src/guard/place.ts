@@ -1,6 +1,5 @@
 /** Finds out where a guard is, and what follows from it: the verdict on this host, and whether IMDS may be asked. */
-import { ImdsGuardError, ImdsRefusedError } from "../base/errors.js";
-import { loadExtra } from "../base/extra.js";
+import { ImdsRefusedError } from "../base/errors.js";
 import type { System } from "../base/system.js";
 import { atLeast, CATALOGUE } from "../events/catalogue.js";
 import { sayRefusal } from "../events/refusal-line.js";
@@ -78,13 +77,10 @@ function createProbe({ decision, settings, host, reporter }: Judged, system: Sys
     // In a later turn, so that loading it does not delay the refusal. That can fail: with no file descriptor left, or
     // with the package replaced on disk while the program runs. The next refusal tries again.
     setImmediate(() => {
-      loadExtra("probe", "probe on", () => import("./impersonator-probe.js"))
+      import("./impersonator-probe.js")
         .then(({ probeOnce }) => probeOnce(target, host.verdict, reporter, system, ending))
-        .catch((error: unknown) => {
-          begun = error instanceof ImdsGuardError;
-          // Not in this bundle: whoever asked for it by name hears so.
-          if (error instanceof ImdsGuardError && Object.hasOwn(settings.sources, "probe"))
-            reporter.report("settings.invalid", { message: error.message, advice: error.advice });
+        .catch(() => {
+          begun = false;
         });
     });
   };

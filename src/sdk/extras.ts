@@ -8,10 +8,9 @@ import * as openTelemetry from "../events/opentelemetry.js";
 import { provideExtras } from "../base/extra.js";
 import * as certificates from "../guard/certificate-links.js";
 import * as sts from "../guard/sts-identity.js";
-import * as probe from "../guard/impersonator-probe.js";
 import * as monitor from "../monitor/monitor.js";
 import * as dns from "../network/dns.js";
 import * as responder from "../network/responder.js";
 import * as answers from "./metadata-answers.js";
 
-provideExtras({ answers, certificates, dns, encode, monitor, openTelemetry, probe, responder, sts });
+provideExtras({ answers, certificates, dns, encode, monitor, openTelemetry, responder, sts });
