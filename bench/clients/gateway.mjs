@@ -46,7 +46,21 @@ const kept = new Agent({ keepAlive: true, maxSockets: 32 });
  * @param {Where} where @param {string} method @param {string} path @param {Record<string, string>} headers @param
  * {Agent | false} agent @returns {Promise<string>}
  */
-function ask(where, method, path, headers, agent) {
+async function ask(where, method, path, headers, agent) {
+  try {
+    return await exchange(where, method, path, headers, agent);
+  } catch (error) {
+    // A kept connection may end in the moment in which it is taken up again; every HTTP client asks once more.
+    if (agent === false || /** @type {NodeJS.ErrnoException} */ (error).code !== "ECONNRESET") throw error;
+    return exchange(where, method, path, headers, agent);
+  }
+}
+
+/**
+ * @param {Where} where @param {string} method @param {string} path @param {Record<string, string>} headers @param
+ * {Agent | false} agent @returns {Promise<string>}
+ */
+function exchange(where, method, path, headers, agent) {
   return new Promise((resolve, reject) => {
     request({ ...where, method, path, headers, agent }, (response) => {
       let body = "";

@@ -5,6 +5,7 @@
  * plain objects, for which a property `get`, `set`, `value` or `writable` up there is one of theirs. So do modules of
  * Node.js and of the SDK when they are loaded, and ours load many of them when they are first needed.
  */
+import ts from "typescript";
 
 /** How the names of a module become properties, written out and minified. */
 const NAMES = /Object\.setPrototypeOf\(\{\}, ?null\);\s*for ?\(var [\s\S]{1,300}?Object\.preventExtensions/;
@@ -56,8 +57,31 @@ function loadedPlainly(code, fileName, host) {
     if (!code.includes('"loadPlainly"')) throw new Error(`${host} has no loadPlainly`);
     return code;
   }
-  const others = code.replaceAll(/(?<![\w$.])require\("([^"]+)"\)/g, (written, path) =>
-    path === `./${host}` ? written : `loadPlainly(() => ${written})`,
-  );
+  let others = code;
+  for (const { from, to, path } of requiresOf(code).toReversed())
+    if (path !== `./${host}`)
+      others = `${others.slice(0, from)}loadPlainly(() => ${others.slice(from, to)})${others.slice(to)}`;
   return others === code ? code : others.replace(strict, `${strict}const { loadPlainly } = require("./${host}");\n`);
+}
+
+/**
+ * The calls of `require` with a name, in their order. By the syntax tree: a program that is kept as text in a string has
+ * such calls, too, and runs where there is no `loadPlainly`.
+ *
+ * @param {string} code
+ */
+function requiresOf(code) {
+  /** @type {{ readonly from: number, readonly to: number, readonly path: string }[]} */
+  const found = [];
+  const source = ts.createSourceFile("chunk.js", code, ts.ScriptTarget.ES2023, false, ts.ScriptKind.JS);
+  const visit = (/** @type {ts.Node} */ node) => {
+    if (ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === "require") {
+      const [argument] = node.arguments;
+      if (argument !== undefined && ts.isStringLiteral(argument))
+        found.push({ from: node.getStart(source), to: node.end, path: argument.text });
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
 }

@@ -20,7 +20,7 @@ const MAX_CONNECTIONS_OF_USER = 256;
 const MAX_HEADER_BYTES = 8 * 1024;
 /** Milliseconds in which a connection has to bring its request, and for which it may idle. */
 const REQUEST_TIMEOUT_MS = 5_000;
-/** Milliseconds after which a connection is gone, whatever became of it. */
+/** Milliseconds after which a connection takes no further request; what is under way has {@link REQUEST_TIMEOUT_MS} more. */
 const CONNECTION_TIMEOUT_MS = 60_000;
 
 /** A request that was passed on by somebody carries one of these; the service refuses tokens to it. */
@@ -87,6 +87,8 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
   const open = new Set<Socket>();
   /** Connections without a request under way, oldest first. */
   const idle = new Set<Socket>();
+  /** Connections that end with the answer to what they asked. */
+  const last = new WeakSet<Socket>();
   const byUser = new Map<number | undefined, Set<Socket>>();
   const owners = new WeakMap<Socket, Promise<SocketOwner | undefined>>();
   const servers: ReturnType<typeof createServer>[] = [];
@@ -98,7 +100,11 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
     oldest?.destroy();
     open.add(socket);
     idle.add(socket);
-    const timer = setTimeout(() => socket.destroy(), CONNECTION_TIMEOUT_MS).unref();
+    let timer = setTimeout(() => {
+      if (idle.has(socket)) return void socket.destroy();
+      last.add(socket);
+      timer = setTimeout(() => socket.destroy(), REQUEST_TIMEOUT_MS).unref();
+    }, CONNECTION_TIMEOUT_MS).unref();
     socket.once("close", () => {
       clearTimeout(timer);
       open.delete(socket);
@@ -147,6 +153,7 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
     // Gone meanwhile: its port may be somebody else's by now, who did not ask.
     if (socket.destroyed) return;
     const { status, outcome, reason, version = versionOf(request) } = verdict;
+    if (last.has(socket)) response.setHeader("Connection", "close");
     send(response, request.method === "HEAD", verdict);
     options.onExchange({
       caller,
