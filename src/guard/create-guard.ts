@@ -19,7 +19,7 @@ import type { GuardFamily } from "./family.js";
 import { createFamily } from "./family.js";
 import type { Guard, GuardInternals } from "./guard.js";
 import { INTERNALS } from "./guard.js";
-import { reportFinding, startLife } from "./live.js";
+import { reportFinding, sameLife, startLife } from "./live.js";
 import { checkMetadataPath } from "./metadata.js";
 import { keyRingOf, openGuard } from "./open.js";
 import { placeGuard, refusalError } from "./place.js";
@@ -54,7 +54,7 @@ export function createGuard(init: GuardOptions = {}, dependencies: GuardDependen
   const stages = createStages({
     open: () => openGuard({ options, keysOfOptions, system, locations, sts }),
     place: (opened) => placeGuard(opened, system, ending.signal),
-    live: (allowed) => startLife(allowed, system, family),
+    live: (allowed) => family.life(sameLife(allowed), () => startLife(allowed, system, family)),
   });
 
   /** @throws ImdsRefusedError where IMDS may not be asked */

@@ -1,5 +1,6 @@
 /** Guards of one application for several profiles: what one finds out about this host is true for all of them. */
 import type { Guard } from "./guard.js";
+import type { Living } from "./stages.js";
 
 /** What guards have in common that only differ in the profile whose settings they follow. */
 export interface GuardFamily {
@@ -11,6 +12,8 @@ export interface GuardFamily {
   onFinding(drop: () => void): void;
   /** The member of this name, created where there is none yet. */
   member(name: string, create: () => Guard): Guard;
+  /** What asks IMDS for members whose settings come to the same: started by the first of them, and again after a failure. */
+  life(key: string, start: () => Promise<Living>): Promise<Living>;
   /** Closes every member. */
   close(): Promise<void>;
 }
@@ -18,6 +21,7 @@ export interface GuardFamily {
 /** The family of a guard that stands alone so far. */
 export function createFamily(): GuardFamily {
   const members = new Map<string, Guard>();
+  const lives = new Map<string, Promise<Living>>();
   const drops = new Set<() => void>();
   let findings = 0;
   return {
@@ -33,6 +37,16 @@ export function createFamily(): GuardFamily {
       const member = members.get(name) ?? create();
       members.set(name, member);
       return member;
+    },
+    async life(key, start) {
+      const life = lives.get(key) ?? start();
+      lives.set(key, life);
+      try {
+        return await life;
+      } catch (error) {
+        if (lives.get(key) === life) lives.delete(key);
+        throw error;
+      }
     },
     async close() {
       await Promise.all(Array.from(members.values(), (member) => member.close()));

@@ -58,6 +58,16 @@ export async function startLife(allowed: Allowed, system: System, family: GuardF
   return { acquirer, lifetime, latest: () => latest };
 }
 
+/**
+ * A text that is the same for two profiles where one exchange with IMDS serves both: all that decides what is asked, what
+ * is believed, and who is told. Names of profiles, where settings come from, and what only clients read are left out.
+ */
+export function sameLife({ settings, decision, log, eventsFile, eventFormat, telemetry }: Allowed): string {
+  const { profile: _profile, missingProfile: _missing, sources: _sources, defaultsMode: _mode, ...deciding } = settings;
+  const certificates = [...settings.certificates];
+  return JSON.stringify([{ ...deciding, certificates }, decision, log, eventsFile, eventFormat, telemetry]);
+}
+
 async function openAcquirerOf(allowed: Allowed, system: System): Promise<Living["acquirer"]> {
   const { openAcquirer } = await import("./open-acquirer.js");
   try {

@@ -238,11 +238,11 @@ describe("fromIni and its guard", () => {
     expect(imds.counters.total).toBe(0);
   });
 
-  test("a shared guard asks once for several providers of one profile", async () => {
+  test("a shared guard asks once for several providers", async () => {
     await inScene(onLoopback({ config }), async () => {
       const guard = createGuard();
       const init = { guard, roleAssumer: recordingSts().roleAssumer };
-      await Promise.all([fromIni(init)(), fromIni({ ...init, profile: "default" })(), fromIni(init)()]);
+      await Promise.all([fromIni(init)(), fromIni({ ...init, profile: "inner" })(), fromIni(init)()]);
       expect(imds.counters.byRequest["PUT /latest/api/token"]).toBe(1);
       await guard.close();
     });
