@@ -145,7 +145,10 @@ function printTold({ id, kind, account, reason, pattern, listed }: Told, ui: Ui)
           pattern!,
           ...(listed === undefined ? [] : [listed ? "one of yours" : ui.paint("NOT one of yours", "finding")]),
         ];
-  ui.line([id.padEnd(21), ...said].join("  "));
+  const [first = "", ...rest] = said.map((text) => text.trimEnd());
+  // On a terminal what does not fit goes on below itself; for programs a key is one line.
+  if (ui.terminal) ui.table([[id.padEnd(21), first.padEnd(12), rest.join(", ")]]);
+  else ui.line([id.padEnd(21), ...said].join("  "));
 }
 
 /** Longer words are no ids, whatever follows. */

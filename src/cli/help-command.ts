@@ -6,6 +6,7 @@ import type { Command } from "./command.js";
 import { UsageError } from "./command.js";
 import { commandHelp, EXIT_CODES, programHelp, SUMMARY } from "./help.js";
 import { optionsOf, unknownWord } from "./parse.js";
+import { wrap } from "./ui.js";
 
 export const command: Command = {
   name: "help",
@@ -25,7 +26,7 @@ export const command: Command = {
     if (name !== undefined && /^ERR_/i.test(name)) {
       const section = sectionOn(name.toUpperCase());
       if (json) ui.json(section);
-      else ui.line(section.text);
+      else ui.line(ui.terminal ? filled(section.text, ui.columns) : section.text);
       return 0;
     }
     const title = (text: string): string => ui.paint(text, "strong");
@@ -46,6 +47,27 @@ export const command: Command = {
     return 0;
   },
 };
+
+/** Prose and lists filled anew for the width of a terminal; what is fenced stays as it is. */
+function filled(text: string, columns: number): string {
+  const blocks: { text: string; readonly prose: boolean }[] = [];
+  let fenced = false;
+  for (const line of text.split("\n")) {
+    const fence = line.startsWith("```");
+    const prose = !fenced && !fence && !/^(?:#|$)/.test(line);
+    if (fence) fenced = !fenced;
+    const last = blocks.at(-1);
+    if (prose && last?.prose === true && !line.startsWith("- ")) last.text += ` ${line.trimStart()}`;
+    else blocks.push({ text: line, prose });
+  }
+  return blocks
+    .flatMap(({ text: block, prose }) => {
+      if (!prose) return [block];
+      const indent = block.startsWith("- ") ? "  " : "";
+      return wrap(block, columns - indent.length).map((line, index) => (index === 0 ? line : `${indent}${line}`));
+    })
+    .join("\n");
+}
 
 function definitionOf(described: Command): object {
   const { name, summary, usage, words, description, examples } = described;
