@@ -47,7 +47,9 @@ async function byHttp(host: string, headers: Record<string, string> | string[]):
 /** By the undici in Node.js, with an agent of its own class, which looks names up as told. */
 async function byFetch(host: string, headers: Record<string, string>): Promise<void> {
   await (await fetch(`http://127.0.0.1:${port}/`)).text();
-  const shared = (globalThis as unknown as Record<symbol, object>)[Symbol.for("undici.globalDispatcher.1")]!;
+  // From undici 8 on (Node.js 26) the agent is behind another symbol, and behind this one something that wraps it.
+  const held = globalThis as unknown as Record<symbol, object | undefined>;
+  const shared = held[Symbol.for("undici.globalDispatcher.2")] ?? held[Symbol.for("undici.globalDispatcher.1")]!;
   const Agent = shared.constructor as new (options: object) => { close: () => Promise<void> };
   const dispatcher = new Agent({ connect: { lookup } });
   const response = await fetch(`http://${host}:${port}/`, { dispatcher, headers } as RequestInit);
