@@ -1,13 +1,8 @@
 /** `fromIotRoleAlias`: credentials of a role alias of AWS IoT, for a device that has a certificate. */
-import type { AwsCredentialIdentity, AwsCredentialIdentityProvider, Logger } from "@smithy/types";
-import { servicesOf } from "../guard/guard.js";
+import type { AwsCredentialIdentityProvider, Logger } from "@smithy/types";
 import type { IotOptions } from "../roles-anywhere/certificate-settings.js";
-import { settingsOfCode, mergeSettings } from "../roles-anywhere/certificate-settings.js";
-import type { CertificateLink } from "../roles-anywhere/certificate-link.js";
+import { certificateProvider } from "./certificate-provider.js";
 import type { GuardKey } from "./guard-option.js";
-import { guardOf } from "./guard-option.js";
-import type { ProviderCall } from "./memoize.js";
-import { toProviderError } from "./provider-error.js";
 
 /** Options of {@link fromIotRoleAlias}. */
 export interface FromIotRoleAliasInit extends IotOptions, GuardKey {
@@ -50,39 +45,5 @@ const OPTIONS = [
  * @throws TypeError `ERR_INVALID_ARG_VALUE` at once, for an option that is unknown or of another type
  * @throws CredentialsProviderError that is also a {@link RolesAnywhereError} or another {@link ImdsGuardError}
  */
-export const fromIotRoleAlias = (init: FromIotRoleAliasInit = {}): AwsCredentialIdentityProvider => {
-  const ofCode = settingsOfCode(init, OPTIONS);
-  const guard = guardOf(init);
-  let opening: Promise<CertificateLink> | undefined;
-  const open = async (): Promise<CertificateLink> => {
-    const [{ openRoleAlias, boundsOf }, { readCertificateSettings }, { settings, reporter, system, profile }] =
-      await Promise.all([
-        import("../guard/certificate-links.js"),
-        import("../guard/certificate-plan.js"),
-        servicesOf(guard),
-      ]);
-    const certificateSettings = mergeSettings(
-      readCertificateSettings("iot", profile, "profile", system),
-      readCertificateSettings("iot", system.env, "environment", system),
-      ofCode,
-    );
-    const verify = (credentials: AwsCredentialIdentity): Promise<unknown> => guard.verify(credentials, "AWS IoT");
-    return openRoleAlias(certificateSettings, { system, profile }, { system, reporter, verify, ...boundsOf(settings) });
-  };
-  const provider = async (call?: ProviderCall): Promise<AwsCredentialIdentity> => {
-    init.logger?.debug?.("imds-guard", "fromIotRoleAlias");
-    try {
-      // Asked each time: a guard that was closed serves nothing.
-      await servicesOf(guard);
-      opening ??= open().catch((error: unknown) => {
-        opening = undefined;
-        throw error;
-      });
-      return { ...(await (await opening).get({ forceRefresh: call?.forceRefresh })) };
-    } catch (error) {
-      throw await toProviderError(error, init.logger);
-    }
-  };
-  // It remembers for itself, and what is withdrawn here must not be served by a client's own memory.
-  return Object.assign(provider, { memoized: true });
-};
+export const fromIotRoleAlias = (init: FromIotRoleAliasInit = {}): AwsCredentialIdentityProvider =>
+  certificateProvider(init, { name: "fromIotRoleAlias", kind: "iot", source: "AWS IoT", options: OPTIONS });

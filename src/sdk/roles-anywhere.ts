@@ -1,14 +1,8 @@
 /** `fromRolesAnywhere`: credentials of a role for a workload that has a certificate, without a helper program. */
-import type { AwsCredentialIdentity, AwsCredentialIdentityProvider, Logger } from "@smithy/types";
-import type { GuardServices } from "../guard/guard.js";
-import { servicesOf } from "../guard/guard.js";
+import type { AwsCredentialIdentityProvider, Logger } from "@smithy/types";
 import type { RolesAnywhereOptions } from "../roles-anywhere/certificate-settings.js";
-import { settingsOfCode, mergeSettings } from "../roles-anywhere/certificate-settings.js";
-import type { CertificateLink } from "../roles-anywhere/certificate-link.js";
-import type { ProviderCall } from "./memoize.js";
+import { certificateProvider } from "./certificate-provider.js";
 import type { GuardKey } from "./guard-option.js";
-import { guardOf } from "./guard-option.js";
-import { toProviderError } from "./provider-error.js";
 
 /** Options of {@link fromRolesAnywhere}. */
 export interface FromRolesAnywhereInit extends RolesAnywhereOptions, GuardKey {
@@ -59,42 +53,10 @@ const OPTIONS = [
  * @throws TypeError `ERR_INVALID_ARG_VALUE` at once, for an option that is unknown or of another type
  * @throws CredentialsProviderError that is also a {@link RolesAnywhereError} or another {@link ImdsGuardError}
  */
-export const fromRolesAnywhere = (init: FromRolesAnywhereInit = {}): AwsCredentialIdentityProvider => {
-  const ofCode = settingsOfCode(init, OPTIONS);
-  const guard = guardOf(init);
-  let opening: Promise<CertificateLink> | undefined;
-  const open = async ({ settings, reporter, system, profile }: GuardServices): Promise<CertificateLink> => {
-    const [{ openRolesAnywhere, boundsOf }, { readCertificateSettings }] = await Promise.all([
-      import("../guard/certificate-links.js"),
-      import("../guard/certificate-plan.js"),
-    ]);
-    const certificateSettings = mergeSettings(
-      readCertificateSettings("roles-anywhere", profile, "profile", system),
-      readCertificateSettings("roles-anywhere", system.env, "environment", system),
-      ofCode,
-    );
-    const verify = (credentials: AwsCredentialIdentity): Promise<unknown> =>
-      guard.verify(credentials, "Roles Anywhere");
-    return openRolesAnywhere(
-      certificateSettings,
-      { system, profile },
-      { system, reporter, verify, ...boundsOf(settings) },
-    );
-  };
-  const provider = async (call?: ProviderCall): Promise<AwsCredentialIdentity> => {
-    init.logger?.debug?.("imds-guard", "fromRolesAnywhere");
-    try {
-      // Asked each time: a guard that was closed serves nothing.
-      const workings = await servicesOf(guard);
-      opening ??= open(workings).catch((error: unknown) => {
-        opening = undefined;
-        throw error;
-      });
-      return { ...(await (await opening).get({ forceRefresh: call?.forceRefresh })) };
-    } catch (error) {
-      throw await toProviderError(error, init.logger);
-    }
-  };
-  // It remembers for itself, and what is withdrawn here must not be served by a client's own memory.
-  return Object.assign(provider, { memoized: true });
-};
+export const fromRolesAnywhere = (init: FromRolesAnywhereInit = {}): AwsCredentialIdentityProvider =>
+  certificateProvider(init, {
+    name: "fromRolesAnywhere",
+    kind: "roles-anywhere",
+    source: "Roles Anywhere",
+    options: OPTIONS,
+  });
