@@ -2,7 +2,7 @@
  * Options of connections and requests, written out. Node copies them into plain objects and takes what is missing there
  * from `Object.prototype`, where others may have put something: so whatever it knows is named.
  */
-import type { ClientRequestArgs } from "node:http";
+import type { ClientRequest, ClientRequestArgs } from "node:http";
 import type { Socket, TcpNetConnectOpts } from "node:net";
 
 /** What one request over a socket is about. */
@@ -75,4 +75,15 @@ export function requestOptions(socket: Socket, { headers, ...request }: RequestO
     uniqueHeaders: undefined,
   };
   return options;
+}
+
+/**
+ * Frees a socket or request of what it would inherit besides its options; call it in the turn in which it was made. Node
+ * 20 keeps the listeners of a stream in an object that inherits what all objects do, where a property `timeout` would be
+ * taken for a listener and end the process; a request without a `timeout` of its own takes that for one as well.
+ */
+export function detachInherited<Connection extends Socket | ClientRequest>(connection: Connection): Connection {
+  const { _events: listeners } = connection as { readonly _events?: object };
+  if (listeners !== undefined) Object.setPrototypeOf(listeners, null);
+  return Object.assign(connection, { timeout: undefined });
 }

@@ -10,7 +10,7 @@ import * as tls from "node:tls";
 import type { HashConstructor } from "@smithy/types";
 import { suffixOfPartition } from "../aws/partitions.js";
 import { ImdsImpersonationError, ImdsUnavailableError } from "../base/errors.js";
-import { requestOptions, tcpOptions } from "../base/connection-options.js";
+import { detachInherited, requestOptions, tcpOptions } from "../base/connection-options.js";
 import { secureContextOptions, tlsOptions } from "../base/tls-options.js";
 import { printable } from "../base/text.js";
 import { membersOf } from "../base/members-of.js";
@@ -184,7 +184,7 @@ function post(url: URL, headers: Record<string, string>, options: StsOptions): P
     const fail = (why: string, cause?: unknown): void => settle(() => reject(unavailable(why, cause)));
     const timer = setTimeout(() => fail("no complete answer before the deadline"), options.timeoutMs);
     const track = <S extends Socket>(socket: S): S => {
-      opened.push(socket);
+      opened.push(detachInherited(socket));
       return socket.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.name, error));
     };
     const secure = (over: Socket): void => {
@@ -208,13 +208,15 @@ interface Outcome<T> {
 }
 
 function send(socket: TLSSocket, url: URL, headers: Record<string, string>, { fail, done }: Outcome<Answer>): void {
-  const request = new ClientRequest(
-    requestOptions(socket, {
-      ...TO_STS,
-      method: "POST",
-      path: "/",
-      headers: { ...headers, host: url.host, ...CONTENT_LENGTH },
-    }),
+  const request = detachInherited(
+    new ClientRequest(
+      requestOptions(socket, {
+        ...TO_STS,
+        method: "POST",
+        path: "/",
+        headers: { ...headers, host: url.host, ...CONTENT_LENGTH },
+      }),
+    ),
   );
   request.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.name, error));
   request.on("response", (response) => {
@@ -255,13 +257,15 @@ function tunnel(
     login === ":" ? {} : { "proxy-authorization": `Basic ${Buffer.from(login).toString("base64")}` };
   const socket = track(connect(tcpOptions(proxy.hostname, portOf(proxy))));
   socket.once("connect", () => {
-    const request = new ClientRequest(
-      requestOptions(socket, {
-        ...TO_STS,
-        method: "CONNECT",
-        path: target,
-        headers: { host: target, ...authorization },
-      }),
+    const request = detachInherited(
+      new ClientRequest(
+        requestOptions(socket, {
+          ...TO_STS,
+          method: "CONNECT",
+          path: target,
+          headers: { host: target, ...authorization },
+        }),
+      ),
     );
     request.on("error", (error: NodeJS.ErrnoException) => fail(`the proxy: ${error.code ?? error.name}`, error));
     request.on("response", (response) => fail(`the proxy answered with HTTP ${response.statusCode}`));

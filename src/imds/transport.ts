@@ -9,7 +9,7 @@ import * as net from "node:net";
 import type { ImdsGuardError } from "../base/errors.js";
 import { ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
 import { isLoopback, parseIp, sameAddress } from "../base/addresses.js";
-import { requestOptions, tcpOptions } from "../base/connection-options.js";
+import { detachInherited, requestOptions, tcpOptions } from "../base/connection-options.js";
 import { markOwn } from "../base/own-sockets.js";
 
 /** The addresses and the port that may be talked to. */
@@ -87,8 +87,7 @@ export function exchange(peer: Peer, request: ImdsRequest, deadline: Deadline): 
   if (deadline.remaining() <= 0) return Promise.reject(timedOut(peer, what));
   return new Promise<ImdsResponse>((resolve, reject) => {
     // There are no other addresses to try: this one is literal.
-    const socket = markOwn(connect(tcpOptions(peer.address, peer.port, false)));
-    detachListeners(socket);
+    const socket = markOwn(detachInherited(connect(tcpOptions(peer.address, peer.port, false))));
     let settled = false;
     // May be called again: a promise keeps its first outcome.
     const finish = (outcome: () => void): void => {
@@ -119,15 +118,6 @@ export function exchange(peer: Peer, request: ImdsRequest, deadline: Deadline): 
   });
 }
 
-/**
- * Node 20 keeps the listeners of a stream in an object that inherits what all objects do: a property `timeout` there
- * would be taken for a listener of every request, and end the process.
- */
-function detachListeners(socket: Socket): void {
-  const { _events: listeners } = socket as { readonly _events?: object };
-  if (listeners !== undefined) Object.setPrototypeOf(listeners, null);
-}
-
 interface Outcome {
   /** What was asked, as errors name it. */
   readonly what: string;
@@ -139,9 +129,7 @@ interface Outcome {
 function send(socket: Socket, peer: Peer, request: ImdsRequest, outcome: Outcome): void {
   const { what } = outcome;
   let informational = 0;
-  const message = new ClientRequest(requestOver(socket, peer, request));
-  // Where it is none of its own, Node takes what all objects inherit for one.
-  Object.assign(message, { timeout: undefined });
+  const message = detachInherited(new ClientRequest(requestOver(socket, peer, request)));
   message.on("information", () => {
     if (++informational > MAX_INFORMATIONAL) outcome.fail(malformed(what, "more than two informational (1xx) answers"));
   });

@@ -3,6 +3,7 @@ import { TOKEN_PATH } from "../aws/imds-protocol.js";
 import { Socket } from "node:net";
 import { invalidArgument } from "../base/errors.js";
 import { parseIp } from "../base/addresses.js";
+import { tcpOptions } from "../base/connection-options.js";
 import { markOwn } from "../base/own-sockets.js";
 import { MAX_ANSWER_BYTES, readProbeAnswer } from "./probe-answer.js";
 import type { ProbeAnswer } from "./probe-answer.js";
@@ -95,7 +96,7 @@ function converse(
       const code = error.code ?? "EUNKNOWN";
       finish(code === "ETIMEDOUT" ? { kind: "silent" } : { kind: "refused", code });
     });
-    markOwn(socket.connect({ host: address, port, autoSelectFamily: false }));
+    markOwn(socket.connect(tcpOptions(address, port, false)));
     socket.unref();
     socket.write(tokenRequest(address, family, port));
   });

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { requestOptions, tcpOptions } from "../base/connection-options.js";
+import { detachInherited, requestOptions, tcpOptions } from "../base/connection-options.js";
 import { printable } from "../base/text.js";
 
 /** What is sent, and how. */
@@ -68,7 +68,7 @@ export async function exchange(what: Exchange): Promise<Answer> {
     const broken = (error: NodeJS.ErrnoException): void => fail(reasonOf(error), true, error);
     const timer = setTimeout(() => fail(`no whole answer within ${what.timeoutMs} ms`, true), what.timeoutMs);
     const own = <One extends Socket>(socket: One): One => {
-      open.add(socket);
+      open.add(detachInherited(socket));
       socket.on("error", broken);
       return socket;
     };
@@ -96,7 +96,7 @@ export async function exchange(what: Exchange): Promise<Answer> {
       );
       // From here on the request has the socket, and its errors: two that destroy it would free its parser twice.
       open.clear();
-      open.add(message);
+      open.add(detachInherited(message));
       socket.removeListener("error", broken);
       message.on("error", (error: NodeJS.ErrnoException) =>
         /^HPE_/.test(error.code ?? "") ? fail(`no HTTP (${error.code})`, false, error) : broken(error),
@@ -132,7 +132,7 @@ export async function exchange(what: Exchange): Promise<Answer> {
           setHost: false,
         }),
       );
-      tunnel.on("error", broken);
+      detachInherited(tunnel).on("error", broken);
       // Any answer to CONNECT comes as this event; bytes behind it would be ahead of our own greeting.
       tunnel.once("connect", ({ statusCode = 0 }: IncomingMessage, socket: Socket, head: Buffer) => {
         if (statusCode !== 200) return fail(`the proxy ${printable(proxy.host)} answered ${statusCode}`, true);
