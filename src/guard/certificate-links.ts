@@ -20,6 +20,7 @@ import { MAX_PEM } from "../roles-anywhere/pem.js";
 import { needsNewerNode } from "../roles-anywhere/private-key.js";
 import { readPem } from "../roles-anywhere/pem.js";
 import type { CertificateKind } from "../settings/certificate-names.js";
+import { LOOK_INTERVAL_MS } from "../settings/locations.js";
 import {
   hasHelperLine,
   HELPER_CHOICES,
@@ -96,13 +97,33 @@ function settingsOf(
 export function helperLineOf(
   profile: AwsSettings["profile"],
   system: System,
+  obstacle = obstacleTo,
 ): { readonly line: HelperLine; readonly obstacle?: string } | undefined {
   if (!hasHelperLine(profile)) return undefined;
   const text = ownText(profile, "credential_process") ?? "";
   const line = readHelperLine(text, system.platform === "win32");
   if (line.kind === "process") return line.helper ? { line, obstacle: line.why } : undefined;
-  const obstacle = switchedOff(profile, system) ? `${HELPER_WORD.key} = helper` : obstacleTo(line, system);
-  return { line, ...(obstacle !== undefined && { obstacle }) };
+  const found = switchedOff(profile, system) ? `${HELPER_WORD.key} = helper` : obstacle(line, system);
+  return { line, ...(found !== undefined && { obstacle: found }) };
+}
+
+/** What was found of lines, and until when on the system's own clock: they are asked about at every call. */
+const seen = new WeakMap<System, Map<string, { readonly until: number; readonly obstacle: string | undefined }>>();
+/** Lines that one system remembers; it has a few profiles. */
+const MOST_LINES = 64;
+
+/** As {@link obstacleTo}: program, certificate and key are looked at once in a second, as profile files are. */
+function obstacleToNow(line: HelperLine & { readonly kind: "native" }, system: System): string | undefined {
+  const ofSystem = seen.get(system) ?? new Map<string, { until: number; obstacle: string | undefined }>();
+  seen.set(system, ofSystem);
+  const key = JSON.stringify([line.program, line.settings.certificate, line.settings.privateKey]);
+  const now = system.monotonic();
+  const known = ofSystem.get(key);
+  if (known !== undefined && now < known.until) return known.obstacle;
+  const obstacle = obstacleTo(line, system);
+  if (ofSystem.size >= MOST_LINES) ofSystem.clear();
+  ofSystem.set(key, { until: now + LOOK_INTERVAL_MS, obstacle });
+  return obstacle;
 }
 
 function switchedOff(profile: AwsSettings["profile"], { env }: System): boolean {
@@ -118,7 +139,7 @@ function choiceOfHelperLine(
   system: System,
   environment: ChoiceInput["environment"],
 ): CertificateChoice | undefined {
-  const read = helperLineOf(profile, system);
+  const read = helperLineOf(profile, system, obstacleToNow);
   if (read === undefined || read.obstacle !== undefined || read.line.kind !== "native") return undefined;
   const { settings, proxy } = read.line;
   const setting = "credential_process";

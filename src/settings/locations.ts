@@ -2,6 +2,8 @@
 import { join } from "node:path";
 import type { System } from "../base/system.js";
 
+/** Least time between two looks at files that may change while a process runs, in milliseconds. */
+export const LOOK_INTERVAL_MS = 1_000;
 /** The largest file of settings that is read, in bytes. */
 export const MAX_CONFIG_FILE = 1024 * 1024;
 

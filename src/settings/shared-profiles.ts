@@ -6,7 +6,7 @@ import { statSync } from "node:fs";
 import type { System } from "../base/system.js";
 import type { ConfigFileLocations, Profile } from "./config-files.js";
 import { readAllProfiles } from "./config-files.js";
-import { FILE_KINDS, locate } from "./locations.js";
+import { LOOK_INTERVAL_MS, FILE_KINDS, locate } from "./locations.js";
 
 /** By name, without a prototype. */
 export type Profiles = Readonly<Record<string, Profile | undefined>>;
@@ -25,8 +25,6 @@ export interface SharedProfiles {
   look(now?: boolean): ProfilesRead;
 }
 
-/** Least time between two looks, in milliseconds. */
-export const LOOK_INTERVAL_MS = 1_000;
 /** A file that was written to this shortly before may not be whole yet, in milliseconds. */
 export const SETTLE_MS = 200;
 
