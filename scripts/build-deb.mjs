@@ -106,7 +106,7 @@ function copyright() {
       .split("\n")
       .map((line) => ` ${line.trimEnd() === "" ? "." : line.trimEnd()}`)
       .join("\n");
-  const notice = indented(readFileSync(join(ROOT, "dist-binary/NOTICE"), "utf8"));
+  const notice = indented(readFileSync(join(dirname(binary), "NOTICE"), "utf8"));
   return `Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: imds-guard
 Comment:

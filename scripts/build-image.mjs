@@ -52,7 +52,7 @@ try {
   );
   write("/etc/group", `root:x:0:\nimds-guard:x:${USER}:\n`);
   write("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n");
-  write("/usr/share/doc/imds-guard/NOTICE", readFileSync(join(ROOT, "dist-binary/NOTICE"), "utf8"));
+  write("/usr/share/doc/imds-guard/NOTICE", readFileSync(join(dirname(resolve(values.binary)), "NOTICE"), "utf8"));
   mkdirSync(join(tree, "tmp"));
   chmodSync(join(tree, "tmp"), 0o1777);
 
@@ -106,8 +106,8 @@ function write(path, text) {
 
 /** What the loader of this system finds for a program. @param {string} name @param {string} program */
 function libraries(name, program) {
-  const told = execFileSync("ldd", [program], { encoding: "utf8" });
-  const paths = [...told.matchAll(/(?:=> )?(\/\S+) \(0x/g)].map(([, path = ""]) => path);
-  if (paths.length === 0) throw new Error(`ldd names no library of ${name}:\n${told}`);
+  const output = execFileSync("ldd", [program], { encoding: "utf8" });
+  const paths = [...output.matchAll(/(?:=> )?(\/\S+) \(0x/g)].map(([, path = ""]) => path);
+  if (paths.length === 0) throw new Error(`ldd names no library of ${name}:\n${output}`);
   for (const path of paths) put(path, path);
 }

@@ -23,7 +23,7 @@ const output = values.output ?? folder;
 
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const names = readdirSync(folder)
-  .filter((name) => /\.(?:tar\.gz|zip|deb)$/.test(name))
+  .filter((name) => /\.(?:tar\.gz|deb)$/.test(name))
   .sort();
 const digests = new Map(
   names.map((name) => [

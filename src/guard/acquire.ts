@@ -71,8 +71,8 @@ interface Offer {
 
 /** Called as the requests for credentials go out: the first of them, and the one for the key itself. */
 interface Steps {
-  readonly begun?: () => void;
-  readonly keyAsked?: () => void;
+  readonly onBegun?: () => void;
+  readonly onKeyAsked?: () => void;
 }
 
 const NO_STEPS: Steps = {};
@@ -109,7 +109,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     if (!forced) refuseInSilence();
     const deadline = startOperation();
     try {
-      const [offered, proved] = await beside(deadline, offer);
+      const [offered, proved] = await whileProving(deadline, offer);
       return offered ? accept(offered, proved) : await changeRole(deadline);
     } catch (error) {
       throw judged(error);
@@ -158,16 +158,16 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
    * Credentials are asked for beside the proof, and stay unread until it stands. Each part of the proof begins when a
    * request for them is on its way, so that it takes no time of its own.
    */
-  async function beside<T>(
+  async function whileProving<T>(
     deadline: Deadline,
     ask: (deadline: Deadline, steps: Steps) => Promise<T>,
   ): Promise<[T, Identity]> {
     if (identity) return [await ask(deadline, NO_STEPS), identity];
-    const [begun, begin] = signal();
-    const [keyAsked, askedForKey] = signal();
-    const offering = ask(deadline, { begun: begin, keyAsked: askedForKey }).finally(() => {
-      begin();
-      askedForKey();
+    const [begun, onBegun] = signal();
+    const [keyAsked, onKeyAsked] = signal();
+    const offering = ask(deadline, { onBegun, onKeyAsked }).finally(() => {
+      onBegun();
+      onKeyAsked();
     });
     return findingFirst(offering, prove(session, deadline, { begun, keyAsked }));
   }
@@ -177,15 +177,15 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   }
 
   async function offerOfListedRole(deadline: Deadline, steps: Steps): Promise<Offer> {
-    const role = await session.roleName(deadline, steps.begun);
-    return { role, body: await session.roleCredentials(role, deadline, steps.keyAsked) };
+    const role = await session.roleName(deadline, steps.onBegun);
+    return { role, body: await session.roleCredentials(role, deadline, steps.onKeyAsked) };
   }
 
   /** Undefined where the remembered role is gone. */
   async function offerOfKnownRole(role: string, deadline: Deadline, steps: Steps): Promise<Offer | undefined> {
     const onSent = (): void => {
-      steps.begun?.();
-      steps.keyAsked?.();
+      steps.onBegun?.();
+      steps.onKeyAsked?.();
     };
     try {
       return { role, body: await session.roleCredentials(role, deadline, onSent) };
@@ -227,7 +227,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   async function changeRole(deadline: Deadline): Promise<Acquired> {
     roleName = undefined;
     identity = proof === "none" ? NO_IDENTITY : undefined;
-    const [offered, proved] = await beside(deadline, offerOfListedRole);
+    const [offered, proved] = await whileProving(deadline, offerOfListedRole);
     return accept(offered, proved);
   }
 

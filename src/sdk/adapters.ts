@@ -3,6 +3,7 @@ import { TOKEN_PATH } from "../aws/imds-protocol.js";
 import { EventEmitter } from "node:events";
 import type { RequestOptions } from "node:http";
 import { Readable } from "node:stream";
+import { ownProperties } from "../base/own-properties.js";
 import { serviceOf } from "../firewall/classify.js";
 import { withMembers } from "./adapted-module.js";
 import { withExpectedAccounts } from "./expected-accounts.js";
@@ -127,12 +128,7 @@ export function adaptSecondMajor(exports: object): object {
     Object.defineProperty(
       prototype,
       name,
-      Object.assign(Object.create(null), {
-        value,
-        writable: true,
-        configurable: true,
-        enumerable: true,
-      }) as PropertyDescriptor,
+      ownProperties({ value, writable: true, configurable: true, enumerable: true }),
     );
   return exports;
 }

@@ -21,7 +21,6 @@ export interface MetadataAnswersOptions {
   readonly level: "metadata" | "credentials";
 }
 
-/** Longest life of a session token in seconds, as AWS has it. */
 /** Connections that were led and not accepted yet; more are not waited for. */
 const MAX_EXPECTED = 1_024;
 const MAX_HEADER_BYTES = 8_192;

@@ -66,7 +66,7 @@ function createSharedKeys(
   let seen: ProfilesRead | undefined;
   let state: "whole" | "half" | "none" = "none";
   let held: AwsCredentialIdentity | undefined;
-  let told: AwsCredentialIdentity | undefined;
+  let reported: AwsCredentialIdentity | undefined;
   let handed: ProfilesRead | undefined;
 
   const profileIn = ({ profiles }: ProfilesRead): Profile | undefined =>
@@ -123,8 +123,8 @@ function createSharedKeys(
       return true;
     },
     accepted(keys) {
-      const before = told;
-      told = keys;
+      const before = reported;
+      reported = keys;
       if (before === undefined || before === keys) return;
       reporter.report("credentials.file_renewed", {
         message: `Renewed keys of profile ${printable(name)} are used, which stand in ${printable(locate("credentials", system, locations.filepath), 200)} or the config file`,
