@@ -127,16 +127,16 @@ export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () 
     // Without the capabilities there is nothing to see, and finding that out for each process takes longer than all else.
     const users = new Set([...new Set(wanted.values())].filter((uid) => now() >= (closed.get(uid) ?? 0)));
     const listable = new Set<number>();
-    const look = (pid: string): void => {
+    const lookInto = (pid: string): void => {
       const uid = owner(pid);
       if (uid !== undefined && users.has(uid) && collect(pid, wanted, holders, budget)) listable.add(uid);
     };
-    for (const pid of recent) if (!enough()) look(pid);
+    for (const pid of recent) if (!enough()) lookInto(pid);
     if (users.size > 0 && !enough()) {
       const looked = new Set(recent);
       for (const pid of processes()) {
         if (enough()) break;
-        if (!looked.has(pid)) look(pid);
+        if (!looked.has(pid)) lookInto(pid);
       }
       // Only to the end of the list is it known that there was nothing to see.
       if (!enough()) for (const uid of users) if (!listable.has(uid)) remember(closed, uid, now() + CLOSED_MS);

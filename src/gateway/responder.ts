@@ -60,6 +60,8 @@ export interface ResponderOptions {
   readonly v1: "refuse" | "report";
   /** Connections of one user. Default 256. */
   readonly connectionsOfUser?: number | undefined;
+  /** Milliseconds after which a connection takes no further request. Default 60,000. */
+  readonly connectionMs?: number | undefined;
   readonly onExchange: (exchange: Exchange) => void;
 }
 
@@ -82,6 +84,7 @@ interface Verdict {
 /** @throws the system's error where an address cannot be had (`EADDRINUSE`, `EACCES`) */
 export async function startResponder(options: ResponderOptions): Promise<Responder> {
   const { lookup, mint, upstream, connectionsOfUser = MAX_CONNECTIONS_OF_USER } = options;
+  const { connectionMs = CONNECTION_TIMEOUT_MS } = options;
   /** Who is at the other end does not change while a connection lasts. */
   const callers = new WeakMap<Socket, Caller>();
   const open = new Set<Socket>();
@@ -104,7 +107,7 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
       if (idle.has(socket)) return void socket.destroy();
       last.add(socket);
       timer = setTimeout(() => socket.destroy(), REQUEST_TIMEOUT_MS).unref();
-    }, CONNECTION_TIMEOUT_MS).unref();
+    }, connectionMs).unref();
     socket.once("close", () => {
       clearTimeout(timer);
       open.delete(socket);

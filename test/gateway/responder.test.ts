@@ -1,6 +1,7 @@
 /** The gateway's HTTP side, asked over real sockets by this very process. */
 import { connect } from "node:net";
-import { request } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { Agent, request } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
 import { ImdsUnavailableError } from "../../src/base/errors.js";
 import { realSystem } from "../../src/base/system.js";
@@ -31,7 +32,7 @@ afterEach(async () => {
 const source: GuardedSource = {
   async fetch(path) {
     fetched.push(path);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, path.endsWith("slow") ? 800 : 10));
     if (path.endsWith("missing"))
       throw new ImdsUnavailableError("ERR_IMDS_NOT_FOUND", "IMDS has no such path", { advice: "None." });
     if (path.endsWith("busy")) throw new ImdsUnavailableError("ERR_IMDS_STATUS", "IMDS is busy", { advice: "None." });
@@ -252,6 +253,25 @@ describe.skipIf(process.platform !== "linux")("the responder", () => {
     expect((await get("/latest/meta-data/mac")).status).toBe(200);
     expect(responder!.connections()).toBeLessThanOrEqual(21);
     for (const socket of idle) socket.destroy();
+  });
+
+  it("ends a connection that has had its time, and answers first what was asked on it", async () => {
+    await start({ connectionMs: 300 });
+    const token = (await ask("PUT", "/latest/api/token", TTL)).body;
+    const idle = connect(responder!.port, "127.0.0.1");
+    await new Promise((resolve) => idle.once("close", resolve));
+    const agent = new Agent({ keepAlive: true });
+    const asked = new Promise<IncomingMessage>((resolve, reject) => {
+      const headers = { Host: "169.254.169.254", "X-aws-ec2-metadata-token": token };
+      request({ host: "127.0.0.1", port: responder!.port, path: "/latest/meta-data/slow", headers, agent }, resolve)
+        .on("error", reject)
+        .end();
+    });
+    const answer = await asked;
+    answer.resume();
+    expect(answer.headers.connection).toBe("close");
+    expect(answer.statusCode).toBe(200);
+    agent.destroy();
   });
 
   it("takes no token of another user, nor of an earlier gateway", async () => {
