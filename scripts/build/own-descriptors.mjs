@@ -53,15 +53,16 @@ function owned(code) {
 /** @param {string} code @param {string} fileName @param {string} host */
 function loadedPlainly(code, fileName, host) {
   const strict = '"use strict";\n';
-  if (fileName === host) {
-    if (!code.includes('"loadPlainly"')) throw new Error(`${host} has no loadPlainly`);
-    return code;
-  }
+  const own = fileName === host;
+  if (own && !code.includes("function loadPlainly(")) throw new Error(`${host} has no loadPlainly`);
   let others = code;
-  for (const { from, to, path } of requiresOf(code).toReversed())
-    if (path !== `./${host}`)
+  // What the host loads at once is there before it; what it loads later comes by it.
+  for (const { from, to, path, later } of requiresOf(code).toReversed())
+    if (path !== `./${host}` && (later || !own))
       others = `${others.slice(0, from)}loadPlainly(() => ${others.slice(from, to)})${others.slice(to)}`;
-  return others === code ? code : others.replace(strict, `${strict}const { loadPlainly } = require("./${host}");\n`);
+  return own || others === code
+    ? others
+    : others.replace(strict, `${strict}const { loadPlainly } = require("./${host}");\n`);
 }
 
 /**
@@ -71,17 +72,17 @@ function loadedPlainly(code, fileName, host) {
  * @param {string} code
  */
 function requiresOf(code) {
-  /** @type {{ readonly from: number, readonly to: number, readonly path: string }[]} */
+  /** @type {{ readonly from: number, readonly to: number, readonly path: string, readonly later: boolean }[]} */
   const found = [];
   const source = ts.createSourceFile("chunk.js", code, ts.ScriptTarget.ES2023, false, ts.ScriptKind.JS);
-  const visit = (/** @type {ts.Node} */ node) => {
+  const visit = (/** @type {ts.Node} */ node, /** @type {boolean} */ later) => {
     if (ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === "require") {
       const [argument] = node.arguments;
       if (argument !== undefined && ts.isStringLiteral(argument))
-        found.push({ from: node.getStart(source), to: node.end, path: argument.text });
+        found.push({ from: node.getStart(source), to: node.end, path: argument.text, later });
     }
-    ts.forEachChild(node, visit);
+    ts.forEachChild(node, (child) => visit(child, later || ts.isFunctionLike(node)));
   };
-  visit(source);
+  visit(source, false);
   return found;
 }
