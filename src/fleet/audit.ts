@@ -1,12 +1,13 @@
 /** Looks at every account and region that was asked for, and tells what it finds as it finds it. */
 import type { AwsCredentialIdentityProvider } from "@smithy/types";
 import type { AwsApi, AwsApis } from "./aws-api.js";
-import { listIn, textIn } from "./answers.js";
+import { listIn, objectIn, textIn } from "./answers.js";
 import type { Evidence } from "./evidence.js";
 import { gapOf } from "./gaps.js";
-import type { ExceptionTag } from "./instances.js";
+import type { DescribedInstance, ExceptionTag } from "./instances.js";
 import { describeInstances, instanceRecord, needsCounts } from "./instances.js";
 import type { MetadataOptions } from "./metadata-options.js";
+import { optionsInForce } from "./metadata-options.js";
 import type { Counts } from "./metrics.js";
 import { readCounts, sharpen } from "./metrics.js";
 import type { FleetRecord, Place, RoleRecord } from "./records.js";
@@ -156,10 +157,14 @@ async function auditRegion(
   let instances = 0;
   const seen = await look("ec2:DescribeInstances", async () => {
     for await (const page of describeInstances(api)) {
-      const asked = page.filter((instance) => needsCounts(instance, exceptionTag)).map(({ instanceId }) => instanceId);
-      const counts = await look("cloudwatch:GetMetricData", async () =>
-        sharpen(api, await readCounts(api, asked, start, end), end),
+      const asked = page.filter((instance) => needsCounts(instance, exceptionTag));
+      const open = asked.filter(
+        ({ answer }) => optionsInForce(objectIn(answer, "MetadataOptions")).HttpTokens !== "required",
       );
+      const counted = await look(METRIC_ACTION, () => readCounts(api, asked.map(idOf), start, end));
+      // Whoever is not told the minutes still has the hours.
+      const counts =
+        counted && ((await look(METRIC_ACTION, () => sharpen(api, counted, open.map(idOf), end))) ?? counted);
       for (const instance of page) {
         const known: Counts | string | undefined =
           counts === undefined ? "CloudWatch could not be asked" : counts.get(instance.instanceId);
@@ -205,6 +210,12 @@ async function auditRegion(
 }
 
 const HELD = { used: "still used by version 1", excepted: "excepted", unknown: "not known to do without version 1" };
+
+const METRIC_ACTION = "cloudwatch:GetMetricData";
+
+function idOf({ instanceId }: DescribedInstance): string {
+  return instanceId;
+}
 
 /** Templates that an instance comes from: by its own tags, or those of its group. */
 function templatesOf(

@@ -56,10 +56,9 @@ export function exceptionIn(tags: ReadonlyMap<string, string>, { key, value }: E
   return tags.get(key) === value ? `${key}=${value}` : undefined;
 }
 
-/** Whether it depends on the metrics what the verdict is. */
+/** Whether its metrics say something: which verdict it gets, or who still tries where tokens are required. */
 export function needsCounts({ answer, tags }: DescribedInstance, tag: ExceptionTag): boolean {
   const options = optionsInForce(objectIn(answer, "MetadataOptions"));
-  // Where tokens are required, the calls that were rejected tell who still tries.
   return options.HttpEndpoint !== "disabled" && exceptionIn(tags, tag) === undefined;
 }
 

@@ -60,17 +60,19 @@ const MINUTES_KEPT_MS = 15 * 24 * HOUR_MS;
 const MOST_HOURS = 20;
 
 /**
- * The counts with the minute of each last call in place of its hour, as far as CloudWatch still has it.
+ * The counts with the minute of each last call of `instanceIds` in place of its hour, as far as CloudWatch still has it.
  * @param now milliseconds since the epoch
  * @throws the SDK's error
  */
 export async function sharpen(
   api: AwsApi,
   counts: ReadonlyMap<string, Counts>,
+  instanceIds: readonly string[],
   now: number,
 ): Promise<ReadonlyMap<string, Counts>> {
   const byHour = new Map<number, string[]>();
-  for (const [id, { last }] of counts) {
+  for (const id of instanceIds) {
+    const last = counts.get(id)?.last;
     const hour = last === undefined ? Number.NaN : Date.parse(last);
     if (!(hour > now - MINUTES_KEPT_MS)) continue;
     const known = byHour.get(hour);
@@ -79,7 +81,7 @@ export async function sharpen(
   }
   const sharp = new Map(counts);
   for (const [hour, ids] of byHour)
-    for (const [id, { last }] of await countsOf(api, ids, hour, hour + HOUR_MS, 60)) {
+    for (const [id, { last }] of await countsOf(api, ids, hour, hour + HOUR_MS, 60, ["MetadataNoToken"])) {
       const known = counts.get(id);
       if (known !== undefined && last !== undefined) sharp.set(id, { ...known, last });
     }
@@ -92,6 +94,7 @@ async function countsOf(
   start: number,
   end: number,
   period = HOUR_MS / 1_000,
+  metrics: readonly (typeof METRICS)[number][] = METRICS,
 ): Promise<readonly (readonly [string, Counts])[]> {
   const tallies = ids.map((): Tally => ({
     points: 0,
@@ -106,7 +109,7 @@ async function countsOf(
     StartTime: new Date(Math.floor(start / HOUR_MS) * HOUR_MS),
     EndTime: new Date(Math.ceil(end / HOUR_MS) * HOUR_MS),
     MetricDataQueries: ids.flatMap((id, index) =>
-      METRICS.map((name, metric) => ({
+      metrics.map((name, metric) => ({
         Id: `m${metric}_${index}`,
         MetricStat: {
           Metric: { Namespace: "AWS/EC2", MetricName: name, Dimensions: [{ Name: "InstanceId", Value: id }] },

@@ -114,6 +114,55 @@ describe("fleet audit", () => {
     expect(exitCode).toBe(3);
   });
 
+  it("keeps the counts where the minutes of last calls cannot be told, and says so", async () => {
+    let asked = 0;
+    fleet = await openFleet({
+      fault: ({ action }) =>
+        action === "GetMetricData" && ++asked > 1 ? { status: 400, code: "ThrottlingException" } : undefined,
+    });
+    const region = fleet.region(OWN, "eu-central-1");
+    add(region, 1, { points: [[5, 3]] });
+    add(region, 2, { points: [[5, 0]] });
+    const { json } = await fleet.run("audit", "--json");
+    expect(json.instances?.map(({ verdict, calls }) => [verdict, calls])).toEqual([
+      ["used", 3],
+      ["safe", 0],
+    ]);
+    expect(json.instances?.[0]?.["last"]).toEqual(expect.any(String));
+    expect(json["gaps"]).toEqual([
+      expect.objectContaining({ action: "cloudwatch:GetMetricData", reason: "throttled" }),
+    ]);
+  });
+
+  it("asks for the minutes of calls that were answered, and of no instance whose tokens are required", async () => {
+    interface Query {
+      readonly MetricStat: {
+        readonly Period: number;
+        readonly Metric: { readonly MetricName: string; readonly Dimensions: readonly { readonly Value: string }[] };
+      };
+    }
+    const queries: Query[] = [];
+    fleet = await openFleet({
+      onAsked: ({ action, body }) => {
+        if (action !== "GetMetricData") return;
+        queries.push(...(JSON.parse(body) as { MetricDataQueries: Query[] }).MetricDataQueries);
+      },
+    });
+    const region = fleet.region(OWN, "eu-central-1");
+    add(region, 1, { options: REQUIRED, points: [[5, 3]], rejected: [[4, 2]] });
+    add(region, 2, { points: [[5, 3]] });
+    const { json } = await fleet.run("audit", "--json");
+    expect(json.instances?.map(({ verdict, rejected }) => [verdict, rejected])).toEqual([
+      ["fine", 2],
+      ["used", undefined],
+    ]);
+    expect(
+      queries
+        .filter(({ MetricStat }) => MetricStat.Period === 60)
+        .map(({ MetricStat: { Metric } }) => [Metric.MetricName, Metric.Dimensions[0]?.Value]),
+    ).toEqual([["MetadataNoToken", id(2)]]);
+  });
+
   it("says of an account whose role cannot be taken that it was not seen", async () => {
     fleet = await openFleet({
       fault: ({ action }) => (action === "AssumeRole" ? { status: 403, code: "AccessDenied" } : undefined),

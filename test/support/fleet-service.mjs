@@ -14,7 +14,7 @@ import { once } from "node:events";
  * @typedef {{ id: string, name: string, versions: Version[], default: number, tags?: Record<string, string> }} Template
  * @typedef {{ name: string, template?: { id: string, version: string }, configuration?: string }} Group
  * @typedef {{ instances: Instance[], templates: Template[], groups: Group[], configurations: { name: string, options?: Options }[], images: { id: string, imdsSupport?: string }[], defaults: Record<string, unknown> }} Region
- * @typedef {{ accountId: string, region: string, action: string }} Asked
+ * @typedef {{ accountId: string, region: string, action: string, body: string }} Asked
  * @typedef {{ status: number, code: string } | "hang-up" | undefined} Fault
  */
 
@@ -100,7 +100,7 @@ export async function startFleetService(options) {
       const form = new URLSearchParams(target === "" ? body : "");
       const action = target === "" ? (form.get("Action") ?? "") : (target.split(".").at(-1) ?? "");
       calls.set(action, (calls.get(action) ?? 0) + 1);
-      const asked = { accountId, region, action };
+      const asked = { accountId, region, action, body };
       options.onAsked?.(asked);
       const wrong = fault?.(asked);
       if (wrong === "hang-up") return void request.socket.destroy();
