@@ -3,13 +3,14 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { printable } from "../base/text.js";
 import { fleetPolicies } from "../fleet/permissions.js";
+import { accountsOf } from "./account-list.js";
 import type { CommandContext, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
-import { listOf, roleOf, scopeOf, textOf } from "./fleet-options.js";
+import { roleOf, scopeOf, textOf } from "./fleet-options.js";
 
 /** `imds-guard fleet permissions`. */
 export function runPermissions({ options, ui, json }: CommandContext): Promise<ExitCode> {
-  const policies = fleetPolicies(partitionOf(options), roleOf(options["role"]), listOf(options, "accounts"));
+  const policies = fleetPolicies(partitionOf(options), roleOf(options["role"]), accountsOf(options) ?? []);
   if (json) ui.json(policies);
   else {
     const told = [

@@ -2,8 +2,10 @@
 import { isConfiguredRegion } from "../aws/region.js";
 import { printable } from "../base/text.js";
 import type { ExceptionTag } from "../fleet/instances.js";
+import { accountsOf } from "./account-list.js";
 import type { OptionValues } from "./command.js";
 import { textsOf, UsageError } from "./command.js";
+import { wholeNumber } from "./numbers.js";
 
 const DEFAULT_DAYS = 14;
 /** CloudWatch keeps sums of an hour for 455 days. */
@@ -30,17 +32,11 @@ export function scopeOf(options: OptionValues): FleetScope {
     throw new UsageError(`--regions names ${printable(wrong)}; allowed: names such as eu-central-1, or all`);
   if (regions.length === 0 && options["regions"] !== undefined)
     throw new UsageError("--regions names no region", "name regions, or all");
-  const accounts = listOf(options, "accounts");
-  const strange = accounts.find((id) => !/^\d{12}$/.test(id));
-  if (strange !== undefined)
-    throw new UsageError(`--accounts names ${printable(strange)}; allowed: account ids of 12 digits`);
-  if (accounts.length === 0 && options["accounts"] !== undefined)
-    throw new UsageError("--accounts names no account", "name account ids of 12 digits");
   return {
     regions: regions.length === 0 || regions.includes("all") ? "all" : regions,
-    accounts,
+    accounts: accountsOf(options) ?? [],
     role: roleOf(options["role"]),
-    days: numberOf(options["days"], "days", 1, MOST_DAYS) ?? DEFAULT_DAYS,
+    days: wholeNumber(options["days"], "days", 1, MOST_DAYS) ?? DEFAULT_DAYS,
     exceptionTag: tagOf(options["exception"]),
     evidence: textsOf(options, "evidence"),
     profile: textOf(options["profile"]),
@@ -49,7 +45,7 @@ export function scopeOf(options: OptionValues): FleetScope {
 
 /** @throws UsageError */
 export function rateOf(options: OptionValues): number {
-  return numberOf(options["rate"], "rate", 1, MOST_RATE) ?? DEFAULT_RATE;
+  return wholeNumber(options["rate"], "rate", 1, MOST_RATE) ?? DEFAULT_RATE;
 }
 
 /** An option's text, if it was given. */
@@ -66,17 +62,9 @@ export function roleOf(value: OptionValues[string]): string | undefined {
 }
 
 /** Words of an option that takes lists and may be repeated; empty ones are none. */
-export function listOf(options: OptionValues, name: string): readonly string[] {
+function listOf(options: OptionValues, name: string): readonly string[] {
   const words = textsOf(options, name).flatMap((text) => text.split(",").map((word) => word.trim()));
   return [...new Set(words.filter((word) => word !== ""))];
-}
-
-function numberOf(value: OptionValues[string], name: string, least: number, most: number): number | undefined {
-  if (typeof value !== "string") return undefined;
-  const number = /^\d{1,6}$/.test(value) ? Number(value) : Number.NaN;
-  if (!(number >= least && number <= most))
-    throw new UsageError(`--${name} is ${printable(value)}; allowed: ${least} to ${most}`);
-  return number;
 }
 
 function tagOf(value: OptionValues[string]): ExceptionTag {

@@ -1,4 +1,5 @@
 /** `imds-guard fleet`: IMDSv2 everywhere: found, planned, applied, undone and kept, through the AWS SDK. */
+import { ACCOUNTS_OPTION } from "./account-list.js";
 import type { Command } from "./command.js";
 import { UsageError } from "./command.js";
 
@@ -18,12 +19,7 @@ export const command: Command = {
   ],
   options: [
     { name: "regions", value: "LIST", multiple: true, summary: "regions, comma-separated, or all (default)" },
-    {
-      name: "accounts",
-      value: "LIST",
-      multiple: true,
-      summary: "accounts, comma-separated; default that of the credentials",
-    },
+    { ...ACCOUNTS_OPTION, summary: "accounts (ids or @FILE); default that of the credentials" },
     { name: "role", value: "NAME", summary: "role to take in the other accounts" },
     { name: "days", value: "N", summary: "days in which calls count; default 14" },
     { name: "exception", value: "KEY=VALUE", summary: "tag of what is left alone; default IMDS=v1" },

@@ -333,16 +333,25 @@ describe("fleet audit", () => {
   });
 
   it.each([
-    [["audit", "--regions", ","], "--regions names no region"],
-    [["audit", "--accounts", "12"], '--accounts names "12"; allowed: account ids of 12 digits'],
-    [["audit", "--days", "0"], '--days is "0"; allowed: 1 to 455'],
+    [["audit", "--regions", ","], "--regions names no region; name regions, or all"],
+    [
+      ["audit", "--accounts", "12"],
+      '--accounts: "12" is no account id; account ids have 12 digits, leading zeros included',
+    ],
+    [["audit", "--accounts", ","], "--accounts names no account; account ids have 12 digits"],
+    [
+      ["permissions", "--accounts", "12"],
+      '--accounts: "12" is no account id; account ids have 12 digits, leading zeros included',
+    ],
+    [["audit", "--days", "0"], "--days is 0; a whole number from 1 to 455 is allowed"],
+    [["audit", "--days", "456"], "--days is 456; a whole number from 1 to 455 is allowed"],
     [["audit", "--exception", "x"], '--exception is "x"; allowed: KEY=VALUE'],
     [["audit", "x"], "fleet audit takes no words, and got x"],
     [["apply"], "fleet apply takes one file"],
-    [[], "fleet needs a word"],
+    [[], "fleet needs a word; one of audit, plan, apply, undo, permissions, keep"],
     [
       ["audit", "--accounts", OTHER],
-      `account ${OTHER} is another than that of the credentials (${OWN}), and no role is named`,
+      `account ${OTHER} is another than that of the credentials (${OWN}), and no role is named; give --role NAME`,
     ],
   ])("%j is wrong usage", async (words, message) => {
     fleet = await openFleet();

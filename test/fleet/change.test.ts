@@ -94,6 +94,14 @@ describe("fleet plan, apply and undo", () => {
     expect(existsSync(undo)).toBe(false);
   });
 
+  it("change nothing at a rate that is not allowed", async () => {
+    const { fleet, region, plan } = await planned();
+    const { exitCode, stderr } = await fleet.run("apply", plan, "--yes", "--rate", "21");
+    expect(stderr).toBe("--rate is 21; a whole number from 1 to 20 is allowed");
+    expect(exitCode).toBe(2);
+    expect(tokensOf(region)).toBe("ooooo");
+  });
+
   it.each<[string, (region: StandInRegion) => void, string]>([
     [
       "an option",

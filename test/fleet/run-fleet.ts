@@ -88,7 +88,7 @@ async function run(args: readonly string[], signal: AbortSignal): Promise<Ran> {
     exitCode = await command.run({ options, words, json, ui, system: realSystem, signal, commands: COMMANDS });
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    stderr += error.message;
+    stderr += [error.message, ...(error.hint === undefined ? [] : [error.hint])].join("; ");
     exitCode = 2;
   }
   return {
