@@ -12,6 +12,7 @@ import type { Evidence } from "../fleet/evidence.js";
 import { readEvidence } from "../fleet/evidence.js";
 import type { Findings, FleetSummary } from "../fleet/findings.js";
 import { createFindings, LISTS, verdictsText } from "../fleet/findings.js";
+import { tagText } from "../fleet/instances.js";
 import type { InstanceRecord } from "../fleet/records.js";
 import { SHOWN_FIRST, sectionsOf, writeCsv, writeHtml } from "../fleet/report-files.js";
 import { createSpoolFolder } from "../fleet/spool.js";
@@ -182,7 +183,7 @@ async function printJson(scope: FleetScope, done: FinishedAudit, calls: number, 
     start: iso(done.start),
     end: iso(done.end),
     days: scope.days,
-    exceptionTag: `${scope.exceptionTag.key}=${scope.exceptionTag.value}`,
+    exceptionTag: tagText(scope.exceptionTag),
     summary,
     calls,
     ...(evidence !== undefined && { evidence: evidence.files, unplacedEvidence: evidence.unplaced }),

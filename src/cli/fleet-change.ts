@@ -42,17 +42,18 @@ export async function runPlan(context: CommandContext): Promise<ExitCode> {
         id: randomUUID(),
         made: new Date(system.now()).toISOString(),
         days: scope.days,
-        exceptionTag: `${scope.exceptionTag.key}=${scope.exceptionTag.value}`,
+        exceptionTag: scope.exceptionTag,
         role: scope.role,
       };
-      const text = textOfPlan(head, inOrder(steps), held);
+      const ordered = inOrder(steps);
+      const text = planText(head, ordered, held);
       if (out === undefined) ui.line(text.trimEnd());
       else {
         writeWhole(out, text, 0o644);
         const { gaps } = done.summary;
         if (json) ui.json({ plan: out, id: head.id, steps: steps.length, held: held.length + more, gaps });
         else {
-          showSteps(inOrder(steps), ui);
+          showSteps(ordered, ui);
           for (const each of held.slice(0, SHOWN))
             ui.line(`left: ${each.accountId} ${each.region} ${each.id}: ${terminalLine(each.why)}`);
           if (held.length + more > SHOWN) ui.line(`left: ${held.length + more - SHOWN} more`);
@@ -90,12 +91,6 @@ async function stepsIn({ findings }: FinishedAudit): Promise<{ steps: Step[]; he
       if (steps.length > MOST_STEPS) return { steps, held, more };
     }
   return { steps, held, more };
-}
-
-function textOfPlan(head: PlanHead, steps: readonly Step[], held: readonly Held[]): string {
-  const { before, end } = planText(head, steps);
-  const lines = held.map((each) => `    ${JSON.stringify(each)}`).join(",\n");
-  return `${before}${lines}${lines === "" ? "" : "\n"}${end}`;
 }
 
 /** `imds-guard fleet apply PLAN`. */

@@ -34,7 +34,7 @@ export async function runKeep({ options, ui, json }: CommandContext): Promise<Ex
   const { exceptionTag, days } = scopeOf(options);
   const { keepBundle } = await import("../fleet/keep.js");
   const partition = partitionOf(options);
-  const files = keepBundle({ partition, exceptionTag: `${exceptionTag.key}=${exceptionTag.value}`, days });
+  const files = keepBundle({ partition, exceptionTag, days });
   mkdirSync(out, { recursive: true });
   const taken = files.find(({ path }) => existsSync(join(out, path)));
   if (taken !== undefined) {

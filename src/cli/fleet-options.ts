@@ -2,6 +2,7 @@
 import { isConfiguredRegion } from "../aws/region.js";
 import { printable } from "../base/text.js";
 import type { ExceptionTag } from "../fleet/instances.js";
+import { readTag } from "../fleet/instances.js";
 import { accountsOf } from "./account-list.js";
 import type { OptionValues } from "./command.js";
 import { textsOf, UsageError } from "./command.js";
@@ -69,7 +70,7 @@ function listOf(options: OptionValues, name: string): readonly string[] {
 
 function tagOf(value: OptionValues[string]): ExceptionTag {
   if (typeof value !== "string") return { key: "IMDS", value: "v1" };
-  const at = value.indexOf("=");
-  if (at < 1) throw new UsageError(`--exception is ${printable(value)}; allowed: KEY=VALUE`);
-  return { key: value.slice(0, at), value: value.slice(at + 1) };
+  const tag = readTag(value);
+  if (tag === undefined) throw new UsageError(`--exception is ${printable(value)}; allowed: KEY=VALUE`);
+  return tag;
 }

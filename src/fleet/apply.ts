@@ -5,7 +5,6 @@ import type { Standing } from "./changes.js";
 import { ChangeError, make, readStandings, takeBack } from "./changes.js";
 import type { Gap } from "./gaps.js";
 import { gapOf } from "./gaps.js";
-import type { ExceptionTag } from "./instances.js";
 import { readCounts } from "./metrics.js";
 import type { Plan, Step } from "./plan.js";
 
@@ -58,7 +57,7 @@ export async function lookAt({ plan, apiFor, signal }: StepOptions, now: number 
       let action = "ec2:DescribeInstances, ec2:DescribeLaunchTemplateVersions or ec2:GetInstanceMetadataDefaults";
       try {
         const api = apiFor(accountId, region);
-        const found = await readStandings(api, steps, plan.id, now === undefined ? undefined : tagOf(plan));
+        const found = await readStandings(api, steps, plan.id, now === undefined ? undefined : plan.exceptionTag);
         action = "cloudwatch:GetMetricData";
         const called = now === undefined ? undefined : await calledSince(api, steps, found, plan, now);
         for (const [at, index] of indexes.entries()) {
@@ -81,11 +80,6 @@ export async function lookAt({ plan, apiFor, signal }: StepOptions, now: number 
     return standing === undefined ? [] : [{ step, standing }];
   });
   return { standpoints, gaps };
-}
-
-function tagOf({ exceptionTag }: Plan): ExceptionTag {
-  const at = exceptionTag.indexOf("=");
-  return { key: exceptionTag.slice(0, at), value: exceptionTag.slice(at + 1) };
 }
 
 /** Instances that were called by version 1 since the hour in which the plan was made, with the hour of the last call. */
@@ -154,7 +148,7 @@ export async function change(
     begun += 1;
     try {
       const api = apiFor(accountId, region);
-      const tag = how === "make" ? tagOf(plan) : undefined;
+      const tag = how === "make" ? plan.exceptionTag : undefined;
       const [standing] = await readStandings(api, [step], plan.id, tag);
       if (standing?.is === "other") throw new ChangeError(standing.why);
       if (standing === undefined || standing.is === "gone") return;

@@ -51,9 +51,20 @@ export async function* describeInstances(api: AwsApi, input: object = {}): Async
   }
 }
 
+/** Reads `KEY=VALUE`; undefined where it is none. The key ends at the first equals sign. */
+export function readTag(text: string): ExceptionTag | undefined {
+  const at = text.indexOf("=");
+  return at < 1 ? undefined : { key: text.slice(0, at), value: text.slice(at + 1) };
+}
+
+/** The tag as {@link readTag} reads it. */
+export function tagText({ key, value }: ExceptionTag): string {
+  return `${key}=${value}`;
+}
+
 /** The text of the tag, `IMDS=v1`, where it is among `tags`. */
-export function exceptionIn(tags: ReadonlyMap<string, string>, { key, value }: ExceptionTag): string | undefined {
-  return tags.get(key) === value ? `${key}=${value}` : undefined;
+export function exceptionIn(tags: ReadonlyMap<string, string>, tag: ExceptionTag): string | undefined {
+  return tags.get(tag.key) === tag.value ? tagText(tag) : undefined;
 }
 
 /** Whether its metrics say something: which verdict it gets, or who still tries where tokens are required. */

@@ -3,6 +3,8 @@
  * and policies for the organization.
  */
 import { instanceCredentialPolicies } from "../detection/policies.js";
+import type { ExceptionTag } from "./instances.js";
+import { tagText } from "./instances.js";
 import { KEEP_FUNCTION } from "./keep-function.js";
 
 /** One file of the bundle. */
@@ -13,8 +15,8 @@ export interface BundleFile {
 
 /** What a bundle is made for. */
 export interface KeepOptions {
-  /** `KEY=VALUE` of what is left alone. */
-  readonly exceptionTag: string;
+  /** Of what is left alone. */
+  readonly exceptionTag: ExceptionTag;
   /** Days in which a call of version 1 counts. */
   readonly days: number;
   /** `aws`, `aws-cn`, ... */
@@ -51,7 +53,7 @@ service-control-policy.json
                       no use of credentials that version 1 gave out
 
 What the function does: when an instance starts, and once a day for all, it requires tokens, unless the instance is
-tagged ${exceptionTag}, called version 1 in the last ${days} days, or nothing is known of it. A new instance has no history,
+tagged ${tagText(exceptionTag)}, called version 1 in the last ${days} days, or nothing is known of it. A new instance has no history,
 and is enforced at once. It writes a line of JSON for each instance that is not fine, and a summary. With MODE=report
 it changes nothing.
 
@@ -83,7 +85,7 @@ function declarativePolicy(): object {
 
 /** EC2 User Guide, "Example policies: work with instance metadata". What is excepted by its tag keeps what it has. */
 function serviceControlPolicy({ exceptionTag, partition }: KeepOptions): object {
-  const [key, value] = tagOf(exceptionTag);
+  const { key, value } = exceptionTag;
   const ofCredentials = instanceCredentialPolicies()
     .filter(({ kind }) => kind === "service-control-policy")
     .flatMap(({ document }) => document.Statement.filter(({ Sid }) => Sid === "NoImdsV1Credentials"));
@@ -114,18 +116,13 @@ function serviceControlPolicy({ exceptionTag, partition }: KeepOptions): object 
   };
 }
 
-function tagOf(exceptionTag: string): readonly [key: string, value: string] {
-  const at = exceptionTag.indexOf("=");
-  return [exceptionTag.slice(0, at), exceptionTag.slice(at + 1)];
-}
-
 /** A text in single quotes of YAML. */
 function yaml(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
 function cloudFormation({ exceptionTag, days }: KeepOptions): string {
-  const [key, value] = tagOf(exceptionTag);
+  const { key, value } = exceptionTag;
   const code = KEEP_FUNCTION.trimEnd()
     .split("\n")
     .map((line) => (line === "" ? "" : `          ${line}`))
@@ -211,7 +208,7 @@ Resources:
         Variables:
           MODE: !Ref Mode
           DAYS: !Ref Days
-          EXCEPTION_TAG: ${yaml(exceptionTag)}
+          EXCEPTION_TAG: ${yaml(tagText(exceptionTag))}
       Code:
         ZipFile: |
 ${code}
@@ -269,7 +266,7 @@ function hcl(text: string): string {
 }
 
 function terraform({ exceptionTag, days }: KeepOptions): string {
-  const [key, value] = tagOf(exceptionTag);
+  const { key, value } = exceptionTag;
   return `# Keeps the instances of this account and region at IMDSv2 (imds-guard fleet keep).
 terraform {
   required_version = ">= 1.3"
@@ -394,7 +391,7 @@ resource "aws_lambda_function" "this" {
     variables = {
       MODE          = var.mode
       DAYS          = tostring(var.days)
-      EXCEPTION_TAG = ${hcl(exceptionTag)}
+      EXCEPTION_TAG = ${hcl(tagText(exceptionTag))}
     }
   }
   depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.this]

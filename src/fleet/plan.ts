@@ -2,10 +2,14 @@
  * What would change: a pure function of what an audit found, and the file that holds it. Templates and defaults come
  * first, then instances; nothing that is used, excepted or unknown is in it.
  */
+import { isAccountId } from "../aws/access-key.js";
+import { isConfiguredRegion } from "../aws/region.js";
 import { isPlainObject } from "../base/own-properties.js";
 import { numberIn, objectIn, textIn } from "./answers.js";
+import type { ExceptionTag } from "./instances.js";
+import { readTag, tagText } from "./instances.js";
 import type { MetadataOptions } from "./metadata-options.js";
-import { optionsText, statedOptions } from "./metadata-options.js";
+import { sameOptions, statedOptions } from "./metadata-options.js";
 import type { DefaultsRecord, FleetRecord, InstanceRecord, Place, TemplateRecord } from "./records.js";
 
 /** A template as a step found it. */
@@ -64,7 +68,7 @@ export interface PlanHead {
   /** ISO 8601: the state is that of this moment. */
   readonly made: string;
   readonly days: number;
-  readonly exceptionTag: string;
+  readonly exceptionTag: ExceptionTag;
   /** The role to take in other accounts than that of the credentials. */
   readonly role?: string | undefined;
 }
@@ -185,32 +189,47 @@ function held({ kind, accountId, region }: Place & Pick<FleetRecord, "kind">, id
 }
 
 const FORMAT = "imds-guard fleet plan";
-/** Of the file's format. */
+const UNDO_FORMAT = "imds-guard fleet undo";
+/** Of both formats. */
 const VERSION = 1;
 
-/** The beginning of a plan's file. Steps and what is held follow, one on a line. */
-export function planText(head: PlanHead, steps: readonly Step[]): { readonly before: string; readonly end: string } {
-  const { id, made, days, exceptionTag, role } = head;
-  const lines = steps.map((step) => `    ${JSON.stringify(step)}`).join(",\n");
-  return {
-    before: `{\n  "format": "${FORMAT}",\n  "version": ${VERSION},\n${Object.entries({
-      id,
-      made,
-      days,
-      exceptionTag,
-      role,
-    })
-      .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)},\n`)
-      .join("")}  "steps": [\n${lines}${lines === "" ? "" : "\n"}  ],\n  "held": [\n`,
-    end: "  ]\n}\n",
-  };
+/** The file of a plan. */
+export function planText(head: PlanHead, steps: readonly Step[], held: readonly Held[]): string {
+  return fileText(FORMAT, head, { steps, held });
+}
+
+/** The undo file of a plan: the state before each of its steps. */
+export function undoText(head: PlanHead, steps: readonly Step[]): string {
+  return fileText(UNDO_FORMAT, head, { steps });
+}
+
+/** Each item of a list has a line of its own. */
+function fileText(
+  format: string,
+  { id, made, days, exceptionTag, role }: PlanHead,
+  lists: Readonly<Record<string, readonly object[]>>,
+): string {
+  const head = { format, version: VERSION, id, made, days, exceptionTag: tagText(exceptionTag), role };
+  const told = Object.entries(lists).map(([name, items]) => {
+    const lines = items.map((item) => `    ${JSON.stringify(item)}`).join(",\n");
+    return `  "${name}": [\n${lines}${lines === "" ? "" : "\n"}  ]`;
+  });
+  return `${[JSON.stringify(head, undefined, 2).slice(0, -2), ...told].join(",\n")}\n}\n`;
 }
 
 /** Reads a plan. @throws PlanError naming what is wrong */
 export function readPlan(text: string): Plan {
+  return readFile(text, FORMAT, "plan");
+}
+
+/** Reads an undo file. @throws PlanError naming what is wrong */
+export function readUndo(text: string): Plan {
+  return readFile(text, UNDO_FORMAT, "undo file");
+}
+
+function readFile(text: string, format: string, what: string): Plan {
   const value = parsed(text);
-  if (textIn(value, "format") !== FORMAT) throw new PlanError("it is no plan of imds-guard fleet");
+  if (textIn(value, "format") !== format) throw new PlanError(`it is no ${what} of imds-guard fleet`);
   return { ...headOf(value), steps: stepsOf(value) };
 }
 
@@ -228,13 +247,12 @@ function headOf(value: unknown): PlanHead {
   const id = textIn(value, "id");
   const made = textIn(value, "made");
   const days = numberIn(value, "days");
-  const exceptionTag = textIn(value, "exceptionTag");
+  const exceptionTag = readTag(textIn(value, "exceptionTag") ?? "");
   if (id === undefined || !/^[\w-]{8,64}$/.test(id)) throw new PlanError("its id is missing or malformed");
   if (made === undefined || Number.isNaN(Date.parse(made)))
     throw new PlanError("its time (made) is missing or no time");
   if (days === undefined) throw new PlanError("its days are missing");
-  if (exceptionTag === undefined || exceptionTag.indexOf("=") < 1)
-    throw new PlanError("its exceptionTag is no KEY=VALUE");
+  if (exceptionTag === undefined) throw new PlanError("its exceptionTag is no KEY=VALUE");
   return { id, made, days, exceptionTag, role: textIn(value, "role") };
 }
 
@@ -255,8 +273,7 @@ function stepOf(step: Readonly<Record<string, unknown>>): Step | undefined {
   const [kind, accountId, region, id] = ["kind", "accountId", "region", "id"].map((name) => textIn(step, name));
   const does = textIn(step, "does") ?? "";
   const name = textIn(step, "name");
-  if (accountId === undefined || !/^\d{12}$/.test(accountId) || region === undefined || !/^[\w-]{1,63}$/.test(region))
-    return undefined;
+  if (!isAccountId(accountId) || region === undefined || !isConfiguredRegion(region)) return undefined;
   const from = objectIn(step, "from");
   if (from === undefined) return undefined;
   const place = { accountId, region };
@@ -265,7 +282,7 @@ function stepOf(step: Readonly<Record<string, unknown>>): Step | undefined {
     case "metadata-defaults": {
       const options = { from: statedOptions(from), to: { ...statedOptions(from), HttpTokens: "required" } };
       // A plan that says something else than this program does is not carried out.
-      if (optionsText(statedOptions(objectIn(step, "to")), options.to) !== "nothing stated") return undefined;
+      if (!sameOptions(statedOptions(objectIn(step, "to")), options.to)) return undefined;
       if (kind === "metadata-defaults") return { kind, ...place, does, ...options };
       if (id === undefined || !INSTANCE.test(id) || requires(options.from)) return undefined;
       return { kind, ...place, id, name, does, why: textIn(step, "why") ?? "", ...options };
@@ -290,20 +307,4 @@ function stepOf(step: Readonly<Record<string, unknown>>): Step | undefined {
 
 function isVersion(value: number | undefined): value is number {
   return value !== undefined && Number.isSafeInteger(value) && value > 0;
-}
-
-const UNDO_FORMAT = "imds-guard fleet undo";
-
-/** The undo file of a plan: the state before each of its steps. */
-export function undoText({ id, made, days, exceptionTag, role }: PlanHead, steps: readonly Step[]): string {
-  const head = { format: UNDO_FORMAT, version: VERSION, id, made, days, exceptionTag, role };
-  const lines = steps.map((step) => `    ${JSON.stringify(step)}`).join(",\n");
-  return `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "steps": [\n${lines}\n  ]\n}\n`;
-}
-
-/** Reads an undo file. @throws PlanError naming what is wrong */
-export function readUndo(text: string): Plan {
-  const value = parsed(text);
-  if (textIn(value, "format") !== UNDO_FORMAT) throw new PlanError("it is no undo file of imds-guard fleet");
-  return { ...headOf(value), steps: stepsOf(value) };
 }

@@ -134,7 +134,10 @@ describe("fleet keep", () => {
     expect(files.filter((name) => !existsSync(join(out, name)))).toEqual([]);
     const template = readFileSync(join(out, "cloudformation.yaml"), "utf8");
     expect(template).toContain("'aws:ResourceTag/it''s': '${a}'");
-    expect(readFileSync(join(out, "main.tf"), "utf8")).toContain('values   = ["$${a}"]');
+    expect(template).toContain("EXCEPTION_TAG: 'it''s=${a}'");
+    const terraform = readFileSync(join(out, "main.tf"), "utf8");
+    expect(terraform).toContain('values   = ["$${a}"]');
+    expect(terraform).toContain('EXCEPTION_TAG = "it\'s=$${a}"');
     const policy = JSON.parse(readFileSync(join(out, "service-control-policy.json"), "utf8")) as {
       Statement: { Sid: string }[];
     };

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { inOrder, isStep, planText, readPlan, readUndo, stepFor, undoText } from "../../src/fleet/plan.js";
-import type { Step } from "../../src/fleet/plan.js";
+import type { Held, InstanceStep, Step } from "../../src/fleet/plan.js";
 import { instanceRecord } from "../../src/fleet/instances.js";
 import type { FleetRecord, InstanceRecord, TemplateRecord } from "../../src/fleet/records.js";
 import { verdictOf } from "../../src/fleet/verdict.js";
@@ -126,7 +126,7 @@ describe("the planner", () => {
       id: "0123-4567-89",
       made: "2026-11-28T00:00:00.000Z",
       days: 14,
-      exceptionTag: "IMDS=v1",
+      exceptionTag: { key: "IMDS", value: "v1=a" },
       role: "audit",
     };
     fc.assert(
@@ -134,8 +134,12 @@ describe("the planner", () => {
         const steps = JSON.parse(
           JSON.stringify(stepsOf([...fleet.map(({ record }): InstanceRecord => record), ...templates])),
         ) as Step[];
-        const { before, end } = planText(head, steps);
-        expect(JSON.parse(JSON.stringify(readPlan(before + end)))).toEqual({ ...head, steps });
+        const held = templates
+          .flatMap((record) => stepFor(record) ?? [])
+          .filter((found): found is Held => !isStep(found));
+        const text = planText(head, steps, held);
+        expect(JSON.parse(JSON.stringify(readPlan(text)))).toEqual({ ...head, steps });
+        expect((JSON.parse(text) as { held: unknown }).held).toEqual(JSON.parse(JSON.stringify(held)));
         expect(JSON.parse(JSON.stringify(readUndo(undoText(head, steps))))).toEqual({ ...head, steps });
       }),
     );
@@ -149,23 +153,32 @@ describe("the planner", () => {
     );
   });
 
-  it("carries out no step that says something else than it does", () => {
-    const { before, end } = planText(
-      { id: "0123-4567-89", made: "2026-11-28T00:00:00.000Z", days: 14, exceptionTag: "IMDS=v1" },
-      [
-        {
-          kind: "instance",
-          accountId: "123456789012",
-          region: "eu-central-1",
-          id: "i-0123456789abcdef0",
-          does: "",
-          why: "",
-          from: { HttpTokens: "optional" },
-          to: { HttpTokens: "required", HttpEndpoint: "disabled" },
-        },
-      ],
-    );
-    expect(() => readPlan(before + end)).toThrowError("step 1 is malformed");
+  it.each<[string, Partial<InstanceStep>]>([
+    ["turns off the endpoint", { to: { HttpTokens: "required", HttpEndpoint: "disabled" } }],
+    ["leaves an option out", { to: { HttpTokens: "required" } }],
+    ["says nothing of what it makes", { to: {} }],
+    ["names no account", { accountId: "12345678901" }],
+    ["names no region", { region: "eu_central" }],
+  ])("carries out no step that %s", (_, rest) => {
+    const head = {
+      id: "0123-4567-89",
+      made: "2026-11-28T00:00:00.000Z",
+      days: 14,
+      exceptionTag: { key: "IMDS", value: "v1" },
+    };
+    const from = { HttpTokens: "optional", HttpEndpoint: "enabled" };
+    const step: InstanceStep = {
+      kind: "instance",
+      accountId: "123456789012",
+      region: "eu-central-1",
+      id: "i-0123456789abcdef0",
+      does: "",
+      why: "",
+      from,
+      to: { ...from, HttpTokens: "required" },
+    };
+    expect(readPlan(planText(head, [step], [])).steps).toHaveLength(1);
+    expect(() => readPlan(planText(head, [{ ...step, ...rest }], []))).toThrowError("step 1 is malformed");
   });
 });
 
