@@ -1,6 +1,6 @@
 /**
  * What text has to pass before it is shown, written or pasted: every sanitizer (terminal, log line, JSON, syslog,
- * Prometheus), every mask of a secret, and the one shell quoter.
+ * Prometheus, HTML, CSV), every mask of a secret, and the one shell quoter.
  */
 
 const PRINTABLE_ASCII = /^[ -~]*$/;
@@ -72,6 +72,30 @@ export function syslogField(text: string, max: number): string {
 /** The value of a label in the text format of Prometheus, between double quotes. */
 export function metricLabel(value: string): string {
   return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+/** Text between the tags of a page of HTML, or in a quoted attribute. */
+export function htmlText(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
+}
+
+/**
+ * A field of a line of CSV (RFC 4180). What begins like a formula gets an apostrophe in front: a spreadsheet would run it,
+ * whoever has written it.
+ */
+export function csvCell(value: string | number | undefined): string {
+  if (value === undefined) return "";
+  if (typeof value === "number") return String(value);
+  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** What a terminal may be told by our own hand: a colour. */

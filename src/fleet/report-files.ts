@@ -1,9 +1,8 @@
 /** The audit as files: a page of HTML that sorts by itself and asks nothing of a network, and CSV for spreadsheets. */
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import type { WriteStream } from "node:fs";
-import { once } from "node:events";
-import { finished } from "node:stream/promises";
+import { pipeline } from "node:stream/promises";
+import { csvCell, htmlText } from "../base/text.js";
 import type { FleetSummary, Findings } from "./findings.js";
 import { verdictsText } from "./findings.js";
 import { gapText } from "./gaps.js";
@@ -46,19 +45,12 @@ const COLUMNS = [
 
 /** Instances, one a line (RFC 4180). @throws the system's error where `path` cannot be written */
 export async function writeCsv(path: string, instances: AsyncIterable<InstanceRecord>): Promise<void> {
-  await writeFile(path, async (write) => {
-    await write(`${COLUMNS.map(([title]) => csvCell(title)).join(",")}\r\n`);
-    for await (const record of instances)
-      await write(`${COLUMNS.map(([, value]) => csvCell(value(record))).join(",")}\r\n`);
-  });
+  await writeParts(path, csvParts(instances));
 }
 
-/** A spreadsheet takes what begins like a formula for one: a name of somebody's must not be run there. */
-function csvCell(value: string | number | undefined): string {
-  if (value === undefined) return "";
-  if (typeof value === "number") return String(value);
-  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+async function* csvParts(instances: AsyncIterable<InstanceRecord>): AsyncGenerator<string> {
+  yield `${COLUMNS.map(([title]) => csvCell(title)).join(",")}\r\n`;
+  for await (const record of instances) yield `${COLUMNS.map(([, value]) => csvCell(value(record))).join(",")}\r\n`;
 }
 
 const STYLE = `
@@ -109,35 +101,40 @@ export async function writeHtml(
   findings: Findings,
   instances: () => AsyncIterable<InstanceRecord>,
 ): Promise<void> {
+  await writeParts(path, htmlParts(head, summary, findings, instances));
+}
+
+async function* htmlParts(
+  head: ReportHead,
+  summary: FleetSummary,
+  findings: Findings,
+  instances: () => AsyncIterable<InstanceRecord>,
+): AsyncGenerator<string> {
   const hash = createHash("sha256").update(SCRIPT).digest("base64");
-  await writeFile(path, async (write) => {
-    await write(
-      `<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n` +
-        `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${hash}'">\n` +
-        `<title>IMDSv2 in the fleet</title>\n<style>${STYLE}</style>\n<h1>IMDSv2 in the fleet</h1>\n` +
-        `<p>${escaped(`${head.start} to ${head.end}. ${summary.regions} regions; ${verdictsText(summary.instances)}.`)}</p>\n` +
-        `<p><input id="filter" type="search" placeholder="Show rows with" aria-label="Show rows with"></p>\n` +
-        `<div class="wide"><table id="instances"><thead><tr>${COLUMNS.map(([title]) => `<th><button type="button">${escaped(title)}</button></th>`).join("")}</tr></thead><tbody>\n`,
-    );
-    // What asks for somebody first; the page can sort by anything else.
-    for (const verdict of SHOWN_FIRST)
-      for await (const record of summary.instances[verdict] === 0 ? [] : instances())
-        if (record.verdict === verdict)
-          await write(
-            `<tr data-verdict="${verdict}">${COLUMNS.map(([, value]) => `<td>${escaped(String(value(record) ?? ""))}</td>`).join("")}</tr>\n`,
-          );
-    await write("</tbody></table></div>\n");
-    for (const { title, lines } of sectionsOf(findings)) {
-      let begun = false;
-      for await (const line of lines) {
-        if (!begun) await write(`<h2>${escaped(title)}</h2>\n<ul>\n`);
-        begun = true;
-        await write(`<li>${escaped(line)}</li>\n`);
-      }
-      if (begun) await write("</ul>\n");
+  yield (
+    `<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n` +
+    `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${hash}'">\n` +
+    `<title>IMDSv2 in the fleet</title>\n<style>${STYLE}</style>\n<h1>IMDSv2 in the fleet</h1>\n` +
+    `<p>${htmlText(`${head.start} to ${head.end}. ${summary.regions} regions; ${verdictsText(summary.instances)}.`)}</p>\n` +
+    `<p><input id="filter" type="search" placeholder="Show rows with" aria-label="Show rows with"></p>\n` +
+    `<div class="wide"><table id="instances"><thead><tr>${COLUMNS.map(([title]) => `<th><button type="button">${htmlText(title)}</button></th>`).join("")}</tr></thead><tbody>\n`
+  );
+  // What asks for somebody first; the page can sort by anything else.
+  for (const verdict of SHOWN_FIRST)
+    for await (const record of summary.instances[verdict] === 0 ? [] : instances())
+      if (record.verdict === verdict)
+        yield `<tr data-verdict="${verdict}">${COLUMNS.map(([, value]) => `<td>${htmlText(String(value(record) ?? ""))}</td>`).join("")}</tr>\n`;
+  yield "</tbody></table></div>\n";
+  for (const { title, lines } of sectionsOf(findings)) {
+    let begun = false;
+    for await (const line of lines) {
+      if (!begun) yield `<h2>${htmlText(title)}</h2>\n<ul>\n`;
+      begun = true;
+      yield `<li>${htmlText(line)}</li>\n`;
     }
-    await write(`<script>${SCRIPT}</script>\n</html>\n`);
-  });
+    if (begun) yield "</ul>\n";
+  }
+  yield `<script>${SCRIPT}</script>\n</html>\n`;
 }
 
 /** A part of a report below the instances. */
@@ -186,24 +183,7 @@ export function sectionsOf(findings: Findings): readonly Section[] {
   ];
 }
 
-function escaped(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;")
-    .replaceAll("'", "&#39;");
-}
-
-async function writeFile(path: string, fill: (write: (text: string) => Promise<void>) => Promise<void>): Promise<void> {
-  const file: WriteStream = createWriteStream(path, { mode: 0o600 });
-  const ended = finished(file);
-  // Whoever waits for the end sees the failure.
-  ended.catch(() => undefined);
-  await Promise.race([once(file, "open"), ended]);
-  await fill(async (text) => {
-    if (!file.write(text)) await Promise.race([once(file, "drain"), ended]);
-  });
-  file.end();
-  await ended;
+/** @throws the system's error where `path` cannot be written; what `parts` throws */
+async function writeParts(path: string, parts: AsyncIterable<string>): Promise<void> {
+  await pipeline(parts, createWriteStream(path, { mode: 0o600 }));
 }

@@ -5,6 +5,8 @@ import {
   asciiJson,
   boundAscii,
   boundText,
+  csvCell,
+  htmlText,
   logValue,
   maskAccessKeyId,
   maskArguments,
@@ -172,6 +174,51 @@ test("a header field and a label", () => {
   expect(syslogField("h\u00f6st name", 255)).toBe("h?st?name");
   expect(syslogField("", 255)).toBe("-");
   expect(metricLabel('a"b\\c\nd')).toBe('a\\"b\\\\c\\nd');
+});
+
+test("text of a page opens no tag and ends no attribute, and is read as it was", () => {
+  expect(htmlText(`<a href="x" title='y'>&amp;</a>`)).toBe(
+    "&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;amp;&lt;/a&gt;",
+  );
+  const names = { amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'" } as const;
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom("&", "<", ">", '"', "'", ";", "l", "t", "\u00e4") }), (text) => {
+      const shown = htmlText(text);
+      expect(shown).not.toMatch(/[<>"']/);
+      expect(shown.replace(/&([^;]*);/g, (_, name: keyof typeof names) => names[name])).toBe(text);
+    }),
+  );
+});
+
+describe("a field of CSV", () => {
+  test.each([
+    [undefined, ""],
+    [-3, "-3"],
+    ["plain text", "plain text"],
+    ["a,b", '"a,b"'],
+    ['a"b', '"a""b"'],
+    ["a\r\nb", '"a\r\nb"'],
+    ["=1+1", "'=1+1"],
+    ["+1", "'+1"],
+    ["-1", "'-1"],
+    ["@x", "'@x"],
+    ["\t=x", "'\t=x"],
+    ['=cmd|"x"', `"'=cmd|""x"""`],
+  ])("%j is %j", (value, cell) => {
+    expect(csvCell(value)).toBe(cell);
+  });
+
+  test("is one field, and begins like no formula", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom('"', ",", "\r", "\n", "=", "@", "\t", "a") }), (text) => {
+        const cell = csvCell(text);
+        expect(cell).toMatch(/^(?:[^",\r\n]*|"(?:[^"]|"")*")$/);
+        const read = cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell;
+        expect(read).not.toMatch(/^[=+\-@\t\r]/);
+        expect(read.replace(/^'/, "")).toBe(text);
+      }),
+    );
+  });
 });
 
 test("NODE_OPTIONS has an option once", () => {

@@ -332,6 +332,12 @@ describe("fleet audit", () => {
     expect(fleet.service.calls.size).toBe(0);
   });
 
+  it.each(["--html", "--csv"])("fails where %s is a folder", async (option) => {
+    fleet = await openFleet();
+    add(fleet.region(OWN, "eu-central-1"), 1, { points: [[5, 3]] });
+    await expect(fleet.run("audit", option, fleet.folder)).rejects.toMatchObject({ code: "EISDIR" });
+  });
+
   it.each([
     [["audit", "--regions", ","], "--regions names no region; name regions, or all"],
     [

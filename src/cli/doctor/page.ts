@@ -1,5 +1,6 @@
 /** The page of doctor as one HTML file: no script, nothing loaded, and everything that others wrote is text. */
 import { PACKAGE_VERSION } from "../../base/package-version.js";
+import { htmlText } from "../../base/text.js";
 import type { Check, Fix, Section, Status } from "./check.js";
 import type { Summary } from "./summary.js";
 
@@ -38,7 +39,7 @@ pre { border: 1px solid var(--line); overflow-x: auto; padding: .6rem; } footer 
 export function htmlPage({ summary, checks, titles, words, plan, now }: Page): string {
   const sections = [...new Set(checks.map(({ section }) => section))].map((section) => {
     const rows = checks.filter((check) => check.section === section).map((check) => row(check, words));
-    return `<h2>${escaped(titles[section])}</h2>\n<table>\n${rows.join("\n")}\n</table>`;
+    return `<h2>${htmlText(titles[section])}</h2>\n<table>\n${rows.join("\n")}\n</table>`;
   });
   const { worst } = summary;
   const found = worst === undefined ? "nothing" : `${worst.subject}: ${worst.says}`;
@@ -55,42 +56,30 @@ export function htmlPage({ summary, checks, titles, words, plan, now }: Page): s
 <main>
 <h1>imds-guard doctor</h1>
 <table>
-<tr><th scope="row">Verdict</th><td>${escaped(summary.verdict)}</td></tr>
-<tr><th scope="row">Worst</th><td class="${worst?.status ?? "ok"}">${escaped(found)}</td></tr>
+<tr><th scope="row">Verdict</th><td>${htmlText(summary.verdict)}</td></tr>
+<tr><th scope="row">Worst</th><td class="${worst?.status ?? "ok"}">${htmlText(found)}</td></tr>
 <tr><th scope="row">Next</th><td>${advice(summary.next)}</td></tr>
 </table>
 ${sections.join("\n")}
 ${plan === undefined ? "" : changes(plan)}
 </main>
-<footer>imds-guard ${escaped(PACKAGE_VERSION)}, ${new Date(now).toISOString()}</footer>
+<footer>imds-guard ${htmlText(PACKAGE_VERSION)}, ${new Date(now).toISOString()}</footer>
 </body>
 </html>`;
 }
 
 function row({ status, subject, says, advice: lines = [] }: Check, words: Page["words"]): string {
   const below = lines.length === 0 ? "" : `<ul>${lines.map((line) => `<li>${advice(line)}</li>`).join("")}</ul>`;
-  return `<tr><td class="${status}">${words[status]}</td><th scope="row">${escaped(subject)}</th><td>${escaped(says)}${below}</td></tr>`;
+  return `<tr><td class="${status}">${words[status]}</td><th scope="row">${htmlText(subject)}</th><td>${htmlText(says)}${below}</td></tr>`;
 }
 
 function changes(plan: readonly Fix[]): string {
   const each = plan.map(
     ({ title, file, text }) =>
-      `<h3>${escaped(title)}</h3>\n${file === undefined ? "" : `<p><code>${escaped(file)}</code></p>\n`}<pre>${escaped(text)}</pre>`,
+      `<h3>${htmlText(title)}</h3>\n${file === undefined ? "" : `<p><code>${htmlText(file)}</code></p>\n`}<pre>${htmlText(text)}</pre>`,
   );
   return `<h2>Changes</h2>\n<p>Nothing was applied: read, adapt and apply what fits.</p>\n${each.join("\n")}`;
 }
 
 const advice = (line: string): string =>
-  line.startsWith("$ ") ? `<code>${escaped(line.slice(2))}</code>` : escaped(line);
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
-}
+  line.startsWith("$ ") ? `<code>${htmlText(line.slice(2))}</code>` : htmlText(line);
