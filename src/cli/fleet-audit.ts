@@ -24,7 +24,8 @@ import { scopeOf, textOf } from "./fleet-options.js";
 import type { Ui } from "./ui.js";
 
 const DAY_MS = 86_400_000;
-const READ_SERVICES: readonly Service[] = ["ec2", "cloudwatch", "autoscaling", "iam", "sts"];
+/** What an audit asks. */
+export const AUDIT_SERVICES: readonly Service[] = ["ec2", "cloudwatch", "autoscaling", "iam", "sts"];
 /** Where nothing names a region. */
 const FIRST_REGION = "us-east-1";
 
@@ -36,18 +37,19 @@ export interface FleetSession {
 }
 
 /**
- * Opens a session, lets `work` use it, and closes it. What stands in the way (packages, credentials, a role) is said,
+ * Opens a session with `services`, lets `work` use it, and closes it. What stands in the way (packages, credentials, a role) is said,
  * and the exit code then is 3.
  * @throws UsageError where accounts are named and no role
  */
 export async function withSession(
   { ui, system, signal }: CommandContext,
+  services: readonly Service[],
   scope: Pick<FleetScope, "accounts" | "role" | "profile" | "regions">,
   work: (session: FleetSession) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   let apis: AwsApis;
   try {
-    apis = loadAwsApis(READ_SERVICES, signal);
+    apis = loadAwsApis(services, signal);
   } catch (error) {
     if (!(error instanceof MissingPackagesError)) throw error;
     ui.error(error.message, [error.advice]);
@@ -134,7 +136,7 @@ export async function runAudit(context: CommandContext): Promise<ExitCode> {
   const html = textOf(options["html"]);
   const csv = textOf(options["csv"]);
   for (const path of [html, csv]) if (path !== undefined) assertWritable(path);
-  return withSession(context, scope, (session) =>
+  return withSession(context, AUDIT_SERVICES, scope, (session) =>
     withAudit(context, scope, session, async (done) => {
       const { findings, summary } = done;
       const head = { start: iso(done.start), end: iso(done.end) };

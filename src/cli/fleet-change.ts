@@ -6,14 +6,14 @@ import { terminalLine } from "../base/text.js";
 import type { Look, Outcome, StepOptions } from "../fleet/apply.js";
 import { change, lookAt } from "../fleet/apply.js";
 import type { FleetAccount } from "../fleet/audit.js";
-import type { AwsApi } from "../fleet/aws-api.js";
+import type { AwsApi, Service } from "../fleet/aws-api.js";
 import { gapText } from "../fleet/gaps.js";
 import type { Held, Plan, PlanHead, Step } from "../fleet/plan.js";
 import { inOrder, isStep, PlanError, planText, readPlan, readUndo, stepFor, undoText } from "../fleet/plan.js";
 import type { CommandContext, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
 import type { FinishedAudit, FleetSession } from "./fleet-audit.js";
-import { assertWritable, sayGaps, withAudit, withSession } from "./fleet-audit.js";
+import { assertWritable, AUDIT_SERVICES, sayGaps, withAudit, withSession } from "./fleet-audit.js";
 import { rateOf, roleOf, scopeOf, textOf } from "./fleet-options.js";
 import type { Ui } from "./ui.js";
 
@@ -31,7 +31,7 @@ export async function runPlan(context: CommandContext): Promise<ExitCode> {
   const scope = scopeOf(options);
   const out = textOf(options["out"]);
   if (out !== undefined) assertWritable(out);
-  return withSession(context, scope, (session) =>
+  return withSession(context, AUDIT_SERVICES, scope, (session) =>
     withAudit(context, scope, session, async (done) => {
       const { steps, held, more } = await stepsIn(done);
       if (steps.length > MOST_STEPS) {
@@ -206,6 +206,9 @@ function writeWhole(path: string, text: string, mode: number): void {
   renameSync(temporary, path);
 }
 
+/** What the steps of a plan ask. */
+const CHANGE_SERVICES: readonly Service[] = ["ec2", "cloudwatch", "sts"];
+
 async function withPlan(
   context: CommandContext,
   plan: Plan,
@@ -218,7 +221,7 @@ async function withPlan(
   const scope = { accounts, role, profile: textOf(options["profile"]), regions: "all" } as const;
   // A change that was begun is seen to its end: the signal counts between them.
   const own = { ...context, signal: new AbortController().signal };
-  return withSession(own, scope, (session) => work({ plan, apiFor: apisOf(session), signal }));
+  return withSession(own, CHANGE_SERVICES, scope, (session) => work({ plan, apiFor: apisOf(session), signal }));
 }
 
 function apisOf({ apis, accounts }: FleetSession): StepOptions["apiFor"] {

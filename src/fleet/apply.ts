@@ -24,7 +24,7 @@ export interface Look {
 /** What steps need. */
 export interface StepOptions {
   readonly plan: Plan;
-  /** Undefined for an account that is not at hand. */
+  /** Of the account and region of any step. */
   readonly apiFor: (accountId: string, region: string) => AwsApi;
   /** Between steps only: a change that was begun is seen to its end. */
   readonly signal: AbortSignal;
@@ -132,7 +132,6 @@ export async function change(
   rate: number,
   onChanged: (step: Step, changed: number) => void,
 ): Promise<Outcome> {
-  const never = new AbortController().signal;
   const failures: Failure[] = [];
   let changed = 0;
   let begun = 0;
@@ -152,9 +151,9 @@ export async function change(
       const [standing] = await readStandings(api, [step], plan.id, tag);
       if (standing?.is === "other") throw new ChangeError(standing.why);
       if (standing === undefined || standing.is === "gone") return;
-      if (how === "make" && standing.is === "before") await make(api, step, plan.id, never);
+      if (how === "make" && standing.is === "before") await make(api, step, plan.id);
       if (how === "take-back" && (standing.is === "after" || standing.begun === true))
-        await takeBack(api, step, plan.id, never);
+        await takeBack(api, step, plan.id);
       changed += 1;
       onChanged(step, changed);
     } catch (error) {

@@ -33,8 +33,8 @@ const POLL_MS = 1_000;
 const IDS_AT_ONCE = 200;
 
 /**
- * Reads where the steps of one account and region stand, in their order. With a `tag`, what has it by now is no longer as
- * the plan found it.
+ * Reads where the steps of one account and region stand, in their order. With a `tag`, an instance that has it by now is no
+ * longer as the plan found it.
  * @throws the SDK's error
  */
 export async function readStandings(
@@ -68,15 +68,15 @@ export async function readStandings(
 }
 
 /** Makes a change that stands at `before`, and verifies it. @throws ChangeError; the SDK's error */
-export async function make(api: AwsApi, step: Step, planId: string, signal: AbortSignal): Promise<void> {
-  if (step.kind === "instance") await setInstance(api, step.id, step.to, signal);
+export async function make(api: AwsApi, step: Step, planId: string): Promise<void> {
+  if (step.kind === "instance") await setInstance(api, step.id, step.to);
   else if (step.kind === "metadata-defaults") await setDefaults(api, step.to);
   else await makeTemplate(api, step, planId);
 }
 
 /** Takes back a change that stands at `after`, and verifies it. @throws ChangeError; the SDK's error */
-export async function takeBack(api: AwsApi, step: Step, planId: string, signal: AbortSignal): Promise<void> {
-  if (step.kind === "instance") await setInstance(api, step.id, step.from, signal);
+export async function takeBack(api: AwsApi, step: Step, planId: string): Promise<void> {
+  if (step.kind === "instance") await setInstance(api, step.id, step.from);
   else if (step.kind === "metadata-defaults")
     // What nobody had stated is stated no more.
     await setDefaults(api, { ...step.from, HttpTokens: step.from.HttpTokens ?? "no-preference" });
@@ -91,7 +91,7 @@ function instanceStanding(step: InstanceStep, answer: Answer, exceptedBy: string
   return exceptedBy === undefined ? { is: "before" } : { is: "other", why: `it is tagged ${exceptedBy} since` };
 }
 
-async function setInstance(api: AwsApi, id: string, options: MetadataOptions, signal: AbortSignal): Promise<void> {
+async function setInstance(api: AwsApi, id: string, options: MetadataOptions): Promise<void> {
   // All of them are named: EC2 leaves what is not named as it is, and not everything that speaks its language does.
   await api.call("ec2", "ModifyInstanceMetadataOptions", { InstanceId: id, ...options });
   const deadline = performance.now() + SETTLE_MS;
@@ -105,7 +105,7 @@ async function setInstance(api: AwsApi, id: string, options: MetadataOptions, si
       throw new ChangeError(
         `${id} does not have the options that it was given (${answer === undefined ? "it is gone" : optionsText(seen, options)})`,
       );
-    await sleep(POLL_MS, undefined, { signal });
+    await sleep(POLL_MS);
   }
 }
 

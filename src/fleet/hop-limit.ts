@@ -1,16 +1,17 @@
 /**
  * Whether an instance needs its hop limit: an answer to a container behind a bridge takes one hop more. What runs on an
- * instance is told by the tags that EKS, ECS and their relatives set.
+ * instance is told by the tags that EKS, ECS and their relatives set, and by the name of its instance profile.
  */
 
-/** `containers`: tags say that it is a node of a cluster, where 2 may be needed. `none`: nothing says so. */
+/**
+ * `containers`: tags or the instance profile say that it is a node of a cluster, where 2 may be needed. `none`: nothing
+ * says so.
+ */
 export type ContainerHost = "containers" | "none";
 
 /** What is to be said of a hop limit. */
 export interface HopLimit {
   readonly host: ContainerHost;
-  /** The tag that says so. */
-  readonly by?: string | undefined;
   /** Lower-case and without a full stop; absent where nothing is to be said. */
   readonly advice?: string | undefined;
 }
@@ -40,25 +41,19 @@ export function hopLimitOf(
   tags: ReadonlyMap<string, string>,
   profile: string | undefined,
 ): HopLimit {
-  const tag = [...tags.keys()].find((key) => CLUSTER_TAGS.some((pattern) => pattern.test(key)));
-  const by =
-    tag !== undefined
-      ? `tag ${tag}`
-      : profile !== undefined && CLUSTER_PROFILE.test(profile)
-        ? `instance profile ${profile.split("/").at(-1)}`
-        : undefined;
-  if (limit === undefined) return { host: by === undefined ? "none" : "containers", by };
-  if (by === undefined)
-    return limit > 1
+  const isNode =
+    [...tags.keys()].some((key) => CLUSTER_TAGS.some((pattern) => pattern.test(key))) ||
+    (profile !== undefined && CLUSTER_PROFILE.test(profile));
+  if (!isNode)
+    return limit !== undefined && limit > 1
       ? { host: "none", advice: `hop limit ${limit}, and no tag tells of containers: 1 would do` }
       : { host: "none" };
-  if (limit > 2) return { host: "containers", by, advice: `hop limit ${limit}: 2 is enough for containers` };
-  if (limit === 2)
-    return {
-      host: "containers",
-      by,
-      advice:
-        "hop limit 2 for containers; with imds-guard gateway --bridges they are answered by rules, and 1 would do",
-    };
-  return { host: "containers", by };
+  if (limit === undefined || limit < 2) return { host: "containers" };
+  return {
+    host: "containers",
+    advice:
+      limit > 2
+        ? `hop limit ${limit}: 2 is enough for containers`
+        : "hop limit 2 for containers; with imds-guard gateway --bridges they are answered by rules, and 1 would do",
+  };
 }

@@ -7,15 +7,13 @@ import { listIn, textIn } from "./answers.js";
 
 /** Sums of one instance. */
 export interface Counts {
-  /** Data points of MetadataNoToken. */
-  readonly points: number;
+  /** Calls of version 1 that were answered. */
   readonly calls: number;
   /** ISO 8601, the beginning of an hour, or of a minute where {@link sharpen} found it. */
   readonly last?: string | undefined;
   readonly since?: string | undefined;
   /** Calls of version 1 where tokens are required. */
   readonly rejected: number;
-  readonly lastRejected?: string | undefined;
   /** CloudWatch gave no whole answer: its status. */
   readonly incomplete?: string | undefined;
 }
@@ -28,12 +26,10 @@ const METRICS = ["MetadataNoToken", "MetadataNoTokenRejected"] as const;
 const AT_ONCE = QUERIES / METRICS.length;
 
 interface Tally {
-  points: number;
   calls: number;
   last: number;
   since: number;
   rejected: number;
-  lastRejected: number;
   incomplete: string | undefined;
 }
 
@@ -97,12 +93,10 @@ async function countsOf(
   metrics: readonly (typeof METRICS)[number][] = METRICS,
 ): Promise<readonly (readonly [string, Counts])[]> {
   const tallies = ids.map((): Tally => ({
-    points: 0,
     calls: 0,
     last: -Infinity,
     since: Infinity,
     rejected: 0,
-    lastRejected: -Infinity,
     incomplete: undefined,
   }));
   const input = {
@@ -136,28 +130,22 @@ function add(tally: Tally, answered: boolean, result: unknown): void {
     const value = values[index];
     if (typeof value !== "number" || Number.isNaN(time)) continue;
     if (answered) {
-      tally.points += 1;
       tally.calls += value;
       tally.since = Math.min(tally.since, time);
       if (value > 0) tally.last = Math.max(tally.last, time);
-    } else {
-      tally.rejected += value;
-      if (value > 0) tally.lastRejected = Math.max(tally.lastRejected, time);
-    }
+    } else tally.rejected += value;
   }
   const status = textIn(result, "StatusCode");
   // PartialData is followed by the rest.
   if (answered && status !== undefined && status !== "Complete" && status !== "PartialData") tally.incomplete = status;
 }
 
-function countsFrom({ points, calls, last, since, rejected, lastRejected, incomplete }: Tally): Counts {
+function countsFrom({ calls, last, since, rejected, incomplete }: Tally): Counts {
   return {
-    points,
     calls,
     rejected,
     last: isoOf(last),
     since: isoOf(since),
-    lastRejected: isoOf(lastRejected),
     incomplete,
   };
 }

@@ -7,7 +7,6 @@ import { createInterface } from "node:readline";
 /** One list. */
 export interface Spool<T> {
   readonly push: (item: T) => void;
-  readonly length: () => number;
   /** Every item from the first on. What is pushed meanwhile may or may not come. */
   readonly items: () => AsyncIterable<T>;
 }
@@ -37,7 +36,6 @@ export function createSpoolFolder(): SpoolFolder {
       const descriptor = openSync(path, "wx", 0o600);
       descriptors.push(descriptor);
       let waiting = "";
-      let length = 0;
       const flush = (): void => {
         // A write may be a part of what was given.
         for (let bytes = Buffer.from(waiting); bytes.length > 0;)
@@ -47,10 +45,8 @@ export function createSpoolFolder(): SpoolFolder {
       return {
         push(item) {
           waiting += `${JSON.stringify(item)}\n`;
-          length += 1;
           if (waiting.length >= FLUSH_CHARS) flush();
         },
-        length: () => length,
         async *items() {
           flush();
           for await (const line of createInterface({ input: createReadStream(path, "utf8"), crlfDelay: Infinity }))

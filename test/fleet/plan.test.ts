@@ -30,7 +30,6 @@ const counts = fc.oneof(
   fc.constant("denied"),
   fc.constant(undefined),
   fc.record({
-    points: fc.nat(400),
     calls: fc.oneof(fc.constant(0), fc.nat(9)),
     since: fc.option(fc.constant("2026-11-20T00:00:00.000Z"), { nil: undefined }),
     last: fc.constant("2026-11-27T00:00:00.000Z"),
