@@ -74,6 +74,7 @@ export default defineConfig({
           { text: "Monitoring", link: "/docs/guides/monitoring" },
           { text: "Hosts and clusters", link: "/docs/guides/fleet-hosts" },
           { text: "SIEM", link: "/docs/detection" },
+          { text: "Log formats", link: "/docs/log-formats" },
           { text: "Hosts and clusters", link: "/docs/guides/fleet-hosts" },
           { text: "Whose account is that?", link: "/docs/accounts" },
           { text: "The fleet", link: "/docs/fleet" },

@@ -95,9 +95,10 @@ function folded(text: string): string {
     .replaceAll("\u3002", ".");
 }
 
-/** `\u0031`, `\x31` and `\/`, behind any number of backslashes. */
+/** `\u0031`, `\x31` (also the bytes of UTF-8, as nginx writes them) and `\/`, behind any number of backslashes. */
 export function withoutEscapes(text: string): string {
   return text
+    .replace(/(?:\\+x[89a-f][0-9a-f]){2,}/gi, (run) => Buffer.from(run.replace(/\\+x/gi, ""), "hex").toString("utf8"))
     .replace(/\\+(?:u([0-9a-f]{4})|x([0-9a-f]{2}))/gi, (_, four?: string, two?: string) =>
       String.fromCharCode(Number.parseInt(four ?? two ?? "", 16)),
     )
@@ -118,7 +119,7 @@ type Found = Omit<Mention, "layers">;
 // One to four numbers as inet_aton reads them: decimal, octal, hexadecimal. Numbers over 40 digits are no address.
 const NUMBERS = /(?<![\w.])(?:0x[0-9a-f]{1,40}|\d{1,40})(?:\.(?:0x[0-9a-f]{1,40}|\d{1,40})){0,3}(?!\w|\.\d)/gi;
 /** The quad wherever it stands: in a name such as those of nip.io, and with a port behind a dot, as tcpdump writes it. */
-const QUAD = /(?<![\d.]|\d[.-])169([.-])254\1(169|170)\1(\d{1,3})(?!\d|[.-]\d{1,3}[.-]\d)/g;
+const QUAD = /(?<!\d|\d[.-])169([.-])254\1(169|170)\1(\d{1,3})(?!\d|[.-]\d{1,3}[.-]\d)/g;
 /** The address as eight hexadecimal digits: alone or in a name, as a socket address, or in the kernel's own order. */
 const HEX =
   /(?:(?<![0-9a-z])(?:0x0*)?(a9fea[9a][0-9a-f]{2})(?![0-9a-f])|0200[0-9a-f]{4}(a9fea9fe)|(fea9fea9)(?=:[0-9a-f]{4}))/gi;
@@ -155,8 +156,13 @@ function inView(view: string, paths: boolean, services: readonly MentionedServic
   if (/ec2:|a9fe|169\.254|5601/i.test(view) && view.includes(":")) {
     for (const [token] of view.matchAll(V6)) {
       // A colon or a dot behind it belongs to the sentence, a number behind a dot is tcpdump's port.
-      const written = token.replace(/(?<=[^:]):$|\.$|(?<=:[0-9a-f]*)\.\d{1,5}$/i, "");
-      const found = wanted(serviceOfV6(written), written) ?? wanted(serviceOfV6(token), token);
+      const written = token.replace(/(?<=[^:]):$|\.$/, "").replace(/(?<=:[0-9a-f]*)\.\d{1,5}$/i, "");
+      // Suricata puts the port behind one colon more.
+      const nine = /^((?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}):\d{1,5}$/i.exec(token)?.[1];
+      const found =
+        wanted(serviceOfV6(written), written) ??
+        wanted(serviceOfV6(token), token) ??
+        (nine === undefined ? undefined : wanted(serviceOfV6(nine), nine));
       if (found !== undefined) return found;
     }
   }

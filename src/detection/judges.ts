@@ -4,11 +4,13 @@
  */
 import { findMention } from "../base/metadata-mention.js";
 import type { Mention } from "../base/metadata-mention.js";
+import { isImdsAddress } from "../base/addresses.js";
 import { fieldOf } from "./log-record.js";
 import type { LogRecord } from "./log-record.js";
 import type { ForeignAccount } from "./account-forms.js";
 import type { Wanted } from "./prefilter.js";
 import type { Level } from "./sigma-rule.js";
+import { SIGMA_RULES } from "./sigma-rules.js";
 
 /** A rule as findings name it. */
 export interface JudgeRule {
@@ -60,6 +62,17 @@ const GENERIC: JudgeRule = {
   level: "low",
 };
 
+const QUESTION: JudgeRule = {
+  id: "7b0d3b0e-64a5-4f0c-8f55-0c8f3f1f6c0a",
+  title: "DNS Query for Name of EC2 Instance Metadata Service",
+  level: "low",
+};
+const REPORTED: JudgeRule = {
+  id: "d3c9f6a2-1b6e-4b7d-9c38-5a2f0e7d4b11",
+  title: "EC2 Instance Metadata Abuse Reported by Another Product",
+  level: "high",
+};
+
 /** Fields that a client writes and a server may follow. */
 const CLIENT_WRITES = [
   "cs-uri-stem",
@@ -77,6 +90,7 @@ const CLIENT_WRITES = [
   "user_agent",
   "x-host-header",
   "x-forwarded-for",
+  "message",
 ];
 const CREDENTIALS = /security-credentials|user-data|api[/\\]+token|instance-identity|computeMetadata|credentials/i;
 
@@ -87,8 +101,10 @@ const CREDENTIALS = /security-credentials|user-data|api[/\\]+token|instance-iden
 export const ssrfJudge: Judge = {
   record(record, matched) {
     // A request to the service itself is told by the rules on requests.
-    if (!isRequest(record) || matched.some((id) => id !== SSRF.id)) return [];
-    for (const name of CLIENT_WRITES) {
+    if (matched.some((id) => id !== SSRF.id)) return [];
+    if (record.source.category === "dns" || record.source.service === "dns") return questionVerdict(record);
+    const names = isRequest(record) ? CLIENT_WRITES : ["c-uri"];
+    for (const name of names) {
       const value = fieldOf(record.fields, name);
       const mention = typeof value === "string" ? findMention(value, { services: ["imds", "ecs", "eks"] }) : undefined;
       if (mention === undefined) continue;
@@ -99,9 +115,20 @@ export const ssrfJudge: Judge = {
         },
       ];
     }
-    return [];
+    // A header that the log has under a name of its own, in a place of its own.
+    const mention = isRequest(record) ? findMention(record.text) : undefined;
+    return mention === undefined
+      ? []
+      : [{ rule: { ...SSRF, level: levelOf(record, record.text) }, fields: mentionFields(mention) }];
   },
 };
+
+/** A name that holds the address leads there, whoever is asked for it. */
+function questionVerdict(record: LogRecord): readonly Verdict[] {
+  const query = fieldOf(record.fields, "query");
+  const mention = typeof query === "string" ? findMention(query, { paths: false }) : undefined;
+  return mention === undefined ? [] : [{ rule: QUESTION, fields: { query, ...mentionFields(mention) } }];
+}
 
 function isRequest({ source }: LogRecord): boolean {
   return source.category === "webserver" || source.category === "proxy" || source.service === "http";
@@ -122,8 +149,79 @@ function mentionFields(mention: Mention): Readonly<Record<string, string>> {
   };
 }
 
+/** Where a record has its two ends, and the shipped rules on each. */
+const ENDS: readonly (readonly [category: string, to: string, from: string, toRule: string, fromRule: string])[] = [
+  ["firewall", "dst_ip", "src_ip", "net_firewall_imds_destination", "net_firewall_imds_responder"],
+  [
+    "network",
+    "destination.ip",
+    "source.ip",
+    "network_connection_imds_destination",
+    "network_connection_imds_responder",
+  ],
+  [
+    "network_connection",
+    "DestinationIp",
+    "SourceIp",
+    "net_connection_lnx_imds_destination",
+    "network_connection_imds_responder",
+  ],
+];
+
+/** Connections whose end is the address in a spelling that no rule lists, such as IPv6 with all its zeros. */
+export const spellingJudge: Judge = {
+  record(record, matched) {
+    if (matched.length > 0) return [];
+    const ends = ENDS.find(([category]) => category === record.source.category);
+    if (ends === undefined) return [];
+    const [, to, from, toRule, fromRule] = ends;
+    for (const [name, file] of [
+      [to, toRule],
+      [from, fromRule],
+    ] as const) {
+      const value = fieldOf(record.fields, name);
+      const shipped = SIGMA_RULES.find((entry) => entry.file === file)?.rule;
+      if (typeof value !== "string" || shipped === undefined || !isImdsAddress(value)) continue;
+      return [{ rule: { id: shipped.id, title: shipped.title, level: shipped.level }, fields: { [name]: value } }];
+    }
+    return [];
+  },
+};
+
 /** Records in which a field is the address, of a format that no rule reads. */
 export const genericJudge: Judge = {
   record: (record) =>
     record.source.category === "generic" ? [{ rule: GENERIC, fields: { named: fieldOf(record.fields, "named") } }] : [],
+};
+
+/** Findings of Amazon GuardDuty and labels of AWS WAF that are about the metadata service, whatever else they name. */
+const REPORTS = /InstanceCredentialExfiltration[\w.]{0,32}|MetadataDNSRebind|EC2MetaDataSSRF_\w{1,32}/;
+
+/** What another product has found already: it says so in its own words, and not by the address. */
+export const reportJudge: Judge = {
+  wanted: [{ texts: ["instancecredentialexfiltration", "metadatadnsrebind", "ec2metadatassrf_"] }],
+  record(record, matched) {
+    if (matched.length > 0) return [];
+    const report = REPORTS.exec(record.text)?.[0];
+    if (report === undefined) return [];
+    const { fields } = record;
+    return [
+      {
+        rule: REPORTED,
+        fields: {
+          report,
+          type: fieldOf(fields, "type"),
+          title: fieldOf(fields, "title"),
+          severity: fieldOf(fields, "severity"),
+          count: fieldOf(fields, "service.count"),
+          "userIdentity.accountId": fieldOf(fields, "accountId"),
+          instance: fieldOf(fields, "resource.instanceDetails.instanceId"),
+          user: fieldOf(fields, "resource.accessKeyDetails.userName"),
+          from: fieldOf(fields, "service.action.awsApiCallAction.remoteIpDetails.ipAddressV4"),
+          call: fieldOf(fields, "service.action.awsApiCallAction.api"),
+          domain: fieldOf(fields, "service.action.dnsRequestAction.domain"),
+        },
+      },
+    ];
+  },
 };

@@ -60,6 +60,9 @@ export const ALIASES = {
     "sip",
     "fd.cip",
     "fd.lip",
+    "InitiatorIP",
+    "clientAddress",
+    "peer_ip",
   ],
   dst: [
     "dst_ip",
@@ -108,6 +111,8 @@ export const ALIASES = {
     "fd.rip",
     "hostname_ip",
     "ServerAddr",
+    "ResponderIP",
+    "remote_ip_address",
   ],
   srcPort: [
     "src_port",
@@ -199,6 +204,9 @@ export const ALIASES = {
     "req.url",
     "l7.http.url",
     "uri_path",
+    "http_request.url.path",
+    "TargetUrl",
+    "resource",
   ],
   query: [
     "query_string",
@@ -210,6 +218,9 @@ export const ALIASES = {
     "uri_query",
     "rawQueryString",
     "ClientRequestQuery",
+    "requestQuery",
+    "http_request.url.query_string",
+    "querystring_parameters",
   ],
   method: [
     "method",
@@ -255,6 +266,8 @@ export const ALIASES = {
     "res.statusCode",
     "l7.http.code",
     "http_status",
+    "HTTPResponse",
+    "http_response_code",
   ],
   bytes: [
     "bytes_sent",
@@ -322,6 +335,10 @@ export const ALIASES = {
     "requestContext.domainName",
     "RequestAddr",
     "dst_endpoint.hostname",
+    "ReferencedHost",
+    "originalHost",
+    "dhost",
+    "Fqdn",
   ],
   referer: [
     "referer",
@@ -441,9 +458,61 @@ export const ALIASES = {
 /** A key of {@link ALIASES}. */
 export type Meaning = keyof typeof ALIASES;
 
-/** The value that a record has of a meaning, under whatever name. */
+/** Meanings whose value is an address: what a name holds besides is passed over. */
+const ADDRESSES: ReadonlySet<Meaning> = new Set(["src", "dst"]);
+
+/**
+ * The value that a record has of a meaning, under whatever name: as the name is listed, or written otherwise (`SrcIP`,
+ * `src-ip`, `src_ip`).
+ */
 export function valueOf(fields: Fields, meaning: Meaning, first: readonly string[] = []): unknown {
-  return firstOf(fields, first) ?? firstOf(fields, ALIASES[meaning]);
+  const names = [...first, ...ALIASES[meaning]];
+  if (!ADDRESSES.has(meaning)) return firstOf(fields, names) ?? firstOf(alike(fields), alikeNames(meaning, names));
+  return firstAddress(fields, names) ?? firstAddress(alike(fields), alikeNames(meaning, names));
+}
+
+function firstAddress(fields: Fields, names: readonly string[]): unknown {
+  for (const name of names) {
+    const value = fieldOf(fields, name);
+    if (Array.isArray(value) ? value.some(isAddress) : isAddress(address(value))) return value;
+  }
+  return undefined;
+}
+
+/** Whether a text is an IP address, of either version. */
+export function isAddress(value: unknown): value is string {
+  if (typeof value !== "string") return false;
+  return /^\d{1,3}(?:\.\d{1,3}){3}$/.test(value) || (value.includes(":") && /^[0-9a-f:.]{2,45}(?:%\w+)?$/i.test(value));
+}
+
+const plainName = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]+/g, "");
+const PLAIN_NAMES = new Map<string, readonly string[]>();
+
+function alikeNames(meaning: Meaning, names: readonly string[]): readonly string[] {
+  const key = `${meaning} ${names.length}`;
+  let plain = PLAIN_NAMES.get(key);
+  if (plain === undefined) {
+    plain = [...new Set(names.map(plainName))];
+    PLAIN_NAMES.set(key, plain);
+  }
+  return plain;
+}
+
+const ALIKE = new WeakMap<Fields, Fields>();
+
+/** The fields of a record by their names in lower case, letters and digits alone. The first of a name counts. */
+function alike(fields: Fields): Fields {
+  let plain = ALIKE.get(fields);
+  if (plain === undefined) {
+    const entries = new Map<string, unknown>();
+    for (const [name, value] of Object.entries(fields)) {
+      const key = plainName(name);
+      if (!entries.has(key)) entries.set(key, value);
+    }
+    plain = Object.fromEntries(entries);
+    ALIKE.set(fields, plain);
+  }
+  return plain;
 }
 
 /** The fields of a record of a firewall, by their Sigma names. */
@@ -478,9 +547,25 @@ export function requestTarget(url: unknown, query?: unknown): Fields {
   };
 }
 
+/** Of a request, whoever else is named. */
+export const CLIENTS = [
+  "c-ip",
+  "client_ip",
+  "remote_addr",
+  "remote_ip",
+  "client.ip",
+  "clientIp",
+  "ClientHost",
+  "httpRequest.remoteIp",
+  "identity.sourceIp",
+  "requestContext.identity.sourceIp",
+  "requestContext.http.sourceIp",
+  "ip",
+];
+
 function webContext(fields: Fields): Fields {
   return {
-    "c-ip": address(valueOf(fields, "src", ["c-ip", "client_ip", "remote_addr", "remote_ip", "client.ip", "clientIp"])),
+    "c-ip": address(valueOf(fields, "src", CLIENTS)),
     "cs-method": valueOf(fields, "method"),
     "cs-host": valueOf(fields, "host"),
     "sc-status": valueOf(fields, "status"),
@@ -516,26 +601,48 @@ export function processFields(fields: Fields): Fields {
   };
 }
 
+const TIMES = [
+  "@timestamp",
+  "timestamp",
+  "time",
+  "ts",
+  "eventTime",
+  "TimeCreated",
+  "UtcTime",
+  "start",
+  "TimeGenerated",
+  "date_time",
+  "datetime",
+  "StartTime",
+  "time_local",
+  "start_time",
+  "msec",
+  "_time",
+  "requestTimeEpoch",
+  "requestTime",
+  "query_timestamp",
+  "ContextTimeStamp",
+  "rt",
+  "devTime",
+  "eventtime",
+  "event_time",
+  "receive_time",
+  "generated_time",
+  "time_iso8601",
+  "date",
+  "when",
+];
+const PLAIN_TIMES = [...new Set(TIMES.map(plainName))];
+
 /** The time of a record, under the usual names. */
 export function usualTime(fields: Fields): number | undefined {
-  for (const name of [
-    "@timestamp",
-    "timestamp",
-    "time",
-    "ts",
-    "eventTime",
-    "TimeCreated",
-    "UtcTime",
-    "start",
-    "TimeGenerated",
-    "date_time",
-    "datetime",
-    "StartTime",
-    "time_local",
-    "start_time",
-    "msec",
-  ]) {
+  for (const name of TIMES) {
     const time = timeOf(fieldOf(fields, name));
+    if (time !== undefined) return time;
+  }
+  const plain = alike(fields);
+  for (const name of PLAIN_TIMES) {
+    const time = timeOf(plain[name]);
     if (time !== undefined) return time;
   }
   return undefined;

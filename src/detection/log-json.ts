@@ -2,9 +2,11 @@
 import { FIREWALL, DNS, HOST_SOURCES, NETWORK, PROXY, WEBSERVER, hostSource, recordOf } from "./log-format.js";
 import type { LogFormat, Reading } from "./log-format.js";
 import {
+  CLIENTS,
   address,
   connectionFields,
   firewallFields,
+  isAddress,
   processFields,
   usualTime,
   valueOf,
@@ -57,7 +59,11 @@ const ZEEK_LOGS: readonly (readonly [service: string, marks: readonly string[]])
   ["ssl", ["server_name"]],
   ["ssl", ["cipher", "established"]],
 ];
-const ZEEK_SOURCES = ["conn", "http", "dns", "ssl"].map((service): RecordSource => ({ product: "zeek", service }));
+const ZEEK_SERVICES: ReadonlySet<string> = new Set(["conn", "http", "dns", "ssl", "arp"]);
+export const ZEEK_SOURCES: readonly RecordSource[] = [
+  ...["conn", "http", "dns", "ssl"].map((service): RecordSource => ({ product: "zeek", service })),
+  NETWORK,
+];
 
 // Which log a record is of is told by `_path` where it is streamed, else by its fields.
 function zeek(fields: Fields, text: string): Reading {
@@ -66,8 +72,25 @@ function zeek(fields: Fields, text: string): Reading {
     typeof path === "string"
       ? path
       : ZEEK_LOGS.find(([, marks]) => marks.every((mark) => Object.hasOwn(fields, mark)))?.[0];
-  if (service === undefined) return "other";
-  return [{ source: { product: "zeek", service }, fields, text, time: timeOf(fields["ts"]) }];
+  return zeekRecord(service, fields, text);
+}
+
+/** A record of one of Zeek's logs. Those that no rule is written for (files, notice, weird, ...) tell a connection at least. */
+export function zeekRecord(service: string | undefined, fields: Fields, text: string): Reading {
+  const time = timeOf(fields["ts"]);
+  const own = service === undefined ? [] : [{ source: { product: "zeek", service }, fields, text, time }];
+  if (service !== undefined && ZEEK_SERVICES.has(service)) return own;
+  const ends = { from: fields["id.orig_h"] ?? fields["src"], to: fields["id.resp_h"] ?? fields["dst"] };
+  if (ends.from === undefined && ends.to === undefined) return own.length > 0 ? own : "other";
+  const connection = {
+    "source.ip": ends.from,
+    "source.port": fields["id.orig_p"],
+    "destination.ip": ends.to,
+    "destination.port": fields["id.resp_p"] ?? fields["p"],
+    "network.vlan.id": fields["vlan"],
+    "rule.name": fields["note"] ?? fields["name"],
+  };
+  return [...own, recordOf(NETWORK, connection, text, time)];
 }
 
 // What Suricata says of HTTP, DNS and TLS goes under the names of Zeek's logs, whose rules read the same wire.
@@ -182,6 +205,11 @@ const SYSMON_CATEGORIES: Readonly<Record<string, "process_creation" | "network_c
   5157: "network_connection",
 };
 
+/** Sysmon's event of a name that a process asked for. */
+const DNS_QUERY = "22";
+/** A piece of a script that PowerShell ran. */
+const SCRIPT_BLOCK = "4104";
+
 /**
  * Events of Sysmon and of Windows' audit by their own names: flat, as Windows renders them (`Event.EventData`), or as
  * Winlogbeat ships them (`winlog.event_data`, or the fields of ECS).
@@ -196,13 +224,20 @@ export function windowsEvent(record: Fields, text: string): Reading {
     winlog["event_id"],
     record["event_id"],
   ].find((value) => value !== undefined);
-  const category = SYSMON_CATEGORIES[String(id)];
-  if (category === undefined) return "other";
   const data =
     [object(fieldOf(record, "Event.EventData")), object(winlog["event_data"]), object(record["EventData"])].find(
       (candidate) => Object.keys(candidate).length > 0,
     ) ?? record;
-  const merged = { ...record, ...data };
+  const merged: Fields = { ...record, ...data };
+  if (String(id) === DNS_QUERY && isText(merged["QueryName"]))
+    return dnsRecord({ ...merged, timestamp: data["UtcTime"] ?? record["timestamp"] }, text);
+  const script = data["ScriptBlockText"];
+  if (String(id) === SCRIPT_BLOCK && isText(script)) {
+    const own = { Image: "powershell.exe", CommandLine: script, User: record["User"], Script: data["Path"] };
+    return one(hostSource("process_creation", own.Image), own, text, usualTime(record));
+  }
+  const category = SYSMON_CATEGORIES[String(id)];
+  if (category === undefined) return "other";
   const usual = category === "process_creation" ? processFields(merged) : connectionFields(merged);
   // `parent` and `command_line` of ECS lie deeper than the names of Sysmon.
   const fields: Fields = { ...usual, ...data };
@@ -223,7 +258,7 @@ function eventNumber(value: unknown): unknown {
 const sysmon: LogFormat = {
   name: "sysmon",
   title: "Sysmon and Windows audit, JSON (also Winlogbeat)",
-  sources: HOST_SOURCES,
+  sources: [...HOST_SOURCES, DNS],
   recognised: "`EventID`, `Event.System.EventID` or `winlog.event_id`",
   json: (fields, text, named) =>
     named === true ||
@@ -423,6 +458,32 @@ const osquery: LogFormat = entry(
   },
 );
 
+const laurel: LogFormat = entry(
+  "laurel",
+  "Linux audit in JSON: one object an event, as Laurel writes it",
+  HOST_SOURCES,
+  [["SYSCALL.exe"], ["SYSCALL.comm"]],
+  (fields, text) => {
+    const call = object(fields["SYSCALL"]);
+    const socket = object(fields["SOCKADDR"]);
+    const words = list(fieldOf(fields, "EXECVE.ARGV") ?? fieldOf(fields, "PROCTITLE.ARGV")).map(String);
+    const own = {
+      Image: call["exe"] ?? call["comm"],
+      CommandLine: words.length > 0 ? words.join(" ") : undefined,
+      ProcessId: call["pid"],
+      User: call["UID"] ?? call["uid"],
+      host: fields["NODE"],
+      DestinationIp: socket["addr"],
+      DestinationPort: socket["port"],
+    };
+    const time = timeOf(/^\d+\.\d+/.exec(String(fields["ID"]))?.[0]);
+    const records = [];
+    if (own.DestinationIp !== undefined) records.push(recordOf(hostSource("network_connection", "/"), own, text, time));
+    if (own.CommandLine !== undefined) records.push(recordOf(hostSource("process_creation", "/"), own, text, time));
+    return records.length > 0 ? records : "other";
+  },
+);
+
 const ocsf: LogFormat = entry(
   "ocsf",
   "OCSF",
@@ -561,7 +622,7 @@ const webJson: LogFormat = {
   title:
     "JSON access logs: nginx, Envoy, Istio, Traefik, HAProxy, API Gateway, Google and Azure load balancers, Cloudflare",
   sources: [WEBSERVER, PROXY],
-  recognised: "a URL or path together with a method or a status",
+  recognised: "a URL or path together with a method, a status or a client",
   json(fields, text) {
     const url = valueOf(fields, "url");
     if (!isText(url)) return undefined;
@@ -569,7 +630,9 @@ const webJson: LogFormat = {
     const status = valueOf(fields, "status");
     const request = /^[A-Z]{3,10} \S+ HTTP\//.test(url);
     const words = isText(method) && /^[A-Za-z]{3,10}$/.test(method);
-    if (!request && !words && !(/^(?:\/|https?:)/.test(url) && /^\d{3}$/.test(String(status)))) return undefined;
+    const client = address(valueOf(fields, "src", CLIENTS));
+    const answered = /^\d{3}$/.test(String(status)) || isAddress(client);
+    if (!request && !words && !(/^(?:\/|https?:)/.test(url) && answered)) return undefined;
     return web(fields, text);
   },
 };
@@ -647,10 +710,6 @@ const firewallJson: LogFormat = {
   },
 };
 
-function isAddress(value: string): boolean {
-  return /^\d{1,3}(?:\.\d{1,3}){3}$/.test(value) || (value.includes(":") && /^[0-9a-f:.%]+$/i.test(value));
-}
-
 const SURICATA_TYPES = new Set(
   "alert anomaly arp dhcp dns drop fileinfo flow ftp http http2 ike krb5 modbus mqtt netflow nfs packetinfo pgsql quic rdp rfb sip smb smtp snmp ssh stats tftp tls websocket".split(
     " ",
@@ -664,7 +723,7 @@ export const JSON_FORMATS: readonly LogFormat[] = [
     name: "suricata",
     whole: true,
     title: "Suricata EVE",
-    sources: [...ZEEK_SOURCES, NETWORK, { product: "suricata", service: "arp" }],
+    sources: [...ZEEK_SOURCES, { product: "suricata", service: "arp" }],
     recognised: "`timestamp` and an `event_type` of Suricata's",
     json: (fields, text, named) =>
       named === true ||
@@ -693,6 +752,7 @@ export const JSON_FORMATS: readonly LogFormat[] = [
   tetragon,
   hubble,
   osquery,
+  laurel,
   ocsf,
   caddy,
   waf,

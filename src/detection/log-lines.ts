@@ -311,7 +311,10 @@ export function createEventSplitter(
   let line = linesBefore + 1;
   let oversized = 0;
 
-  function handOn(buffer: Buffer, from: number, to: number): void {
+  function handOn(buffer: Buffer, start: number, to: number): void {
+    let from = start;
+    while (from < to && buffer[from]! <= 0x20) from++;
+    line += newlines(buffer, start, from);
     if (to - from > maxBytes) oversized++;
     else if (nextOfInterest === undefined || nextOfInterest(buffer, from, to) !== -1) onEvent(buffer, from, to, line);
     line += newlines(buffer, from, to);

@@ -1,11 +1,9 @@
 /** Formats of names with values in one line: firewalls' key=value, CEF, LEEF, and events of Windows in XML. */
-import { FIREWALL, HOST_SOURCES, PROXY, WEBSERVER, recordOf } from "./log-format.js";
+import { DNS, FIREWALL, HOST_SOURCES, PROXY, WEBSERVER } from "./log-format.js";
 import type { LogFormat, Reading } from "./log-format.js";
-import { address, firewallFields, usualTime, valueOf, webFields } from "./log-fields.js";
-import { hostOf, windowsEvent } from "./log-json.js";
-import { isText } from "./log-record.js";
+import { windowsEvent } from "./log-json.js";
+import { pairsRecord } from "./pairs-record.js";
 import type { Fields } from "./log-record.js";
-import { timeOf } from "./log-time.js";
 
 /** More names than that are no record's. */
 const MOST_PAIRS = 512;
@@ -24,42 +22,6 @@ export function readPairs(line: string): Fields {
   if (line.includes(':"') || line.includes(': "'))
     for (const [, name = "", value = ""] of line.matchAll(COLON_PAIR)) add(name, value);
   return fields;
-}
-
-/** Reads pairs as what they are of: a request, or traffic between two ends. */
-function pairsRecord(fields: Fields, line: string): Reading {
-  const source = address(valueOf(fields, "src"));
-  const destination = address(valueOf(fields, "dst"));
-  const time = usualTime(fields) ?? timeOf(`${String(fields["date"])} ${String(fields["time"])}`);
-  const url = valueOf(fields, "url");
-  const records = [];
-  if (
-    isText(url) &&
-    /[/.:]/.test(url) &&
-    (valueOf(fields, "method") !== undefined || valueOf(fields, "status") !== undefined || /^https?:/.test(url))
-  ) {
-    const own = webFields(fields);
-    // What a firewall or a proxy saw on its way has a destination.
-    records.push(
-      destination === undefined && !/^https?:/.test(url)
-        ? recordOf(WEBSERVER, own, line, time)
-        : recordOf(
-            PROXY,
-            {
-              ...own,
-              src_ip: source,
-              dst_ip: destination,
-              "c-uri": url,
-              "cs-host": own["cs-host"] ?? hostOf(url),
-              "c-useragent": own["cs-user-agent"],
-            },
-            line,
-            time,
-          ),
-    );
-  }
-  if (isText(source) && isText(destination)) records.push(recordOf(FIREWALL, firewallFields(fields), line, time));
-  return records.length > 0 ? records : undefined;
 }
 
 const CEF = /CEF:\s?\d(?:\.\d)?\|(?:(?:[^|\\]|\\.)*\|){6}/;
@@ -151,7 +113,7 @@ export const PAIR_FORMATS: readonly LogFormat[] = [
   {
     name: "windows-xml",
     title: "Sysmon and Windows audit, XML",
-    sources: HOST_SOURCES,
+    sources: [...HOST_SOURCES, DNS],
     recognised: "`<Event>` with `<EventID>`",
     open: () => windowsXml,
   },

@@ -2,6 +2,7 @@
  * Reads the lines of one source: each line finds its own reader, behind whatever it is wrapped in. What was read is handed
  * on from the outside to the inside, until somebody says that it has been judged.
  */
+import { gunzipSync } from "node:zlib";
 import { genericRecord } from "./log-generic.js";
 import type { LogFormat, Reading } from "./log-format.js";
 import { JSON_FORMATS, LAST_FORMATS, LINE_FORMATS, formatOf } from "./log-formats.js";
@@ -65,14 +66,18 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
   return {
     read(line, number, onRecord) {
       let malformed = false;
+      /** Whether anything was read whole: what is left of it behind a prefix is then no broken record of its own. */
+      let whole = false;
+      let broken = false;
       let last: string | undefined;
       let parts = 0;
 
       function handOn(reading: Reading, name: string, envelope: Envelope): boolean {
         if (reading === undefined) return false;
         last = name;
-        if (reading === "malformed") malformed = true;
+        if (reading === "malformed") broken = true;
         if (typeof reading === "string") return false;
+        whole = true;
         // One thing told from several sides: who judges the first needs no other.
         return reading.some((record) => onRecord(enveloped(record, envelope), name));
       }
@@ -80,7 +85,7 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
       /** With `strict`, only by formats that a whole line has to fit: a prefix may be read in more than one way. */
       function inText(written: string, envelope: Envelope, depth: number, strict = false): boolean {
         if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
-        const text = bare(written);
+        const text = unpacked(bare(written));
         if (text === "") return false;
         const value = text[0] === "{" || text[0] === "[" ? parseMany(text) : undefined;
         if (value !== undefined) return inValue(value, text, envelope, depth);
@@ -126,6 +131,8 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
       function inValue(value: unknown, text: string, envelope: Envelope, depth: number): boolean {
         if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
         if (Array.isArray(value)) {
+          const bytes = textOfBytes(value);
+          if (bytes !== undefined) return inText(bytes, envelope, depth + 1);
           const pairs = fieldPairs(value);
           if (pairs !== undefined) return inValue(pairs, text, envelope, depth + 1);
           return inElements(value, envelope, depth);
@@ -167,6 +174,8 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
       function inInner(inner: object, envelope: Envelope, depth: number): boolean {
         if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
         if (!Array.isArray(inner)) return inValue(inner, JSON.stringify(inner), envelope, depth);
+        const bytes = textOfBytes(inner);
+        if (bytes !== undefined) return inText(bytes, envelope, depth);
         return inner.some((element) =>
           isText(element)
             ? element.length >= SHORTEST && inText(element, envelope, depth + 1)
@@ -177,7 +186,7 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
       if (number === 1 && header === undefined && generic) header = csvHeader(bare(line));
       const judged = inText(line, NOWHERE, 0);
       if (wanted !== undefined && last === undefined && bare(line) !== "") malformed = true;
-      return { judged, malformed, ...(last !== undefined && { format: last }) };
+      return { judged, malformed: malformed || (broken && !whole), ...(last !== undefined && { format: last }) };
     },
   };
 }
@@ -186,6 +195,35 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
 function bare(text: string): string {
   const start = text.lastIndexOf("\0") + 1;
   return (start > 0 ? text.slice(start) : text).replace(/^[\ufeff\s]+/, "").replace(/[\r\n ]+$/, "");
+}
+
+/** Lists that are longer hold no line of a log. */
+const MOST_BYTES = 65_536;
+
+/** A text that the journal exports as the list of its bytes, because not all of them can be printed. */
+export function textOfBytes(value: readonly unknown[]): string | undefined {
+  if (value.length < SHORTEST || value.length > MOST_BYTES) return undefined;
+  if (!value.every((byte) => typeof byte === "number" && Number.isInteger(byte) && byte >= 0 && byte < 256))
+    return undefined;
+  // Colours of a terminal are what cannot be printed, mostly.
+  // eslint-disable-next-line no-control-regex -- an escape sequence begins with one
+  return Buffer.from(value as number[])
+    .toString("utf8")
+    .replace(/\u001b\[[\d;]*m/g, "");
+}
+
+/** What is looked at of a text that is packed inside a record. */
+const MOST_UNPACKED = 1024 * 1024;
+
+/** A text that is gzip in Base64, unpacked; others as they are. */
+export function unpacked(text: string): string {
+  if (!text.startsWith("H4sI") || !/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return text;
+  try {
+    return gunzipSync(Buffer.from(text, "base64"), { maxOutputLength: MOST_UNPACKED }).toString("utf8");
+  } catch {
+    // Neither damaged nor too large data is a line that can be read; what stands around it is.
+    return text;
+  }
 }
 
 /** The JSON value of a text, or the list of the values that it has one behind the other. */

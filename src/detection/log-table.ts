@@ -1,8 +1,8 @@
 /** Formats whose columns a header names or a version fixes: Zeek's TSV, VPC flow logs, W3C extended logs. */
 import { FIREWALL, PROXY, WEBSERVER, recordOf } from "./log-format.js";
 import type { LogFormat, Reading } from "./log-format.js";
-import { requestTarget } from "./log-fields.js";
-import type { RecordSource } from "./log-record.js";
+import { firewallFields, requestTarget, valueOf } from "./log-fields.js";
+import { ZEEK_SOURCES, zeekRecord } from "./log-json.js";
 import { timeOf } from "./log-time.js";
 
 /**
@@ -54,7 +54,7 @@ function zeekTsv(): (line: string) => Reading {
           ? ""
           : unescape(column);
     }
-    return [{ source: { product: "zeek", service: path }, fields, text: line, time: timeOf(fields["ts"]) }];
+    return zeekRecord(path, fields, line);
   };
 }
 
@@ -146,7 +146,8 @@ function w3c(header: readonly string[] | undefined): (line: string) => Reading {
       const header = /^#Fields:[ \t]*(.+)$/i.exec(line)?.[1];
       // The fields of CloudFront are named with spaces between and logged with tabs.
       if (header !== undefined) names = header.trim().split(/[ \t,]+/);
-      return header === undefined && !/^#(?:Software|Version|Date|Start-Date|End-Date|Remark|Encoding)\b/i.test(line)
+      return header === undefined &&
+        !/^#(?:Software|Version|Date|Start-Date|End-Date|Remark|Encoding|Time Format)\b/i.test(line)
         ? undefined
         : "other";
     }
@@ -161,6 +162,8 @@ function w3c(header: readonly string[] | undefined): (line: string) => Reading {
     const time = timeOf(`${String(fields["date"])} ${String(fields["time"])}`);
     const stem = fields["cs-uri-stem"];
     const uri = fields["cs-uri"] ?? fields["c-uri"];
+    if (stem === undefined && uri === undefined && valueOf(fields, "dst") !== undefined)
+      return [recordOf(FIREWALL, firewallFields(fields), line, time)];
     const proxied =
       fields["cs-uri-scheme"] !== undefined || fields["s-hierarchy"] !== undefined || fields["r-ip"] !== undefined;
     if (typeof uri === "string" || proxied) {
@@ -187,7 +190,7 @@ function w3c(header: readonly string[] | undefined): (line: string) => Reading {
 }
 
 /** Columns between separators; one in double quotes may hold them. */
-function quotedColumns(line: string, separator: string): readonly string[] {
+export function quotedColumns(line: string, separator: string): readonly string[] {
   if (!line.includes('"')) return line.split(separator);
   const columns: string[] = [];
   for (let at = 0; at <= line.length;) {
@@ -199,8 +202,6 @@ function quotedColumns(line: string, separator: string): readonly string[] {
   }
   return columns;
 }
-
-const ZEEK_SOURCES = ["conn", "http", "dns", "ssl"].map((service): RecordSource => ({ product: "zeek", service }));
 
 /** Formats of columns, in the order in which they are tried. */
 export const TABLE_FORMATS: readonly LogFormat[] = [
@@ -214,8 +215,8 @@ export const TABLE_FORMATS: readonly LogFormat[] = [
   },
   {
     name: "w3c",
-    title: "W3C extended logs: IIS, CloudFront, web proxies",
-    sources: [WEBSERVER, PROXY],
+    title: "W3C extended logs: IIS, CloudFront, web proxies, the firewall of Windows",
+    sources: [WEBSERVER, PROXY, FIREWALL],
     recognised: "`#Fields:`",
     open: (_, columns) => w3c(columns),
     headers: ["#fields:"],

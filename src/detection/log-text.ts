@@ -3,7 +3,9 @@ import { DNS, FIREWALL, HOST_SOURCES, PROXY, WEBSERVER, hostSource, recordOf } f
 import type { LogFormat, Reading } from "./log-format.js";
 import { requestTarget } from "./log-fields.js";
 import { hostOf } from "./log-json.js";
-import type { RecordSource } from "./log-record.js";
+import { quotedColumns } from "./log-table.js";
+import { pairsRecord } from "./pairs-record.js";
+import type { Fields, RecordSource } from "./log-record.js";
 import { clfTime, timeOf } from "./log-time.js";
 
 /** A format whose lines one expression takes apart. */
@@ -153,6 +155,26 @@ const dashless = (text: string | undefined): string | undefined => (text === "-"
 const ALB =
   /^(?:(?:https?|h2|grpcs|wss?|tls|tcp) )?(\d{4}-\d\d-\d\dT[\d:.]+Z) (\S+) (\[?[0-9a-f.:]+\]?):\d+ (\S+) (?:-?[\d.]+ ){3}(\d{3}|-) (\d{3}|-) (\d+) (\d+) "([A-Z-]+) (\S+) (\S+)"(?: "([^"]*)")?/i;
 
+// tls version time elb listener client:port target:port ...
+const NLB =
+  /^tls \d\.\d (\d{4}-\d\d-\d\dT[\d:.]+Z?) (net\/\S+) \S+ (\[?[0-9a-f.:]+\]?):(\d+) (\[?[0-9a-f.:]+\]?):(\d+) \S+ \S+ (\d+) (\d+) /i;
+
+/** TLS connections of a network load balancer of AWS. */
+function networkBalancer(line: string): Reading {
+  const parts = NLB.exec(line);
+  if (parts === null) return undefined;
+  const [, time, , source, sourcePort, destination, destinationPort, received, sent] = parts;
+  const fields = {
+    src_ip: source,
+    src_port: sourcePort,
+    dst_ip: destination,
+    dst_port: destinationPort,
+    received,
+    sent,
+  };
+  return [recordOf(FIREWALL, fields, line, timeOf(time))];
+}
+
 /** Application and classic load balancers of AWS: the URL is that of the balancer, so this is no proxy's. */
 function loadBalancer(line: string): Reading {
   const parts = ALB.exec(line);
@@ -251,7 +273,16 @@ function timeIn(line: string): number | undefined {
   const head = line.slice(0, 200);
   const clf = /\[(\d{1,2}\/\w{3}\/\d{4}:[\d:]{8}[^\]]{0,12})\]/.exec(head)?.[1];
   if (clf !== undefined) return clfTime(clf);
-  return timeOf(/\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?/.exec(head)?.[0]);
+  const iso = /\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?/.exec(head)?.[0];
+  if (iso !== undefined) return timeOf(iso);
+  // Suricata and Snort: the month first. BIND: the day first. Cisco: with a year, and mostly without a zone.
+  const american = /^\d\d\/\d\d\/\d{4}-\d\d:\d\d:\d\d(?:\.\d{1,3})?/.exec(head)?.[0];
+  if (american !== undefined) return timeOf(american);
+  const words = /^(?:<\d{1,3}>)?([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d{4}) (\d\d:\d\d:\d\d)/.exec(head);
+  if (words !== null) return timeOf(`${words[1]} ${words[2]} ${words[3]} ${words[4]}`);
+  const dashed = /^(\d\d)-([A-Z][a-z]{2})-(\d{4}) (\d\d:\d\d:\d\d)/.exec(head);
+  if (dashed !== null) return timeOf(`${dashed[2]} ${dashed[1]} ${dashed[3]} ${dashed[4]}`);
+  return timeOf(/^\[(\d{10}\.\d{1,9})\]/.exec(head)?.[1]);
 }
 
 const PACKET = /(?:^|\s)SRC=(\S+) DST=(\S+) /;
@@ -276,63 +307,76 @@ function netfilter(line: string): Reading {
 }
 
 const CONNTRACK =
-  /^(?:\[\w+\]\s+)?(?:ipv[46]\s+\d+\s+)?(?:tcp|udp|icmp|icmpv6|sctp|unknown)\s+\d+\s.*?\bsrc=(\S+) dst=(\S+)(?: sport=(\d+) dport=(\d+))?/;
+  /^(?:\[\d{10}\.\d+\]\s+)?(?:\[\w+\]\s+)?(?:ipv[46]\s+\d+\s+)?(?:tcp|udp|icmp|icmpv6|sctp|unknown)\s+\d+\s.*?\bsrc=(\S+) dst=(\S+)(?: sport=(\d+) dport=(\d+))?/;
 
 function conntrack(line: string): Reading {
   const parts = CONNTRACK.exec(line.slice(0, 4_096));
   if (parts === null) return undefined;
   const state = /\b(SYN_SENT|SYN_RECV|ESTABLISHED|FIN_WAIT|TIME_WAIT|CLOSE|CLOSE_WAIT|LAST_ACK)\b/.exec(line)?.[1];
   const fields = { src_ip: parts[1], dst_ip: parts[2], src_port: parts[3], dst_port: parts[4], action: state };
-  return [recordOf(FIREWALL, fields, line, undefined)];
+  return [recordOf(FIREWALL, fields, line, timeIn(line))];
 }
 
-const CISCO = /%(?:ASA|FTD|PIX|FWSM)-(?:[\w-]+-)?\d-\d{6}: /;
-const CISCO_END = new RegExp(String.raw`([\w.-]{1,64}):(${IP})[/(](\d{1,5})?`, "gi");
+const CISCO = /%(?:ASA|FTD|PIX|FWSM|NGIPS|FDT)-(?:[\w-]+-)?\d-\d{6}: /;
 
 /** Connections and denials of Cisco's ASA and Firepower. */
 function cisco(line: string): Reading {
   const mark = CISCO.exec(line);
   if (mark === null) return undefined;
-  const message = line.slice(mark.index + mark[0].length, mark.index + 2_048);
-  const ends = [...message.matchAll(CISCO_END)];
-  const action = /^(\w+)/.exec(message)?.[1];
-  const listed = new RegExp(String.raw`(?:from|src) (${IP})/(\d{1,5}) (?:to|dst) (${IP})/(\d{1,5})`, "i").exec(message);
-  if (listed !== null)
-    return [
-      recordOf(
-        FIREWALL,
-        { src_ip: listed[1], src_port: listed[2], dst_ip: listed[3], dst_port: listed[4], action },
-        line,
-        timeIn(line),
-      ),
-    ];
-  if (ends.length < 2) return undefined;
-  // "Built outbound ... for DESTINATION to SOURCE", everything else names the source first. A port below 1024 serves.
-  const outbound = /^Built outbound/i.test(message);
-  const [from, to] = outbound ? [ends[1]!, ends[0]!] : [ends[0]!, ends[1]!];
-  const backwards = !outbound && Number(from[3] ?? 65_535) < 1_024 && Number(to[3] ?? 0) >= 1_024;
-  const [source, destination] = backwards ? [to, from] : [from, to];
+  const message = line.slice(mark.index + mark[0].length, mark.index + 16_384);
+  const time = timeIn(line);
+  // Security events are lists of names with values: `SrcIP: 10.0.1.20, DstIP: 10.0.100.30, ...`
+  if (/\bSrcIP: /.test(message)) return pairsRecord({ ...listedPairs(message), timestamp: time }, line) ?? "other";
+  const action = /^(?:access-list \S+ )?([\w-]+)/.exec(message)?.[1];
+  const url = /\b(?:Accessed|denied) (?:\w+ )?URL (\S+)/.exec(message)?.[1];
+  const visit = new RegExp(String.raw`^(?:\S+@)?(${IP})(?:\(\S+\))? Accessed (?:\w+ )?URL (${IP}):(\S*)`, "i").exec(
+    message,
+  );
+  if (visit !== null)
+    return ciscoRecord({ ip: visit[1]! }, { ip: visit[2]! }, { action: "Accessed", url: visit[3] }, line, time);
+  const listed = endsInText(message) ?? endsBeside(message);
+  if (listed === undefined) return undefined;
+  return ciscoRecord(listed.from, listed.to, { action, url }, line, time);
+}
+
+function ciscoRecord(
+  from: End,
+  to: End,
+  { action, url }: { readonly action: string | undefined; readonly url?: string | undefined },
+  line: string,
+  time: number | undefined,
+): Reading {
   const fields = {
-    src_ip: source[2],
-    src_port: source[3],
-    dst_ip: destination[2],
-    dst_port: destination[3],
-    interface_in: source[1],
-    interface_out: destination[1],
+    src_ip: from.ip,
+    src_port: from.port,
+    dst_ip: to.ip,
+    dst_port: to.port,
+    interface_in: from.place,
+    interface_out: to.place,
     action,
+    "c-uri": url === "" ? undefined : url,
   };
-  return [recordOf(FIREWALL, fields, line, timeIn(line))];
+  return [recordOf(FIREWALL, fields, line, time)];
+}
+
+/** Names with values after a colon, as in `Name: value, Other Name: value`. */
+function listedPairs(text: string): Fields {
+  const pairs: [string, string][] = [];
+  for (const part of text.split(/, (?=[A-Z][\w ]{0,40}: )/).slice(0, 256)) {
+    const colon = part.indexOf(": ");
+    if (colon > 0) pairs.push([part.slice(0, colon), part.slice(colon + 2)]);
+  }
+  return Object.fromEntries(pairs);
 }
 
 /** Columns of PAN-OS' TRAFFIC and THREAT logs, by their positions. */
 function paloAlto(line: string): Reading {
   if (!/,(?:TRAFFIC|THREAT),/.test(line.slice(0, 200))) return undefined;
-  const columns = line.slice(0, 16_384).split(",");
+  const columns = quotedColumns(line.slice(0, 16_384), ",");
   const type = columns.findIndex((column) => column === "TRAFFIC" || column === "THREAT");
-  const at = (offset: number): string | undefined => columns[type + offset]?.replace(/^"(.*)"$/, "$1");
+  const at = (offset: number): string | undefined => columns[type + offset];
   if (type !== 3 || !new RegExp(`^${IP}$`, "i").test(at(4) ?? "")) return undefined;
-  const url =
-    columns[type] === "THREAT" ? /,"?((?:[\w.-]+|\[[0-9a-f:]+\])(?::\d+)?\/[^",]*)"?,/i.exec(line)?.[1] : undefined;
+  const url = columns[type] === "THREAT" && at(1) === "url" ? at(28) : undefined;
   const fields = {
     src_ip: at(4),
     dst_ip: at(5),
@@ -364,43 +408,180 @@ function filterlog(line: string): Reading {
   return [recordOf(FIREWALL, fields, line, timeIn(line))];
 }
 
-const ARROW = new RegExp(
-  String.raw`(?<![\w.:])\[?(${IP})\]?(?:[:/.#](\d{1,5}))?\)?\s*(?:->|=>|>|-->)\s*\(?\[?(${IP})\]?(?:[:/.#](\d{1,5}))?(?![\w])`,
-  "i",
-);
+/** One side of a connection as a text tells it. */
+interface End {
+  readonly ip: string;
+  readonly port?: string | undefined;
+  /** The interface, zone or pod in front of it. */
+  readonly place?: string | undefined;
+}
 
-/** Two ends with an arrow between: Suricata's and Snort's fast.log, Juniper's sessions, tcpdump, Falco's text and others. */
+// `inside:10.0.0.5/443`, `inside/10.0.0.5(443)`, `(10.0.0.5)`, `[::1]:80`, `10.0.0.5.80`; a word in brackets may follow.
+const END = (name: string): string =>
+  String.raw`(?:(?<${name}Place>(?![0-9a-f]{0,4}:)[\w.-]{1,64})[:/])?[([]?(?<${name}Ip>${IP})[)\]]?` +
+  String.raw`(?:[:/.#](?<${name}Port>\d{1,5})(?![\d.])|\((?<${name}Paren>\d{1,5})\)|\.(?:http|https|domain)\b)?`;
+const BESIDE = String.raw`(?: ?\([^()]{1,128}\))?`;
+const ARROW = String.raw`\s{0,8}(?:->|=>|-->|>|\u2192|\u21d2)\s{0,8}`;
+/** What stands between the two ends, in the order in which it is looked for. */
+const BETWEEN = [
+  new RegExp(String.raw`(?<![\w.:])${END("from")}\)?${BESIDE}${ARROW}\(?${END("to")}(?!\w)`, "i"),
+  new RegExp(
+    String.raw`\b(?:from|src|source|faddr|client)(?: laddr)?[ :]{1,2}${END("from")}.{0,160}?[\s,](?:to|dst|dest|destination|laddr)[ :]{1,2}${END("to")}`,
+    "i",
+  ),
+  // Only the other side is an address: a pod's name, say.
+  new RegExp(
+    String.raw`(?<![\w.:/-])(?<fromName>[\w./-]{1,128}?)(?::(?<fromPort>\d{1,5}))?${BESIDE}${ARROW}\(?${END("to")}(?!\w)`,
+    "i",
+  ),
+];
+
+/** The two ends of a connection that a text tells by an arrow, or by the words `from` and `to`, `src` and `dst`. */
+function endsInText(text: string): { readonly from: End; readonly to: End } | undefined {
+  const part = text.slice(0, 16_384);
+  for (const between of BETWEEN) {
+    const groups = between.exec(part)?.groups;
+    if (groups !== undefined) return { from: endOf(groups, "from"), to: endOf(groups, "to") };
+  }
+  return undefined;
+}
+
+const EACH_END = new RegExp(String.raw`(?<![\w.:-])${END("one")}(?!\w)`, "gi");
+
+/** The first two ends of a text that names neither: the one that serves has the low port, unless words tell otherwise. */
+function endsBeside(text: string): { readonly from: End; readonly to: End } | undefined {
+  const ends: End[] = [];
+  for (const { groups } of text.slice(0, 2_048).matchAll(EACH_END)) {
+    const end = endOf(groups!, "one");
+    if (!ends.some(({ ip }) => ip === end.ip)) ends.push(end);
+    if (ends.length === 2) break;
+  }
+  const [first, second] = ends;
+  if (first === undefined || second === undefined) return undefined;
+  const outbound = /^Built outbound/i.test(text);
+  const backwards = Number(first.port ?? 65_535) < 1_024 && Number(second.port ?? 65_535) >= 1_024;
+  return outbound || backwards ? { from: second, to: first } : { from: first, to: second };
+}
+
+/** tcpdump puts a dot before the port, Suricata a colon, also behind IPv6 addresses. */
+function endOf(groups: Readonly<Record<string, string | undefined>>, name: string): End {
+  const written = (groups[`${name}Ip`] ?? groups[`${name}Name`]!).replace(/(?<=[^:]):$/, "");
+  const place = groups[`${name}Place`];
+  const port = groups[`${name}Port`] ?? groups[`${name}Paren`];
+  const joined =
+    port === undefined
+      ? (/^(.*:.*)\.(\d{1,5})$/.exec(written) ?? /^((?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}):(\d{1,5})$/i.exec(written))
+      : null;
+  return joined === null ? { ip: written, port, place } : { ip: joined[1]!, port: joined[2], place };
+}
+
+/** Two ends with an arrow or words between: Suricata's and Snort's fast.log, Cisco IOS, Azure Firewall, tcpdump and others. */
 function arrow(line: string): Reading {
-  const parts = ARROW.exec(line.slice(0, 16_384));
-  if (parts === null) return undefined;
-  const [, from, fromPort, to, toPort] = parts;
-  const source = endOf(from!, fromPort);
-  const destination = endOf(to!, toPort);
-  const fields = { src_ip: source.ip, src_port: source.port, dst_ip: destination.ip, dst_port: destination.port };
+  const ends = endsInText(line);
+  if (ends === undefined) return undefined;
+  const { from, to } = ends;
+  const request = /: HTTP: ([A-Z]{3,8}) (\S+)/.exec(line);
+  const fields = {
+    src_ip: from.ip,
+    src_port: from.port,
+    dst_ip: to.ip,
+    dst_port: to.port,
+    action:
+      /\b(?:Action: |action=)(\w+)/.exec(line)?.[1] ??
+      /\b(denied|permitted|dropped|DROPPED|FORWARDED|DENIED)\b/.exec(line)?.[1],
+    "cs-method": request?.[1],
+    "c-uri": request?.[2],
+  };
   return [recordOf(FIREWALL, fields, line, timeIn(line))];
 }
 
-/** tcpdump puts a dot before the port, also behind IPv6 addresses. */
-function endOf(ip: string, port: string | undefined): { readonly ip: string; readonly port: string | undefined } {
-  const dotted = port === undefined ? /^(.*:.*)\.(\d{1,5})$/.exec(ip) : null;
-  return dotted === null ? { ip, port } : { ip: dotted[1]!, port: dotted[2] };
+const SOCKET_LINE = new RegExp(
+  String.raw`^\s*(?:tcp|udp)[46]?\s+(?:([A-Z][A-Z0-9-]{2,14})\s+)?(?:\d+\s+\d+\s+)?${END("from")}\s+${END("to")}(?:\s+([A-Z][A-Z0-9_-]{2,14}))?(?:\s|$)`,
+  "i",
+);
+
+/** Tables of sockets: ss, netstat (Linux, macOS, Windows). */
+function socketLine(line: string): Reading {
+  const parts = SOCKET_LINE.exec(line.slice(0, 4_096));
+  if (parts === null) return undefined;
+  const from = endOf(parts.groups!, "from");
+  const to = endOf(parts.groups!, "to");
+  const rest = line.slice(parts[0].length);
+  const program = /"([^"]{1,128})",pid=(\d{1,10})/.exec(rest) ?? /(?:^|\s)(\d{1,10})\/(\S{1,128})/.exec(rest);
+  const [name, pid] =
+    program === null ? [] : /^\d+$/.test(program[1]!) ? [program[2], program[1]] : [program[1], program[2]];
+  const own = {
+    SourceIp: from.ip,
+    SourcePort: from.port,
+    DestinationIp: to.ip,
+    DestinationPort: to.port,
+    Image: name,
+    ProcessId: pid ?? /^\s*(\d{1,10})\s*$/.exec(rest)?.[1],
+    state: parts[1] ?? parts.at(-1),
+  };
+  return [recordOf(hostSource("network_connection", name ?? "/"), own, line, undefined)];
 }
 
-/** Answers of DNS servers as text: dnsmasq, Unbound, systemd-resolved. */
+const TUPLE = new RegExp(
+  String.raw`^(\d{10,13}),(${IP}),(${IP}),(\d{1,5}),(\d{1,5}),([TU]|\d{1,3}),([IO]),(\w{1,2})(?:,|$)`,
+  "i",
+);
+
+/** One flow of Azure's flow logs, of network security groups and of virtual networks. */
+function flowTuple(line: string): Reading {
+  const parts = TUPLE.exec(line);
+  if (parts === null) return undefined;
+  const [, time, source, destination, sourcePort, destinationPort, , , action] = parts;
+  const fields = { src_ip: source, dst_ip: destination, src_port: sourcePort, dst_port: destinationPort, action };
+  return [recordOf(FIREWALL, fields, line, timeOf(time))];
+}
+
+const APACHE_ERROR =
+  /^\[(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2} \d{1,2}) (\d\d:\d\d:\d\d)(?:\.\d+)? (\d{4})\] \[(?:(\w+):)?(\w+)\] /;
+
+/** Apache's error log: what a module, a proxy say, ran into, and for which client. */
+function apacheError(line: string): Reading {
+  const parts = APACHE_ERROR.exec(line);
+  if (parts === null) return undefined;
+  const [, day, clock, year] = parts;
+  const client = new RegExp(String.raw`\[client (${IP}):\d{1,5}\]`, "i").exec(line)?.[1];
+  const fields = { "c-ip": client, message: line.slice(parts[0].length) };
+  return [recordOf(WEBSERVER, fields, line, timeOf(`${day} ${year} ${clock}`))];
+}
+
+const DNS_ANSWER = new RegExp(
+  String.raw`(?:\breply|\bcached|\bconfig|/etc/hosts) (\S{1,255}) is (${IP})|\bcache entry for (\S{1,255}) IN A{1,4} (${IP})`,
+  "i",
+);
+// BIND, Unbound, CoreDNS
+const DNS_QUESTION = new RegExp(
+  String.raw`client (?:@\S+ )?(${IP})#\d+ \([^)]*\): query: (\S{1,255}) IN (\w+)` +
+    String.raw`|\binfo: (${IP}) (\S{1,255}) ([A-Z]{1,10}) IN\b` +
+    String.raw`|(${IP}):\d{1,5} - \d+ "([A-Z]{1,10}) IN (\S{1,255}) `,
+  "i",
+);
+
+/** Questions to DNS servers and their answers as text: dnsmasq, Unbound, BIND, CoreDNS, systemd-resolved. */
 function dnsText(line: string): Reading {
-  const parts = new RegExp(String.raw`(?:\breply|\bcached|\bconfig|/etc/hosts) (\S{1,255}) is (${IP})`, "i").exec(
-    line.slice(0, 4_096),
-  );
-  return parts === null ? undefined : [recordOf(DNS, { query: parts[1], answer: parts[2] }, line, timeIn(line))];
+  const part = line.slice(0, 4_096);
+  const answer = DNS_ANSWER.exec(part);
+  if (answer !== null)
+    return [recordOf(DNS, { query: answer[1] ?? answer[3], answer: answer[2] ?? answer[4] }, line, timeIn(line))];
+  const asked = DNS_QUESTION.exec(part);
+  if (asked === null) return undefined;
+  const [, bind, bindName, bindType, unbound, unboundName, unboundType, core, coreType, coreName] = asked;
+  const query = (bindName ?? unboundName ?? coreName)!.replace(/\.$/, "");
+  const fields = { src_ip: bind ?? unbound ?? core, query, record_type: bindType ?? unboundType ?? coreType };
+  return [recordOf(DNS, fields, line, timeIn(line))];
 }
 
-const AUDIT = /\btype=([A-Z_]+) msg=audit\((\d+\.\d+):(\d+)\):/;
+const AUDIT = /\btype=([A-Z_]+) msg=audit\(([\d/]+[ .]?[\d:.]*?):(\d+)\) ?:/;
 
 /** Records of the Linux audit: where a socket was connected to, and what was executed. */
 function audit(line: string): Reading {
   const mark = AUDIT.exec(line);
   if (mark === null) return undefined;
-  const time = timeOf(mark[2]);
+  const time = auditTime(mark[2]!);
   const pick = (name: string): string | undefined =>
     auditValue(new RegExp(String.raw`\b${name}=("[^"]*"|\S+)`).exec(line)?.[1]);
   const shared = {
@@ -445,6 +626,19 @@ function audit(line: string): Reading {
     ];
   }
   return "other";
+}
+
+/** Seconds since the epoch, or as `ausearch -i` shows it: day, month and year in the order of the host's language. */
+function auditTime(text: string): number | undefined {
+  const day = /^(\d\d)\/(\d\d)\/(\d{2,4}) (\d\d:\d\d:\d\d(?:\.\d+)?)$/.exec(text);
+  if (day === null) return timeOf(text);
+  const [, first, second, year, clock] = day;
+  // Where it is not clear which is the month, no time is better than a wrong one.
+  const month = Number(first) > 12 ? second : Number(second) > 12 || first === second ? first : undefined;
+  const date = month === second ? first : second;
+  return month === undefined
+    ? undefined
+    : timeOf(`${year!.length === 2 ? `20${year}` : year}-${month}-${date}T${clock}Z`);
 }
 
 /** A quoted text, or what the audit wrote in hexadecimal because of its characters. */
@@ -514,12 +708,16 @@ export const TEXT_FORMATS: readonly LogFormat[] = [
     s3,
   ),
   pattern("conntrack", "conntrack -L, conntrack -E", "a protocol, `src=` and `dst=`", FIREWALL, conntrack),
+  pattern("aws-nlb", "AWS network load balancers", "`tls`, a time and two ends", FIREWALL, networkBalancer),
+  pattern("azure-flow", "Azure flow logs", "`time,address,address,port,port,protocol,direction,`", FIREWALL, flowTuple),
+  pattern("sockets", "tables of sockets: ss, netstat", "a protocol and two ends", HOST_SOURCES, socketLine),
+  pattern("apache-error", "Apache error log", "`[time] [module:level]`", WEBSERVER, apacheError),
 ];
 
 /** Formats that a part of a line is enough for, in the order in which they are tried. */
 export const LOOSE_FORMATS: readonly LogFormat[] = [
   pattern("netfilter", "packet filter of Linux: iptables, nftables, UFW", "`SRC=` and `DST=`", FIREWALL, netfilter),
-  pattern("cisco", "Cisco ASA and Firepower", "`%ASA-` or `%FTD-` with two ends", FIREWALL, cisco),
+  pattern("cisco", "Cisco ASA and Firepower", "`%ASA-` or `%FTD-` with two ends", [FIREWALL, PROXY], cisco),
   pattern(
     "palo-alto",
     "Palo Alto TRAFFIC and THREAT, CSV",
@@ -535,11 +733,17 @@ export const LOOSE_FORMATS: readonly LogFormat[] = [
     filterlog,
   ),
   pattern("auditd", "Linux audit", "`type=... msg=audit(...)`", HOST_SOURCES, audit),
-  pattern("dns-text", "DNS answers as text: dnsmasq, Pi-hole", "`reply NAME is ADDRESS`", DNS, dnsText),
+  pattern(
+    "dns-text",
+    "DNS as text: dnsmasq, Pi-hole, BIND, Unbound, CoreDNS, systemd-resolved",
+    "`reply NAME is ADDRESS`, `query: NAME IN A` and the like",
+    DNS,
+    dnsText,
+  ),
   pattern(
     "arrow",
-    "two addresses with an arrow: Suricata and Snort fast.log, Juniper, tcpdump",
-    "`address -> address`",
+    "two ends in words: Suricata and Snort fast.log, Cisco IOS, Azure Firewall, Juniper, tcpdump",
+    "`address -> address`, `from address ... to address`",
     FIREWALL,
     arrow,
   ),

@@ -15,7 +15,7 @@ export function timeOf(value: unknown): number | undefined {
     /^(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?\d*(?: ?(Z|UTC|[+-]\d\d:?(?:\d\d)?))?$/.exec(
       value,
     );
-  if (parts === null) return validOrNone(Date.parse(value.replace(/([+-]\d\d)(\d\d)$/, "$1:$2")));
+  if (parts === null) return clfTime(value.replace(/^\[(.*)\]$/, "$1")) ?? wordyTime(value);
   const [, year, month, day, clock, fraction = "", zone = "Z"] = parts;
   const offset = /^[+-]/.test(zone)
     ? zone.replace(/^([+-]\d\d):?(\d\d)?$/, (_, h: string, m = "00") => `${h}:${m}`)
@@ -23,6 +23,23 @@ export function timeOf(value: unknown): number | undefined {
   return validOrNone(
     Date.parse(`${year}-${month}-${day}T${clock}${fraction === "" ? "" : `.${fraction.slice(0, 3)}`}${offset}`),
   );
+}
+
+/**
+ * `Jul 05 2026 12:00:00 GMT`, `Sun, 05 Jul 2026 12:00:00 +0200`, `07/05/2026 12:00:00` (the month first); UTC where it
+ * names no zone, and not the zone of the machine that reads it.
+ */
+function wordyTime(value: string): number | undefined {
+  const american = /^(\d\d)\/(\d\d)\/(\d{4})[- ](\d\d:\d\d:\d\d(?:\.\d{1,3})?)\d*(?: ?(Z|[+-]\d\d):?(\d\d)?)?$/.exec(
+    value,
+  );
+  if (american !== null) {
+    const [, month, day, year, clock, hours = "Z", minutes = "00"] = american;
+    return validOrNone(Date.parse(`${year}-${month}-${day}T${clock}${hours === "Z" ? "Z" : `${hours}:${minutes}`}`));
+  }
+  if (!/\d{4}/.test(value) || !/\d\d?:\d\d/.test(value)) return undefined;
+  const zoned = /(?:Z|UTC|GMT|[A-Z]{2,4}T|[+-]\d\d:?\d\d)\)?$/.test(value);
+  return validOrNone(Date.parse(zoned ? value.replace(/([+-]\d\d)(\d\d)$/, "$1:$2") : `${value} UTC`));
 }
 
 function fromNumber(value: number): number | undefined {

@@ -88,6 +88,12 @@ export const WRAPPERS: readonly Wrapper[] = [
     ),
     ({ host, app, pid }) => ({ host, app, pid }),
   ),
+  prefix(
+    "syslog-epoch",
+    "syslog (RFC 5424) with seconds since the epoch, as of Meraki",
+    /^<\d{1,3}>1 (?<iso>\d{10}\.\d{1,9}) (?<host>\S{1,255}) /,
+    ({ host }) => ({ host }),
+  ),
   prefix("priority", "syslog priority", /^<\d{1,3}>:? ?/),
   prefix(
     "cri",

@@ -52,6 +52,13 @@ export const METADATA_MARKS: readonly string[] = [
   "latest%2",
   "latest\\/",
   "latest\\\\",
+  // What the journal exports as a list of bytes: "169.254", "meta-data", "latest/"
+  "49,54,57,46,50,53,52",
+  "49, 54, 57, 46, 50, 53, 52",
+  "109,101,116,97,45,100",
+  "108,97,116,101,115,116,47",
+  // Base64 of gzip, as CloudWatch Logs hands its events to functions and streams
+  "h4siaaaaaaa",
 ];
 
 /** A prefilter for lines that hold one of the wanted texts or name a metadata service. */

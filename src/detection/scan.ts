@@ -1,7 +1,7 @@
 /** Scans logs for traffic to the metadata service, streaming, with the same Sigma rules that are shipped for a SIEM. */
 import type { Readable } from "node:stream";
 import { findMention } from "../base/metadata-mention.js";
-import { genericJudge, ssrfJudge } from "./judges.js";
+import { genericJudge, reportJudge, spellingJudge, ssrfJudge } from "./judges.js";
 import type { Judge, Verdict } from "./judges.js";
 import { FORMAT_NAMES, LOG_FORMATS } from "./log-formats.js";
 import type { FormatName } from "./log-formats.js";
@@ -97,7 +97,7 @@ export async function scan(
   const shipped = options.rules ?? SIGMA_RULES.map(({ rule }) => rule);
   const rules = createRuleSet(shipped, suppress);
   const places = createPlaces(suppress);
-  const judges: readonly Judge[] = [ssrfJudge, genericJudge, ...(options.judges ?? [])];
+  const judges: readonly Judge[] = [ssrfJudge, spellingJudge, reportJudge, genericJudge, ...(options.judges ?? [])];
   const correlator = createCorrelator(shipped.map((rule) => withSuppression(rule, suppress)).filter(isCorrelationRule));
   const prefilter = options.thorough === true ? undefined : prefilterOf(rules, judges);
   const search = firstOfAll([
