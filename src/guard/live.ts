@@ -30,11 +30,11 @@ export async function startLife(allowed: Allowed, system: System, family: GuardF
     const { document } = acquired.attestation;
     const key = accountOfAccessKey(acquired.accessKeyId);
     const account = key.kind === "known" ? key.accountId : document?.accountId;
-    // A role of another expected account was assumed by somebody for this process, in a session of any name.
-    const own = document === undefined || account === document.accountId;
-    const instanceId = own ? (document?.instanceId ?? host.instanceId) : undefined;
+    // A role of another expected account was assumed by an agent of this instance, in a session of a name of its own.
+    const byAgent = document !== undefined && account !== document.accountId;
+    const instanceId = document?.instanceId ?? host.instanceId;
     try {
-      await askSts(acquired, { account, roleName: acquired.roleName, instanceId, region: document?.region });
+      await askSts(acquired, { account, roleName: acquired.roleName, instanceId, byAgent, region: document?.region });
     } catch (error) {
       // What has ended is refused by STS, whoever gave it.
       throw acquired.overdue ?? error;

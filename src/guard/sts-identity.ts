@@ -14,6 +14,7 @@ import { detachInherited, requestOptions, tcpOptions } from "../base/connection-
 import { secureContextOptions, tlsOptions } from "../base/tls-options.js";
 import { printable } from "../base/text.js";
 import { membersOf } from "../base/members-of.js";
+import { isInstanceId } from "../host/ec2-identifiers.js";
 
 /** Credentials to be checked. */
 export interface SignableCredentials {
@@ -52,6 +53,11 @@ export interface ExpectedIdentity {
   readonly roleName?: string | undefined;
   /** Instance roles are assumed in sessions named after the instance. */
   readonly instanceId?: string | undefined;
+  /**
+   * Whether an agent may have assumed the role: then the session may have any name but that of another instance. Default
+   * false.
+   */
+  readonly byAgent?: boolean | undefined;
 }
 
 const MAX_BODY = 64 * 1024;
@@ -81,7 +87,8 @@ export async function verifyWithSts(
       `role ${printable(expected.roleName)}`,
     );
   }
-  if (expected.instanceId !== undefined && session !== expected.instanceId) {
+  const named = expected.byAgent !== true || (session !== undefined && isInstanceId(session));
+  if (expected.instanceId !== undefined && named && session !== expected.instanceId) {
     throw mismatch(
       identity,
       session === undefined ? "no role session" : `session ${printable(session)}`,

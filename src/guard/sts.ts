@@ -41,7 +41,8 @@ export function createStsGate({ settings, keyRing, connection, sts }: StsGateOpt
     if (settings.verifyWithSts === "off") return undefined;
     const key = accountOfAccessKey(credentials.accessKeyId);
     const account = known.account ?? (key.kind === "known" ? key.accountId : undefined);
-    const expected = { account, roleName: known.roleName, instanceId: known.instanceId };
+    const { roleName, instanceId, byAgent } = known;
+    const expected = { account, roleName, instanceId, byAgent };
     const question = JSON.stringify([credentials.accessKeyId, ...Object.values(expected)]);
     const before = passed.get(question);
     if (before !== undefined) return before;
