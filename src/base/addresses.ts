@@ -70,6 +70,15 @@ export function isImdsAddress(text: string): boolean {
 }
 
 /**
+ * The IPv4 addresses at which a packet to this IPv6 literal may end: those that it carries for a translator or tunnel, as
+ * {@link isImdsAddress} has them. Empty for anything else.
+ */
+export function carriedAddresses(text: string): readonly string[] {
+  const ip = parseIp(text);
+  return ip?.family === 6 ? carriedIpv4(ip.bytes).map((bytes) => bytes.join(".")) : [];
+}
+
+/**
  * 16 bytes in the form of RFC 5952: lower case, the longest run of zero groups as `::`, an IPv4 address in an IPv6 one
  * as such.
  */

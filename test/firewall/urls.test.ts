@@ -165,6 +165,25 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ["https://example.com/?host=0251.00000000000376.0251.0376.", "text"],
   ["https://example.com/?u=%E2%91%A0%E2%91%A5%E2%91%A8.254.169.254", "text"],
   ["https://example.com/?u=//16%C2%AD9.254.169%EF%BD%A1254/", "text"],
+  // What a server decodes before it fetches: base64 in both alphabets, with and without padding, and hexadecimal.
+  ["https://example.com/?u=aHR0cDovLzE2OS4yNTQuMTY5LjI1NC8=", "text"],
+  ["https://example.com/?u=aHR0cDovLzE2OS4yNTQuMTY5LjI1NC8%3D", "text"],
+  ["https://example.com/?u=MTY5LjI1NC4xNjkuMjU0", "text"],
+  ["https://example.com/?u=MHhhOWZlYTlmZQ", "text"],
+  ["https://example.com/#Mjg1MjAzOTE2Ng", "text"],
+  ["https://example.com/image/aHR0cDovL1s6OmZmZmY6YTlmZTphOWZlXS9sYXRlc3Q_/100x100", "text"],
+  ["https://example.com/insecure/aHR0cDovLzE2OS4y/NTQuMTY5LjI1NC8x/", "text"],
+  ["https://example.com/x687474703a2f2f3136392e3235342e3136392e3235342f", "text"],
+  ["https://example.com/687474703A2F2F696E7374616E63652D646174612F", "text"],
+  ["https://example.com/?u=YUhSMGNEb3ZMekUyT1M0eU5UUXVNVFk1TGpJMU5DOD0=", "text"],
+  ["https://example.com/?u=aHR0cCUzQSUyRiUyRjB4YTlmZWE5ZmUlMkY", "text"],
+  ["https://example.com/?u=77yR77yW77yZLjI1NC4xNjkuMjU0", "text"],
+  ["https://example.com/?d=eyJ1IjoiaHR0cDpcL1wvXHUwMDMxNjkuMjU0LjE2OS4yNTQifQ==", "text"],
+  ['https://example.com/?d={"u":"http:%5C/%5C/%5Cu003169.254.169.254"}', "text"],
+  ["https://example.com/?u=%u0031%u0036%u0039.254.169.254", "text"],
+  ["https://example.com/?u=::ffff:a9fe:aa02", "text"],
+  ["https://example.com/?u=[fd00:ec2::7]", "text"],
+  ["https://example.com/?u=[fe80::a9fe:a9fe]", "text"],
   [`https://example.com/${"//a.b".repeat(3_000)}?u=http:/0xa9fea9fe/`, "text"],
 ];
 
@@ -205,6 +224,11 @@ describe("assertNotMetadataUrl", () => {
     "https://example.com/?n=0251.0376.0251.0388",
     "https://cdn.example.com//metadata/x.json",
     "https://example.com/docs/instance-data.html",
+    "https://example.com/docs/instance-data/",
+    "https://example.com/?topic=instance-data",
+    "https://example.com/?u=aHR0cHM6Ly9leGFtcGxlLm9yZy9jYXQucG5n",
+    "https://example.com/?sha=687474703a2f2f6578616d706c652e6f72672f",
+    "https://example.com/?jwt=eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUifQ.c2lnbmF0dXJl",
   ])("lets %s pass", (url) => {
     expect(refusal(url)).toBeUndefined();
     expect(assertNotMetadataUrl(url).href).toBe(new URL(url).href);
@@ -233,8 +257,11 @@ describe("assertNotMetadataUrl", () => {
     fc.assert(
       fc.property(hosts, (host) => {
         const url = `http://${host}/`;
-        const leads = URL.canParse(url) && isMetadataAddress(new URL(url).hostname);
-        expect([host, refusal(`https://example.com/?u=${host}&x`) !== undefined]).toEqual([host, leads]);
+        const refused = refusal(`https://example.com/?u=${host}&x`) !== undefined;
+        // What is no host leads nowhere; whoever passes on its last number does.
+        // What is no host leads nowhere; whoever passes on its last number does.
+        if (URL.canParse(url)) expect([host, refused]).toEqual([host, isMetadataAddress(new URL(url).hostname)]);
+        else expect([host, refused && !host.includes("0xa9fea9fe")]).toEqual([host, false]);
       }),
     );
   });
@@ -289,6 +316,18 @@ describe("assertNotMetadataUrl", () => {
           expect(refusal(`https://example.com/?u=${inner}`)).toMatchObject({ code: "ERR_IMDS_URL_REFUSED" });
         },
       ),
+    );
+  });
+
+  it("sees it in base64 and hexadecimal, wherever in a run it begins", () => {
+    const host = fc.constantFrom("169.254.169.254", "0xa9fea9fe", "2852039166", "[::ffff:a9fe:a9fe]", "169.254.170.2");
+    const text = fc.tuple(fc.string({ maxLength: 9 }), host, fc.string({ maxLength: 9 }));
+    const encoding = fc.constantFrom("base64", "base64url", "hex");
+    fc.assert(
+      fc.property(text, encoding, fc.stringMatching(/^[a-zA-Z0-9/]{0,5}$/), ([before, written, after], how, lead) => {
+        const inner = Buffer.from(`${before} ${written} ${after}`).toString(how as BufferEncoding);
+        expect(refusal(`https://example.com/?u=${lead}${inner}`)).toMatchObject({ code: "ERR_IMDS_URL_REFUSED" });
+      }),
     );
   });
 

@@ -56,7 +56,7 @@ async function outcome(
       (error: { code: string }) => error.code,
     );
   } finally {
-    guard.close();
+    await guard.close();
     await imds.close();
   }
 }

@@ -56,6 +56,11 @@ describe("P31: no URL leads to a metadata service past assertNotMetadataUrl", ()
     "http://169-254-169-254.nip.io/",
     "http://proxy.example/?u=http:/0xa9fea9fe/",
     "http://proxy.example/?u=http%253A%252F%252F169.254.169.254",
+    "http://proxy.example/?u=%252525252568ttp://%252525252531%252525252536%252525252539.254.169.254",
+    "http://proxy.example/?u=aHR0cDovLzB4YTlmZWE5ZmUv",
+    "http://proxy.example/w:100/aHR0cDovL1tmZDAw/OmVjMjo6MjU0XQ.png",
+    "http://proxy.example/687474703a2f2f32383532303339313636/x",
+    "http://proxy.example/?u=YUhSMGNEb3ZMekUyT1M0eU5UUXVNVFk1TGpJMU5DOD0",
   ])("%s", (url) => {
     expect(() => assertNotMetadataUrl(url)).toThrow(expect.objectContaining({ code: "ERR_IMDS_URL_REFUSED" }) as Error);
   });
