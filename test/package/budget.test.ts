@@ -13,14 +13,14 @@ beforeAll(requireBuild);
  * in the commit that needs it.
  */
 const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: number; readonly types?: number }>> = {
-  "dist/index.js": { start: 190, all: 434, types: 73 },
-  "dist/index.cjs": { start: 190, all: 434, types: 73 },
-  "dist/register.js": { start: 68, all: 434, types: 1 },
-  "dist/register.cjs": { start: 68, all: 434, types: 1 },
-  "dist/firewall.js": { start: 254, all: 436, types: 73 },
-  "dist/firewall.cjs": { start: 254, all: 436, types: 73 },
-  "dist/credential-provider-imds.js": { start: 233, all: 440, types: 7 },
-  "dist/credential-provider-imds.cjs": { start: 233, all: 440, types: 7 },
+  "dist/index.js": { start: 190, all: 438, types: 73 },
+  "dist/index.cjs": { start: 190, all: 438, types: 73 },
+  "dist/register.js": { start: 68, all: 438, types: 1 },
+  "dist/register.cjs": { start: 68, all: 438, types: 1 },
+  "dist/firewall.js": { start: 254, all: 438, types: 73 },
+  "dist/firewall.cjs": { start: 254, all: 438, types: 73 },
+  "dist/credential-provider-imds.js": { start: 233, all: 444, types: 7 },
+  "dist/credential-provider-imds.cjs": { start: 233, all: 444, types: 7 },
   "dist/extras.js": { start: 1, all: 1, types: 1 },
   "dist/extras.cjs": { start: 1, all: 1, types: 1 },
   "dist/esm/index.js": { start: 245, all: 245 },
