@@ -11,6 +11,8 @@ this package's own providers (\`import\`, \`require\`), and \`overrides\`.`,
   "Package managers": `The same program in each manager's layout.`,
   "Test runners": `The suite of an application that meets refusals passes, ends by itself and prints at most one line for each process.`,
   Bundlers: `Each entry is built without a warning of the bundler, runs, and has its credentials on EC2 and none elsewhere.`,
+  "Other libraries": `They ask IMDS with code of their own: under the preload \`firewallAnswers\` serves them on EC2, and without it they are
+refused. Loggers are given a refusal, and write its code, kind, advice and evidence.`,
 };
 
 /**

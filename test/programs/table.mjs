@@ -2,6 +2,7 @@
 /** The programs of the matrix: what each is made of, how it is started, and what makes its run good. */
 import { bundlerRows } from "./bundlers.mjs";
 import { managerRows } from "./managers.mjs";
+import { ownClientRows } from "./own-clients.mjs";
 import { runnerRows } from "./runners.mjs";
 import { runtimeRows } from "./runtimes.mjs";
 import { sdkRows } from "./sdk.mjs";
@@ -27,6 +28,6 @@ import { sdkRows } from "./sdk.mjs";
 
 /** @param {(name: string) => Promise<string>} newest @returns {Promise<Row[]>} */
 export async function allRows(newest) {
-  const makers = [sdkRows, runtimeRows, managerRows, runnerRows, bundlerRows];
+  const makers = [sdkRows, runtimeRows, managerRows, runnerRows, bundlerRows, ownClientRows];
   return (await Promise.all(makers.map((make) => make(newest)))).flat();
 }

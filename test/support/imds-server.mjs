@@ -314,6 +314,7 @@ function contentOf(identity) {
           "meta-data/iam/info": () => profileInfo(identity, roleName),
           [`meta-data/iam/security-credentials/${roleName}`]: () => credentialsDocument(identity),
         }),
+    "meta-data/hostname": () => `ip-10-0-0-10.${identity.region}.compute.internal`,
     "meta-data/instance-id": () => identity.instanceId,
     "meta-data/placement/availability-zone": () => `${identity.region}a`,
     "meta-data/placement/region": () => identity.region,
