@@ -18,6 +18,7 @@ interface CachedModule {
 type Extension = (this: unknown, module: CachedModule, file: string) => unknown;
 
 interface Loader {
+  readonly prototype: { readonly require: (this: unknown, id: string) => unknown };
   _load: Load;
   readonly _extensions: { ".js": Extension };
   readonly _resolveFilename: (request: string, parent: Parent) => string;
@@ -77,9 +78,20 @@ export function adaptSdkModules(unadapted: Unadapted): void {
     }
   };
 
+  /** Tracers hand out a copy of `node:http` that they keep, without asking the loader. */
+  const requireGuarded = (lookup: CachedModule, file: string): void => {
+    const { prototype } = loader;
+    const value = (id: string): unknown => {
+      const exports = apply(prototype.require, lookup, [id]);
+      return isHttp(id) && isObject(exports) ? adapt(exports, file, () => adapters().guardedHttp(exports)) : exports;
+    };
+    Object.defineProperty(lookup, "require", ownProperties({ value, writable: true, configurable: true }));
+  };
+
   // As soon as the module has run: right after, Node keeps what it exports for whoever imports it.
   const { ".js": run } = extensions;
   extensions[".js"] = function adapting(loaded, file) {
+    if (REGION_LOOKUP.test(file)) requireGuarded(loaded, file);
     const result = apply(run, this, [loaded, file]);
     const name = adapterOf(file, file);
     const exports: unknown = name === undefined ? undefined : loaded.exports;
@@ -90,7 +102,7 @@ export function adaptSdkModules(unadapted: Unadapted): void {
     const asker = parent?.filename ?? "";
     const exports = apply(original, this, [request, parent, isMain]);
     if (!isObject(exports)) return exports;
-    if ((request === "node:http" || request === "http") && REGION_LOOKUP.test(asker))
+    if (isHttp(request) && REGION_LOOKUP.test(asker))
       return adapt(exports, asker, () => adapters().guardedHttp(exports));
     const name = adapterOf(request, asker);
     if (name === undefined || adapted.has(exports)) return exports;
@@ -98,6 +110,10 @@ export function adaptSdkModules(unadapted: Unadapted): void {
     const entry = cacheEntry(loader, request, parent, exports);
     return entry?.loaded === true ? adapt(exports, entry.filename, () => adapters()[name](exports), entry) : exports;
   };
+}
+
+function isHttp(request: string): boolean {
+  return request === "node:http" || request === "http";
 }
 
 function isObject(exports: unknown): exports is object {

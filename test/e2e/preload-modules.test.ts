@@ -92,6 +92,22 @@ describe("a module of the SDK under the preload", () => {
     expect(seen).toEqual({ early: 1, adapted: true });
   });
 
+  it("asks the guard for a region where a tracer hands out its own copy of node:http", () => {
+    const lookup = join(folder, "node_modules/@smithy/core/dist-cjs/submodules/config");
+    mkdirSync(lookup, { recursive: true });
+    writeFileSync(join(lookup, "index.js"), `exports.lookup = () => require("node:http");`);
+    const seen = run(
+      SHAPES.values,
+      `const { Module } = require("node:module"), plain = Module.prototype.require;
+       const kept = { ...require("node:http") };
+       Module.prototype.require = function (id) { return id === "node:http" ? kept : plain.call(this, id); };
+       const { lookup } = require(${JSON.stringify(join(lookup, "index.js"))});
+       console.log(JSON.stringify({ led: lookup().request !== kept.request, kept: lookup().Agent === kept.Agent,
+         others: require("node:http") === kept }));`,
+    );
+    expect(seen).toEqual({ led: true, kept: true, others: true });
+  });
+
   it("reaches an application of ES modules", () => {
     const seen = run(
       SHAPES["esbuild getters"],

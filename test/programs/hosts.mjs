@@ -86,7 +86,7 @@ export async function createHosts(folder) {
 
   return {
     /**
-     * Runs a program on a host; `seen` is what a genuine service saw of it.
+     * Runs a program on a host; `seen` is what came to the service or the impersonator.
      *
      * @param {Host} host @param {string} program @param {import("../support/machine.mjs").RunOptions} [options]
      * @returns {Promise<Ran>}
@@ -97,7 +97,7 @@ export async function createHosts(folder) {
         // From here on it counts anew.
         await serve(machine, host);
         const ran = await machine.run(program, { timeoutMs: RUN_MS, ...options, env: { ...env, ...options.env } });
-        return host === "EC2" ? { ...ran, seen: await machine.seen() } : ran;
+        return host === "EC2" || host === "impersonator" ? { ...ran, seen: await machine.seen() } : ran;
       };
       const result = (last.get(host) ?? Promise.resolve()).then(work, work);
       last.set(host, result);

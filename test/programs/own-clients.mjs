@@ -15,6 +15,29 @@ const CLIENTS = {
 };
 /** Asks the address of IMDS for Google's service, which has to be refused everywhere. */
 const STRANGER = ["gcp-metadata"];
+const TRACERS = [
+  "dd-trace",
+  "elastic-apm-node",
+  "newrelic",
+  "@sentry/node",
+  "@opentelemetry/auto-instrumentations-node",
+];
+const TRACED = ["chain", "s3"];
+/** Tracer -> how it comes into a program of ES modules, whose loading it hooks. @type {Readonly<Record<string, readonly string[]>>} */
+const HOOKS = {
+  "dd-trace": ["--import", "dd-trace/initialize.mjs"],
+  newrelic: ["--import", "newrelic/esm-loader.mjs"],
+  "@sentry/node": ["--import", "@sentry/node/import"],
+  "@opentelemetry/auto-instrumentations-node": ["--experimental-loader", "@opentelemetry/instrumentation/hook.mjs"],
+};
+/** No collector is there. */
+const TRACER_SETTINGS = {
+  DD_TRACE_STARTUP_LOGS: "false",
+  NEW_RELIC_ENABLED: "false",
+  OTEL_TRACES_EXPORTER: "none",
+  OTEL_METRICS_EXPORTER: "none",
+  OTEL_LOGS_EXPORTER: "none",
+};
 const LOGGERS = ["pino", "winston", "bunyan"];
 
 /** @param {(name: string) => Promise<string>} newest @returns {Promise<Row[]>} */
@@ -64,6 +87,35 @@ export async function ownClientRows(newest) {
     }),
     judge: judgeRefused,
   });
+  const sdk = await versions(["@aws-sdk/client-s3", "@aws-sdk/credential-providers"]);
+  for (const tracer of TRACERS) {
+    const dependencies = { ...sdk, ...(await versions([tracer])) };
+    const inFolder = (/** @type {string} */ folder, /** @type {readonly string[]} */ execArgv) =>
+      execArgv.map((word) => word.replace("GUARD", join(folder, REGISTER)));
+    const common = {
+      group: GROUP,
+      name: `${tracer} ${dependencies[tracer]}`,
+      quick: false,
+      wants: { name: `tracer-${tracer}`, dependencies },
+      judge: judgeTraced,
+    };
+    const traced = (/** @type {readonly string[]} */ execArgv) => (/** @type {string} */ folder) => ({
+      program: join(folder, "traced.cjs"),
+      options: { args: [tracer, ...TRACED], execArgv: inFolder(folder, execArgv) },
+    });
+    rows.push({ ...common, form: "-r, under the tracer", start: traced(["-r", "GUARD"]), stock: traced([]) });
+    const hooks = HOOKS[tracer];
+    if (hooks === undefined) continue;
+    const hooked = (/** @type {readonly string[]} */ execArgv) => (/** @type {string} */ folder) => ({
+      program: join(folder, "doors.mjs"),
+      options: { args: TRACED, execArgv: inFolder(folder, execArgv), cwd: folder, env: TRACER_SETTINGS },
+    });
+    for (const [form, execArgv] of /** @type {const} */ ([
+      ["-r, imported, under its hooks", ["-r", "GUARD", ...hooks]],
+      ["--import after its hooks", [...hooks, "--import", "GUARD"]],
+    ]))
+      rows.push({ ...common, form, start: hooked(execArgv), stock: hooked(hooks) });
+  }
   const loggers = await versions(LOGGERS);
   for (const name of LOGGERS)
     rows.push({
@@ -93,6 +145,16 @@ function judgeRefused(ran, host) {
   // On EC2 the guard's own responder on loopback answers 401.
   const reached = host === "EC2" ? seen.total : sent.connections;
   return judgeDoors({ ...rest, sent: { ...sent, connections: reached } }, "laptop", undefined);
+}
+
+/**
+ * A tracer connects to a collector of its own, so that only what comes to an impersonator is told apart.
+ *
+ * @type {typeof judgeDoors}
+ */
+function judgeTraced(ran, host, stock) {
+  const connections = host === "impersonator" ? ran.seen.connections : 0;
+  return judgeDoors({ ...ran, sent: { ...ran.sent, connections } }, host, stock);
 }
 
 /** What is missing in the record that a logger wrote of a refusal. @param {any} record */
