@@ -60,6 +60,9 @@ const NEEDED = ["certificate", "privateKey", "trustAnchorArn", "profileArn", "ro
 /** Keys and certificates that are no files, and what node:crypto cannot open. */
 const ELSEWHERE = /^(?:pkcs11:|handle:|tpm|file:)/i;
 
+/** Before a program, where a shell takes it for a variable. */
+const ASSIGNMENT = /^[A-Za-z_]\w*\+?=/;
+
 /** Reads a line. `windows`: as cmd.exe takes words apart, else as sh does. */
 export function readHelperLine(line: string, windows = false): HelperLine {
   const helper = /aws_signing_helper/.test(line);
@@ -68,6 +71,7 @@ export function readHelperLine(line: string, windows = false): HelperLine {
   const words = windows ? wordsOfCmd(line) : wordsOfShell(line);
   if (typeof words === "string") return run(words);
   const [program = "", command, ...rest] = words;
+  if (!windows && ASSIGNMENT.test(program)) return run("it begins with an assignment");
   if (!/(?:^|[\\/])aws_signing_helper(?:\.exe)?$/i.test(program)) return run("it is another program");
   if (command !== "credential-process") return run("it is another command of the helper");
   const found: Record<string, string> = Object.create(null) as Record<string, string>;
@@ -81,7 +85,7 @@ export function readHelperLine(line: string, windows = false): HelperLine {
       continue;
     }
     const name = FLAGS[flag];
-    if (name === undefined) return run(`the flag --${flag}`);
+    if (name === undefined) return run(`the flag --${flag.slice(0, 64)}`);
     const value = given ?? rest[(at += 1)];
     if (value === undefined || value === "") return run(`--${flag} without a value`);
     found[name] = value;

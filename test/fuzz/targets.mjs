@@ -2,6 +2,7 @@
 /** Every parser that reads what an attacker or an operator's file can hold. */
 import { ADDRESSES } from "./targets/addresses.mjs";
 import { ATTESTATION } from "./targets/attestation.mjs";
+import { CERTIFICATES } from "./targets/certificates.mjs";
 import { GATEWAY } from "./targets/gateway.mjs";
 import { HOST } from "./targets/host.mjs";
 import { IMDS } from "./targets/imds.mjs";
@@ -32,6 +33,7 @@ export const TARGETS = [
   ...NETWORK,
   ...ADDRESSES,
   ...SETTINGS,
+  ...CERTIFICATES,
   ...GATEWAY,
   ...HOST,
   ...LOGS,

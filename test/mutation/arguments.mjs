@@ -4,7 +4,8 @@ import { readdirSync } from "node:fs";
 import { basename, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
-const ROOMS = ["host", "settings", "imds", "attest", "provider", "firewall"];
+/** The rooms that decide, attest, and hand out. */
+export const ROOMS = ["host", "settings", "imds", "attest", "guard", "sdk", "firewall", "roles-anywhere", "gateway"];
 const MOST_JOBS = 64;
 /** Nothing but keys: no test would notice another in one of them. */
 const LEFT_OUT = "aws-public-keys.ts";
@@ -38,9 +39,10 @@ export function readArguments(words, root) {
     throw new TypeError(
       `--rooms is ${JSON.stringify(named)} and ${JSON.stringify(positionals[0])} is named, too; allowed: either rooms or files`,
     );
+  const rooms = roomsIn(root);
   for (const room of named?.split(",") ?? []) {
-    if (!ROOMS.includes(room))
-      throw new TypeError(`--rooms names ${JSON.stringify(room)}; allowed: ${ROOMS.join(", ")}`);
+    if (!rooms.includes(room))
+      throw new TypeError(`--rooms names ${JSON.stringify(room)}; allowed: ${rooms.join(", ")}`);
   }
   const wanted =
     positionals.length > 0
@@ -54,15 +56,21 @@ export function readArguments(words, root) {
 function fileOf(given, root) {
   const path = resolve(given);
   const room = roomOf(path, root);
-  if (!ROOMS.includes(room))
-    throw new TypeError(
-      `${JSON.stringify(given)} is in no room; allowed: files in ${ROOMS.map((room) => `src/${room}`).join(", ")}`,
-    );
+  if (!roomsIn(root).includes(room))
+    throw new TypeError(`${JSON.stringify(given)} is in no room; allowed: files in a folder of src`);
   if (!sourcesOf(room, root).includes(path))
     throw new TypeError(
       `${JSON.stringify(given)} is no source that is there; allowed: files of TypeScript, ${LEFT_OUT} left out`,
     );
   return path;
+}
+
+/** @param {string} root @returns {string[]} */
+function roomsIn(root) {
+  return readdirSync(join(root, "src"), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
 }
 
 /** @param {string} room @param {string} root @returns {string[]} absolute paths */

@@ -45,6 +45,7 @@ describe("left to be run", () => {
     ["$ within double quotes", `${LINE} --region "$REGION"`],
     ["a backslash within double quotes", `${LINE} --region "a\\"b"`],
     ["an open quote", `${LINE} --region 'a`],
+    ["a variable before the program", LINE.replace("aws_signing", "HELPER=/opt/aws_signing")],
     ["a new line", `${LINE}\n--region x`],
     ["an unknown flag", `${LINE} --use-latest-expiring-certificate`],
     ["--debug", `${LINE} --debug`],
@@ -69,6 +70,8 @@ describe("left to be run", () => {
 
   test("is told apart from other programs", () => {
     expect(readHelperLine(`${LINE} --debug`)).toMatchObject({ helper: true, why: "the flag --debug" });
+    const read = readHelperLine(`${LINE} --${"x".repeat(10_000)}`);
+    expect(read.kind === "process" && read.why.length).toBeLessThan(100);
     expect(readHelperLine("vault read aws/creds/app")).toMatchObject({ helper: false });
   });
 });
