@@ -73,6 +73,9 @@ const modulesIn = (/** @type {string} */ folder) =>
     .filter((name) => name.endsWith(".ts"))
     .map((name) => source(`${folder}/${name}`));
 
+/** Libraries for what few logs are packed in. */
+const ARCHIVES = source("detection/log-archive.ts");
+
 /** @type {Pick<import("rolldown").InputOptions, "platform" | "external" | "treeshake" | "cwd">} */
 const COMMON = { cwd: ROOT, platform: "node", external, treeshake: { moduleSideEffects: false } };
 /** Comments are in src. Those that speak to minifiers stay. */
@@ -97,7 +100,8 @@ const CUTS = [
   { name: "certificates", with: [source("guard/certificate-links.ts"), source("guard/certificate-plan.ts")] },
   { name: "reporting", with: [LIBRARY.firewall, PRELOADED["settings-and-events"]] },
   { name: "observing", with: [LIBRARY.extras, source("guard/impersonator-probe.ts")] },
-  { name: "detection", with: modulesIn("detection") },
+  { name: "detection", with: modulesIn("detection").filter((path) => path !== ARCHIVES) },
+  { name: "archives", with: [ARCHIVES] },
   { name: "gateway", with: modulesIn("gateway") },
   { name: "sdk", after: [source("base/load-sdk.ts")] },
   { name: "fleet", with: modulesIn("fleet") },

@@ -24,6 +24,8 @@ export interface LineOutcome {
   readonly malformed: boolean;
   /** Format of the innermost record that was read, if any. */
   readonly format?: string;
+  /** Texts that were packed inside the line, and cannot be seen in it as it stands. */
+  readonly packed: readonly string[];
 }
 
 /** Reads one source. */
@@ -71,6 +73,7 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
       let broken = false;
       let last: string | undefined;
       let parts = 0;
+      const packed: string[] = [];
 
       function handOn(reading: Reading, name: string, envelope: Envelope): boolean {
         if (reading === undefined) return false;
@@ -85,8 +88,10 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
       /** With `strict`, only by formats that a whole line has to fit: a prefix may be read in more than one way. */
       function inText(written: string, envelope: Envelope, depth: number, strict = false): boolean {
         if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
-        const text = unpacked(bare(written));
+        const outside = bare(written);
+        const text = unpacked(outside);
         if (text === "") return false;
+        if (text !== outside) packed.push(text);
         const value = text[0] === "{" || text[0] === "[" ? parseMany(text) : undefined;
         if (value !== undefined) return inValue(value, text, envelope, depth);
         if (text[0] === "{" && depth === 0) malformed = true;
@@ -128,11 +133,16 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         return "more";
       }
 
+      function inBytes(text: string, envelope: Envelope, depth: number): boolean {
+        packed.push(text);
+        return inText(text, envelope, depth);
+      }
+
       function inValue(value: unknown, text: string, envelope: Envelope, depth: number): boolean {
         if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
         if (Array.isArray(value)) {
           const bytes = textOfBytes(value);
-          if (bytes !== undefined) return inText(bytes, envelope, depth + 1);
+          if (bytes !== undefined) return inBytes(bytes, envelope, depth + 1);
           const pairs = fieldPairs(value);
           if (pairs !== undefined) return inValue(pairs, text, envelope, depth + 1);
           return inElements(value, envelope, depth);
@@ -175,7 +185,7 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
         if (!Array.isArray(inner)) return inValue(inner, JSON.stringify(inner), envelope, depth);
         const bytes = textOfBytes(inner);
-        if (bytes !== undefined) return inText(bytes, envelope, depth);
+        if (bytes !== undefined) return inBytes(bytes, envelope, depth);
         return inner.some((element) =>
           isText(element)
             ? element.length >= SHORTEST && inText(element, envelope, depth + 1)
@@ -186,7 +196,12 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
       if (number === 1 && header === undefined && generic) header = csvHeader(bare(line));
       const judged = inText(line, NOWHERE, 0);
       if (wanted !== undefined && last === undefined && bare(line) !== "") malformed = true;
-      return { judged, malformed: malformed || (broken && !whole), ...(last !== undefined && { format: last }) };
+      return {
+        judged,
+        malformed: malformed || (broken && !whole),
+        packed,
+        ...(last !== undefined && { format: last }),
+      };
     },
   };
 }

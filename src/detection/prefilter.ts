@@ -52,7 +52,12 @@ export const METADATA_MARKS: readonly string[] = [
   "latest%2",
   "latest\\/",
   "latest\\\\",
-  // What the journal exports as a list of bytes: "169.254", "meta-data", "latest/"
+  // What the journal exports as a list of bytes, and in it "169.254", "meta-data", "latest/"
+  '"message":[',
+  '"message": [',
+  '"message" : [',
+  'message\\":[',
+  'message\\\\\\":[',
   "49,54,57,46,50,53,52",
   "49, 54, 57, 46, 50, 53, 52",
   "109,101,116,97,45,100",
@@ -151,7 +156,10 @@ function nextOddity(buffer: Buffer, from: number, to: number): number {
 /** Behind a backslash: `u0031`, `uff11`, `u3002`, `x31`. */
 function hidesBehindEscape(part: Buffer, at: number): boolean {
   const kind = part[at]! | 0x20;
-  if (kind === 0x78) return isHidden(hexPair(part, at + 1));
+  if (kind === 0x78) {
+    const value = hexPair(part, at + 1);
+    return isHidden(value) || isOddLead(value);
+  }
   if (kind !== 0x75) return false;
   const high = hexPair(part, at + 1);
   const low = hexPair(part, at + 3);
@@ -166,7 +174,12 @@ function hidesBehindPercent(part: Buffer, at: number): boolean {
   const value = hexPair(part, next);
   if (value < 0x80)
     return isHidden(value) || (isBreak(value) && (isAddressByte(part[at - 1]) || isAddressByte(part[next + 2])));
-  return value === 0xef || value === 0xe2 || value === 0xf0 || value === 0xe3;
+  return isOddLead(value);
+}
+
+/** The first byte in UTF-8 of what a URL parser turns into a digit or a dot. */
+function isOddLead(byte: number): boolean {
+  return byte === 0xef || byte === 0xe2 || byte === 0xf0 || byte === 0xe3;
 }
 
 /** The byte that two hexadecimal digits stand for, or 0 for what is no such pair. */

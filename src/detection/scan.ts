@@ -1,6 +1,7 @@
 /** Scans logs for traffic to the metadata service, streaming, with the same Sigma rules that are shipped for a SIEM. */
 import type { Readable } from "node:stream";
 import { findMention } from "../base/metadata-mention.js";
+import type { Mention } from "../base/metadata-mention.js";
 import { genericJudge, reportJudge, spellingJudge, ssrfJudge } from "./judges.js";
 import type { Judge, Verdict } from "./judges.js";
 import { FORMAT_NAMES, LOG_FORMATS } from "./log-formats.js";
@@ -9,7 +10,8 @@ import { createSplitter } from "./log-lines.js";
 import type { NextOfInterest } from "./log-lines.js";
 import { createLogReader } from "./log-reader.js";
 import type { LogRecord } from "./log-record.js";
-import { LogStreamError, decompressed } from "./log-stream.js";
+import { openMembers } from "./log-stream.js";
+import { LogStreamError } from "./log-stream-error.js";
 import { createPrefilter } from "./prefilter.js";
 import type { Prefilter, Wanted } from "./prefilter.js";
 import { createRuleSet } from "./rule-set.js";
@@ -29,7 +31,7 @@ import type { Suppression } from "./suppression.js";
 export interface ScanSource {
   /** Shown in findings, usually the path. */
   readonly name: string;
-  /** Its bytes, plain, gzip or Zstandard. `openLog` makes one of a path. */
+  /** Its bytes, packed or not; of an archive each file is a source of its own. `openLog` makes one of a path. */
   readonly stream: AsyncIterable<Uint8Array>;
   /** Default: recognised by content. */
   readonly format?: FormatName | undefined;
@@ -147,7 +149,32 @@ export async function scan(
     return matched.length > 0 || suppressed || verdicts.length > 0;
   }
 
-  async function scanSource(source: ScanSource): Promise<SourceSummary> {
+  async function scanSource(source: ScanSource): Promise<void> {
+    const stop = (): void => {
+      (source.stream as Partial<Readable>).destroy?.();
+    };
+    signal?.addEventListener("abort", stop, { once: true });
+    let read = 0;
+    try {
+      for await (const { name, chunks } of openMembers(source.stream, (length) => (read += length)))
+        summaries.push(
+          await scanLog(
+            { ...source, name: name === undefined ? source.name : `${source.name}:${name}` },
+            chunks,
+            () => read,
+          ),
+        );
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  /** `read` tells how much of the file was read, for those who look on. */
+  async function scanLog(
+    source: Pick<ScanSource, "name" | "format">,
+    chunks: AsyncIterable<Buffer>,
+    read: () => number,
+  ): Promise<SourceSummary> {
     const before = counter.total;
     const start = bytes;
     const formats = new Map<string, number>();
@@ -156,15 +183,10 @@ export async function scan(
       columns: options.columns,
       now: options.now ?? Date.now,
     });
-    let read = 0;
     let malformed = 0;
     let unjudged = 0;
     let readLines = 0;
     let failure: SourceSummary["failure"];
-    const stop = (): void => {
-      (source.stream as Partial<Readable>).destroy?.();
-    };
-    signal?.addEventListener("abort", stop, { once: true });
 
     function onLine(buffer: Buffer, from: number, to: number, line: number): void {
       const text = buffer.toString("utf8", from, buffer[to - 1] === 0x0d ? to - 1 : to);
@@ -190,7 +212,7 @@ export async function scan(
       if (outcome.malformed) malformed++;
       if (outcome.format !== undefined) formats.set(outcome.format, (formats.get(outcome.format) ?? 0) + 1);
       else if (options.thorough === true && text.trim() !== "" && !outcome.malformed) malformed++;
-      const mention = judged ? undefined : findMention(text);
+      const mention = judged ? undefined : firstMention([text, ...outcome.packed]);
       if (mention === undefined || places.holdText(text)) return;
       unjudged++;
       if (unjudged <= SHOWN_OF_SOURCE && unjudgedLines.length < SHOWN_OF_ALL)
@@ -209,19 +231,17 @@ export async function scan(
         readLines < SAMPLED_LINES ? from : search(buffer, from, to));
     const splitter = createSplitter(options.maxLineBytes ?? MAX_LINE_BYTES, onLine, interest);
     try {
-      for await (const chunk of decompressed(source.stream, (length) => (read += length))) {
+      for await (const chunk of chunks) {
         signal?.throwIfAborted();
         bytes += chunk.length;
         splitter.write(chunk);
         for (const finding of pending.splice(0)) await onFinding?.(finding);
-        onProgress?.({ source: source.name, read, bytes, findings: counter.total });
+        onProgress?.({ source: source.name, read: read(), bytes, findings: counter.total });
       }
     } catch (error) {
       if (!(error instanceof LogStreamError)) throw error;
       signal?.throwIfAborted();
       failure = { code: error.code, message: error.message, advice: error.advice };
-    } finally {
-      signal?.removeEventListener("abort", stop);
     }
     splitter.end();
     for (const finding of pending.splice(0)) await onFinding?.(finding);
@@ -246,7 +266,7 @@ export async function scan(
     };
   }
 
-  for await (const source of sources) summaries.push(await scanSource(source));
+  for await (const source of sources) await scanSource(source);
   const sum = (pick: (summary: SourceSummary) => number): number =>
     summaries.reduce((total, summary) => total + pick(summary), 0);
   const byRule = counter.rules();
@@ -267,6 +287,14 @@ export async function scan(
     correlation: { unplaced: correlator.unplaced(), forgotten: correlator.forgotten() },
     sources: summaries,
   };
+}
+
+function firstMention(texts: readonly string[]): Mention | undefined {
+  for (const text of texts) {
+    const mention = findMention(text);
+    if (mention !== undefined) return mention;
+  }
+  return undefined;
 }
 
 function merged(fields: readonly string[], { rule, fields: made }: Verdict) {

@@ -1,5 +1,7 @@
 /** One line of each format that the samples of the rules do not have, and what collectors put around lines. */
 
+import { gzipSync } from "node:zlib";
+
 /** One line of each format that the samples of the rules do not have. */
 export const LINES: Readonly<Record<string, string>> = {
   caddy:
@@ -57,6 +59,14 @@ export const LINES: Readonly<Record<string, string>> = {
   arrow:
     "11/19/2026-10:00:00.123456  [**] [1:1:0] Agent [**] [Classification: (null)] [Priority: 3] {TCP} 10.0.0.5:43210 -> 10.0.0.6:80",
   "request-line": 'app[1]: handled "GET /a?b=c HTTP/1.1" for 203.0.113.5 with 200 in 5ms',
+  laurel:
+    '{"ID":"1783252800.123:291","NODE":"web1","SYSCALL":{"syscall":42,"pid":1234,"comm":"curl","exe":"/usr/bin/curl"},"SOCKADDR":{"saddr_fam":"inet","addr":"10.0.0.6","port":80}}',
+  "aws-nlb":
+    "tls 2.0 2026-07-05T10:00:00 net/nlb/c6e77e28c25b2234 g3d4b5e8bb8464cd 10.0.0.5:51341 10.0.0.6:443 5 2 98 246 - arn:aws:acm:x - - - - - -",
+  "azure-flow": "1783252800,10.0.0.5,10.0.0.6,44931,80,T,O,A,B,,,,",
+  sockets: 'tcp   ESTAB      0      0          10.0.0.5:42652      10.0.0.6:80    users:(("node",pid=1234,fd=18))',
+  "apache-error":
+    "[Sun Jul 05 12:00:00.123456 2026] [proxy:error] [pid 1234:tid 140] AH00957: http: attempt to connect to 10.0.0.6:80 failed",
   "dns-text": "dnsmasq[512]: reply a.example is 203.0.113.1",
   pairs: 'level=info ts=2026-11-19T10:00:00Z caller=proxy.go:1 src=10.0.0.5 dst=10.0.0.6 msg="connection"',
   csv: "1,10.0.0.5,10.0.0.6,allow",
@@ -109,6 +119,10 @@ export const WRAPPERS: Readonly<Record<string, (line: string) => string>> = {
   splunk: (line) => `{"preview":false,"result":{"_raw":${quoted(line)},"_time":"2026-11-19T10:00:00Z"}}`,
   loki: (line) => `{"data":{"result":[{"stream":{"app":"x"},"values":[["1600045153000000000",${quoted(line)}]]}]}}`,
   insights: (line) => `{"results":[[{"field":"@message","value":${quoted(line)}}]]}`,
+  "journald, as bytes": (line) =>
+    `{"_HOSTNAME":"web01","SYSLOG_IDENTIFIER":"x","MESSAGE":[${[...Buffer.from(`\u001b[31m${line}\u001b[0m`)].join(",")}]}`,
+  "subscription, packed": (line) =>
+    `{"awslogs":{"data":"${gzipSync(`{"messageType":"DATA_MESSAGE","logEvents":[{"id":"3","timestamp":1,"message":${quoted(line)}}]}`).toString("base64")}"}}`,
   spaces: (line) => `   ${line}`,
   prose: (line) => `INFO handler: ${line}`,
   grep: (line) => `/var/log/app.log:12:${line}`,

@@ -1,8 +1,10 @@
 /** A line with the address put anywhere into a record of any format, in any wrapper, is found or said, never silent. */
 import { gzipSync } from "node:zlib";
+import { zipSync } from "fflate";
 import { describe, expect, it } from "vitest";
 import { FORMAT_NAMES } from "../../src/detection/log-formats.js";
 import { scan } from "../../src/detection/scan.js";
+import { CORPUS, contentOf, harmless } from "./corpus.js";
 import { LINES, WRAPPERS, planted } from "./log-lines.js";
 import { bytesOf, formatOfLine, sampleLines, SIGMA_RULES } from "./samples.js";
 import { fc } from "../support/properties.js";
@@ -17,9 +19,24 @@ const SPELLINGS = [
   "/latest/meta-data/iam/security-credentials/",
 ];
 
-describe("a line that names the metadata service", { timeout: 120_000 }, () => {
+/** What a file is packed in. */
+const PACKED: Readonly<Record<string, (content: Buffer) => Uint8Array>> = {
+  plain: (content) => content,
+  gzip: (content) => gzipSync(content),
+  "gzip twice": (content) => gzipSync(gzipSync(content)),
+  zip: (content) => zipSync({ "logs/a.log": content }),
+  "UTF-16": (content) => Buffer.from(`\ufeff${content.toString("utf8")}`, "utf16le"),
+};
+/** As many lines as are read in any case: what follows them is read where the quick look finds something. */
+const BEFORE = "nothing here\n".repeat(40);
+
+describe("a line that names the metadata service", { timeout: 240_000 }, () => {
   const samples = SIGMA_RULES.flatMap(({ file }) => sampleLines(file, "negative"));
-  const line = fc.constantFrom(...Object.values(LINES), ...samples);
+  const corpus = CORPUS.flatMap((sample) => harmless(contentOf(sample)).split("\n")).filter((one) => one.trim() !== "");
+  const line = fc.oneof(
+    fc.constantFrom(...Object.values(LINES), ...samples),
+    fc.constantFrom(...corpus.filter((one) => !one.startsWith("#"))),
+  );
   const wrappers = fc.array(fc.constantFrom(...Object.keys(WRAPPERS)), { maxLength: 3 });
 
   it("is found or said, wherever it stands and whatever is around it", async () => {
@@ -30,12 +47,12 @@ describe("a line that names the metadata service", { timeout: 120_000 }, () => {
         fc.constantFrom(...SPELLINGS),
         wrappers,
         fc.constantFrom("\n", "\r\n", ""),
-        fc.boolean(),
-        async (plain, slot, text, around, end, compressed) => {
+        fc.constantFrom(...Object.keys(PACKED)),
+        async (plain, slot, text, around, end, packed) => {
           const wrapped = around.reduce((inner, name) => WRAPPERS[name]!(inner), planted(plain, slot, text));
-          const content = Buffer.from(`nothing here\n${wrapped}${end}`);
+          const content = Buffer.from(`${BEFORE}${wrapped}${end}`);
           const { findings, unjudged, malformed, oversized } = await scan(
-            [{ name: "x", stream: bytesOf(compressed ? gzipSync(content) : content) }],
+            [{ name: "x", stream: bytesOf(PACKED[packed]!(content)) }],
             { minLevel: "informational" },
           );
           if (findings + unjudged + malformed + oversized === 0) throw new Error(`silent: ${wrapped}`);
