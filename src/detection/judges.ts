@@ -30,7 +30,7 @@ export interface Verdict {
 
 /** A line after it was read. */
 export interface ReadLine {
-  /** As it stood, wrappers included. */
+  /** As it stood, wrappers included; behind it, each in a line of its own, what was packed in it. */
   readonly text: string;
   /** What was read of it, from the outside to the inside; empty where no format was recognised. */
   readonly records: readonly LogRecord[];

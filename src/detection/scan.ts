@@ -1,7 +1,6 @@
 /** Scans logs for traffic to the metadata service, streaming, with the same Sigma rules that are shipped for a SIEM. */
 import type { Readable } from "node:stream";
 import { findMention } from "../base/metadata-mention.js";
-import type { Mention } from "../base/metadata-mention.js";
 import { genericJudge, reportJudge, spellingJudge, ssrfJudge } from "./judges.js";
 import type { Judge, Verdict } from "./judges.js";
 import { FORMAT_NAMES, LOG_FORMATS } from "./log-formats.js";
@@ -197,8 +196,9 @@ export async function scan(
       });
       readLines++;
       let { judged } = outcome;
+      const whole = outcome.packed.length === 0 ? text : [text, ...outcome.packed].join("\n");
       for (const one of judges) {
-        for (const verdict of one.line?.({ text, records, source: source.name, line }) ?? []) {
+        for (const verdict of one.line?.({ text: whole, records, source: source.name, line }) ?? []) {
           const record = records.at(-1) ?? { source: {}, fields: {}, text };
           const finding = findingOf(merged([], verdict), record, source.name, line);
           if (verdict.foreign !== undefined) {
@@ -212,7 +212,7 @@ export async function scan(
       if (outcome.malformed) malformed++;
       if (outcome.format !== undefined) formats.set(outcome.format, (formats.get(outcome.format) ?? 0) + 1);
       else if (options.thorough === true && text.trim() !== "" && !outcome.malformed) malformed++;
-      const mention = judged ? undefined : firstMention([text, ...outcome.packed]);
+      const mention = judged ? undefined : findMention(whole);
       if (mention === undefined || places.holdText(text)) return;
       unjudged++;
       if (unjudged <= SHOWN_OF_SOURCE && unjudgedLines.length < SHOWN_OF_ALL)
@@ -287,14 +287,6 @@ export async function scan(
     correlation: { unplaced: correlator.unplaced(), forgotten: correlator.forgotten() },
     sources: summaries,
   };
-}
-
-function firstMention(texts: readonly string[]): Mention | undefined {
-  for (const text of texts) {
-    const mention = findMention(text);
-    if (mention !== undefined) return mention;
-  }
-  return undefined;
 }
 
 function merged(fields: readonly string[], { rule, fields: made }: Verdict) {
