@@ -20,6 +20,12 @@ const UNOWNED = [
   { selector: "UnaryExpression[operator='void'] > ImportExpression", message: "What is loaded can fail: catch it." },
 ];
 
+/** Questions that what data put on `Object.prototype` answers. */
+const INHERITED = [
+  { selector: "BinaryExpression[operator='in'][left.type!='PrivateIdentifier']", message: "It looks at what all objects inherit: hasOwnKey()." },
+  { selector: "ForInStatement", message: "It walks what all objects inherit: Object.keys()." },
+];
+
 export default tseslint.config(
   { linterOptions: { reportUnusedDisableDirectives: "off" } },
   {
@@ -103,7 +109,30 @@ export default tseslint.config(
       "no-console": "error",
       // A rejection that nobody takes ends the application: no promise without an owner, not even one that "cannot" fail.
       "@typescript-eslint/no-floating-promises": ["error", { ignoreVoid: false, checkThenables: true }],
-      "no-restricted-syntax": ["error", ...FORMS, ...UNOWNED],
+      "no-restricted-syntax": ["error", ...FORMS, ...UNOWNED, ...INHERITED],
+    },
+  },
+  {
+    // Only the command loads these, and what it loads has no say in its own prototypes.
+    files: ["src/{cli,detection,fleet}/**/*.ts"],
+    rules: { "no-restricted-syntax": ["error", ...FORMS, ...UNOWNED] },
+  },
+  {
+    // Runs in every program under the preload: what the application put on `Object.prototype` must not end it there.
+    files: ["src/{firewall,preload}/**/*.ts", "src/base/plain-load.ts"],
+    ignores: ["src/firewall/urls.ts"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        ...FORMS,
+        ...UNOWNED,
+        ...INHERITED,
+        { selector: "ArrayPattern", message: "Taking an array apart asks its iterator for an inherited `return`." },
+        {
+          selector: "ForOfStatement :matches(ReturnStatement, BreakStatement)",
+          message: "A loop that is left asks its iterator for an inherited `return`.",
+        },
+      ],
     },
   },
   {

@@ -12,15 +12,16 @@ const { deleteProperty } = Reflect;
 export function loadPlainly<T>(load: () => T): T {
   const names = keys(shared);
   if (names.length === 0) return load();
-  const taken: (readonly [string, PropertyDescriptor])[] = [];
+  // Taking an array apart asks its iterator for `return`, which may be among them.
+  const taken: { readonly name: string; readonly found: PropertyDescriptor }[] = [];
   for (const name of names) {
     const found = setPrototypeOf(getOwnPropertyDescriptor(shared, name) ?? {}, null) as PropertyDescriptor;
-    if (found.configurable === true) taken.push([name, found]);
+    if (found.configurable === true) taken.push({ name, found });
   }
-  for (const [name] of taken) deleteProperty(shared, name);
+  for (const { name } of taken) deleteProperty(shared, name);
   try {
     return load();
   } finally {
-    for (const [name, found] of taken) defineProperty(shared, name, found);
+    for (const { name, found } of taken) defineProperty(shared, name, found);
   }
 }

@@ -10,7 +10,7 @@ import { isLoaded } from "./loaded-builtins.js";
 import { getBuiltinModule, nodeProcess, ownVariable } from "./node-process.js";
 
 const { apply, construct } = Reflect;
-const { assign, entries, hasOwn } = Object;
+const { assign, hasOwn, keys } = Object;
 const { isArray } = Array;
 
 /** The preload of this very copy, or undefined where this file was bundled away from it. */
@@ -52,13 +52,13 @@ export function coverChildren(path: string, inherited: Inherited): string[] {
 function withPairs(pairs: readonly unknown[], option: string, inherited: Inherited): unknown[] {
   const rest = pairs.filter((pair) => typeof pair !== "string" || !pair.startsWith("NODE_OPTIONS="));
   const own = pairs.find((pair) => typeof pair === "string" && pair.startsWith("NODE_OPTIONS=")) as string | undefined;
-  const added = entries(inherited).filter(
-    ([name]) => !pairs.some((pair) => typeof pair === "string" && pair.startsWith(`${name}=`)),
+  const added = keys(inherited).filter(
+    (name) => !pairs.some((pair) => typeof pair === "string" && pair.startsWith(`${name}=`)),
   );
   return [
     ...rest,
     `NODE_OPTIONS=${withNodeOption(own?.slice("NODE_OPTIONS=".length), option)}`,
-    ...added.map(([name, value]) => `${name}=${value}`),
+    ...added.map((name) => `${name}=${inherited[name]}`),
   ];
 }
 
@@ -76,7 +76,7 @@ const KNOWN_NODE = 26;
 function wrapSpawn(target: { spawn: Spawn }, option: string, inherited: Inherited): void {
   const { spawn: original } = target;
   target.spawn = function spawn(...args) {
-    const [options] = args;
+    const options = args[0];
     const positional = typeof options !== "object" || options === null;
     const holder = (positional ? args : options) as Record<string | number, unknown>;
     const key = positional ? ENVIRONMENT_AT : "envPairs";
@@ -91,7 +91,8 @@ function wrapSpawn(target: { spawn: Spawn }, option: string, inherited: Inherite
 }
 
 function environmentPairs(): string[] {
-  return entries(nodeProcess.env).map(([name, value]) => `${name}=${value}`);
+  const { env } = nodeProcess;
+  return keys(env).map((name) => `${name}=${env[name]}`);
 }
 
 /**
@@ -150,7 +151,8 @@ function wrapWorker(path: string, option: string): void {
   // A trap that all objects inherit would be one of these.
   const traps = ownProperties<ProxyHandler<typeof original>>({
     construct(target, args: [unknown, WorkerOptions?], newTarget) {
-      const [program, options] = args;
+      const program = args[0];
+      const options = args[1];
       const own = isArray(options?.execArgv) ? (options.execArgv as string[]) : undefined;
       const start = (changed: WorkerOptions): object =>
         construct(target, [program, assign({}, options, changed)], newTarget) as object;

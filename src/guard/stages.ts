@@ -9,6 +9,7 @@ import type { StsGate } from "./sts.js";
 import type { KeyRing } from "../attest/key-ring.js";
 import { ImdsRefusedError } from "../base/errors.js";
 import type { Lifetime } from "../base/lifetime.js";
+import { hasOwnKey } from "../base/own-properties.js";
 import type { Reporter } from "../events/reporter.js";
 import type { Resolved } from "../settings/resolve.js";
 
@@ -110,9 +111,9 @@ export function createStages(steps: Steps): Stages {
   }
 
   return {
-    opened: () => reach((reached) => ("opened" in reached ? reached.opened : undefined)),
-    placed: () => reach((reached) => ("placed" in reached ? reached.placed : undefined)),
-    living: () => reach((reached) => ("living" in reached ? reached.living : undefined)),
+    opened: () => reach((reached) => (hasOwnKey(reached, "opened") ? reached.opened : undefined)),
+    placed: () => reach((reached) => (hasOwnKey(reached, "placed") ? reached.placed : undefined)),
+    living: () => reach((reached) => (hasOwnKey(reached, "living") ? reached.living : undefined)),
     latest: () => (state.stage === "living" ? state.living.latest() : undefined),
     get closed() {
       return state.stage === "closed";
@@ -121,7 +122,7 @@ export function createStages(steps: Steps): Stages {
       const before = state;
       state = { stage: "closed" };
       const reached = (await step?.catch(() => undefined)) ?? before;
-      return "opened" in reached ? reached : {};
+      return hasOwnKey(reached, "opened") ? reached : {};
     },
   };
 }

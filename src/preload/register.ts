@@ -11,6 +11,7 @@ import type { Answers } from "../firewall/redirect.js";
 import type { EarlySettings } from "../settings/early-defaults.js";
 import { isUnconfigured, reportingVariables, EARLY_DEFAULTS } from "../settings/early-defaults.js";
 import { loadExtra } from "../base/extra.js";
+import { loadPlainly } from "../base/plain-load.js";
 import { realSystem } from "../base/system.js";
 import { settingsAndEvents } from "./load-settings-and-events.js";
 import { adaptSdkModules } from "../sdk/stock-modules.js";
@@ -39,11 +40,16 @@ function settings(): EarlySettings {
   }
 }
 
-const { firewall: mode, firewallAllow: allow, firewallAnswers: level, egress, ...sinks } = settings();
+const { firewall: mode, firewallAllow: allow, firewallAnswers: level, egress, ...sinks } = loadPlainly(settings);
 
+/** What the program put on `Object.prototype` shall not keep an attempt from being told. */
 function reporter(): AttemptReporter {
   const { createAttemptReporter, earlyReporter } = settingsAndEvents();
-  return createAttemptReporter(earlyReporter(sinks));
+  const { attempted, unavailable } = loadPlainly(() => createAttemptReporter(earlyReporter(sinks)));
+  return {
+    attempted: (...attempt) => loadPlainly(() => attempted(...attempt)),
+    unavailable: (...runtime) => loadPlainly(() => unavailable(...runtime)),
+  };
 }
 
 function prepare(): void {
@@ -77,23 +83,25 @@ function answers(): Answers {
   };
 }
 
-install({
-  mode,
-  allow,
-  early: true,
-  onFirstSocket: prepare,
-  reportingVariables: reportingVariables(sinks),
-  reporter,
-  answers: level === "off" ? undefined : answers,
-});
-if (egress === "report") {
-  const { earlyReporter, readExpectedAccounts, watchEgress } = settingsAndEvents();
-  watchEgress({ expectedAccounts: readExpectedAccounts(realSystem), report: earlyReporter(sinks) });
-}
-adaptSdkModules((file, error) => {
-  settingsAndEvents().earlyReporter(sinks)("preload.module_unadapted", {
-    message: `${file} is not led through imds-guard, so what it asks of IMDS is refused`,
-    evidence: [{ source: file, value: String(error), says: "no build of the AWS SDK that imds-guard knows" }],
-    advice: "Look for a newer imds-guard, or give this client clientConfig() of imds-guard.",
+loadPlainly(() => {
+  install({
+    mode,
+    allow,
+    early: true,
+    onFirstSocket: prepare,
+    reportingVariables: reportingVariables(sinks),
+    reporter,
+    answers: level === "off" ? undefined : answers,
+  });
+  if (egress === "report") {
+    const { earlyReporter, readExpectedAccounts, watchEgress } = settingsAndEvents();
+    watchEgress({ expectedAccounts: readExpectedAccounts(realSystem), report: earlyReporter(sinks) });
+  }
+  adaptSdkModules((file, error) => {
+    settingsAndEvents().earlyReporter(sinks)("preload.module_unadapted", {
+      message: `${file} is not led through imds-guard, so what it asks of IMDS is refused`,
+      evidence: [{ source: file, value: String(error), says: "no build of the AWS SDK that imds-guard knows" }],
+      advice: "Look for a newer imds-guard, or give this client clientConfig() of imds-guard.",
+    });
   });
 });

@@ -1,6 +1,7 @@
 /** Certificate and key from wherever they are kept, read again at each renewal, and only as a pair. */
 import { statSync } from "node:fs";
 import { RolesAnywhereError } from "../base/errors.js";
+import { hasOwnKey } from "../base/own-properties.js";
 import { printable } from "../base/text.js";
 import type { Reporter } from "../events/reporter.js";
 import type { System } from "../base/system.js";
@@ -78,7 +79,7 @@ export function createIdentityLoader(sources: IdentitySources, options: LoaderOp
     const text = await certificateFrom(certificate, options);
     const more = certificateChain && (await certificateFrom(certificateChain, options));
     const chain = readCertificateChain(text, more, now);
-    if ("sign" in privateKey) return { chain, key: privateKey.sign, certificateText: text.text };
+    if (hasOwnKey(privateKey, "sign")) return { chain, key: privateKey.sign, certificateText: text.text };
     const keyText = await keyTextFrom(privateKey, options);
     const secret = passphrase && (await passphraseFrom(passphrase, options));
     const key = readPrivateKey(keyText, nameOf(privateKey), secret);
@@ -89,7 +90,7 @@ export function createIdentityLoader(sources: IdentitySources, options: LoaderOp
   }
 
   function warnOfMode(key: Source): void {
-    if (exposed || !("file" in key) || system.platform === "win32") return;
+    if (exposed || !hasOwnKey(key, "file") || system.platform === "win32") return;
     const mode = statSync(key.file, { throwIfNoEntry: false })?.mode ?? 0;
     if ((mode & 0o077) === 0) return;
     exposed = true;
@@ -149,11 +150,13 @@ export function createIdentityLoader(sources: IdentitySources, options: LoaderOp
 }
 
 function isOfFiles({ certificate, certificateChain, privateKey }: IdentitySources): boolean {
-  return [certificate, certificateChain, privateKey].some((source) => source !== undefined && "file" in source);
+  return [certificate, certificateChain, privateKey].some(
+    (source) => source !== undefined && hasOwnKey(source, "file"),
+  );
 }
 
 function nameOf(source: Source): string {
-  return "file" in source ? source.file : source.setting;
+  return hasOwnKey(source, "file") ? source.file : source.setting;
 }
 
 function wrongPair(keyName: string, certificateName: string): RolesAnywhereError {
@@ -181,7 +184,7 @@ async function passphraseFrom(source: Source, options: LoaderOptions): Promise<s
     keyError(nameOf(source), `its passphrase: ${says}`, `Correct ${source.setting}.`),
   );
   // As an editor leaves a file.
-  return "file" in source ? text.replace(/\r?\n$/, "") : text;
+  return hasOwnKey(source, "file") ? text.replace(/\r?\n$/, "") : text;
 }
 
 async function textOf(
@@ -190,8 +193,8 @@ async function textOf(
   { system, timeoutMs }: LoaderOptions,
   complain: (says: string) => Error,
 ): Promise<string> {
-  if ("text" in source) return source.text;
-  if ("fetch" in source) return fetched(source.fetch, source.setting, limit, timeoutMs, complain);
+  if (hasOwnKey(source, "text")) return source.text;
+  if (hasOwnKey(source, "fetch")) return fetched(source.fetch, source.setting, limit, timeoutMs, complain);
   const read = system.readFile(source.file, limit);
   if (read.kind === "content") return read.bytes.toString("utf8");
   if (read.kind === "absent") throw complain("there is no such file");

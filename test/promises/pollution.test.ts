@@ -25,10 +25,10 @@ const NAMES = [
   ..."credentials clientConfig parentClientConfig callerClientConfig region forceRefresh ignoreCache".split(" "),
   ..."agent lookup createConnection family localAddress socketPath rejectUnauthorized ca cert servername".split(" "),
   ..."host hostname port method headers setHost defaultPort insecureHTTPParser fd hints keepAlive onread".split(" "),
-  ..."execArgv argv env eval shell cwd uid name code message cause errors x".split(" "),
+  ..."execArgv argv env eval shell cwd uid name code message cause errors opened placed living stage x".split(" "),
 ];
-/** What takes part in a property or a URL: Node.js lives on with it where its modules were loaded before. */
-const WORDS = ["get", "set", "value", "writable", "enumerable", "configurable", "path", "auth"];
+/** What takes part in a property, a URL, a file that is opened or a loop that is left: Node.js lives on with it where its modules were loaded before. */
+const WORDS = ["get", "set", "value", "writable", "enumerable", "configurable", "path", "auth", "signal", "return"];
 
 const POLLUTE = `
   const pollute = (names, value) => { for (const name of names) Object.prototype[name] = value; };
@@ -120,8 +120,11 @@ describe.skipIf(!able.ok)("P23: what all objects inherit is no setting", () => {
     expect(out).toBe(RIGHT);
   });
 
-  test.each(WORDS)("%s, where the program loads the SDK's links later", async (word) => {
-    const out = await run(`${ASK}
+  // With a `return` that is none, loops of the SDK fail, too; what it says then is no code of ours.
+  test.each(WORDS.filter((word) => word !== "return"))(
+    "%s, where the program loads the SDK's links later",
+    async (word) => {
+      const out = await run(`${ASK}
       const found = require(${JSON.stringify(join(DIST, "index.cjs"))});
       listening.then(async (port) => {
         pollute([${JSON.stringify(word)}], "x");
@@ -134,24 +137,34 @@ describe.skipIf(!able.ok)("P23: what all objects inherit is no setting", () => {
         console.log(out);
         process.exit();
       });`);
-    expect(out).toBe("ERR_IMDS_ACCOUNT_UNEXPECTED");
-  });
+      expect(out).toBe("ERR_IMDS_ACCOUNT_UNEXPECTED");
+    },
+  );
 
-  test.each([...WORDS, "x"])("%s, before the preload", async (word) => {
-    const stain = join(folder, `stain-${word}.cjs`);
-    writeFileSync(stain, `${POLLUTE} pollute([${JSON.stringify(word)}], "x");`);
-    const program = `
+  const VALUES = [`"x"`, "() => undefined"] as const;
+  test.each([...WORDS, "opened", "x"].flatMap((word) => VALUES.map((value) => [word, value] as const)))(
+    "%s = %s, before the preload",
+    async (word, value) => {
+      const stain = join(folder, `stain-${word}-${VALUES.indexOf(value)}.cjs`);
+      writeFileSync(stain, `${POLLUTE} pollute([${JSON.stringify(word)}], ${value});`);
+      const program = `
       const net = require("node:net");
+      const { spawnSync } = require("node:child_process");
       const { Worker } = require("node:worker_threads");
       const connect = "require('node:net').connect(80, '169.254.169.254').on('error', (e) => console.log(e.code))";
       net.connect(80, "169.254.169.254").on("error", ({ code }) => {
         console.log(code);
-        new Worker(connect, { eval: true });
+        new Worker(connect, { eval: true }).on("exit", () => {
+          const env = Object.assign(Object.create(null), { PATH: process.env.PATH });
+          const options = Object.assign(Object.create(null), { encoding: "utf8", env });
+          console.log(spawnSync(process.execPath, ["-e", connect], options).stdout.trim());
+        });
       });`;
-    // What Node.js itself does not survive is no matter of ours.
-    const stock = await run(program, ["-r", stain]).catch(() => "dies");
-    const guarded = await run(program, ["-r", stain, "-r", join(DIST, "register.cjs")]).catch(() => "dies");
-    if (stock !== "dies") expect(guarded).toBe(stock.replaceAll("ENETUNREACH", "EACCES"));
-    else expect(["dies", "EACCES\nEACCES"]).toContain(guarded);
-  });
+      // What Node.js itself does not survive is no matter of ours.
+      const stock = await run(program, ["-r", stain]).catch(() => "dies");
+      const guarded = await run(program, ["-r", stain, "-r", join(DIST, "register.cjs")]).catch(() => "dies");
+      if (stock !== "dies") expect(guarded).toBe(stock.replaceAll("ENETUNREACH", "EACCES"));
+      else expect(["dies", "EACCES\nEACCES\nEACCES"]).toContain(guarded);
+    },
+  );
 });
