@@ -1,4 +1,4 @@
-/** Events as log records of OpenTelemetry, through whichever logs API the application has installed. */
+/** Events as log records and as a counter of OpenTelemetry, through whichever API the application has installed. */
 import { ImdsGuardSettingsError } from "../base/errors.js";
 import { PACKAGE_VERSION } from "../base/package-version.js";
 import { ipVersion } from "./address.js";
@@ -22,16 +22,28 @@ export interface OpenTelemetryRecord {
   readonly attributes: Readonly<Record<string, string | number | boolean | string[]>>;
 }
 
-/** What either of {@link LOGS_APIS} exports; earlier versions of the first have no `logs`. */
-interface LogsModule {
+interface Counter {
+  add(value: number, attributes: Readonly<Record<string, string>>): void;
+}
+
+interface MeterProvider {
+  getMeter(
+    name: string,
+    version: string,
+  ): { createCounter(name: string, options: { readonly description: string; readonly unit: string }): Counter };
+}
+
+/** What either of {@link APIS} exports; earlier versions of the first have no `logs`, the second has no `metrics`. */
+interface ApiModule {
   readonly logs?: { getLogger(name: string, version: string): { emit(record: OpenTelemetryRecord): void } };
+  readonly metrics?: { getMeterProvider(): MeterProvider };
 }
 
 /**
  * The logs API moved from a package of its own into the common one (1.10), and the two do not know each other's
  * providers.
  */
-const LOGS_APIS = ["@opentelemetry/api", "@opentelemetry/api-logs"];
+const APIS = ["@opentelemetry/api", "@opentelemetry/api-logs"];
 
 // As the data model of OpenTelemetry's logs maps the severities of syslog, which are the ones used here.
 const SEVERITY_NUMBER: Readonly<Record<Severity, number>> = {
@@ -75,25 +87,44 @@ export function toLogRecord(event: GuardEvent): OpenTelemetryRecord {
   };
 }
 
+const COUNTER = "imds_guard.events";
+const COUNTED = { description: "Events of imds-guard, by code", unit: "{event}" };
+
+/** Counts an event with the meter provider that is registered now: until there is one, the API's does nothing. */
+function createCount(apis: readonly ApiModule[]): (event: GuardEvent) => void {
+  const counters = new WeakMap<MeterProvider, Counter>();
+  return ({ code, severity, action }) => {
+    for (const { metrics } of apis) {
+      const provider = metrics?.getMeterProvider();
+      if (provider === undefined) continue;
+      let counter = counters.get(provider);
+      if (counter === undefined) {
+        counter = provider.getMeter("imds-guard", PACKAGE_VERSION).createCounter(COUNTER, COUNTED);
+        counters.set(provider, counter);
+      }
+      counter.add(1, { "imds_guard.code": code, "imds_guard.severity": severity, "imds_guard.action": action });
+    }
+  };
+}
+
 /**
- * Emits every event to the logger provider that the application has registered. Flushing is the provider's, not the
- * sink's.
+ * Emits every event to the logger provider that the application has registered, and counts it by its meter provider:
+ * `imds_guard.events`, by code, severity and action. Flushing is the providers', not the sink's.
  * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_SETTING` where no logs API is installed
  */
 export async function openTelemetrySink(): Promise<Sink> {
   let cause: unknown;
-  const absent = (error: unknown): LogsModule => {
+  const absent = (error: unknown): ApiModule => {
     cause = error;
     return {};
   };
   // Not written out as literals: a bundler would insist on what may be missing. What some bundlers say of that is
   // hushed by the comments.
   const loaded = await Promise.all(
-    LOGS_APIS.map((name) =>
-      (import(/* webpackIgnore: true */ /* @vite-ignore */ name) as Promise<LogsModule>).catch(absent),
-    ),
+    APIS.map((name) => (import(/* webpackIgnore: true */ /* @vite-ignore */ name) as Promise<ApiModule>).catch(absent)),
   );
   const apis = loaded.flatMap(({ logs }) => logs ?? []);
+  const count = createCount(loaded);
   if (apis.length === 0) {
     throw new ImdsGuardSettingsError(
       "ERR_IMDS_GUARD_SETTING",
@@ -111,6 +142,7 @@ export async function openTelemetrySink(): Promise<Sink> {
       // Asked for anew each time: an application may register its provider after its first credentials. One without a
       // provider drops it.
       for (const logs of apis) logs.getLogger("imds-guard", PACKAGE_VERSION).emit(record);
+      count(event);
     },
   };
 }

@@ -1,6 +1,13 @@
 /** Events as log records, against OpenTelemetry's own SDK. */
+import { metrics } from "@opentelemetry/api";
 import { logs } from "@opentelemetry/api-logs";
 import { InMemoryLogRecordExporter, LoggerProvider, SimpleLogRecordProcessor } from "@opentelemetry/sdk-logs";
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from "@opentelemetry/sdk-metrics";
 import { afterEach, describe, expect, test } from "vitest";
 import { CATALOGUE } from "../../src/events/catalogue.js";
 import { openTelemetrySink, toLogRecord } from "../../src/events/opentelemetry.js";
@@ -14,9 +21,57 @@ function registered(): InMemoryLogRecordExporter {
   logs.setGlobalLoggerProvider(new LoggerProvider({ processors: [new SimpleLogRecordProcessor({ exporter })] }));
   return exporter;
 }
-afterEach(() => logs.disable());
+afterEach(() => {
+  logs.disable();
+  metrics.disable();
+});
+
+function metered() {
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const provider = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter })] });
+  metrics.setGlobalMeterProvider(provider);
+  return async () => {
+    await provider.forceFlush();
+    const points = exporter
+      .getMetrics()
+      .flatMap(({ scopeMetrics }) => scopeMetrics)
+      .flatMap(({ scope, metrics: all }) => all.map((metric) => ({ scope, ...metric })))
+      .flatMap(({ scope, descriptor, dataPoints }) =>
+        dataPoints.map(({ value, attributes }) => [scope.name, descriptor.name, value, attributes]),
+      );
+    await provider.shutdown();
+    return points;
+  };
+}
 
 describe("openTelemetrySink", () => {
+  test("counts by code with the meter provider that is there at the time", async () => {
+    const sink = await openTelemetrySink();
+    const [refused, found] = [
+      eventOf("imds.refused_not_ec2", {}),
+      eventOf("imds.impersonation_detected", IMPERSONATION),
+    ];
+    sink.write(refused);
+    const first = metered();
+    for (let times = 0; times < 2; times += 1) sink.write(refused);
+    sink.write(found);
+    const attributes = (code: string, severity: string, action: string) => ({
+      "imds_guard.code": code,
+      "imds_guard.severity": severity,
+      "imds_guard.action": action,
+    });
+    expect(await first()).toEqual([
+      ["imds-guard", "imds_guard.events", 2, attributes("imds.refused_not_ec2", "notice", "refused")],
+      ["imds-guard", "imds_guard.events", 1, attributes("imds.impersonation_detected", "critical", "observed")],
+    ]);
+    metrics.disable();
+    const second = metered();
+    sink.write(found);
+    expect(await second()).toEqual([
+      ["imds-guard", "imds_guard.events", 1, attributes("imds.impersonation_detected", "critical", "observed")],
+    ]);
+  });
+
   test("emits what the SDK exports", async () => {
     const exporter = registered();
     const event = eventOf("imds.impersonation_detected", IMPERSONATION);

@@ -11,13 +11,25 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 const ROOT = resolve(import.meta.dirname, "../..");
 const PROGRAM = `
   import { createGuard } from "imds-guard";
-  import { logs } from "@opentelemetry/api";
+  import { logs, metrics } from "@opentelemetry/api";
+  import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
   import { InMemoryLogRecordExporter, LoggerProvider, SimpleLogRecordProcessor } from "@opentelemetry/sdk-logs";
   const exporter = new InMemoryLogRecordExporter();
   logs.setGlobalLoggerProvider(new LoggerProvider({ processors: [new SimpleLogRecordProcessor({ exporter })] }));
+  const counted = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
   const guard = createGuard({ mode: "deny", log: "off", telemetry: "opentelemetry" });
   await guard.credentials().catch(() => undefined);
-  console.log(JSON.stringify(exporter.getFinishedLogRecords().map(({ eventName, severityNumber, body, attributes }) => ({ eventName, severityNumber, body, attributes }))));
+  const meters = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter: counted })] });
+  metrics.setGlobalMeterProvider(meters);
+  for (let call = 0; call < 3; call += 1) await guard.credentials().catch(() => undefined);
+  await meters.forceFlush();
+  console.log(JSON.stringify({
+    records: exporter.getFinishedLogRecords().slice(0, 1).map(({ eventName, severityNumber, body, attributes }) => ({ eventName, severityNumber, body, attributes })),
+    metrics: counted.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ scope, metrics }) => metrics.map(({ descriptor, dataPoints }) => ({
+      scope: scope.name, name: descriptor.name, unit: descriptor.unit, points: dataPoints.map(({ value, attributes }) => ({ value, attributes })),
+    })))),
+  }));
+  await meters.shutdown();
 `;
 
 describe("OpenTelemetry's SDK 3", () => {
@@ -36,6 +48,7 @@ describe("OpenTelemetry's SDK 3", () => {
         "--ignore-scripts",
         "@opentelemetry/api@1.10",
         "@opentelemetry/sdk-logs@3",
+        "@opentelemetry/sdk-metrics@3",
       ],
       { cwd: folder, stdio: "pipe" },
     );
@@ -45,13 +58,31 @@ describe("OpenTelemetry's SDK 3", () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it("exports the guard's events", () => {
+  it("exports the guard's events, and counts them from when there is a meter provider", () => {
     const said = execFileSync(process.execPath, ["program.js"], {
       cwd: folder,
       encoding: "utf8",
       env: { ...process.env, IMDS_GUARD_PROBE: "off" },
     });
-    expect(JSON.parse(said)).toEqual([
+    const { records, metrics } = JSON.parse(said) as { records: unknown; metrics: unknown };
+    expect(metrics).toEqual([
+      {
+        scope: "imds-guard",
+        name: "imds_guard.events",
+        unit: "{event}",
+        points: [
+          {
+            value: 3,
+            attributes: {
+              "imds_guard.code": "imds.refused_disabled",
+              "imds_guard.severity": "info",
+              "imds_guard.action": "refused",
+            },
+          },
+        ],
+      },
+    ]);
+    expect(records).toEqual([
       {
         eventName: "imds_guard.imds.refused_disabled",
         severityNumber: 9,
