@@ -73,7 +73,7 @@ function checkLeaf(
   others: boolean,
   now: number,
 ): { readonly publicKey: KeyObject; readonly algorithm: SignatureAlgorithm } {
-  checkForm(leaf, source);
+  checkVersion(leaf, source);
   if (leaf.ca) {
     const order = others
       ? " Its first certificate has to be the one of the workload: leaf first, then intermediates."
@@ -84,6 +84,7 @@ function checkLeaf(
       `Roles Anywhere takes end-entity certificates (CA false).${order}`,
     );
   }
+  checkUsage(leaf, source);
   checkValidity(leaf, source, "certificate", now);
   let publicKey: KeyObject;
   try {
@@ -109,13 +110,17 @@ const CRITICAL = Buffer.from("0101ff", "hex");
 const DIGITAL_SIGNATURE = 0x80;
 
 /**
- * What node:crypto does not tell: the version, and the key usage (its `keyUsage` is the extended one). OpenSSL has read
- * the DER as a certificate by now, so that two fields of it are looked up and not parsed.
+ * What node:crypto does not tell. OpenSSL has read the DER as a certificate by now, so that the field is looked up and
+ * not parsed.
  */
-function checkForm({ raw }: X509Certificate, source: string): void {
+function checkVersion({ raw }: X509Certificate, source: string): void {
   const body = afterHeader(raw, afterHeader(raw, 0));
   if (!raw.subarray(body, body + VERSION_3.length).equals(VERSION_3))
     throw certificateError(source, "it is no X.509 version 3 certificate", "Roles Anywhere takes version 3 alone.");
+}
+
+/** As {@link checkVersion}: the `keyUsage` of node:crypto is the extended one. */
+function checkUsage({ raw }: X509Certificate, source: string): void {
   const found = raw.indexOf(KEY_USAGE);
   if (found === -1) return;
   let at = found + KEY_USAGE.length;

@@ -40,6 +40,12 @@ const PATIENCE = { startMs: 120_000, silenceMs: 35_000, everyMs: 1_000 };
 const MAX_STARTS = 20;
 /** Takes long for what it would add to the others. */
 const LEFT_OUT = "test/attest/mutations.test.ts";
+/** Rooms whose tests go through the providers that programs call. */
+const AT_DOORS = {
+  "roles-anywhere": ["roles-anywhere", "iot-role-alias", "certificate-life", "certificate-profiles"].map(
+    (name) => `sdk/${name}.test.ts`,
+  ),
+};
 
 /**
  * Tests that give up root's rights for a while can do so only where there are other users: not in a namespace of users.
@@ -136,9 +142,11 @@ function asked() {
 function testsOf(rooms) {
   const named = new Set(wanted.paths.map((path) => basename(path, ".ts")));
   const first = (/** @type {string} */ path) => (named.has(basename(path, ".test.ts")) ? 0 : 1);
+  const doors = Object.entries(AT_DOORS).flatMap(([room, files]) => (rooms.includes(room) ? files : []));
   const all = rooms
     .map((room) => join(ROOT, "test", room))
-    .flatMap((room) => readdirSync(room, { recursive: true, encoding: "utf8" }).map((name) => join(room, name)));
+    .flatMap((room) => readdirSync(room, { recursive: true, encoding: "utf8" }).map((name) => join(room, name)))
+    .concat(doors.map((name) => join(ROOT, "test", name)));
   return all
     .filter((path) => path.endsWith(".test.ts") && path !== join(ROOT, LEFT_OUT))
     .sort()
