@@ -25,6 +25,7 @@ const ACCESS_KEY = /^[A-Z0-9]{20}$/;
 const PRINCIPAL = /^A(?:ROA|IDA|IPA)[A-Z0-9]{17}$/;
 const DOCUMENTATION = /EXAMPLE$/;
 const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+const LETTERS = /^[A-Z2-7]+$/;
 const HIGHEST_ACCOUNT = 999_999_999_999;
 
 /**
@@ -54,15 +55,15 @@ export function accountOfPrincipalId(id: string): AccountOfKey {
  * relation to the account.
  */
 function decode(letters: string): AccountOfKey {
-  const values = Array.from(letters, (letter) => BASE32.indexOf(letter));
-  const first = values[0] ?? -1;
+  const first = BASE32.indexOf(letters.charAt(0));
   // A to P: the top bit is 0. Checked before the alphabet, for old-format ids need not be base32.
   if (first >= 0 && first < 16) return { kind: "unknown", reason: "old-format" };
-  if (values.includes(-1)) return { kind: "unknown", reason: "not-decodable" };
+  if (!LETTERS.test(letters)) return { kind: "unknown", reason: "not-decodable" };
   // Bits 1 to 40 are the last 4 bits of the first letter, seven whole letters, and the first bit of the ninth. Plain
   // arithmetic, because 40 bits do not fit the 32 of the bitwise operators.
-  const upper = values.slice(1, 8).reduce((number, value) => number * 32 + value, first - 16);
-  const account = upper * 2 + ((values[8] ?? 0) >> 4);
+  let account = first - 16;
+  for (let at = 1; at < 8; at++) account = account * 32 + BASE32.indexOf(letters.charAt(at));
+  account = account * 2 + (BASE32.indexOf(letters.charAt(8)) >> 4);
   if (account > HIGHEST_ACCOUNT) return { kind: "unknown", reason: "not-decodable" };
   return { kind: "known", accountId: String(account).padStart(12, "0") };
 }

@@ -80,46 +80,97 @@ export interface ForeignAccount {
 const MAX_LAYERS = 5;
 /** Characters before an id, as they stand, that say in what it stands; encoded ones are longer. */
 const BEFORE = 320;
+/** Characters before it, after decoding: no pattern here looks further. */
+const PLAIN_BEFORE = 200;
 /** Characters behind it: date, region, service and `aws4_request`, or the rest of a name. */
 const AFTER = 224;
 /** Characters of a URL before its credential. */
 const URL_BEFORE = 2_048;
 
 /** Ids of keys and principals, and numbers that may be those of accounts. Where each ends is looked at then. */
-const ANCHOR = /A[KS]IA[A-Z2-7]{16}|A(?:ROA|IDA|IPA)[A-Z0-9]{4,28}|[0-9]{12,}/gi;
+const ANCHOR = /A(?:[KS]IA[A-Z2-7]{16}|(?:ROA|IDA|IPA)[A-Z0-9]{4,28})|[0-9]{12,}/g;
 /** Letters and digits that are encoded, which no encoder has a reason to do. */
-const HIDDEN = /%(?:25){0,8}(?:3[0-9]|[46][1-9a-f]|[57][0-9a])|\\(?:u00|x)(?:3[0-9]|[46][1-9a-f]|[57][0-9a])/i;
+const HIDDEN = /%(?:25){0,8}(?:3[0-9]|[46][1-9a-fA-F]|[57][0-9aA])|\\(?:u00|x)(?:3[0-9]|[46][1-9a-fA-F]|[57][0-9aA])/;
 
-/**
- * Every account that a line tells, each key once in the form that says most. Takes time in proportion to the line.
- * `accountOfSession` is the account of sessions whose principal does not tell it.
- */
-export function accountsIn(text: string, accountOfSession?: string): readonly AccountSeen[] {
+/** What is known of a line before it is looked at. */
+export interface LineContext {
+  /** Accounts that nobody asks about: what is told of them is passed over. Default: none. */
+  readonly passOver?: ReadonlySet<string>;
+  /** The account of sessions whose principal does not tell it. Called where there is one. */
+  readonly accountOfSession?: () => string | undefined;
+}
+
+/** Every account that a line tells, each key once in the form that says most. Takes time in proportion to the line. */
+export function accountsIn(text: string, context: LineContext = {}): readonly AccountSeen[] {
   const found: Found = new Map();
-  look(text, accountOfSession, found);
+  look(text, context, found);
   if (HIDDEN.test(text)) {
     const plain = decoded(text);
-    if (plain !== text) look(plain, accountOfSession, found);
+    if (plain !== text) look(plain, context, found);
   }
   return [...found.values()];
 }
 
 type Found = Map<string, AccountSeen>;
 
-function look(text: string, accountOfSession: string | undefined, found: Found): void {
+function look(text: string, context: LineContext, found: Found): void {
+  const line = new Line(text);
   for (const { 0: written, index } of text.matchAll(ANCHOR)) {
+    const second = written.charCodeAt(1);
+    const kind = second === K || second === S ? "key" : second === R || second === I ? "principal" : "number";
+    if (isPassedOver(written, kind, text, index, context.passOver)) continue;
     const end = index + written.length;
-    const before = decoded(text.slice(Math.max(0, index - BEFORE), index) + written);
     const after = decoded(text.slice(end, end + AFTER));
-    const second = written.charCodeAt(1) | 0x20;
+    if (IN_WORD.test(after)) continue;
+    const before = decoded(text.slice(Math.max(0, index - BEFORE), index) + written).slice(-PLAIN_BEFORE);
     let seen: AccountSeen | undefined;
-    if (second === 0x6b || second === 0x73) seen = keyAt(before, after, text, index);
-    else if (second === 0x72 || second === 0x69) seen = principalAt(before, after, accountOfSession);
+    if (kind === "key") seen = keyAt(before, after, line, index);
+    else if (kind === "principal") seen = principalAt(before, after, context);
     else seen = numberAt(before, after);
     if (seen === undefined) continue;
     const name = `${seen.account ?? ""} ${seen.accessKeyId ?? seen.form}`;
     const other = found.get(name);
     if (other === undefined || rank(seen) < rank(other)) found.set(name, seen);
+  }
+}
+
+const [I, K, R, S] = Array.from("IKRS", (letter) => letter.charCodeAt(0));
+/** Before digits these begin an escape, whose first digits they are then: `%22`, `u0022`, `x22`. */
+const BEGINS_ESCAPE = /[%ux]/;
+
+/** What can be told of an id before anything around it is decoded. */
+function isPassedOver(
+  written: string,
+  kind: "key" | "principal" | "number",
+  text: string,
+  index: number,
+  passOver: ReadonlySet<string> | undefined,
+): boolean {
+  if (kind === "number" && written.length > 12) return !BEGINS_ESCAPE.test(text.charAt(index - 1));
+  if (passOver === undefined || passOver.size === 0) return false;
+  if (kind === "number") return passOver.has(written);
+  const told = kind === "key" ? accountOfAccessKey(written) : accountOfPrincipalId(written);
+  return told.kind === "known" && passOver.has(told.accountId);
+}
+
+/** A line, and what each of its keys would ask of the whole of it. */
+class Line {
+  readonly text: string;
+  #hasPolicy: boolean | undefined;
+  #isPresigned: boolean | undefined;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  /** Whether it has a field `policy`, as signed forms do. */
+  get hasPolicy(): boolean {
+    return (this.#hasPolicy ??= POLICY.test(this.text));
+  }
+
+  /** Whether it has a parameter that only presigned URLs have. */
+  get isPresigned(): boolean {
+    return (this.#isPresigned ??= /x-amz-(?:expires|signedheaders)/i.test(this.text));
   }
 }
 
@@ -129,55 +180,58 @@ function rank({ form, region, service }: AccountSeen): number {
 
 /** The text behind escapes, entities and layers of percent-encoding. */
 function decoded(text: string): string {
+  if (!ENCODED.test(text)) return text;
   let plain = text;
   for (let layers = 0; layers <= MAX_LAYERS; layers++) {
     const before = plain;
     // JSON in JSON has more of them around each quote, layer by layer.
     if (plain.includes("\\")) plain = withoutEscapes(plain).replace(/\\+(?=["'])/g, "");
     if (plain.includes("%")) plain = withoutPercent(plain);
-    if (plain.includes("&#")) plain = plain.replace(/&#(?:x([0-9a-f]{1,2})|([0-9]{1,3}));/gi, entity);
+    if (plain.includes("&")) plain = plain.replace(ENTITY, entity);
     if (plain.includes("=3D") || plain.includes("=2F")) plain = plain.replace(/=3D/g, "=").replace(/=2F/g, "/");
     if (plain === before) break;
   }
   return plain;
 }
 
-function entity(_: string, hex?: string, decimal?: string): string {
-  return String.fromCharCode(hex === undefined ? Number(decimal) : Number.parseInt(hex, 16));
+const ENCODED = /[\\%&]|=3D|=2F/;
+const ENTITY = /&(?:#(?:x([0-9a-f]{1,2})|([0-9]{1,3}))|(amp|quot|apos|lt|gt));/gi;
+const NAMED: Readonly<Record<string, string>> = { amp: "&", quot: '"', apos: "'", lt: "<", gt: ">" };
+
+function entity(_: string, hex?: string, decimal?: string, name = ""): string {
+  if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16));
+  return decimal === undefined ? NAMED[name.toLowerCase()]! : String.fromCharCode(Number(decimal));
 }
 
-const KEY = /(?<![A-Za-z0-9_])A[KS]IA[A-Z2-7]{16}$/i;
+const KEY = /(?<![A-Za-z0-9_])A[KS]IA[A-Z2-7]{16}$/;
 const IN_WORD = /^[A-Za-z0-9_]/;
 const SCOPE = /^[/+ ]([0-9]{8})[/+ ](?:([a-z0-9-]{1,32})[/+ ])?([a-z0-9-]{1,64})[/+ ]aws4_request(?![a-z0-9_])/i;
 /** `Credential=`, `"x-amz-credential": "`, `name="x-amz-credential"` and the line behind it, and what HAR writes. */
 const CREDENTIAL =
   /(x-amz-)?credential["'\\]{0,8}\s{0,8}([=:>]|,|\s)\s{0,8}(?:["'\\]{0,8}value["'\\]{0,8}\s{0,4}:\s{0,4})?["'\\[]{0,8}$/i;
 const HEADER_V2 = /(?<![A-Za-z0-9])AWS[ +]{1,4}$/;
+const POLICY = /(?<![a-z0-9_-])policy["'\\]{0,8}\s{0,4}[=:>,%&\\]|name=["'\\]{1,8}policy["'\\]/i;
 const QUERY_V2 = /awsaccesskeyid["'\\]{0,8}\s{0,4}[=:]\s{0,4}["'\\[]{0,8}$/i;
-const PRESIGNED = /x-amz-(?:expires|signedheaders)/i;
 
-function keyAt(upTo: string, after: string, text: string, index: number): AccountSeen | undefined {
-  const written = KEY.exec(upTo)?.[0];
-  if (written === undefined || IN_WORD.test(after)) return undefined;
-  const before = upTo.slice(0, -written.length);
+function keyAt(upTo: string, after: string, line: Line, index: number): AccountSeen | undefined {
+  const accessKeyId = KEY.exec(upTo)?.[0];
+  if (accessKeyId === undefined) return undefined;
+  const before = upTo.slice(0, -accessKeyId.length);
   const scope = SCOPE.exec(after);
   const credential = CREDENTIAL.exec(before);
-  const plain = written.toUpperCase();
   let form: AccountForm = "access-key";
   if (credential?.[1] !== undefined) {
-    const query = credential[2] === "=" && !/policy/i.test(text);
-    form = query || PRESIGNED.test(text) ? "presigned" : "post-form";
+    const query = credential[2] === "=" && !line.hasPolicy;
+    form = query || line.isPresigned ? "presigned" : "post-form";
   } else if (scope !== null || credential?.[2] === "=") form = /AWS4-ECDSA/i.test(before) ? "sigv4a" : "sigv4";
   else if (HEADER_V2.test(before) && after.startsWith(":")) form = "sigv2";
   else if (QUERY_V2.test(before)) form = "presigned-v2";
-  // A word in small letters is a key only where something says so.
-  else if (written !== plain) return undefined;
-  const told = accountOfAccessKey(plain);
-  const host = hostBefore(text, index);
+  const told = accountOfAccessKey(accessKeyId);
+  const host = hostBefore(line.text, index);
   return {
     form,
     account: told.kind === "known" ? told.accountId : undefined,
-    accessKeyId: plain,
+    accessKeyId,
     ...(scope?.[2] !== undefined && { region: scope[2].toLowerCase() }),
     ...(scope?.[3] !== undefined && { service: scope[3].toLowerCase() }),
     ...(host !== undefined && { host }),
@@ -197,12 +251,12 @@ function hostBefore(text: string, index: number): string | undefined {
 const PRINCIPAL = /(?<![A-Za-z0-9_])A(?:ROA|IDA|IPA)[A-Z0-9]{4,28}$/;
 const SESSION = /^:i-[0-9a-f]{8}(?:[0-9a-f]{9})?(?![A-Za-z0-9])/;
 
-function principalAt(upTo: string, after: string, accountOfSession: string | undefined): AccountSeen | undefined {
+function principalAt(upTo: string, after: string, { accountOfSession }: LineContext): AccountSeen | undefined {
   const id = PRINCIPAL.exec(upTo)?.[0];
-  if (id === undefined || IN_WORD.test(after)) return undefined;
+  if (id === undefined) return undefined;
   const told = accountOfPrincipalId(id);
   const account = told.kind === "known" ? told.accountId : undefined;
-  if (SESSION.test(after)) return { form: "instance-session", account: account ?? accountOfSession };
+  if (SESSION.test(after)) return { form: "instance-session", account: account ?? accountOfSession?.() };
   return account === undefined ? undefined : { form: "principal", account };
 }
 
@@ -251,7 +305,6 @@ function numberAt(upTo: string, after: string): AccountSeen | undefined {
     }
     return undefined;
   }
-  if (IN_WORD.test(after)) return undefined;
   if (after.startsWith(":aws:ec2-instance")) return { form: "instance-session", account };
   const arn = after.startsWith(":") ? ARN.exec(before) : null;
   if (arn !== null) {

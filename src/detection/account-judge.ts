@@ -66,6 +66,7 @@ export function createAccountJudge({ accounts, learn = false }: AccountJudgeOpti
   const wrong = accounts.find((account) => !isAccountId(account));
   if (wrong !== undefined) throw invalidArgument("accounts", wrong, "account ids of 12 digits");
   const own = new Set(accounts);
+  const passOver = new Set(learn ? [] : accounts);
   const numbers = new Set(learn ? [] : accounts.map(Number));
   const tallies = new Map<string, Tally>();
   let unknownKeys = 0;
@@ -89,22 +90,23 @@ export function createAccountJudge({ accounts, learn = false }: AccountJudgeOpti
     next: (buffer, from, to) => nextAccount(buffer, from, to, numbers),
     line(line) {
       const verdicts: Verdict[] = [];
-      const time = timeOf(line.records);
-      for (const seen of strongest(accountsIn(line.text, accountOfSession(line)))) {
+      const told = new ToldByLine(line);
+      const seenHere = accountsIn(line.text, { passOver, accountOfSession: () => told.accountOfSession });
+      for (const seen of strongest(withColumns(seenHere, line))) {
         const { account } = seen;
         if (account === undefined) {
           if (seen.accessKeyId !== undefined) unknownKeys++;
           continue;
         }
         if (!learn && own.has(account)) continue;
-        const host = seen.host ?? hostOf(line.records);
-        const told = { ...seen, account, ...(host !== undefined && { host }) };
-        const tally = count(told, time);
+        const host = seen.host ?? told.host;
+        const whole = { ...seen, account, ...(host !== undefined && { host }) };
+        const tally = count(whole, told.time);
         if (learn) continue;
         verdicts.push({
-          rule: { ...RULE, level: levelOf(seen.form, line) },
+          rule: { ...RULE, level: levelOf(seen.form, told) },
           foreign: {
-            ...told,
+            ...whole,
             ...(seen.accessKeyId !== undefined && { accessKeyId: maskAccessKeyId(seen.accessKeyId) }),
             ...(tally ?? new Tally(account)).soFar(),
           },
@@ -193,11 +195,11 @@ function strongest(all: readonly AccountSeen[]): readonly AccountSeen[] {
 
 const HIGH: ReadonlySet<AccountForm> = new Set(["sigv4", "sigv4a", "sigv2", "post-form", "instance-session"]);
 
-function levelOf(form: AccountForm, line: ReadLine): Level {
+function levelOf(form: AccountForm, line: ToldByLine): Level {
   if (HIGH.has(form)) return "high";
   if (form === "host-name") return "medium";
   // Browsers follow presigned URLs of strangers all day; who writes to one gives data away.
-  return (form === "presigned" || form === "presigned-v2") && writes(line) ? "high" : "low";
+  return (form === "presigned" || form === "presigned-v2") && line.writes ? "high" : "low";
 }
 
 const METHODS = [
@@ -258,3 +260,48 @@ function accountOfSession({ text, records }: ReadLine): string | undefined {
   }
   return /accountId["'\\]{0,8}\s{0,4}[:=]\s{0,4}["'\\]{0,8}([0-9]{12})(?![0-9])/.exec(text)?.[1];
 }
+
+/** What a line tells beside its accounts: looked for once, and only where an account of it asks. */
+class ToldByLine {
+  readonly #line: ReadLine;
+  #writes: boolean | undefined;
+  #host: { readonly is: string | undefined } | undefined;
+  #time: { readonly is: string | undefined } | undefined;
+  #session: { readonly is: string | undefined } | undefined;
+
+  constructor(line: ReadLine) {
+    this.#line = line;
+  }
+
+  get writes(): boolean {
+    return (this.#writes ??= writes(this.#line));
+  }
+
+  get host(): string | undefined {
+    return (this.#host ??= { is: hostOf(this.#line.records) }).is;
+  }
+
+  /** ISO 8601. */
+  get time(): string | undefined {
+    return (this.#time ??= { is: timeOf(this.#line.records) }).is;
+  }
+
+  get accountOfSession(): string | undefined {
+    return (this.#session ??= { is: accountOfSession(this.#line) }).is;
+  }
+}
+
+/** With the accounts of columns, whose names stand in another line or nowhere: those of flow logs and CSV. */
+function withColumns(seen: readonly AccountSeen[], { records, row }: ReadLine): readonly AccountSeen[] {
+  let all: AccountSeen[] | undefined;
+  for (const fields of [...records.map((record) => record.fields), ...(row === undefined ? [] : [row])]) {
+    for (const name of Object.keys(fields)) {
+      const account = ACCOUNT_FIELD.test(name) ? fields[name] : undefined;
+      if (!isAccountId(account) || (all ?? seen).some((one) => one.account === account)) continue;
+      (all ??= [...seen]).push({ form: "account-id", account });
+    }
+  }
+  return all ?? seen;
+}
+
+const ACCOUNT_FIELD = /account(?:[._ -]?(?:id|number|uid))?$/i;

@@ -6,9 +6,8 @@ import { findMention } from "../base/metadata-mention.js";
 import type { Mention } from "../base/metadata-mention.js";
 import { isImdsAddress } from "../base/addresses.js";
 import { fieldOf } from "./log-record.js";
-import type { LogRecord } from "./log-record.js";
+import type { Fields, LogRecord } from "./log-record.js";
 import type { ForeignAccount } from "./account-forms.js";
-import type { Wanted } from "./prefilter.js";
 import type { Level } from "./sigma-rule.js";
 import { SIGMA_RULES } from "./sigma-rules.js";
 
@@ -34,6 +33,8 @@ export interface ReadLine {
   readonly text: string;
   /** What was read of it, from the outside to the inside; empty where no format was recognised. */
   readonly records: readonly LogRecord[];
+  /** The columns of a row that no format read, by the names of the header. */
+  readonly row?: Fields | undefined;
   readonly source: string;
   /** Number of the line on which it begins, from 1. */
   readonly line: number;
@@ -41,9 +42,7 @@ export interface ReadLine {
 
 /** Judges records or lines beside the rules. */
 export interface Judge {
-  /** Which lines have to be read for it, besides those that name a metadata service. */
-  readonly wanted?: readonly Wanted[];
-  /** The position inside the first line in `from`..`to` that has to be read for it, or -1; where no texts say so. */
+  /** The position inside the first line in `from`..`to` that has to be read for it, besides those of the rules, or -1. */
   readonly next?: (buffer: Buffer, from: number, to: number) => number;
   /** Asked for each record; `matched` are the ids of the rules that matched it. */
   readonly record?: (record: LogRecord, matched: readonly string[]) => readonly Verdict[];

@@ -26,6 +26,8 @@ export interface LineOutcome {
   readonly format?: string;
   /** Texts that were packed inside the line, and cannot be seen in it as it stands. */
   readonly packed: readonly string[];
+  /** The columns of a row that no format read, by the names of the header. */
+  readonly row?: Fields;
 }
 
 /** Reads one source. */
@@ -72,6 +74,7 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
       let whole = false;
       let broken = false;
       let last: string | undefined;
+      let unread: Fields | undefined;
       let parts = 0;
       const packed: string[] = [];
 
@@ -118,6 +121,7 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
       function inColumns(text: string, envelope: Envelope): boolean {
         const row = header === undefined ? undefined : csvFields(header, text);
         if (row !== undefined && inFormats(row, text, envelope) === true) return true;
+        unread = row;
         const fields = row ?? (text.includes("=") ? readPairs(text) : undefined);
         const record = fields === undefined ? undefined : genericRecord(fields, text);
         return record !== undefined && handOn([record], row === undefined ? "pairs" : "csv", envelope);
@@ -201,6 +205,7 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         malformed: malformed || (broken && !whole),
         packed,
         ...(last !== undefined && { format: last }),
+        ...(unread !== undefined && { row: unread }),
       };
     },
   };

@@ -100,11 +100,10 @@ export async function scan(
   const places = createPlaces(suppress);
   const judges: readonly Judge[] = [ssrfJudge, spellingJudge, reportJudge, genericJudge, ...(options.judges ?? [])];
   const correlator = createCorrelator(shipped.map((rule) => withSuppression(rule, suppress)).filter(isCorrelationRule));
-  const prefilter = options.thorough === true ? undefined : prefilterOf(rules, judges);
-  const search = firstOfAll([
-    ...(prefilter === undefined ? [] : [prefilter.next]),
-    ...judges.flatMap(({ next }) => next ?? []),
-  ]);
+  const prefilter = options.thorough === true ? undefined : prefilterOf(rules);
+  // Without a prefilter every line is read, and nothing is searched for.
+  const search = prefilter && firstOfAll([prefilter.next, ...judges.flatMap(({ next }) => next ?? [])]);
+  const seeksMore = judges.some(({ next }) => next !== undefined);
   const counter = new FindingCounter();
   const summaries: SourceSummary[] = [];
   const pending: ScanFinding[] = [];
@@ -190,21 +189,28 @@ export async function scan(
     function onLine(buffer: Buffer, from: number, to: number, line: number): void {
       const text = buffer.toString("utf8", from, buffer[to - 1] === 0x0d ? to - 1 : to);
       const records: LogRecord[] = [];
+      // Of a line that no rule can match and that names no metadata service, what tells when it was is enough.
+      const forRules =
+        prefilter === undefined || !seeksMore || readLines < SAMPLED_LINES || prefilter.next(buffer, from, to) !== -1;
       const outcome = reader.read(text, line, (record) => {
         records.push(record);
-        return judge(record, source.name, line);
+        return forRules ? judge(record, source.name, line) : record.time !== undefined;
       });
       readLines++;
       let { judged } = outcome;
-      const whole = outcome.packed.length === 0 ? text : [text, ...outcome.packed].join("\n");
+      const inside = outcome.packed.length === 0 ? text : [text, ...outcome.packed].join("\n");
+      const whole = { text: inside, records, row: outcome.row, source: source.name, line };
+      // A line may tell thousands of accounts, and what their findings have in common is made once.
+      let common: ScanFinding | undefined;
       for (const one of judges) {
-        for (const verdict of one.line?.({ text: whole, records, source: source.name, line }) ?? []) {
+        for (const verdict of one.line?.(whole) ?? []) {
           const record = records.at(-1) ?? { source: {}, fields: {}, text };
-          const finding = findingOf(merged([], verdict), record, source.name, line);
           if (verdict.foreign !== undefined) {
-            report({ ...finding, ...verdict.foreign });
+            common ??= findingOf(merged([], verdict), record, source.name, line);
+            report({ ...common, rule: verdict.rule, ...verdict.foreign });
             continue;
           }
+          const finding = findingOf(merged([], verdict), record, source.name, line);
           judged = true;
           if (!places.holdText(text)) report(finding);
         }
@@ -212,7 +218,7 @@ export async function scan(
       if (outcome.malformed) malformed++;
       if (outcome.format !== undefined) formats.set(outcome.format, (formats.get(outcome.format) ?? 0) + 1);
       else if (options.thorough === true && text.trim() !== "" && !outcome.malformed) malformed++;
-      const mention = judged ? undefined : findMention(whole);
+      const mention = judged || !forRules ? undefined : findMention(inside);
       if (mention === undefined || places.holdText(text)) return;
       unjudged++;
       if (unjudged <= SHOWN_OF_SOURCE && unjudgedLines.length < SHOWN_OF_ALL)
@@ -226,7 +232,7 @@ export async function scan(
 
     // The first lines are read in any case, to tell the format of a source in which nothing is of interest.
     const interest =
-      prefilter &&
+      search &&
       ((buffer: Buffer, from: number, to: number): number =>
         readLines < SAMPLED_LINES ? from : search(buffer, from, to));
     const splitter = createSplitter(options.maxLineBytes ?? MAX_LINE_BYTES, onLine, interest);
@@ -320,9 +326,9 @@ function firstOfAll(searches: readonly NextOfInterest[]): NextOfInterest {
 }
 
 /** Which lines are worth reading, or `undefined` where each is because a rule has no text that every match contains. */
-function prefilterOf(rules: RuleSet, judges: readonly Judge[]): Prefilter | undefined {
+function prefilterOf(rules: RuleSet): Prefilter | undefined {
   const wanted = rules.wanted();
   if (wanted === undefined) return undefined;
   const headers: Wanted = { texts: LOG_FORMATS.flatMap(({ headers: own }) => own ?? []) };
-  return createPrefilter([...wanted, headers, ...judges.flatMap((judge) => judge.wanted ?? [])]);
+  return createPrefilter([...wanted, headers]);
 }

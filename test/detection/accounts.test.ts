@@ -175,6 +175,29 @@ describe("a foreign account", { timeout: 120_000 }, () => {
   });
 });
 
+test.each([
+  [
+    "a flow log",
+    `2 ${FOREIGN} eni-1235b8ca123456789 10.0.0.1 10.0.0.2 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK`,
+  ],
+  ["CSV", `time,src,dst,accountId,action\n2026-11-19T10:00:00Z,10.0.0.5,10.0.0.6,${FOREIGN},allow`],
+])("a column of %s is a field, too", async (_, text) => {
+  expect((await judged(text)).foreign).toMatchObject([{ account: FOREIGN, form: "account-id" }]);
+});
+
+test.each([
+  ["a word in front", "bank: Referrer-Policy none"],
+  ["a sentence", "the policy of today"],
+])("a presigned URL that was cut is none of a form: %s", async (_, around) => {
+  const cut = `${around} "GET https://b.s3.amazonaws.com/k?X-Amz-Credential=${KEY}%2F20261128 HTTP/1.1"`;
+  expect((await judged(cut)).foreign).toMatchObject([{ form: "presigned", rule: { level: "low" } }]);
+});
+
+test("ids in small letters are none, wherever they stand", async () => {
+  const small = `Credential=${KEY.toLowerCase()}/20261128/us-east-1/s3/aws4_request`;
+  expect((await judged(`${small}\n${BEFORE}${small}\n`)).foreign).toEqual([]);
+});
+
 describe("levels", () => {
   const presigned = `https://b.s3.amazonaws.com/k?X-Amz-Credential=${KEY}%2F20261128%2Fus-east-1%2Fs3%2Faws4_request`;
   test.each([
@@ -253,9 +276,10 @@ const field = new URL("../../../shared/field-cases/logs/", import.meta.url);
 test.skipIf(!existsSync(field))("logs of the field have no finding where their accounts are listed", async () => {
   for (const name of readdirSync(field)) {
     const text = readFileSync(new URL(name, field), "utf8");
-    const accounts = accountsIn(text, OURS).flatMap(({ account }) => account ?? []);
-    const lines = text.split("\n").flatMap((line) => accountsIn(line, OURS).flatMap(({ account }) => account ?? []));
-    expect((await judged(text, [...accounts, ...lines])).foreign, name).toEqual([]);
+    const judge = createAccountJudge({ accounts: [], learn: true });
+    await scan([{ name, stream: bytesOf(text) }], { judges: [judge], rules: [] });
+    const accounts = judge.summary().accounts.map(({ account }) => account);
+    expect((await judged(text, [OURS, ...accounts])).foreign, name).toEqual([]);
   }
 });
 
@@ -307,5 +331,20 @@ describe("bad input", () => {
     const content = unit.repeat(Math.ceil(1_000_000 / unit.length));
     expect(accountsIn(content).length).toBeLessThanOrEqual(1);
     expect(nextAccount(Buffer.from(content), 0, content.length, new Set())).toBeLessThan(content.length);
+  });
+
+  const keys = Array.from({ length: 12_000 }, (_, index) => keyOf(String(200_000_000_000 + index)));
+  it.each([
+    [
+      "presigned URLs",
+      keys.map((key) => `X-Amz-Credential=${key}%2F20261128%2Fus-east-1%2Fs3%2Faws4_request&`).join(""),
+    ],
+    ["forms", keys.map((key) => `"x-amz-credential":"${key}/20261128/us-east-1/s3/aws4_request",`).join("")],
+    [
+      "one element of a list",
+      JSON.stringify({ query_type: "A", query: "x.example", answers: [{ keys }], message: "x".repeat(500_000) }),
+    ],
+  ])("takes work in proportion to its length, also where a line tells many accounts: %s", async (_, content) => {
+    expect((await judged(`${BEFORE}${content}\n`)).foreign).toHaveLength(keys.length);
   });
 });
