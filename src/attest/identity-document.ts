@@ -1,4 +1,5 @@
 /** Reads an instance identity document strictly, and attests one: shape, region's key, signature, in this order. */
+import { isAccountId } from "../aws/access-key.js";
 import { IDENTITY_PATH } from "../aws/imds-protocol.js";
 import { ImdsImpersonationError } from "../base/errors.js";
 import { attestationInvalid } from "./attestation-error.js";
@@ -82,10 +83,6 @@ function required(
   const value = fields.get(name);
   if (typeof value !== "string" || !isValid(value)) throw attestationInvalid(rule);
   return value;
-}
-
-function isAccountId(text: string): boolean {
-  return /^\d{12}$/.test(text);
 }
 
 function isInstanceId(text: string): boolean {

@@ -73,6 +73,13 @@ export function isAccountId(text: unknown): text is string {
   return typeof text === "string" && /^\d{12}$/.test(text);
 }
 
+/** @throws TypeError with code `ERR_INVALID_ARG_VALUE` for no account, and for the first that is none */
+export function checkAccountIds(accounts: readonly string[]): void {
+  if (accounts.length === 0) throw invalidArgument("accounts", "[]", "at least one account id");
+  const wrong = accounts.find((account) => !isAccountId(account));
+  if (wrong !== undefined) throw invalidArgument("accounts", wrong, "account ids of 12 digits");
+}
+
 /**
  * What follows `AKIA` or `ASIA` in every access key id of an account, and `AROA`, `AIDA` or `AIPA` in its principal ids:
  * eight letters and the set of the ninth, in a form that any engine of regular expressions reads. For 111122223333 that is

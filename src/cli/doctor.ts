@@ -63,8 +63,7 @@ export const command: Command = {
       });
     } else if (html) {
       const { htmlPage } = await import("./doctor/page.js");
-      const words = { ok: "ok", finding: "FINDING", open: "open", unknown: "unknown" };
-      ui.line(htmlPage({ summary: first, checks, titles: TITLES, words, plan, now: system.now() }));
+      ui.line(htmlPage({ summary: first, checks, titles: TITLES, words: WORDS, plan, now: system.now() }));
     } else if (plan === undefined) {
       printSummary(first, ui);
       printPage(checks, summary, ui);
@@ -99,12 +98,8 @@ function fixPlan(checks: readonly Check[]): Fix[] {
   return [...new Map(fixes.map((fix) => [fix.title, fix])).values()];
 }
 
-const WORDS: Readonly<Record<Status, readonly [word: string, tone: Tone]>> = {
-  ok: ["ok", "ok"],
-  finding: ["FINDING", "finding"],
-  open: ["open", "unknown"],
-  unknown: ["unknown", "unknown"],
-};
+const WORDS: Readonly<Record<Status, string>> = { ok: "ok", finding: "FINDING", open: "open", unknown: "unknown" };
+const TONES: Readonly<Record<Status, Tone>> = { ok: "ok", finding: "finding", open: "unknown", unknown: "unknown" };
 
 const TITLES: Readonly<Record<Section, string>> = {
   host: "This host",
@@ -120,7 +115,7 @@ function printSummary({ verdict, worst, next }: Summary, ui: Ui): void {
   const found =
     worst === undefined
       ? ui.paint("nothing", "ok")
-      : `${ui.paint(WORDS[worst.status][0], WORDS[worst.status][1])}  ${terminalLine(`${worst.subject}: ${worst.says}`)}`;
+      : `${ui.paint(WORDS[worst.status], TONES[worst.status])}  ${terminalLine(`${worst.subject}: ${worst.says}`)}`;
   ui.table([
     [ui.paint("verdict", "strong"), terminalLine(verdict)],
     [ui.paint("worst", "strong"), found],
@@ -161,7 +156,7 @@ const ADVICE_INDENT = " ".repeat(LONGEST_WORD + 4);
 
 /** The line itself, and below it what to do. Commands stay on one line, however long: they are there to be copied. */
 function printCheck({ status, advice = [], ...seen }: Check, width: number, ui: Ui): void {
-  const [word, tone] = WORDS[status];
+  const [word, tone] = [WORDS[status], TONES[status]];
   // Much of it comes from files and answers of others: none of it begins a line of its own.
   const [subject, says] = [terminalLine(seen.subject), terminalLine(seen.says)];
   const label = `  ${ui.paint(word, tone)}${" ".repeat(LONGEST_WORD - word.length)}`;

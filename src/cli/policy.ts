@@ -10,10 +10,14 @@ import type { Command, CommandContext, OptionValues } from "./command.js";
 import { fromUser, textsOf, UsageError } from "./command.js";
 import type { Ui } from "./ui.js";
 
-/** Not one of those that are printed without a word: it allows, where they deny. */
+/** Not among those that are printed without a word: one allows, where they deny, and the other needs accounts. */
 const ROLES_ANYWHERE = "roles-anywhere";
 const PERIMETER = "perimeter";
 const KINDS = { scp: "service-control-policy", rcp: "resource-control-policy", role: "role-policy" } as const;
+/** Options that only some of the policies have. */
+const FOR_DENYING = ["vpc", "source", "exempt", "service", "no-address", "partition"];
+const FOR_ROLES_ANYWHERE = ["trust-anchor", "common-name", "organizational-unit"];
+const FOR_PERIMETER = ["accounts", "vpce", "org"];
 const PARTITIONS = ["aws", "aws-cn", "aws-us-gov"] as const;
 
 export const command: Command = {
@@ -22,9 +26,9 @@ export const command: Command = {
   usage: "[scp|rcp|role|roles-anywhere|perimeter]",
   words: [...Object.keys(KINDS), ROLES_ANYWHERE, PERIMETER],
   description: [
-    "Without a word it prints all three, each below its caveats. With one, standard output carries the JSON of that policy alone, ready for the AWS CLI, and the caveats go to standard error. The JSON is compact: AWS counts every byte of it but the last newline. Nothing is sent to AWS. Read the caveats: these policies deny.",
+    "Without a word it prints three, scp, rcp and role, each below its caveats. With one of them, or roles-anywhere, standard output carries the JSON of that policy alone, ready for the AWS CLI, and the caveats go to standard error. The JSON is compact: AWS counts every byte of it but the last newline. Nothing is sent to AWS. Read the caveats: these policies deny.",
     "With roles-anywhere it prints the trust policy of a role for IAM Roles Anywhere, and how trust anchor and profile are made.",
-    "With perimeter it prints a policy for VPC endpoints, a service control policy and a resource control policy by which only principals and resources of --accounts, or of --org, meet: a stranger's key is refused at your endpoints.",
+    "With perimeter it prints a policy for VPC endpoints, a service control policy and a resource control policy by which only principals and resources of --accounts, or of --org, meet: a stranger's key is refused at your endpoints. All three are printed, each below its caveats.",
     "With --json: policies (kind, title, document, size, limit, caveats).",
   ],
   options: [
@@ -73,20 +77,15 @@ export const command: Command = {
     const { options, words, json, ui } = context;
     if (words.length > 1) throw new UsageError("policy prints one kind or all of them");
     if (words[0] === PERIMETER) return perimeter(context);
-    const alien = ["accounts", "vpce", "org"].find((name) => options[name] !== undefined);
-    if (alien !== undefined) throw new UsageError(`--${alien} is for policy perimeter`);
+    refuse(options, FOR_PERIMETER, "for policy perimeter");
     if (words[0] === ROLES_ANYWHERE) {
       const { rolesAnywherePolicy } = await import("../roles-anywhere/trust-policy.js");
       const policy = fromUser(() => rolesAnywherePolicy(trustOptionsOf(options)));
       if (json) ui.json({ policies: [asJson(policy)] });
-      else {
-        ui.line(policy.json);
-        for (const caveat of policy.caveats) ui.note(caveat);
-      }
+      else printOne(policy, ui);
       return 0;
     }
-    const astray = ["trust-anchor", "common-name", "organizational-unit"].find((name) => options[name] !== undefined);
-    if (astray !== undefined) throw new UsageError(`--${astray} is for policy roles-anywhere`);
+    refuse(options, FOR_ROLES_ANYWHERE, "for policy roles-anywhere");
     const kind = words[0] === undefined ? undefined : KINDS[words[0] as keyof typeof KINDS];
     const { instanceCredentialPolicies } = await import("../detection/policies.js");
     const policies = fromUser(() => instanceCredentialPolicies(optionsOf(options))).filter(
@@ -94,12 +93,7 @@ export const command: Command = {
     );
     if (json) ui.json({ policies: policies.map(asJson) });
     else if (kind === undefined) printAll(policies, ui);
-    else {
-      for (const { json: compact, caveats } of policies) {
-        ui.line(compact);
-        for (const caveat of caveats) ui.note(caveat);
-      }
-    }
+    else for (const policy of policies) printOne(policy, ui);
     return 0;
   },
 };
@@ -107,9 +101,7 @@ export const command: Command = {
 async function perimeter({ options, json, ui }: CommandContext): Promise<0> {
   const accounts = accountsOf(options);
   if (accounts === undefined) throw new UsageError("policy perimeter needs --accounts");
-  const allowed = ["accounts", "vpce", "org"];
-  const astray = Object.keys(options).find((name) => options[name] !== undefined && !allowed.includes(name));
-  if (astray !== undefined) throw new UsageError(`--${astray} is not for policy perimeter`);
+  refuse(options, [...FOR_DENYING, ...FOR_ROLES_ANYWHERE], "not for policy perimeter");
   const { perimeterPolicies } = await import("../detection/perimeter.js");
   const policies = fromUser(() =>
     perimeterPolicies({
@@ -121,6 +113,18 @@ async function perimeter({ options, json, ui }: CommandContext): Promise<0> {
   if (json) ui.json({ policies: policies.map(asJson) });
   else printAll(policies, ui);
   return 0;
+}
+
+/** @throws UsageError where one of these options is given */
+function refuse(options: OptionValues, names: readonly string[], why: string): void {
+  const astray = names.find((name) => options[name] !== undefined);
+  if (astray !== undefined) throw new UsageError(`--${astray} is ${why}`);
+}
+
+/** The document alone on standard output. */
+function printOne({ json, caveats }: { readonly json: string; readonly caveats: readonly string[] }, ui: Ui): void {
+  ui.line(json);
+  for (const caveat of caveats) ui.note(caveat);
 }
 
 function printAll(policies: readonly (InstanceCredentialPolicy | PerimeterPolicy)[], ui: Ui): void {
@@ -147,10 +151,7 @@ function optionsOf(options: OptionValues): PolicyOptions {
 }
 
 function trustOptionsOf(options: OptionValues): TrustPolicyOptions {
-  const astray = ["vpc", "source", "exempt", "service", "no-address", "partition"].find(
-    (name) => options[name] !== undefined,
-  );
-  if (astray !== undefined) throw new UsageError(`--${astray} is not for policy roles-anywhere`);
+  refuse(options, FOR_DENYING, "not for policy roles-anywhere");
   return {
     trustAnchorArn: options["trust-anchor"] as string | undefined,
     commonNames: textsOf(options, "common-name"),

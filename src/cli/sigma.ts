@@ -45,7 +45,9 @@ export const command: Command = {
   ],
   async run(context) {
     const [verb, ...words] = context.words;
-    const rules = await shippedRules(context);
+    // Once: the list may come from a pipe.
+    const accounts = accountsOf(context.options);
+    const rules = await shippedRules(context, accounts);
     switch (verb) {
       case "list":
         if (words.length > 0) throw new UsageError("sigma list takes no further words", "sigma print RULE prints one");
@@ -54,30 +56,30 @@ export const command: Command = {
         return print(words.length === 0 ? rules : words.map((word) => ruleNamed(word, rules)), context);
       case "write":
         if (words.length !== 1) throw new UsageError("sigma write needs one directory");
-        return write(words[0] as string, rules, context);
+        return write(words[0] as string, rules, accounts, context);
       default:
         throw new UsageError("sigma needs list, print or write");
     }
   },
 };
 
-async function shippedRules({ options }: CommandContext): Promise<readonly ShippedRule[]> {
+async function shippedRules(
+  { options }: CommandContext,
+  accounts: readonly string[] | undefined,
+): Promise<readonly ShippedRule[]> {
   const suppression = suppressionOf(options);
-  const accounts = accountsOf(options);
   const certificates = textsOf(options, "certificate");
   if (accounts === undefined && certificates.length > 0) throw new UsageError("--certificate goes with --accounts");
-  const [{ SIGMA_RULES }, { withSuppression }, { accountRules }] = await Promise.all([
+  const [{ SIGMA_RULES }, { withSuppression }] = await Promise.all([
     import("../detection/sigma-rules.js"),
     import("../detection/suppression.js"),
-    import("../detection/account-rules.js"),
   ]);
-  const ofAccounts =
-    accounts === undefined
-      ? []
-      : fromUser(() => accountRules({ accounts, ...(certificates.length > 0 && { certificates }) }));
-  return fromUser(() =>
-    [...SIGMA_RULES, ...ofAccounts].map(({ file, rule }) => ({ file, rule: withSuppression(rule, suppression) })),
-  );
+  const rules = [...SIGMA_RULES];
+  if (accounts !== undefined) {
+    const { accountRules } = await import("../detection/account-rules.js");
+    rules.push(...fromUser(() => accountRules({ accounts, ...(certificates.length > 0 && { certificates }) })));
+  }
+  return fromUser(() => rules.map(({ file, rule }) => ({ file, rule: withSuppression(rule, suppression) })));
 }
 
 function ruleNamed(word: string, rules: readonly ShippedRule[]): ShippedRule {
@@ -137,6 +139,7 @@ const CORRELATIONS = "correlations";
 async function write(
   directory: string,
   rules: readonly ShippedRule[],
+  accounts: readonly string[] | undefined,
   { json, ui, options }: CommandContext,
 ): Promise<0> {
   const { toYaml } = await import("../detection/sigma-yaml.js");
@@ -145,7 +148,6 @@ async function write(
     path: "correlation" in rule ? join(directory, CORRELATIONS, `${file}.yaml`) : join(directory, `${file}.yml`),
     content: toYaml(rule),
   }));
-  const accounts = accountsOf(options);
   if (accounts !== undefined) {
     const { suricataRules, zeekScript } = await import("../detection/account-sensors.js");
     files.push({ path: join(directory, "imds-guard-accounts.zeek"), content: zeekScript(accounts) });

@@ -1,6 +1,7 @@
 /**
- * Finds what tells an AWS account in a line of any log: credentials of signed requests in every form and encoding, ids of
- * principals, names of hosts, ARNs and fields. Nothing is kept of signatures.
+ * Finds what tells an AWS account in a line of any log: credentials of signed requests, ids of principals, names of hosts,
+ * ARNs and fields, behind percent-encoding (five layers), escapes of JSON and of servers, entities of HTML and the `=3D` and
+ * `=2F` of mail. Base64 is not undone here. What it returns holds no part of a signature.
  */
 import { accountOfAccessKey, accountOfPrincipalId } from "../aws/access-key.js";
 import { withoutEscapes, withoutPercent } from "../base/metadata-mention.js";

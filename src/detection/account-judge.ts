@@ -1,6 +1,5 @@
 /** Judges lines of any log by the AWS accounts that they tell: requests that were signed with keys of strangers. */
-import { isAccountId } from "../aws/access-key.js";
-import { invalidArgument } from "../base/errors.js";
+import { checkAccountIds, isAccountId } from "../aws/access-key.js";
 import { maskAccessKeyId } from "../base/text.js";
 import { ACCOUNT_FORMS, accountsIn } from "./account-forms.js";
 import type { AccountForm, AccountSeen, ForeignAccount } from "./account-forms.js";
@@ -43,7 +42,7 @@ export interface AccountJudge extends Judge {
 
 /** Options of {@link createAccountJudge}. */
 export interface AccountJudgeOptions {
-  /** Accounts of one's own; what is of any other is a finding. */
+  /** Accounts of one's own, at least one unless they are learned; what is of any other is a finding. */
   readonly accounts: readonly string[];
   /** Only count the accounts, and make no finding. Default `false`. */
   readonly learn?: boolean;
@@ -63,8 +62,7 @@ const MOST_EXAMPLES = 10;
  * @throws TypeError with code `ERR_INVALID_ARG_VALUE` for what is no account id
  */
 export function createAccountJudge({ accounts, learn = false }: AccountJudgeOptions): AccountJudge {
-  const wrong = accounts.find((account) => !isAccountId(account));
-  if (wrong !== undefined) throw invalidArgument("accounts", wrong, "account ids of 12 digits");
+  if (!learn) checkAccountIds(accounts);
   const own = new Set(accounts);
   const passOver = new Set(learn ? [] : accounts);
   const numbers = new Set(learn ? [] : accounts.map(Number));

@@ -3,7 +3,7 @@
  * and applications, names of hosts, and what CloudTrail and GuardDuty tell.
  */
 import { createHash } from "node:crypto";
-import { isAccountId, startOfKeyIds } from "../aws/access-key.js";
+import { checkAccountIds, startOfKeyIds } from "../aws/access-key.js";
 import { invalidArgument } from "../base/errors.js";
 import type { CorrelationRule, DetectionRule, Level, ShippedRule } from "./sigma-rule.js";
 
@@ -40,9 +40,7 @@ const DIGITS = "0123456789";
  * @throws TypeError with code `ERR_INVALID_ARG_VALUE` for no account, what is none, and no text of a certificate
  */
 export function accountRules({ accounts, certificates }: AccountRulesOptions): readonly ShippedRule[] {
-  if (accounts.length === 0) throw invalidArgument("accounts", "[]", "at least one account id");
-  const wrong = accounts.find((account) => !isAccountId(account));
-  if (wrong !== undefined) throw invalidArgument("accounts", wrong, "account ids of 12 digits");
+  checkAccountIds(accounts);
   const unnamed = certificates?.find((name) => !/^[ -~]{1,256}$/.test(name));
   if (unnamed !== undefined) throw invalidArgument("certificates", unnamed, "source identities such as CN=host-1");
   const own = [...new Set(accounts)].sort();

@@ -87,11 +87,13 @@ event http_request(c: connection, method: string, original_URI: string, unescape
 `;
 }
 
+const FIRST_RULE_ID = 1_690_101;
+
 /**
- * Rules for Suricata 6 and later, by default with ids from 1690101 on. The key id is kept as the flow variable
+ * Rules for Suricata 6 and later, with ids from 1690101 on. The key id is kept as the flow variable
  * `aws_key_id`, which EVE logs with the alert.
  */
-export function suricataRules(accounts: readonly string[], firstId = 1_690_101): string {
+export function suricataRules(accounts: readonly string[]): string {
   const starts = accounts.map(startOfKeyIds);
   const lookaheads: string[] = [];
   for (let at = 0; at < starts.length; at += MOST_IN_EXPRESSION)
@@ -100,7 +102,7 @@ export function suricataRules(accounts: readonly string[], firstId = 1_690_101):
   const rule = (message: string, matches: string, priority: number, index: number): string =>
     `alert http any any -> any any (msg:"${message}"; flow:established,to_server; ${matches} ` +
     `classtype:policy-violation; priority:${priority}; reference:url,aws.amazon.com/security/security-bulletins/AWS-2025-021/; ` +
-    `sid:${firstId + index}; rev:1;)`;
+    `sid:${FIRST_RULE_ID + index}; rev:1;)`;
   return [
     "# Requests signed with AWS access keys of accounts that are not listed. Do not let EVE log the header Authorization itself.",
     rule(

@@ -8,6 +8,7 @@ import { isImdsAddress } from "../base/addresses.js";
 import { fieldOf } from "./log-record.js";
 import type { Fields, LogRecord } from "./log-record.js";
 import type { ForeignAccount } from "./account-forms.js";
+import type { Wanted } from "./prefilter.js";
 import type { Level } from "./sigma-rule.js";
 import { SIGMA_RULES } from "./sigma-rules.js";
 
@@ -42,7 +43,9 @@ export interface ReadLine {
 
 /** Judges records or lines beside the rules. */
 export interface Judge {
-  /** The position inside the first line in `from`..`to` that has to be read for it, besides those of the rules, or -1. */
+  /** Which lines have to be read for it, besides those that name a metadata service. */
+  readonly wanted?: readonly Wanted[];
+  /** The position inside the first line in `from`..`to` that has to be read for it, or -1; where no texts say so. */
   readonly next?: (buffer: Buffer, from: number, to: number) => number;
   /** Asked for each record; `matched` are the ids of the rules that matched it. */
   readonly record?: (record: LogRecord, matched: readonly string[]) => readonly Verdict[];

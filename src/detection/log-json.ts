@@ -683,7 +683,7 @@ const dnsJson: LogFormat = {
   json(fields, text) {
     const query = valueOf(fields, "query_name");
     if (!isText(query) || !/^[\w.-]{1,255}$/.test(query)) return undefined;
-    const output = [
+    const names = [
       "query_type",
       "rrtype",
       "qtype_name",
@@ -692,7 +692,7 @@ const dnsJson: LogFormat = {
       "record_type",
       "query_class",
     ];
-    if (!output.some((name) => has(fields, name)) && valueOf(fields, "answer") === undefined) return undefined;
+    if (!names.some((name) => has(fields, name)) && valueOf(fields, "answer") === undefined) return undefined;
     return dnsRecord(fields, text);
   },
 };

@@ -1,7 +1,14 @@
 /** Policies that stop the keys of strangers at one's own VPC endpoints and resources, with what each of them breaks. */
-import { isAccountId } from "../aws/access-key.js";
-import { invalidArgument } from "../base/errors.js";
-import type { PolicyDocument } from "./policies.js";
+import { checkAccountIds } from "../aws/access-key.js";
+import {
+  ORGANIZATION_TITLES,
+  POLICY_LIMITS,
+  RESOURCE_SERVICES,
+  eachLike,
+  policyMaker,
+  single,
+} from "./policy-document.js";
+import type { DenyingPolicy, Statement } from "./policy-document.js";
 
 /** Options of {@link perimeterPolicies}. */
 export interface PerimeterOptions {
@@ -14,23 +21,11 @@ export interface PerimeterOptions {
 }
 
 /** One policy of the perimeter. */
-export interface PerimeterPolicy {
-  readonly kind: "vpc-endpoint-policy" | "service-control-policy" | "resource-control-policy";
-  /** What it is and where it is attached, for people. */
-  readonly title: string;
-  readonly document: PolicyDocument;
-  /** The document without white space, as AWS counts it. */
-  readonly json: string;
-  /** The most bytes that AWS takes. */
-  readonly limit: number;
-  /** What it breaks, what it does not stop, and what to check before. */
-  readonly caveats: readonly string[];
-}
+export type PerimeterPolicy = DenyingPolicy<
+  "vpc-endpoint-policy" | "service-control-policy" | "resource-control-policy"
+>;
 
-/** Characters of a VPC endpoint policy, and of a policy of AWS Organizations. */
-const LIMITS = { endpoint: 20_480, organizations: 5_120 } as const;
-/** Services that had resource control policies first. */
-const RESOURCE_ACTIONS = ["s3:*", "sts:*", "kms:*", "sqs:*", "secretsmanager:*"];
+const RESOURCE_ACTIONS = RESOURCE_SERVICES.map((service) => `${service}:*`);
 /** Calls whose resources AWS owns, or that begin a session. */
 const WITHOUT_RESOURCE_ACCOUNT = [
   "iam:GetPolicy",
@@ -51,7 +46,6 @@ const TRY =
  */
 export function perimeterPolicies(options: PerimeterOptions): readonly PerimeterPolicy[] {
   const { accounts, vpceIds = [], organizationId } = checked(options);
-  const single = (values: readonly string[]) => (values.length === 1 ? values[0] : values);
   const ours = single(accounts);
   // With the organization, either is enough: a statement for each where it allows, both conditions where it denies.
   const foreignPrincipal = {
@@ -60,7 +54,7 @@ export function perimeterPolicies(options: PerimeterOptions): readonly Perimeter
       ...(organizationId !== undefined && { "aws:PrincipalOrgID": organizationId }),
     },
   };
-  const allow = (Sid: string, condition: object): Readonly<Record<string, unknown>> => ({
+  const allow = (Sid: string, condition: object): Statement => ({
     Sid,
     Effect: "Allow",
     Principal: "*",
@@ -120,11 +114,12 @@ export function perimeterPolicies(options: PerimeterOptions): readonly Perimeter
           },
         ]),
   ];
+  const policy = policyMaker("accounts and vpceIds", "an organization instead of its accounts is shorter");
   return [
     policy(
       "vpc-endpoint-policy",
       `VPC endpoint policy: attach to ${vpceIds.length === 0 ? "each of your VPC endpoints" : vpceIds.join(", ")}`,
-      LIMITS.endpoint,
+      POLICY_LIMITS.endpoint,
       endpoint,
       [
         TRY,
@@ -133,60 +128,26 @@ export function perimeterPolicies(options: PerimeterOptions): readonly Perimeter
         "A host that reaches AWS around the endpoint, by the internet, is not stopped.",
       ],
     ),
-    policy(
-      "service-control-policy",
-      "Service control policy: attach to the organization, a unit or an account",
-      LIMITS.organizations,
-      service,
-      [
-        TRY,
-        "It keeps your own principals from resources of others; a stranger's key is none of your principals, and it does not bind it.",
-        "It does not apply to the management account of the organization.",
-        "Resources that AWS owns for you (images, public parameters, layers) are resources of others: add their accounts.",
-      ],
-    ),
-    policy(
-      "resource-control-policy",
-      "Resource control policy: attach to the organization, a unit or an account that owns the resources",
-      LIMITS.organizations,
-      resource,
-      [
-        TRY,
-        "It covers only services that support resource control policies, here those of its actions.",
-        "Partners who use your buckets, keys or queues are refused: add their accounts.",
-        "sts:* covers the assumption of your roles by others, and by identity providers, too.",
-      ],
-    ),
+    policy("service-control-policy", ORGANIZATION_TITLES.service, POLICY_LIMITS.organizations, service, [
+      TRY,
+      "It keeps your own principals from resources of others; a stranger's key is none of your principals, and it does not bind it.",
+      "It does not apply to the management account of the organization.",
+      "Resources that AWS owns for you (images, public parameters, layers) are resources of others: add their accounts.",
+    ]),
+    policy("resource-control-policy", ORGANIZATION_TITLES.resource, POLICY_LIMITS.organizations, resource, [
+      TRY,
+      "It covers only services that support resource control policies, here those of its actions.",
+      "Partners who use your buckets, keys or queues are refused: add their accounts.",
+      "sts:* covers the assumption of your roles by others, and by identity providers, too.",
+    ]),
   ];
-}
-
-function policy(
-  kind: PerimeterPolicy["kind"],
-  title: string,
-  limit: number,
-  statements: PolicyDocument["Statement"],
-  caveats: readonly string[],
-): PerimeterPolicy {
-  const document: PolicyDocument = { Version: "2012-10-17", Statement: statements };
-  const json = JSON.stringify(document);
-  if (json.length > limit)
-    throw invalidArgument(
-      "accounts and vpceIds",
-      `${json.length} bytes of ${kind}`,
-      `at most ${limit} bytes; an organization instead of its accounts is shorter`,
-    );
-  return { kind, title, document, json, limit, caveats };
 }
 
 function checked(options: PerimeterOptions): PerimeterOptions {
   const { accounts, vpceIds = [], organizationId } = options;
-  if (accounts.length === 0) throw invalidArgument("accounts", "[]", "at least one account id");
-  for (const account of accounts)
-    if (!isAccountId(account)) throw invalidArgument("accounts", account, "account ids of 12 digits");
-  for (const id of vpceIds)
-    if (!/^vpce-(?:[0-9a-f]{8}|[0-9a-f]{17})$/.test(id))
-      throw invalidArgument("vpceIds", id, "ids such as vpce-0123456789abcdef0");
-  if (organizationId !== undefined && !/^o-[a-z0-9]{10,32}$/.test(organizationId))
-    throw invalidArgument("organizationId", organizationId, "an id such as o-a1b2c3d4e5");
+  checkAccountIds(accounts);
+  eachLike("vpceIds", vpceIds, /^vpce-(?:[0-9a-f]{8}|[0-9a-f]{17})$/, "ids such as vpce-0123456789abcdef0");
+  if (organizationId !== undefined)
+    eachLike("organizationId", [organizationId], /^o-[a-z0-9]{10,32}$/, "an id such as o-a1b2c3d4e5");
   return options;
 }

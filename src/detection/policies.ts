@@ -1,6 +1,15 @@
 /** IAM policies against the use of instance credentials elsewhere and against IMDSv1, with what each of them breaks. */
 import { invalidArgument } from "../base/errors.js";
 import { parseNetwork } from "../base/addresses.js";
+import {
+  ORGANIZATION_TITLES,
+  POLICY_LIMITS,
+  RESOURCE_SERVICES,
+  eachLike,
+  policyMaker,
+  single,
+} from "./policy-document.js";
+import type { DenyingPolicy, Statement } from "./policy-document.js";
 
 /** Options of {@link instanceCredentialPolicies}. */
 export interface PolicyOptions {
@@ -22,27 +31,9 @@ export interface PolicyOptions {
 }
 
 /** One policy, ready to be pasted. */
-export interface InstanceCredentialPolicy {
-  readonly kind: "service-control-policy" | "resource-control-policy" | "role-policy";
-  /** What it is and where it is attached, for people. */
-  readonly title: string;
-  readonly document: PolicyDocument;
-  /** The document without white space, as AWS counts it. */
-  readonly json: string;
-  /** The most bytes that AWS takes. */
-  readonly limit: number;
-  /** What it breaks, what it does not stop, and what to check before. */
-  readonly caveats: readonly string[];
-}
-
-/** An IAM policy document. */
-export interface PolicyDocument {
-  readonly Version: "2012-10-17";
-  readonly Statement: readonly Readonly<Record<string, unknown>>[];
-}
-
-/** Bytes that AWS Organizations takes for a service or resource control policy, and IAM for a managed policy. */
-const LIMITS = { organizations: 5_120, managed: 6_144 } as const;
+export type InstanceCredentialPolicy = DenyingPolicy<
+  "service-control-policy" | "resource-control-policy" | "role-policy"
+>;
 
 /** Actions of data planes that AWS' data perimeter samples leave out of conditions on the network. */
 const WITHOUT_NETWORK_KEYS = [
@@ -61,7 +52,6 @@ const WITHOUT_NETWORK_KEYS = [
   "elasticfilesystem:client*",
   "rds-db:connect",
 ];
-const RESOURCE_SERVICES = ["s3", "sts", "kms", "sqs", "secretsmanager"];
 
 const COMMON = [
   "Composed from the IAM reference and from AWS' data perimeter samples. Try it on one account or one role first, and watch CloudTrail for AccessDenied.",
@@ -95,7 +85,7 @@ export function instanceCredentialPolicies(options: PolicyOptions = {}): readonl
   // EBS and KMS attach encrypted volumes under this role from networks of AWS.
   const exempt = [`arn:${partition}:iam::*:role/aws:ec2-infrastructure`, ...exemptPrincipals];
   const network = vpcIds === undefined ? [...OWN_VPC, ...(bindAddress ? [OWN_ADDRESS] : [])] : [NAMED_VPCS];
-  const deny = (Sid: string, rest: object, conditions: object): Readonly<Record<string, unknown>> => ({
+  const deny = (Sid: string, rest: object, conditions: object): Statement => ({
     Sid,
     Effect: "Deny",
     ...rest,
@@ -112,12 +102,13 @@ export function instanceCredentialPolicies(options: PolicyOptions = {}): readonl
     exemptPrincipals.length === 0
       ? versionOne
       : { ...versionOne, ArnNotLikeIfExists: { "aws:PrincipalArn": single(exemptPrincipals) } };
+  const policy = policyMaker("vpcIds, sourceCidrs and exemptPrincipals", "use wildcards in the ARNs");
   const actions = resourceServices.map((service) => `${service}:*`);
   return [
     policy(
       "service-control-policy",
-      "Service control policy: attach to the organization, a unit or an account",
-      LIMITS.organizations,
+      ORGANIZATION_TITLES.service,
+      POLICY_LIMITS.organizations,
       [
         ...statements.map(({ sid, condition }) =>
           deny(sid, { NotAction: WITHOUT_NETWORK_KEYS, Resource: "*" }, { ...condition, ...withExempt({}) }),
@@ -128,8 +119,8 @@ export function instanceCredentialPolicies(options: PolicyOptions = {}): readonl
     ),
     policy(
       "resource-control-policy",
-      "Resource control policy: attach to the organization, a unit or an account that owns the resources",
-      LIMITS.organizations,
+      ORGANIZATION_TITLES.resource,
+      POLICY_LIMITS.organizations,
       [
         ...statements.map(({ sid, condition }) =>
           deny(
@@ -150,7 +141,7 @@ export function instanceCredentialPolicies(options: PolicyOptions = {}): readonl
     policy(
       "role-policy",
       "Role policy: attach to one instance role",
-      LIMITS.managed,
+      POLICY_LIMITS.managed,
       [
         ...statements.map(({ sid, condition }) =>
           deny(
@@ -195,24 +186,6 @@ function networkConditions(
   return bindAddress ? [own, address] : [own];
 }
 
-function policy(
-  kind: InstanceCredentialPolicy["kind"],
-  title: string,
-  limit: number,
-  statements: PolicyDocument["Statement"],
-  caveats: readonly string[],
-): InstanceCredentialPolicy {
-  const document: PolicyDocument = { Version: "2012-10-17", Statement: statements };
-  const json = JSON.stringify(document);
-  if (json.length > limit)
-    throw invalidArgument(
-      "vpcIds, sourceCidrs and exemptPrincipals",
-      `${json.length} bytes of ${kind}`,
-      `at most ${limit} bytes; use wildcards in the ARNs`,
-    );
-  return { kind, title, document, json, limit, caveats };
-}
-
 function checked(options: PolicyOptions): PolicyOptions {
   const { vpcIds, sourceCidrs = [], exemptPrincipals = [], resourceServices = [], partition = "aws" } = options;
   if (!["aws", "aws-cn", "aws-us-gov"].includes(partition))
@@ -220,25 +193,16 @@ function checked(options: PolicyOptions): PolicyOptions {
   if (options.resourceServices?.length === 0)
     throw invalidArgument("resourceServices", "[]", "at least one service, or the option left out");
   if (vpcIds?.length === 0) throw invalidArgument("vpcIds", "[]", "at least one VPC, or the option left out");
-  each("vpcIds", vpcIds ?? [], /^vpc-(?:[0-9a-f]{8}|[0-9a-f]{17})$/, "ids such as vpc-0123456789abcdef0");
-  each(
+  eachLike("vpcIds", vpcIds ?? [], /^vpc-(?:[0-9a-f]{8}|[0-9a-f]{17})$/, "ids such as vpc-0123456789abcdef0");
+  eachLike(
     "exemptPrincipals",
     exemptPrincipals,
     /^arn:aws[a-z-]*:iam::(?:\d{12}|\*):(?:role|user)\/[\w+=,.@:*?/-]{1,512}$/,
     "ARNs such as arn:aws:iam::123456789012:role/NAME",
   );
-  each("resourceServices", resourceServices, /^[a-z][a-z0-9-]{1,40}$/, "service prefixes such as s3");
+  eachLike("resourceServices", resourceServices, /^[a-z][a-z0-9-]{1,40}$/, "service prefixes such as s3");
   for (const cidr of sourceCidrs) parseNetwork(cidr, "sourceCidrs");
   if (sourceCidrs.length > 0 && vpcIds === undefined)
     throw invalidArgument("sourceCidrs", sourceCidrs[0], "nothing without vpcIds");
   return options;
-}
-
-function each(option: string, values: readonly string[], allowed: RegExp, examples: string): void {
-  for (const value of values) if (!allowed.test(value)) throw invalidArgument(option, value, examples);
-}
-
-/** IAM takes a single value without brackets, which saves bytes. */
-function single(values: readonly string[]): string | readonly string[] {
-  return values.length === 1 ? values[0]! : values;
 }

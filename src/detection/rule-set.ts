@@ -78,15 +78,31 @@ function alsoNeededBy(rule: DetectionRule): readonly string[] | undefined {
   return shortPart(rule) ?? ALSO_NEEDED.find(([source]) => readsFrom(source, rule.logsource))?.[1];
 }
 
-/** A text too short to be searched for that every match contains: one that the only selection asks for. */
+/** Conditions under which a match is one of `selection`. */
+const SELECTION_ALONE = /^selection(?: and not (?:(?:1|all) of )?[\w*]+)*$/;
+/** What every writer of JSON leaves as it is, and case folding within ASCII. */
+const PLAIN = /^[ -!#-)+->@-[\]-~]{2,7}$/;
+/** Each doubles the ways in which a text is written. */
+const MOST_LETTERS = 3;
+
+/** A text too short to be searched for that every match contains: one that the only selection asks for. In any case. */
 function shortPart({ detection }: DetectionRule): readonly string[] | undefined {
   const { selection } = detection;
-  if (!/\bselection\b/.test(detection.condition) || / or |1 of selection|not selection/.test(detection.condition))
-    return undefined;
   if (typeof selection !== "object" || Array.isArray(selection)) return undefined;
+  if (!SELECTION_ALONE.test(detection.condition)) return undefined;
   for (const [key, value] of Object.entries(selection)) {
-    if (key.endsWith("|contains") && typeof value === "string" && /^[ -!#-)+->@-[\]-~]{2,7}$/.test(value))
-      return [value.toLowerCase(), value.toUpperCase()];
+    if (!/^[^|]+\|contains$/.test(key) || typeof value !== "string" || !PLAIN.test(value)) continue;
+    if (value.replace(/[^a-z]/gi, "").length <= MOST_LETTERS) return inEveryCase(value);
   }
   return undefined;
+}
+
+function inEveryCase(text: string): readonly string[] {
+  return Array.from(text).reduce<readonly string[]>(
+    (begun, char) => {
+      const cases = [...new Set([char.toLowerCase(), char.toUpperCase()])];
+      return begun.flatMap((start) => cases.map((one) => start + one));
+    },
+    [""],
+  );
 }

@@ -100,7 +100,7 @@ export async function scan(
   const places = createPlaces(suppress);
   const judges: readonly Judge[] = [ssrfJudge, spellingJudge, reportJudge, genericJudge, ...(options.judges ?? [])];
   const correlator = createCorrelator(shipped.map((rule) => withSuppression(rule, suppress)).filter(isCorrelationRule));
-  const prefilter = options.thorough === true ? undefined : prefilterOf(rules);
+  const prefilter = options.thorough === true ? undefined : prefilterOf(rules, judges);
   // Without a prefilter every line is read, and nothing is searched for.
   const search = prefilter && firstOfAll([prefilter.next, ...judges.flatMap(({ next }) => next ?? [])]);
   const seeksMore = judges.some(({ next }) => next !== undefined);
@@ -326,9 +326,9 @@ function firstOfAll(searches: readonly NextOfInterest[]): NextOfInterest {
 }
 
 /** Which lines are worth reading, or `undefined` where each is because a rule has no text that every match contains. */
-function prefilterOf(rules: RuleSet): Prefilter | undefined {
+function prefilterOf(rules: RuleSet, judges: readonly Judge[]): Prefilter | undefined {
   const wanted = rules.wanted();
   if (wanted === undefined) return undefined;
   const headers: Wanted = { texts: LOG_FORMATS.flatMap(({ headers: own }) => own ?? []) };
-  return createPrefilter([...wanted, headers]);
+  return createPrefilter([...wanted, headers, ...judges.flatMap((judge) => judge.wanted ?? [])]);
 }

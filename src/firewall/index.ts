@@ -59,20 +59,19 @@ export function installFirewall(options: FirewallOptions = {}): FirewallReport {
     { firewall: mode, ...(allow !== undefined && allow.length > 0 && { firewallAllow: allow }) },
     realSystem,
   );
-  const reporter = () => createAttemptReporter(earlyReporter(settings, onEvent && callbackSink(onEvent)));
+  // One for both, made where one of them asks.
+  let early: ReturnType<typeof earlyReporter> | undefined;
+  const reportEarly = () => (early ??= earlyReporter(settings, onEvent && callbackSink(onEvent)));
   const report = install({
     mode: settings.firewall,
     allow: settings.firewallAllow,
     early: false,
-    reporter,
+    reporter: () => createAttemptReporter(reportEarly()),
     // To the sinks that the settings name; this callback hears of it as any other listener does.
     onReportedElsewhere: () => onEvent && listen(onEvent),
   });
   if (settings.egress === "report")
-    watchEgress({
-      expectedAccounts: readExpectedAccounts(realSystem),
-      report: earlyReporter(settings, onEvent && callbackSink(onEvent)),
-    });
+    watchEgress({ expectedAccounts: readExpectedAccounts(realSystem), report: reportEarly() });
   if (settings.firewallAnswers !== "off" && !report.alreadyInstalled && report.mode === "block")
     throw new ImdsGuardSettingsError(
       "ERR_IMDS_GUARD_SETTING",

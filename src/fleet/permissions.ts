@@ -1,5 +1,5 @@
 /** The permissions that looking and changing need, as policies of IAM. */
-import type { PolicyDocument } from "../detection/policies.js";
+import type { PolicyDocument } from "../detection/policy-document.js";
 
 /** Actions of an audit. EC2, Auto Scaling, CloudWatch and IAM know no resources for them. */
 export const READ_ACTIONS = [

@@ -1,5 +1,5 @@
 /** Holds credentials of any source against the accounts the user expects. */
-import { accountOfAccessKey } from "../aws/access-key.js";
+import { accountOfAccessKey, isAccountId } from "../aws/access-key.js";
 import type { Evidence } from "../base/errors.js";
 import { ImdsImpersonationError } from "../base/errors.js";
 import { maskAccessKeyId } from "../base/text.js";
@@ -69,7 +69,7 @@ export function contradictionOf(
   const stated = credentials.accountId;
   if (stated === undefined || accountId === undefined || stated === accountId) return undefined;
   return [
-    { source: link, value: /^\d{12}$/.test(stated) ? stated : undefined, says: "states this account beside the key" },
+    { source: link, value: isAccountId(stated) ? stated : undefined, says: "states this account beside the key" },
     keyEvidence(credentials, link, stsAccount),
   ];
 }

@@ -1,6 +1,7 @@
 /** The table of settings: for each its three names, how its text is read, and which words are allowed. */
 import { printable } from "../base/text.js";
 import { hasOwnKey, isPlainObject, ownProperties } from "../base/own-properties.js";
+import { isAccountId } from "../aws/access-key.js";
 import { isRegionName } from "../aws/region.js";
 import { parseEndpoint, ENDPOINT_FORM } from "./endpoint.js";
 import type { GuardOptions } from "./options.js";
@@ -118,11 +119,7 @@ const SWITCH = ["on", "off"];
 export const SETTINGS: readonly SettingSpec[] = [
   spec("mode", words(["ec2-only", "allow", "deny"]), { words: ["allow", "ec2-only", "deny"], byDefault: "ec2-only" }),
   spec("attestation", words(["auto", "required", "off"]), { words: ["off", "auto", "required"], byDefault: "auto" }),
-  spec(
-    "expectedAccounts",
-    list("12-digit AWS account ids", (text) => /^\d{12}$/.test(text)),
-    { list: "expected" },
-  ),
+  spec("expectedAccounts", list("12-digit AWS account ids", isAccountId), { list: "expected" }),
   spec(
     "expectedRoles",
     list("role names", (text) => ROLE_NAME.test(text)),

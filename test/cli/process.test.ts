@@ -1,6 +1,9 @@
 /** The program as a process: readers that go away, and signals. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CLI, isBuilt } from "./script.js";
 
@@ -16,6 +19,17 @@ describe.skipIf(!isBuilt())("imds-guard", () => {
     expect(stderr).toBe("");
     // Small output may fit into the pipe before the reader is gone.
     expect([0, 3]).toContain(status);
+  });
+
+  it("reads a list of accounts once, so that a pipe can be one", () => {
+    const folder = mkdtempSync(join(tmpdir(), "imds-guard-sigma-"));
+    const script = '"$1" "$2" sigma write "$3" --accounts @<(echo 111122223333)';
+    const { status, stderr } = spawnSync("bash", ["-c", script, "bash", process.execPath, CLI, folder], {
+      encoding: "utf8",
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(readFileSync(join(folder, "imds-guard-accounts.zeek"), "utf8")).toContain("111122223333");
+    rmSync(folder, { recursive: true });
   });
 
   it("reads access key ids from standard input, however they are cut", () => {

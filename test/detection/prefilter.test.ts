@@ -5,6 +5,7 @@ import { createLogReader } from "../../src/detection/log-reader.js";
 import { createPrefilter } from "../../src/detection/prefilter.js";
 import { createRuleSet } from "../../src/detection/rule-set.js";
 import { sampleLines, SIGMA_RULES } from "./samples.js";
+import type { DetectionRule } from "../../src/detection/sigma-rule.js";
 import { fc } from "../support/properties.js";
 
 const rules = createRuleSet(
@@ -50,6 +51,36 @@ describe("the search for several texts", { timeout: 60_000 }, () => {
   it("refuses texts that are too short", () => {
     expect(() => createLineSearch([])).toThrow(RangeError);
     expect(() => createLineSearch(["a"])).toThrow(RangeError);
+  });
+});
+
+describe("a short text that every match contains", () => {
+  const log = { product: "x" };
+  const wantedOf = (detection: DetectionRule["detection"]) =>
+    createRuleSet(
+      [{ title: "x", id: "x", status: "test", level: "low", logsource: log, detection } as never],
+      {},
+    ).wanted()!;
+  const selection = { "name|contains": "aB-", "other|contains": "something" };
+
+  it("is looked for in every case", () => {
+    const record = { source: log, fields: { name: "x Ab-", other: "Something" }, text: "x Ab- Something" };
+    const detection = { selection, condition: "selection" };
+    const custom = createRuleSet([{ title: "x", id: "x", level: "low", logsource: log, detection } as never], {});
+    expect(custom.match(record).matched).toHaveLength(1);
+    const line = Buffer.from(record.text);
+    expect(createPrefilter(custom.wanted()!).next(line, 0, line.length)).not.toBe(-1);
+  });
+
+  it.each([
+    ["selection", true],
+    ["selection and not 1 of filter_*", true],
+    ["(selection)or(other)", false],
+    ["other and not selection", false],
+    ["1 of selection*", false],
+  ])("is needed by %s: %s", (condition, needed) => {
+    const [wanted] = wantedOf({ selection, other: { "x|contains": "another" }, filter_a: { x: "thing" }, condition });
+    expect(wanted!.alsoNeeded !== undefined).toBe(needed);
   });
 });
 

@@ -3,10 +3,10 @@
  * to a name that is not its own (DNS rebinding: a page in a browser of this host could then read its keys).
  */
 import { readFileSync, readdirSync } from "node:fs";
-import { Socket } from "node:net";
-import { markOwn } from "../../base/own-sockets.js";
+import { TOKEN_PATH, TTL_HEADER } from "../../aws/imds-protocol.js";
 import type { Check, Machine } from "./check.js";
 import { readText } from "./check.js";
+import { exchangeRaw } from "./raw-exchange.js";
 
 const DEFAULT_PORT = 9911;
 const MOST_PROCESSES = 32_768;
@@ -101,27 +101,14 @@ function runningPorts(): number[] {
 }
 
 /** Whether something on that port of loopback gives a session token to a request for that host name. */
-function answersTo(port: number, host: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = new Socket();
-    let received = "";
-    const finish = (): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(/^HTTP\/1\.[01] 200\b/.test(received));
-    };
-    const timer = setTimeout(finish, 1_000);
-    socket.setEncoding("latin1");
-    socket.on("data", (chunk: string) => {
-      // The status is enough; what follows is a token.
-      received += chunk.slice(0, 16);
-      if (received.length >= 16) finish();
-    });
-    socket.on("end", finish);
-    socket.on("error", finish);
-    markOwn(socket.connect({ host: "127.0.0.1", port, autoSelectFamily: false }));
-    socket.write(
-      `PUT /latest/api/token HTTP/1.1\r\nHost: ${host}\r\nX-aws-ec2-metadata-token-ttl-seconds: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
-    );
+async function answersTo(port: number, host: string): Promise<boolean> {
+  const received = await exchangeRaw({
+    address: "127.0.0.1",
+    port,
+    head: [`PUT ${TOKEN_PATH} HTTP/1.1`, `Host: ${host}`, `${TTL_HEADER}: 1`, "Content-Length: 0"],
+    timeoutMs: 1_000,
+    // The status is enough; what follows is a token.
+    maxBytes: 16,
   });
+  return /^HTTP\/1\.[01] 200\b/.test(received);
 }

@@ -2,9 +2,8 @@
  * Does IMDSv1 answer? One or two GET requests without a token, for nothing secret, of which the first bytes are read.
  */
 import { ROLE_LIST_PATH } from "../../aws/imds-protocol.js";
-import { Socket } from "node:net";
 import { parseIp } from "../../base/addresses.js";
-import { markOwn } from "../../base/own-sockets.js";
+import { exchangeRaw } from "./raw-exchange.js";
 
 /** What came back. */
 export interface PlainAnswer {
@@ -40,29 +39,10 @@ interface Answer {
   readonly body: string;
 }
 
-function getWithoutToken(address: string, path: string, timeoutMs: number): Promise<Answer> {
-  return new Promise((resolve) => {
-    const socket = new Socket();
-    let received = "";
-    const finish = (): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(readAnswer(received));
-    };
-    const timer = setTimeout(finish, timeoutMs);
-    socket.setEncoding("latin1");
-    socket.on("data", (chunk: string) => {
-      received += chunk.slice(0, MAX_BYTES - received.length);
-      if (received.length >= MAX_BYTES) finish();
-    });
-    socket.on("end", finish);
-    socket.on("error", finish);
-    markOwn(socket.connect({ host: address, port: 80, autoSelectFamily: false }));
-    const host = parseIp(address)?.family === 6 ? `[${address}]` : address;
-    socket.write(
-      `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: imds-guard-probe/1\r\nConnection: close\r\n\r\n`,
-    );
-  });
+async function getWithoutToken(address: string, path: string, timeoutMs: number): Promise<Answer> {
+  const host = parseIp(address)?.family === 6 ? `[${address}]` : address;
+  const head = [`GET ${path} HTTP/1.1`, `Host: ${host}`, "User-Agent: imds-guard-probe/1"];
+  return readAnswer(await exchangeRaw({ address, port: 80, head, timeoutMs, maxBytes: MAX_BYTES }));
 }
 
 function readAnswer(received: string): Answer {

@@ -186,7 +186,6 @@ function judgeSharedFile(machine: Machine): Judgement[] {
   const settings = read.kind === "text" ? profileSettings(read.text) : profileSettings("{}");
   const path = settings.path ?? join(process.getuid?.() === 0 ? homedir() : "/root", ".aws", "credentials");
   const stat = look(path);
-  if (stat === "absent") return [];
   if (typeof stat === "string") return [];
   const found: Judgement[] = [];
   const mode = `0${(stat.mode & 0o777).toString(8)}`;
@@ -198,8 +197,7 @@ function judgeSharedFile(machine: Machine): Judgement[] {
       advice: [`$ chmod 600 ${path}`],
     });
   const file = readText(system, path);
-  const keys = file.kind === "text" ? temporaryKeyIn(file.text, settings.profile) : undefined;
-  if (keys !== true) return found;
+  if (file.kind !== "text" || !temporaryKeyIn(file.text, settings.profile)) return found;
   const old = Math.floor((system.now() - stat.mtimeMs) / HOUR);
   const evidence = [
     {

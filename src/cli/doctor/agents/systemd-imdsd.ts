@@ -15,9 +15,11 @@ export function imdsOptions(commandLine: string): { readonly enabled: string; re
   let enabled = "auto";
   let network = "locked";
   for (const word of commandLine.split(/\s+/)) {
-    const [, name, value = ""] = /^systemd\.imds(\.network)?(?:=(.*))?$/.exec(word) ?? [];
-    if (word.startsWith("systemd.imds.network=") && name !== undefined) network = value;
-    else if (/^systemd\.imds(?:=|$)/.test(word)) enabled = word.includes("=") ? value : "yes";
+    const found = /^systemd\.imds(\.network)?(?:=(.*))?$/.exec(word);
+    if (found === null) continue;
+    const [, ofNetwork, value] = found;
+    if (ofNetwork === undefined) enabled = value ?? "yes";
+    else if (value !== undefined) network = value;
   }
   return { enabled, network };
 }
