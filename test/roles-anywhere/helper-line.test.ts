@@ -95,3 +95,50 @@ test("any text is read without an exception", () => {
     }),
   );
 });
+
+describe("is told why it is run", () => {
+  test.each([
+    ["it is very long", `${LINE}${" ".repeat(16_385 - LINE.length)}`],
+    ["it begins with an assignment", LINE.replace("aws_signing", "X=/aws_signing")],
+    ["it is another program", LINE.replace("helper", "helper2")],
+    ["it is another program", ""],
+    ["it is another command of the helper", LINE.replace("credential-process", "serve")],
+    ["a flag that is not known", `${LINE} --Region x`],
+    ["a flag that is not known", `${LINE} --region_x`],
+    ["a word that is not known", `${LINE} x--region`],
+    ["a word that is not known", `${LINE} x-`],
+    ["the flag --with-proxy", `${LINE} --with-proxy=maybe`],
+    ["--region without a value", `${LINE} --region`],
+    ["--region without a value", `${LINE} --region=`],
+    ["no certificate is named", LINE.replace("--certificate /c.pem", "")],
+    ["no trustAnchorArn is named", LINE.replace("--trust-anchor-arn t", "")],
+    ["its certificate is no file", LINE.replace("/c.pem", "pkcs11:token=x")],
+    ["its privateKey is no file", LINE.replace("/k.pem", "handle:0x81000001")],
+    ["its intermediates is no file", `${LINE} --intermediates TPM:x`],
+    ["a duration in another form", `${LINE} --session-duration 900s`],
+    ["a duration in another form", `${LINE} --session-duration 0`],
+    ["a quote that does not end", `${LINE} --region "x`],
+    ["an expansion within quotes", `${LINE} --region "\`x\`"`],
+    ["; is for a shell", `${LINE} ; x`],
+    ["control characters", `${LINE} --region "a\u0001b"`],
+    ["control characters", `${LINE} --region a\rb`],
+  ])("%s", (why, line) => {
+    expect(readHelperLine(line)).toMatchObject({ kind: "process", why });
+  });
+
+  test.each([
+    ["a character that is for cmd.exe", `${LINE} --region %X%`],
+    ["an escaped quote", `${LINE} --region "a\\"b"`],
+    ["a quote that does not end", `${LINE} --region "x`],
+  ])("%s, on Windows", (why, line) => {
+    expect(readHelperLine(line, true)).toMatchObject({ kind: "process", why });
+  });
+
+  test("and not where it is as long as may be, or has white space at its ends", () => {
+    const line = `${LINE}${" ".repeat(16_384 - LINE.length)}`;
+    expect(readHelperLine(line).kind).toBe("native");
+    const read = readHelperLine(` ${LINE} --with-proxy=true\t`, true);
+    expect(read).toEqual({ kind: "native", program: "aws_signing_helper", settings: BASE, proxy: true });
+    expect(readHelperLine(`${LINE} --with-proxy=true`)).toEqual(read);
+  });
+});
