@@ -1,5 +1,6 @@
 /** `imds-guard scan`: finds traffic to the metadata service in logs that people have. */
 import { statSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import type { FormatName } from "../detection/log-formats.js";
 import type { ScanSource } from "../detection/scan.js";
 import type { ScanFinding } from "../detection/scan-finding.js";
@@ -12,6 +13,7 @@ import { isImdsGuardError } from "../base/errors.js";
 import type { System } from "../base/system.js";
 import type { AccountJudge, AccountsSummary } from "../detection/account-judge.js";
 import { ACCOUNTS_OPTION, accountsOf } from "./account-list.js";
+import { amount, findingLine, isComplete, printSummary } from "./scan-text.js";
 import { SUPPRESSION_OPTIONS, suppressionOf } from "./suppression-options.js";
 import type { Ui } from "./ui.js";
 
@@ -70,7 +72,7 @@ export const FORMATS: readonly FormatName[] = [
 ];
 const LEVELS = ["informational", "low", "medium", "high", "critical"] as const satisfies readonly Level[];
 
-/** Findings that are shown without --list. */
+/** Findings that are shown as examples with --json, and kinds of findings without it. */
 const SHOWN = 20;
 
 export const command: Command = {
@@ -79,9 +81,9 @@ export const command: Command = {
   usage: "[OPTIONS] FILE...",
   description: [
     'Reads logs as a stream, plain, gzip or Zstandard, and judges them by the same Sigma rules that "imds-guard sigma" prints. FILE may be - for standard input. Each line finds its own format by content, behind syslog, journald, CRI, Docker, CloudWatch and the envelopes of log shippers: sensors (Zeek, Suricata), web servers, proxies and load balancers, firewalls, flow logs, audit and endpoint logs, CloudTrail, DNS, what SIEMs export (ECS, OCSF, CEF, LEEF), and any JSON, CSV or name=value line with an address in a field.',
-    `Prints a summary and the first ${SHOWN} findings; --list prints all of them, one on a line. A line that names the metadata service and that no rule judged is shown, too.`,
+    `Prints a summary and what was found: who asked for what, when (in UTC; a time without a zone is taken for UTC), how often, and whether it was answered. What is alike is told once, ${SHOWN} of it; --list prints all findings, one on a line, and --html writes a page with a timeline. A line that names the metadata service and that no rule judged is shown, too.`,
     "With --accounts, or where the profile sets imds_guard_expected_accounts, every account that is not listed is a finding, egress.foreign_account: signed requests (high), presigned URLs that write (high) or read (low), sessions of foreign instances (high), names of hosts (medium), ARNs and fields (low), also in lines of no known format. Key ids are masked, signatures are never shown. Keys from before about 2019 tell no account.",
-    "Exit code 1 with any finding; 3 without one if a line was judged by no rule, was malformed or too long, or a file could not be read or recognised. With --json one document: the summary, and examples (the first findings); with --list and --json one JSON line for each finding, and the summary as the last one.",
+    "Exit code 1 with any finding; 3 without one if a line was judged by no rule, was malformed or too long, or a file could not be read or recognised. With --json one document: the summary with all groups and the timeline, and examples (the first findings); with --list and --json one JSON line for each finding, and the summary as the last one.",
   ],
   options: [
     ...SUPPRESSION_OPTIONS,
@@ -89,6 +91,7 @@ export const command: Command = {
     { name: "fields", value: "NAMES", summary: "columns of lines without a header, such as those of VPC flow logs" },
     { name: "min-level", value: "LEVEL", words: LEVELS, summary: "least level that is reported (default low)" },
     { name: "list", short: "l", summary: "print every finding" },
+    { name: "html", value: "FILE", summary: "write a report as one HTML file, too" },
     { ...ACCOUNTS_OPTION, summary: "accounts of your own (ids or @FILE): what is of others is a finding" },
     { name: "learn", summary: "print the accounts that the logs tell, as a list for --accounts, and no findings" },
     { name: "thorough", summary: "read every line, to count all malformed ones; slower" },
@@ -102,6 +105,7 @@ export const command: Command = {
       command: "imds-guard scan --learn proxy.log > ours.txt",
       does: "a list to begin with, once somebody has read it",
     },
+    { command: "imds-guard scan --html report.html /var/log/nginx/*", does: "a page to look at and to send" },
     {
       command: "imds-guard scan /var/log/zeek/*/conn.*.log.gz --suppress 10.20.0.0/16",
       does: "connections from everywhere but the network with EC2 hosts",
@@ -115,6 +119,7 @@ export const command: Command = {
     const suppress = suppressionOf(options);
     const learn = options["learn"] === true;
     const listed = accountsOf(options);
+    if (learn && options["html"] !== undefined) throw new UsageError("--learn has no findings to report");
     if (learn && listed !== undefined) throw new UsageError("--learn writes the list that --accounts would take");
     const accounts = listed ?? (learn ? [] : await expectedAccounts(system, ui));
     const judge = await judgeOf(accounts, learn);
@@ -145,7 +150,7 @@ export const command: Command = {
         if (learn) return;
         if (list && json) ui.jsonLine(finding);
         else if (list) ui.line(findingLine(finding, ui));
-        else if (examples.length < SHOWN) examples.push(finding);
+        else if (json && examples.length < SHOWN) examples.push(finding);
       },
       onProgress: (progress) => ui.progress(bar(progress)),
     });
@@ -154,7 +159,9 @@ export const command: Command = {
     if (learn) printLearned(summary, seen!, json, ui);
     else if (json && list) ui.jsonLine({ summary: { version: 1, ...summary, ...(seen && { egress: seen }) } });
     else if (json) ui.json({ version: 1, ...summary, ...(seen && { egress: seen }), examples });
-    else printSummary(summary, examples, ui, seen);
+    else printSummary(summary, ui, seen, list);
+    const page = options["html"];
+    if (typeof page === "string") await writePage(page, summary, system);
     for (const { name, failure } of summary.sources)
       if (failure !== undefined) ui.error(`${terminalLine(name)}: ${terminalLine(failure.message)}`, [failure.advice]);
     if (learn) return summary.oversized === 0 && summary.sources.every(isRead) ? 0 : 3;
@@ -178,6 +185,16 @@ async function judgeOf(accounts: readonly string[], learn: boolean): Promise<Acc
   if (accounts.length === 0 && !learn) return undefined;
   const { createAccountJudge } = await import("../detection/account-judge.js");
   return createAccountJudge({ accounts, learn });
+}
+
+/** Written by its owner alone: it tells who was where. */
+async function writePage(path: string, summary: ScanSummary, system: System): Promise<void> {
+  const { scanPage } = await import("./scan-page.js");
+  try {
+    await writeFile(path, scanPage(summary, system.now()), { mode: 0o600 });
+  } catch (error) {
+    throw new UsageError(`${path} cannot be written: ${(error as NodeJS.ErrnoException).code ?? "unknown"}`);
+  }
 }
 
 /** Whether a source was read to its end, of whatever format it is. */
@@ -216,10 +233,6 @@ function exitCode(summary: ScanSummary): ExitCode {
   return isComplete(summary) ? 0 : 3;
 }
 
-function isComplete({ sources, unjudged, malformed, oversized }: ScanSummary): boolean {
-  return unjudged + malformed + oversized === 0 && sources.every(({ failure }) => failure === undefined);
-}
-
 const BAR = 24;
 
 /** Share of the files' sizes that was read; of standard input only how much. */
@@ -246,116 +259,4 @@ function progressBar(
 function sizeOf(path: string): number | undefined {
   const stat = path === "-" ? undefined : statSync(path, { throwIfNoEntry: false });
   return stat?.isFile() === true ? stat.size : undefined;
-}
-
-function amount(bytes: number): string {
-  if (bytes < 1_000) return `${bytes} B`;
-  const power = Math.min(4, Math.floor(Math.log10(bytes) / 3));
-  return `${(bytes / 1_000 ** power).toFixed(1)} ${["B", "kB", "MB", "GB", "TB"][power]}`;
-}
-
-function toned(level: Level, ui: Ui): string {
-  return level === "critical" || level === "high" ? ui.paint(level, "finding") : level;
-}
-
-function findingLine({ rule, source, line, time, from, to, correlated, ...foreign }: ScanFinding, ui: Ui): string {
-  const who = terminalLine([from, to].filter((address) => address !== undefined).join(" -> "));
-  const count = correlated === undefined ? "" : ` (${correlated.count} together)`;
-  return [
-    `${terminalLine(source)}:${line}:`,
-    toned(rule.level, ui),
-    time,
-    who === "" ? undefined : who,
-    `${rule.title}${count}`,
-    foreign.account === undefined
-      ? undefined
-      : [foreign.account, foreign.form, foreign.accessKeyId, foreign.service, foreign.region, foreign.host]
-          .filter((part) => part !== undefined)
-          .map(terminalLine)
-          .join(" "),
-  ]
-    .filter((part) => part !== undefined)
-    .join("  ");
-}
-
-function cut(text: string, columns: number): string {
-  const most = Math.max(120, 2 * columns);
-  return text.length > most ? `${text.slice(0, most - 3)}...` : text;
-}
-
-const MOST_TALKERS = 5;
-
-function printSummary(
-  summary: ScanSummary,
-  examples: readonly ScanFinding[],
-  ui: Ui,
-  seen: AccountsSummary | undefined,
-): void {
-  const { findings, byRule, bySource, lines, bytes, malformed, oversized, first, last, sources } = summary;
-  for (const finding of examples) ui.line(findingLine(finding, ui));
-  if (examples.length > 0) ui.line();
-  if (byRule.length > 0) {
-    ui.table([
-      ["COUNT", "LEVEL", "RULE"].map((title) => ui.paint(title, "strong")),
-      ...byRule.map(({ count, level, name }) => [String(count).padStart(5), toned(level, ui), name]),
-    ]);
-    ui.line();
-    ui.table([
-      [
-        "asked by",
-        bySource
-          .slice(0, MOST_TALKERS)
-          .map(({ name, count }) => `${terminalLine(name)} (${count})`)
-          .join(", ") + (bySource.length > MOST_TALKERS ? `, and ${bySource.length - MOST_TALKERS} more` : ""),
-      ],
-      ...(first === undefined ? [] : [["between", `${first} and ${last}`]]),
-    ]);
-  }
-  if (seen !== undefined && seen.accounts.length > 0) {
-    ui.line();
-    ui.table([
-      ["FOREIGN ACCOUNT", "COUNT", "TOLD BY"].map((title) => ui.paint(title, "strong")),
-      ...seen.accounts.slice(0, SHOWN).map(({ account, count, forms, services, hosts, first, last }) => [
-        account,
-        String(count).padStart(5),
-        [
-          Object.entries(forms)
-            .map(([form, times]) => `${form} ${times}`)
-            .join(", "),
-          services.length === 0 ? undefined : `for ${services.map(terminalLine).join(", ")}`,
-          hosts.length === 0 ? undefined : `at ${hosts.slice(0, 3).map(terminalLine).join(", ")}`,
-          first === undefined ? undefined : `${first} to ${last}`,
-        ]
-          .filter((part) => part !== undefined)
-          .join("; "),
-      ]),
-    ]);
-    if (seen.accounts.length > SHOWN) ui.line(`and ${seen.accounts.length - SHOWN} more accounts; --json has all`);
-  }
-  if (seen !== undefined && seen.unknownKeys > 0)
-    ui.line(`${seen.unknownKeys} keys tell no account: made before about 2019, or examples of the documentation`);
-  if (summary.unjudged > 0) {
-    if (byRule.length > 0) ui.line();
-    ui.line(
-      `${summary.unjudged} line${summary.unjudged === 1 ? " names" : "s name"} the metadata service and ${summary.unjudged === 1 ? "was" : "were"} judged by no rule:`,
-    );
-    for (const { source, line, text } of summary.unjudgedLines.slice(0, SHOWN))
-      ui.line(`${terminalLine(source)}:${line}:  ${cut(terminalLine(text), ui.columns)}`);
-    ui.line();
-  }
-  const incomplete = !isComplete(summary);
-  const formats = [...new Set(sources.flatMap(({ format }) => (format === undefined ? [] : [format])))].join(", ");
-  const odd = [
-    malformed > 0 ? `${malformed} malformed` : undefined,
-    oversized > 0 ? `${oversized} too long` : undefined,
-    summary.unjudged > 0 ? `${summary.unjudged} judged by no rule` : undefined,
-    sources.some(({ failure }) => failure !== undefined) ? "not everything was read" : undefined,
-  ].filter((part) => part !== undefined);
-  const shown =
-    findings > examples.length && examples.length > 0
-      ? ` (the first ${examples.length} are shown; --list shows all)`
-      : "";
-  ui.line(
-    `${ui.paint(`${findings} finding${findings === 1 ? "" : "s"}`, findings > 0 ? "finding" : incomplete ? "unknown" : "ok")}${shown} in ${lines} lines, ${amount(bytes)}${formats === "" ? "" : ` of ${formats}`}${odd.length > 0 ? `; ${odd.join(", ")}` : ""}`,
-  );
 }

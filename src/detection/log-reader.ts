@@ -113,7 +113,9 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
           const inner = parseJson(text.slice(brace));
           if (inner !== undefined && inValue(inner, text.slice(brace), envelope, depth + 1)) return true;
         }
-        for (const { name, read } of lastFormats) if (handOn(read(text), name, envelope)) return true;
+        // These are recognised behind a prefix that was not peeled: what it says of the host is true all the same.
+        const { time, origin } = joined(envelope, inside[0] ?? NOWHERE);
+        for (const { name, read } of lastFormats) if (handOn(read(text), name, { time, origin })) return true;
         return generic && inColumns(text, envelope);
       }
 

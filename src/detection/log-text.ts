@@ -223,7 +223,7 @@ function envoy(line: string): Reading {
 }
 
 const HAPROXY =
-  /(?:^|\s)(\[?[0-9a-f.:]+\]?):(\d{1,5}) \[(\d\d\/\w{3}\/\d{4}:[\d:.]+)\] (\S+) (\S+) [-\d/+]+ (\d{3}|-1) \+?(\d+) .*"([A-Z]+) (\S+)(?: [^"]*)?"?$/i;
+  /^(\[?[0-9a-f.:]+\]?):(\d{1,5}) \[(\d\d\/\w{3}\/\d{4}:[\d:.]+)\] (\S+) (\S+) [-\d/+]+ (\d{3}|-1) \+?(\d+) .*"([A-Z]+) (\S+)(?: [^"]*)?"?$/i;
 
 /** The HTTP log of HAProxy. */
 function haproxy(line: string): Reading {
@@ -577,27 +577,45 @@ function dnsText(line: string): Reading {
 
 const AUDIT = /\btype=([A-Z_]+) msg=audit\(([\d/]+[ .]?[\d:.]*?):(\d+)\) ?:/;
 
-/** Records of the Linux audit: where a socket was connected to, and what was executed. */
-function audit(line: string): Reading {
+/** What a call of the system was made by. */
+interface AuditCall {
+  readonly id: string;
+  readonly fields: Fields;
+}
+
+/**
+ * Records of the Linux audit: where a socket was connected to, and what was executed. The record of the call itself, which
+ * comes before that of its address under the same number, tells who made it.
+ */
+function openAudit(): (line: string) => Reading {
+  let call: AuditCall | undefined;
+  return (line) => audit(line, call, (made) => (call = made));
+}
+
+function audit(line: string, call: AuditCall | undefined, keep: (call: AuditCall) => void): Reading {
   const mark = AUDIT.exec(line);
   if (mark === null) return undefined;
   const time = auditTime(mark[2]!);
   const pick = (name: string): string | undefined =>
     auditValue(new RegExp(String.raw`\b${name}=("[^"]*"|\S+)`).exec(line)?.[1]);
-  const shared = {
+  const own: Fields = {
     Image: pick("exe"),
     ProcessId: pick("pid"),
-    User: pick("auid") ?? pick("uid"),
-    "audit.id": mark[3],
+    User: pick("UID") ?? pick("uid") ?? pick("auid"),
     comm: pick("comm"),
+    action: mark[1] === "SYSCALL" && pick("success") === "no" ? "failed" : undefined,
   };
+  const known = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
+  const id = mark[3]!;
+  if (mark[1] === "SYSCALL") keep({ id, fields: known });
+  const shared: Fields = { ...(call?.id === id ? call.fields : {}), ...known, "audit.id": id };
   if (mark[1] === "SOCKADDR" || line.includes("saddr=")) {
     const end = socketAddress(/\bsaddr=([0-9A-F]+)/i.exec(line)?.[1]) ?? {
       DestinationIp: pick("laddr"),
       DestinationPort: pick("lport"),
     };
     if (end.DestinationIp === undefined) return "other";
-    const fields = { type: mark[1], saddr: /\bsaddr=(\w+)/.exec(line)?.[1], ...shared, ...end };
+    const fields = { ...shared, type: mark[1], saddr: /\bsaddr=(\w+)/.exec(line)?.[1], ...end };
     return [
       recordOf({ product: "linux", service: "auditd" }, fields, line, time),
       recordOf(hostSource("network_connection", "/"), fields, line, time),
@@ -608,7 +626,7 @@ function audit(line: string): Reading {
     return [
       recordOf(
         hostSource("process_creation", "/"),
-        { ...shared, Image: shared.Image ?? words[0], CommandLine: words.join(" ") },
+        { ...shared, Image: shared["Image"] ?? words[0], CommandLine: words.join(" ") },
         line,
         time,
       ),
@@ -626,6 +644,21 @@ function audit(line: string): Reading {
     ];
   }
   return "other";
+}
+
+/**
+ * The record of the call that belongs to a record of the audit, out of the bytes before it. Nothing in that record names
+ * the metadata service, so it is not read otherwise.
+ */
+export function auditCallBefore(line: string, before: string): string | undefined {
+  const mark = line.includes("SOCKADDR") ? AUDIT.exec(line) : null;
+  if (mark === null || mark[1] !== "SOCKADDR") return undefined;
+  const at = before.lastIndexOf(`:${mark[3]!})`);
+  if (at === -1) return undefined;
+  const start = before.lastIndexOf("\n", at) + 1;
+  const end = before.indexOf("\n", at);
+  const found = before.slice(start, end === -1 ? undefined : end);
+  return found.includes("type=SYSCALL") ? found : undefined;
 }
 
 /** Seconds since the epoch, or as `ausearch -i` shows it: day, month and year in the order of the host's language. */
@@ -732,7 +765,10 @@ export const LOOSE_FORMATS: readonly LogFormat[] = [
     FIREWALL,
     filterlog,
   ),
-  pattern("auditd", "Linux audit", "`type=... msg=audit(...)`", HOST_SOURCES, audit),
+  {
+    ...pattern("auditd", "Linux audit", "`type=... msg=audit(...)`", HOST_SOURCES, () => undefined),
+    open: () => openAudit(),
+  },
   pattern(
     "dns-text",
     "DNS as text: dnsmasq, Pi-hole, BIND, Unbound, CoreDNS, systemd-resolved",

@@ -1,4 +1,6 @@
 /** What the scanner reports of one match: which rule, where, and the fields that tell the story, without secrets. */
+import { detailsOf } from "./finding-details.js";
+import type { Answer, What, Who } from "./finding-details.js";
 import { fieldOf } from "./log-record.js";
 import type { LogRecord } from "./log-record.js";
 import { detached, maskSecrets } from "../base/text.js";
@@ -18,6 +20,10 @@ export interface ScanFinding extends Partial<ForeignAccount> {
   /** Who asked, and whom: addresses as they were logged. */
   readonly from?: string;
   readonly to?: string;
+  /** Who asked, what for, and how it went, as far as the log tells. Texts are masked and cut like the fields. */
+  readonly who: Who;
+  readonly what: What;
+  readonly answer: Answer;
   /** Field -> value: what the rule looked at, and what an analyst asks next. Texts are cut after 512 characters. */
   readonly fields: Readonly<Record<string, string | number | boolean | readonly string[]>>;
   /**
@@ -26,8 +32,6 @@ export interface ScanFinding extends Partial<ForeignAccount> {
   readonly correlated?: { readonly group: Readonly<Record<string, string>>; readonly count: number };
 }
 
-const FROM = ["src_ip", "id.orig_h", "source.ip", "SourceIp", "c-ip", "sourceIPAddress", "arp.dest_ip"];
-const TO = ["dst_ip", "id.resp_h", "destination.ip", "DestinationIp", "cs-host", "arp.src_ip", "endpoint.address"];
 const CONTEXT = [
   "src_port",
   "dst_port",
@@ -101,16 +105,20 @@ export function findingOf(matched: Matched, record: LogRecord, source: string, l
     const value = shown(made);
     if (value !== undefined) fields[name] ??= value;
   }
-  const from = address(record, FROM);
-  const to = address(record, TO);
+  const { who, what, answer } = detailsOf(record, matched.made);
+  const from = who.address;
+  const to = what.to;
   return {
     rule: ruleSummary(matched.rule),
     source,
     line,
     // Beyond the year 275760 there is no ISO form.
     ...(record.time !== undefined && Math.abs(record.time) <= 8.64e15 && { time: new Date(record.time).toISOString() }),
-    ...(from !== undefined && { from }),
-    ...(to !== undefined && { to }),
+    ...(from !== undefined && { from: text(from) }),
+    ...(to !== undefined && { to: text(to) }),
+    who: masked(who),
+    what: masked(what),
+    answer: masked(answer),
     fields,
   };
 }
@@ -125,12 +133,13 @@ function ruleSummary({ id, title, level }: ScanFinding["rule"]): ScanFinding["ru
   return { id, title, level };
 }
 
-function address(record: LogRecord, names: readonly string[]): string | undefined {
-  for (const name of names) {
-    const value = fieldOf(record.fields, name);
-    if (typeof value === "string" && value !== "") return text(value);
-  }
-  return undefined;
+/** The details as they may be shown. */
+function masked<T extends Who | What | Answer>(details: T): T {
+  const entries = Object.entries(details).map(([name, value]: [string, unknown]) => [
+    name,
+    typeof value === "string" ? text(value) : value,
+  ]);
+  return Object.fromEntries(entries) as T;
 }
 
 function shown(value: unknown): string | number | boolean | readonly string[] | undefined {

@@ -8,6 +8,7 @@ import type { FormatName } from "./log-formats.js";
 import { createSplitter } from "./log-lines.js";
 import type { NextOfInterest } from "./log-lines.js";
 import { createLogReader } from "./log-reader.js";
+import { auditCallBefore } from "./log-text.js";
 import type { LogRecord } from "./log-record.js";
 import { openMembers } from "./log-stream.js";
 import { LogStreamError } from "./log-stream-error.js";
@@ -79,6 +80,8 @@ export interface ScanOptions {
 const MAX_LINE_BYTES = 1024 * 1024;
 /** What is read to recognise a format. */
 const SAMPLED_LINES = 32;
+/** How far back the call is looked for that a record of the audit belongs to, bytes. */
+const LOOK_BEHIND = 8 * 1024;
 /** Lines that no rule judged are shown: so many of a source, and of all. */
 const SHOWN_OF_SOURCE = 10;
 const SHOWN_OF_ALL = 100;
@@ -188,6 +191,10 @@ export async function scan(
 
     function onLine(buffer: Buffer, from: number, to: number, line: number): void {
       const text = buffer.toString("utf8", from, buffer[to - 1] === 0x0d ? to - 1 : to);
+      const before = text.includes("type=SOCKADDR")
+        ? auditCallBefore(text, buffer.toString("latin1", Math.max(0, from - LOOK_BEHIND), from))
+        : undefined;
+      if (before !== undefined) reader.read(before, line, () => false);
       const records: LogRecord[] = [];
       // Of a line that no rule can match and that names no metadata service, what tells when it was is enough.
       const forRules =
@@ -287,6 +294,7 @@ export async function scan(
     unjudgedLines,
     ...(highest && { highest }),
     byRule,
+    ...counter.together(),
     ...counter.addresses(),
     ...(counter.first !== undefined && { first: counter.first }),
     ...(counter.last !== undefined && { last: counter.last }),
