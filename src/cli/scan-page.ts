@@ -16,7 +16,7 @@ dl { display: grid; grid-template-columns: 5rem 1fr; gap: .1rem .6rem; margin: 0
 .critical, .high { color: var(--finding); } .medium { color: var(--unknown); } .low, .informational { color: var(--quiet); }
 rect.critical, rect.high { fill: var(--finding); } rect.medium { fill: var(--unknown); } rect.low, rect.informational { fill: var(--quiet); }
 svg { display: block; height: 9rem; width: 100%; } .axis { border-top: 1px solid var(--line); color: var(--quiet); display: flex;
-  font-size: .85rem; gap: 1rem; justify-content: space-between; } .axis span:last-child { text-align: right; }
+  font-size: .85rem; gap: 1rem; justify-content: space-between; } .axis span { white-space: nowrap; }
 td.bar { width: 40%; } td.bar span { background: var(--unknown); border-radius: .2rem; display: block; height: .8rem; margin-top: .35rem; min-width: 2px; }
 td.count { text-align: right; width: 5rem; padding-right: 1rem; } pre { border: 1px solid var(--line); margin: .3rem 0; padding: .6rem; white-space: pre-wrap; }
 .quiet { color: var(--quiet); }
@@ -98,9 +98,12 @@ function timelinePart({ seconds, slices, untimed }: Timeline): string {
   const width = Math.max(count, 12);
   const end = new Date(Date.parse(lastSlice.start) + step).toISOString();
   return `<svg viewBox="0 0 ${width} 100" preserveAspectRatio="none" role="img" aria-label="Findings by time: at most ${most} in ${span(seconds)}">${bars.join("")}</svg>
-<div class="axis"><span>${htmlText(firstSlice.start)}</span><span>${htmlText(end)}</span></div>
+<div class="axis"><span>${minute(firstSlice.start)}</span><span>${minute(end)}</span></div>
 <p class="quiet">Each bar is ${span(seconds)}, the highest ${most} findings.</p>${none}`;
 }
+
+/** `2026-07-05 10:00Z` */
+const minute = (iso: string): string => `${iso.slice(0, 10)} ${iso.slice(11, 16)}Z`;
 
 function span(seconds: number): string {
   if (seconds < 3_600) return `${seconds / 60} minutes`.replace(/^1 minutes/, "1 minute");

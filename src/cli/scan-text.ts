@@ -11,6 +11,7 @@ import { wrap } from "./ui.js";
 /** Kinds of findings, lines and accounts that are shown. */
 const SHOWN = 20;
 const MOST_TALKERS = 5;
+const MOST_FORMATS = 5;
 
 /** Whether everything was read and judged. */
 export function isComplete({ sources, unjudged, malformed, oversized }: ScanSummary): boolean {
@@ -128,7 +129,9 @@ export function printSummary(summary: ScanSummary, ui: Ui, seen: AccountsSummary
     ui.line(`${seen.unknownKeys} keys tell no account: made before about 2019, or examples of the documentation`);
   if (summary.unjudged > 0) printUnjudged(summary, ui);
   const incomplete = !isComplete(summary);
-  const formats = [...new Set(sources.flatMap(({ format }) => (format === undefined ? [] : [format])))].join(", ");
+  const known = [...new Set(sources.flatMap(({ format }) => (format === undefined ? [] : [format])))];
+  const more = known.length > MOST_FORMATS ? ` and ${known.length - MOST_FORMATS} more formats` : "";
+  const formats = `${known.slice(0, MOST_FORMATS).join(", ")}${more}`;
   const odd = [
     malformed > 0 ? `${malformed} malformed` : undefined,
     oversized > 0 ? `${oversized} too long` : undefined,
@@ -140,17 +143,18 @@ export function printSummary(summary: ScanSummary, ui: Ui, seen: AccountsSummary
       ? ` (the first ${SHOWN} of ${groups.length} kinds are shown; --list shows all, --html makes a page)`
       : "";
   const told = `${findings} finding${findings === 1 ? "" : "s"}`;
-  ui.line(
-    `${ui.paint(told, findings > 0 ? "finding" : incomplete ? "unknown" : "ok")}${rest} in ${lines} lines, ${amount(bytes)}${formats === "" ? "" : ` of ${formats}`}${odd.length > 0 ? `; ${odd.join(", ")}` : ""}`,
-  );
+  const end = `${ui.paint(told, findings > 0 ? "finding" : incomplete ? "unknown" : "ok")}${rest} in ${lines} lines, ${amount(bytes)}${formats === "" ? "" : ` of ${formats}`}${odd.length > 0 ? `; ${odd.join(", ")}` : ""}`;
+  for (const part of wrap(end, ui.columns)) ui.line(part);
 }
 
 function printUnjudged({ unjudged, unjudgedLines, byRule }: ScanSummary, ui: Ui): void {
   if (byRule.length > 0) ui.line();
   const [names, was] = unjudged === 1 ? [" names", "was"] : ["s name", "were"];
   ui.line(`${unjudged} line${names} the metadata service and ${was} judged by no rule:`);
-  for (const { source, line, text } of unjudgedLines.slice(0, SHOWN))
-    ui.line(`${terminalLine(source)}:${line}:  ${cut(terminalLine(text), ui.columns)}`);
+  for (const { source, line, text } of unjudgedLines.slice(0, SHOWN)) {
+    ui.line(`${terminalLine(source)}:${line}:`);
+    for (const part of wrap(cut(terminalLine(text), ui.columns), ui.columns - 2)) ui.line(`  ${part}`);
+  }
   ui.line();
 }
 

@@ -58,7 +58,7 @@ export function answerText(
     state === undefined ? undefined : `(${state})`,
   ].filter((part) => part !== undefined);
   const both = counts !== undefined && counts.count > 1 && counts.answered > 0 && counts.answered < counts.count;
-  return `${parts.join(" ")}${both ? `; ${counts.answered} of ${counts.count} answered` : ""}`;
+  return `${parts.join(", ").replace(", (", " (")}${both ? `; ${counts.answered} of ${counts.count} answered` : ""}`;
 }
 
 /** When: `, 2026-07-05T10:00:00.000Z`, or from when to when. */

@@ -103,7 +103,7 @@ export function detailsOf(record: LogRecord, made: Readonly<Record<string, unkno
   return {
     who: {
       ...who,
-      ...(who.host === undefined && host !== undefined && { host }),
+      ...(who.host === undefined && host !== undefined && { host: host.replace(/:$/, "") }),
       // The program that wrote the line is not the one that asked, but for programs that log what they do themselves.
       ...(who.process === undefined && who.address === undefined && app !== undefined && { process: app }),
       ...(who.process === undefined && who.address === undefined && pid !== undefined && pid !== "-" && { pid }),
