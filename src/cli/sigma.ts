@@ -17,7 +17,7 @@ export const command: Command = {
   description: [
     "The rules find traffic to the EC2 metadata service, and whoever plays it, in network, proxy, DNS, web server, process and CloudTrail logs. RULE is a file name without .yml, as list shows it.",
     "With --suppress and --vlan the rules leave out networks that do have EC2 instances. write replaces no file that differs unless --force is given; it puts the correlations into DIR/correlations as *.yaml, where a converter that knows none does not meet them (sigma convert --file-pattern '*.y*ml' takes them, too).",
-    "With --accounts there are rules, too, on what is of accounts that are not listed: signatures and presigned URLs in proxy and application logs, names of hosts, principals at VPC endpoints, and correlations with requests to the metadata address. The patterns of your accounts are filled in; over 256 accounts a rule is split into several that judge a part each. write then writes a script for Zeek and rules for Suricata, too: they log key id, account and host of what is not listed, and never a signature.",
+    "With --accounts there are rules, too, on what is of accounts that are not listed: signatures and presigned URLs in proxy and application logs, names of hosts, principals at VPC endpoints, and correlations with requests to the metadata address. The patterns of your accounts are filled in; over 256 accounts a rule is split into several that judge a part each. write then writes a script for Zeek and rules for Suricata, too: they log key id and host of what is not listed, and no signature, as long as the alerts of Suricata leave out the URL (app-layer: false).",
     "With --json: list and print give rules (file, rule), write gives written and unchanged.",
   ],
   options: [

@@ -3,8 +3,10 @@
  * and applications, names of hosts, and what CloudTrail and GuardDuty tell.
  */
 import { createHash } from "node:crypto";
-import { checkAccountIds, startOfKeyIds } from "../aws/access-key.js";
+import { checkAccountIds } from "../aws/access-key.js";
 import { invalidArgument } from "../base/errors.js";
+import { anyOf, partsByKey, partsByNumber } from "./account-parts.js";
+import type { Part } from "./account-parts.js";
 import type { CorrelationRule, DetectionRule, Level, ShippedRule } from "./sigma-rule.js";
 
 /** What the rules are made for. */
@@ -14,9 +16,6 @@ export interface AccountRulesOptions {
   /** Source identities of Roles Anywhere sessions that are known, such as `CN=host-1`. Default: no rule about them. */
   readonly certificates?: readonly string[] | undefined;
 }
-
-/** More accounts are split over several rules, each of which judges a part of all keys. */
-export const MOST_ACCOUNTS_IN_RULE = 256;
 
 const DATE = "2026-11-28";
 const BULLETIN = "https://aws.amazon.com/security/security-bulletins/AWS-2025-021/";
@@ -30,8 +29,6 @@ const HYBRID = "https://docs.aws.amazon.com/systems-manager/latest/userguide/sys
 const CLOUDTRAIL = { product: "aws", service: "cloudtrail" };
 const EXFILTRATION = ["attack.exfiltration", "attack.t1567.002", "attack.credential-access", "attack.t1552.005"];
 const FOREIGN = ["Partners and suppliers whose accounts are not in the list", "Hosts of guests and contractors"];
-const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-const DIGITS = "0123456789";
 
 /**
  * The rules, those about other things than single accounts last. Over 256 accounts, a rule that names them is written as
@@ -44,9 +41,8 @@ export function accountRules({ accounts, certificates }: AccountRulesOptions): r
   const unnamed = certificates?.find((name) => !/^[ -~]{1,256}$/.test(name));
   if (unnamed !== undefined) throw invalidArgument("certificates", unnamed, "source identities such as CN=host-1");
   const own = [...new Set(accounts)].sort();
-  // The fifth letter of a key that tells its account is one of the upper half.
-  const byKey = parts(own.map(startOfKeyIds), LETTERS, LETTERS.slice(16));
-  const byNumber = parts(own, DIGITS, DIGITS);
+  const byKey = partsByKey(own);
+  const byNumber = partsByNumber(own);
   return [
     ...byKey.flatMap((part, index) => [
       signedProxy(part, index),
@@ -62,48 +58,6 @@ export function accountRules({ accounts, certificates }: AccountRulesOptions): r
     ...GENERAL,
     ...(certificates === undefined ? [] : [unknownCertificate(certificates)]),
   ];
-}
-
-/** What begins with one of the prefixes is judged by this part; `own` are the entries among it. */
-interface Part {
-  readonly prefixes: readonly string[];
-  readonly own: readonly string[];
-  /** Whether there is no other. */
-  readonly alone: boolean;
-}
-
-/** Parts whose prefixes together are the beginning of everything, with at most so many entries each. */
-function parts(entries: readonly string[], alphabet: string, firsts: string): readonly Part[] {
-  if (entries.length <= MOST_ACCOUNTS_IN_RULE) return [{ prefixes: Array.from(firsts), own: entries, alone: true }];
-  const leaves: { prefix: string; own: readonly string[] }[] = [];
-  const divide = (prefix: string, own: readonly string[], letters: string): void => {
-    for (const letter of letters) {
-      const next = prefix + letter;
-      const inside = own.filter((entry) => entry.startsWith(next));
-      if (inside.length <= MOST_ACCOUNTS_IN_RULE) leaves.push({ prefix: next, own: inside });
-      else divide(next, inside, alphabet);
-    }
-  };
-  divide("", entries, firsts);
-  const joined: { prefixes: string[]; own: string[] }[] = [];
-  for (const { prefix, own } of leaves) {
-    const last = joined.at(-1);
-    if (last === undefined || last.own.length + own.length > MOST_ACCOUNTS_IN_RULE)
-      joined.push({ prefixes: [prefix], own: [...own] });
-    else {
-      last.prefixes.push(prefix);
-      last.own.push(...own);
-    }
-  }
-  return joined.map((part) => ({ ...part, alone: false }));
-}
-
-/** Alternatives of a regular expression: single letters as a class. */
-function anyOf(texts: readonly string[]): string {
-  const single = texts.filter((text) => text.length === 1).join("");
-  const longer = texts.filter((text) => text.length > 1);
-  if (longer.length === 0) return `[${single}]`;
-  return `(?:${[...(single === "" ? [] : [`[${single}]`]), ...longer].join("|")})`;
 }
 
 /** The keys that a part judges, and those of them that are our own. */

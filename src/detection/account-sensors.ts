@@ -1,8 +1,8 @@
-/** What Zeek and Suricata run to log the keys of foreign accounts: key id, account and host, and never a signature. */
-import { startOfKeyIds } from "../aws/access-key.js";
-
-/** One expression of Suricata holds no more accounts. */
-const MOST_IN_EXPRESSION = 1_024;
+/**
+ * What Zeek and Suricata run to log the keys of foreign accounts: key id and host, and Zeek the account. Neither asks for a
+ * signature to be logged; what else Suricata logs with an alert is for its configuration to say.
+ */
+import { anyOf, partsByKey } from "./account-parts.js";
 
 /** A script for Zeek 4 and later: it writes `aws_foreign_keys.log`. */
 export function zeekScript(accounts: readonly string[]): string {
@@ -88,35 +88,45 @@ event http_request(c: connection, method: string, original_URI: string, unescape
 }
 
 const FIRST_RULE_ID = 1_690_101;
+const HOST = 'http.host; pcre:"/^(?P<flow_aws_host>[A-Za-z0-9.-]{1,253})/";';
 
 /**
- * Rules for Suricata 6 and later, with ids from 1690101 on. The key id is kept as the flow variable
- * `aws_key_id`, which EVE logs with the alert.
+ * Rules for Suricata 6 and later, with ids from 1690101 on. Key id and host are kept as the flow variables `aws_key_id` and
+ * `aws_host`, which EVE logs with the alert; unless `app-layer` is off it logs the URL beside them, and so the signature in it. As Suricata takes no rule of more than 8 kB, those for many accounts are several, each of which
+ * judges the keys with certain first letters.
  */
 export function suricataRules(accounts: readonly string[]): string {
-  const starts = accounts.map(startOfKeyIds);
-  const lookaheads: string[] = [];
-  for (let at = 0; at < starts.length; at += MOST_IN_EXPRESSION)
-    lookaheads.push(`(?!A[KS]IA(?:${starts.slice(at, at + MOST_IN_EXPRESSION).join("|")}))`);
-  const foreign = `${lookaheads.join("")}(?P<flow_aws_key_id>A[KS]IA[Q-Z2-7][A-Z2-7]{15})`;
-  const rule = (message: string, matches: string, priority: number, index: number): string =>
-    `alert http any any -> any any (msg:"${message}"; flow:established,to_server; ${matches} ` +
+  let id = FIRST_RULE_ID;
+  const rule = (message: string, matches: string, priority: number): string =>
+    `alert http any any -> any any (msg:"${message}"; flow:established,to_server; ${matches} ${HOST} ` +
     `classtype:policy-violation; priority:${priority}; reference:url,aws.amazon.com/security/security-bulletins/AWS-2025-021/; ` +
-    `sid:${FIRST_RULE_ID + index}; rev:1;)`;
+    `sid:${id++}; rev:1;)`;
+  const rules = partsByKey([...new Set(accounts)].sort()).flatMap((part) => {
+    const own = part.own.length === 0 ? "" : `(?!A[KS]IA(?:${part.own.join("|")}))`;
+    const foreign = `${own}(?P<flow_aws_key_id>A[KS]IA(?=${anyOf(part.prefixes)})[A-Z2-7]{16})(?![A-Z0-9])`;
+    return [
+      rule(
+        "Request signed with AWS access key of foreign account",
+        `http.header; content:"Credential="; pcre:"/Credential=${foreign}/";`,
+        1,
+      ),
+      rule(
+        "Request signed by version 2 with AWS access key of foreign account",
+        `http.header; content:"Authorization|3a| AWS A"; nocase; pcre:"/^Authorization: AWS (?-i)${foreign}:/im";`,
+        1,
+      ),
+      rule(
+        "Upload to presigned URL of foreign AWS account",
+        `http.method; pcre:"/^(?:PUT|POST)$/"; http.uri; content:"X-Amz-Credential="; nocase; pcre:"/X-Amz-Credential=(?-i)${foreign}/i";`,
+        2,
+      ),
+    ];
+  });
   return [
-    "# Requests signed with AWS access keys of accounts that are not listed. Do not let EVE log the header Authorization itself.",
-    rule(
-      "Request signed with AWS access key of foreign account",
-      `http.header; content:"Credential="; pcre:"/Credential=${foreign}/";`,
-      1,
-      0,
-    ),
-    rule(
-      "Upload to presigned URL of foreign AWS account",
-      `http.method; pcre:"/^(?:PUT|POST)$/"; http.uri; content:"X-Amz-Credential="; nocase; pcre:"/X-Amz-Credential=${foreign}/i";`,
-      2,
-      1,
-    ),
+    "# Requests signed with AWS access keys of accounts that are not listed. The alert holds key id and host (flowvars).",
+    "# In eve-log, types, alert, metadata: set `app-layer: false`, or the URL is logged with the signature of a presigned URL;",
+    "# and do not let EVE log the header Authorization (dump-all-headers).",
+    ...rules,
     "",
   ].join("\n");
 }

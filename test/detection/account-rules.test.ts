@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it, test } from "vitest";
 import { parse } from "yaml";
 import { startOfKeyIds } from "../../src/aws/access-key.js";
-import { MOST_ACCOUNTS_IN_RULE, accountRules } from "../../src/detection/account-rules.js";
+import { MOST_ACCOUNTS_IN_RULE } from "../../src/detection/account-parts.js";
+import { accountRules } from "../../src/detection/account-rules.js";
 import { suricataRules, zeekScript } from "../../src/detection/account-sensors.js";
 import { compileRule } from "../../src/detection/sigma-evaluator.js";
 import { createCorrelator } from "../../src/detection/sigma-correlation.js";
@@ -164,12 +165,20 @@ describe("a long list", () => {
 });
 
 describe("sensors", () => {
+  it("have rules that Suricata takes, however many the accounts are", () => {
+    const lines = suricataRules(MANY)
+      .split("\n")
+      .filter((line) => line.startsWith("alert "));
+    for (const line of lines) expect(line.length).toBeLessThan(8_192);
+    expect(new Set(lines.map((line) => /sid:(\d+)/.exec(line)![1])).size).toBe(lines.length);
+  });
+
   it("have the accounts filled in", () => {
     expect(zeekScript([OURS, FOREIGN])).toContain('{ "111122223333", "999988887777" }');
     const lines = suricataRules([OURS])
       .split("\n")
       .filter((line) => line.startsWith("alert "));
-    expect(lines).toHaveLength(2);
+    expect(lines).toHaveLength(3);
     const expression = new RegExp(/pcre:"\/(Credential=.*?)\/";/.exec(lines[0]!)![1]!.replace("?P<", "?<"));
     expect(expression.exec(`Credential=${keyOf(FOREIGN)}/2026`)?.groups?.["flow_aws_key_id"]).toBe(keyOf(FOREIGN));
     expect(expression.test(`Credential=${keyOf(OURS)}/2026`)).toBe(false);
