@@ -58,6 +58,11 @@ const SSRF = {
   id: "5904c025-7dec-44bf-ad83-437ab741c75c",
   title: "Potential SSRF Against EC2 Instance Metadata Service",
 };
+/** The shipped rule `web_imds_ssrf_body`. */
+const SSRF_BODY = {
+  id: "371ad12b-efcf-4360-8e64-a1497470ab4b",
+  title: "Potential SSRF Against EC2 Instance Metadata Service in Request Body",
+};
 const GENERIC: JudgeRule = {
   id: "a630c4f9-e291-4bda-937d-eda6e52b4362",
   title: "Record That Names EC2 Instance Metadata Address",
@@ -75,6 +80,7 @@ const REPORTED: JudgeRule = {
   level: "high",
 };
 
+const BODIES = ["cs-body", "request_body"];
 /** Fields that a client writes and a server may follow. */
 const CLIENT_WRITES = [
   "cs-uri-stem",
@@ -83,8 +89,7 @@ const CLIENT_WRITES = [
   "uri",
   "cs-referer",
   "referrer",
-  "cs-body",
-  "request_body",
+  ...BODIES,
   "cs-host",
   "host",
   "cs-user-agent",
@@ -103,7 +108,7 @@ const CREDENTIALS = /security-credentials|user-data|api[/\\]+token|instance-iden
 export const ssrfJudge: Judge = {
   record(record, matched) {
     // A request to the service itself is told by the rules on requests.
-    if (matched.some((id) => id !== SSRF.id)) return [];
+    if (matched.some((id) => id !== SSRF.id && id !== SSRF_BODY.id)) return [];
     if (record.source.category === "dns" || record.source.service === "dns") return questionVerdict(record);
     const names = isRequest(record) ? CLIENT_WRITES : ["c-uri"];
     for (const name of names) {
@@ -112,7 +117,7 @@ export const ssrfJudge: Judge = {
       if (mention === undefined) continue;
       return [
         {
-          rule: { ...SSRF, level: levelOf(record, String(value)) },
+          rule: { ...(BODIES.includes(name) ? SSRF_BODY : SSRF), level: levelOf(record, String(value)) },
           fields: { [name]: value, ...mentionFields(mention) },
         },
       ];

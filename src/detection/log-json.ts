@@ -411,6 +411,8 @@ const tetragon: LogFormat = entry(
       DestinationIp: socket?.["daddr"] ?? socket?.["addr"],
       DestinationPort: socket?.["dport"] ?? socket?.["port"],
       pod: fieldOf(process, "pod.name"),
+      "k8s.pod.name": fieldOf(process, "pod.name"),
+      "container.id": fieldOf(process, "pod.container.id") ?? process["docker"],
     };
     const time = timeOf(fields["time"]);
     const source = hostSource(socket === undefined ? "process_creation" : "network_connection", "/");
@@ -435,6 +437,7 @@ const hubble: LogFormat = entry(
         "destination.port": l4["destination_port"],
         "network.state": flow["verdict"],
         pod: fieldOf(flow, "source.pod_name"),
+        "k8s.pod.name": fieldOf(flow, "source.pod_name"),
       },
       text,
       timeOf(flow["time"]) ?? timeOf(fields["time"]),

@@ -575,6 +575,9 @@ function dnsText(line: string): Reading {
   return [recordOf(DNS, fields, line, timeIn(line))];
 }
 
+/** Words of a command that keep their names; a command may have thousands. */
+const MOST_AUDIT_WORDS = 10;
+
 const AUDIT = /\btype=([A-Z_]+) msg=audit\(([\d/]+[ .]?[\d:.]*?):(\d+)\) ?:/;
 
 /** What a call of the system was made by. */
@@ -623,7 +626,9 @@ function audit(line: string, call: AuditCall | undefined, keep: (call: AuditCall
   }
   if (mark[1] === "EXECVE") {
     const words = [...line.matchAll(/\ba\d+=("[^"]*"|\S+)/g)].map((match) => auditValue(match[1]) ?? "");
+    const byName = Object.fromEntries(words.slice(0, MOST_AUDIT_WORDS).map((word, index) => [`a${index}`, word]));
     return [
+      recordOf({ product: "linux", service: "auditd" }, { type: mark[1], ...shared, ...byName }, line, time),
       recordOf(
         hostSource("process_creation", "/"),
         { ...shared, Image: shared["Image"] ?? words[0], CommandLine: words.join(" ") },

@@ -310,10 +310,29 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
             "ConsoleLogin",
             "GetSigninToken"
           ],
-          "userIdentity.arn|contains": "/i-",
-          "userIdentity.arn|re": ":assumed-role/[^/]+/i-[0-9a-f]+$"
+          "userIdentity.arn|contains": "/i-"
         },
-        "condition": "selection"
+        "selection_instance": {
+          "userIdentity.arn|contains": [
+            "/i-0",
+            "/i-1",
+            "/i-2",
+            "/i-3",
+            "/i-4",
+            "/i-5",
+            "/i-6",
+            "/i-7",
+            "/i-8",
+            "/i-9",
+            "/i-a",
+            "/i-b",
+            "/i-c",
+            "/i-d",
+            "/i-e",
+            "/i-f"
+          ]
+        },
+        "condition": "selection and selection_instance"
       },
       "falsepositives": [
         "Administrators who open the console with the role of an instance on purpose"
@@ -350,15 +369,114 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
           "eventSource": "sts.amazonaws.com",
           "eventName": "GetCallerIdentity",
           "userIdentity.type": "AssumedRole",
-          "userIdentity.arn|re": ":assumed-role/[^/]+/i-[0-9a-f]+$"
+          "userIdentity.arn|contains": "/i-"
+        },
+        "selection_instance": {
+          "userIdentity.arn|contains": [
+            "/i-0",
+            "/i-1",
+            "/i-2",
+            "/i-3",
+            "/i-4",
+            "/i-5",
+            "/i-6",
+            "/i-7",
+            "/i-8",
+            "/i-9",
+            "/i-a",
+            "/i-b",
+            "/i-c",
+            "/i-d",
+            "/i-e",
+            "/i-f"
+          ]
         },
         "filter_main_private": {
-          "sourceIPAddress|cidr": [
-            "10.0.0.0/8",
-            "172.16.0.0/12",
-            "192.168.0.0/16",
-            "100.64.0.0/10",
-            "fc00::/7"
+          "sourceIPAddress|startswith": [
+            "10.",
+            "192.168.",
+            "172.16.",
+            "172.17.",
+            "172.18.",
+            "172.19.",
+            "172.20.",
+            "172.21.",
+            "172.22.",
+            "172.23.",
+            "172.24.",
+            "172.25.",
+            "172.26.",
+            "172.27.",
+            "172.28.",
+            "172.29.",
+            "172.30.",
+            "172.31.",
+            "100.64.",
+            "100.65.",
+            "100.66.",
+            "100.67.",
+            "100.68.",
+            "100.69.",
+            "100.70.",
+            "100.71.",
+            "100.72.",
+            "100.73.",
+            "100.74.",
+            "100.75.",
+            "100.76.",
+            "100.77.",
+            "100.78.",
+            "100.79.",
+            "100.80.",
+            "100.81.",
+            "100.82.",
+            "100.83.",
+            "100.84.",
+            "100.85.",
+            "100.86.",
+            "100.87.",
+            "100.88.",
+            "100.89.",
+            "100.90.",
+            "100.91.",
+            "100.92.",
+            "100.93.",
+            "100.94.",
+            "100.95.",
+            "100.96.",
+            "100.97.",
+            "100.98.",
+            "100.99.",
+            "100.100.",
+            "100.101.",
+            "100.102.",
+            "100.103.",
+            "100.104.",
+            "100.105.",
+            "100.106.",
+            "100.107.",
+            "100.108.",
+            "100.109.",
+            "100.110.",
+            "100.111.",
+            "100.112.",
+            "100.113.",
+            "100.114.",
+            "100.115.",
+            "100.116.",
+            "100.117.",
+            "100.118.",
+            "100.119.",
+            "100.120.",
+            "100.121.",
+            "100.122.",
+            "100.123.",
+            "100.124.",
+            "100.125.",
+            "100.126.",
+            "100.127.",
+            "fc",
+            "fd"
           ]
         },
         "filter_main_service": {
@@ -367,7 +485,7 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
             "AWS Internal"
           ]
         },
-        "condition": "selection and not 1 of filter_main_*"
+        "condition": "selection and selection_instance and not 1 of filter_main_*"
       },
       "falsepositives": [
         "Instances that reach AWS through a NAT gateway, a public address or your own data centre, until these are filtered out"
@@ -401,16 +519,114 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
       "detection": {
         "selection": {
           "userIdentity.type": "AssumedRole",
-          "userIdentity.arn|contains": "/i-",
-          "userIdentity.arn|re": ":assumed-role/[^/]+/i-[0-9a-f]+$"
+          "userIdentity.arn|contains": "/i-"
+        },
+        "selection_instance": {
+          "userIdentity.arn|contains": [
+            "/i-0",
+            "/i-1",
+            "/i-2",
+            "/i-3",
+            "/i-4",
+            "/i-5",
+            "/i-6",
+            "/i-7",
+            "/i-8",
+            "/i-9",
+            "/i-a",
+            "/i-b",
+            "/i-c",
+            "/i-d",
+            "/i-e",
+            "/i-f"
+          ]
         },
         "filter_main_private": {
-          "sourceIPAddress|cidr": [
-            "10.0.0.0/8",
-            "172.16.0.0/12",
-            "192.168.0.0/16",
-            "100.64.0.0/10",
-            "fc00::/7"
+          "sourceIPAddress|startswith": [
+            "10.",
+            "192.168.",
+            "172.16.",
+            "172.17.",
+            "172.18.",
+            "172.19.",
+            "172.20.",
+            "172.21.",
+            "172.22.",
+            "172.23.",
+            "172.24.",
+            "172.25.",
+            "172.26.",
+            "172.27.",
+            "172.28.",
+            "172.29.",
+            "172.30.",
+            "172.31.",
+            "100.64.",
+            "100.65.",
+            "100.66.",
+            "100.67.",
+            "100.68.",
+            "100.69.",
+            "100.70.",
+            "100.71.",
+            "100.72.",
+            "100.73.",
+            "100.74.",
+            "100.75.",
+            "100.76.",
+            "100.77.",
+            "100.78.",
+            "100.79.",
+            "100.80.",
+            "100.81.",
+            "100.82.",
+            "100.83.",
+            "100.84.",
+            "100.85.",
+            "100.86.",
+            "100.87.",
+            "100.88.",
+            "100.89.",
+            "100.90.",
+            "100.91.",
+            "100.92.",
+            "100.93.",
+            "100.94.",
+            "100.95.",
+            "100.96.",
+            "100.97.",
+            "100.98.",
+            "100.99.",
+            "100.100.",
+            "100.101.",
+            "100.102.",
+            "100.103.",
+            "100.104.",
+            "100.105.",
+            "100.106.",
+            "100.107.",
+            "100.108.",
+            "100.109.",
+            "100.110.",
+            "100.111.",
+            "100.112.",
+            "100.113.",
+            "100.114.",
+            "100.115.",
+            "100.116.",
+            "100.117.",
+            "100.118.",
+            "100.119.",
+            "100.120.",
+            "100.121.",
+            "100.122.",
+            "100.123.",
+            "100.124.",
+            "100.125.",
+            "100.126.",
+            "100.127.",
+            "fc",
+            "fd"
           ]
         },
         "filter_main_service": {
@@ -419,7 +635,7 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
             "AWS Internal"
           ]
         },
-        "condition": "selection and not 1 of filter_main_*"
+        "condition": "selection and selection_instance and not 1 of filter_main_*"
       },
       "falsepositives": [
         "Instances that reach AWS through a NAT gateway, a public address or your own data centre, until these are filtered out"
@@ -457,7 +673,8 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
         "condition": {
           "field": "arp.src_mac",
           "gte": 2
-        }
+        },
+        "generate": true
       },
       "falsepositives": [
         "Failover of a deliberate emulation between two hosts"
@@ -501,7 +718,8 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
         "timespan": "15m",
         "condition": {
           "gte": 2
-        }
+        },
+        "generate": true
       },
       "falsepositives": [
         "Networks that do have EC2 instances, Outposts or VMware Cloud on AWS, unless they are filtered out"
@@ -539,7 +757,8 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
         "timespan": "5m",
         "condition": {
           "gte": 2
-        }
+        },
+        "generate": true
       },
       "falsepositives": [
         "Networks that do have EC2 instances, Outposts or VMware Cloud on AWS, unless they are filtered out",
@@ -575,7 +794,8 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
         "timespan": "1h",
         "condition": {
           "gte": 10
-        }
+        },
+        "generate": true
       },
       "falsepositives": [
         "Hosts on other clouds and on OpenStack, whose own metadata service uses the same IPv4 address",
@@ -622,6 +842,168 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
       "falsepositives": [
         "Hosts on other clouds and on OpenStack, whose own metadata service uses the same IPv4 address",
         "An AWS SDK, CLI or agent at the end of its credential chain, which asks this address by itself; the request is real, and whoever owns the network could answer it"
+      ],
+      "level": "medium"
+    }
+  },
+  {
+    "file": "lnx_auditd_imds_request",
+    "rule": {
+      "title": "EC2 Instance Metadata Request by Command - Auditd",
+      "id": "ed0844fb-85f3-4e59-9476-895a048d1a5b",
+      "status": "experimental",
+      "description": "Detects commands such as curl, or a shell with a script, that name the EC2 instance metadata service in one of their first words, as the audit of Linux logs them.\nWords with spaces are logged in hexadecimal and are seen by scan, which decodes them.\n",
+      "references": [
+        "https://man7.org/linux/man-pages/man8/auditctl.8.html",
+        "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html"
+      ],
+      "author": "imds-guard",
+      "date": "2026-11-29",
+      "tags": [
+        "attack.credential-access",
+        "attack.t1552.005",
+        "attack.execution",
+        "attack.t1059.004"
+      ],
+      "logsource": {
+        "product": "linux",
+        "service": "auditd",
+        "definition": "Requirements: a rule for the system call execve, as in -a always,exit -F arch=b64 -S execve"
+      },
+      "detection": {
+        "selection_type": {
+          "type": "EXECVE"
+        },
+        "selection_tool": [
+          {
+            "a0": [
+              "curl",
+              "wget",
+              "nc",
+              "ncat",
+              "socat",
+              "telnet",
+              "openssl",
+              "python3",
+              "node",
+              "perl",
+              "ruby",
+              "sh",
+              "bash"
+            ]
+          },
+          {
+            "a0|endswith": [
+              "/curl",
+              "/wget",
+              "/nc",
+              "/ncat",
+              "/socat",
+              "/telnet",
+              "/openssl",
+              "/python3",
+              "/node",
+              "/perl",
+              "/ruby",
+              "/sh",
+              "/bash"
+            ]
+          }
+        ],
+        "selection_word_1": {
+          "a1|contains": [
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "latest/meta-data",
+            "latest/user-data",
+            "latest/api/token",
+            "latest/dynamic/instance-identity"
+          ]
+        },
+        "selection_word_2": {
+          "a2|contains": [
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "latest/meta-data",
+            "latest/user-data",
+            "latest/api/token",
+            "latest/dynamic/instance-identity"
+          ]
+        },
+        "selection_word_3": {
+          "a3|contains": [
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "latest/meta-data",
+            "latest/user-data",
+            "latest/api/token",
+            "latest/dynamic/instance-identity"
+          ]
+        },
+        "selection_word_4": {
+          "a4|contains": [
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "latest/meta-data",
+            "latest/user-data",
+            "latest/api/token",
+            "latest/dynamic/instance-identity"
+          ]
+        },
+        "selection_word_5": {
+          "a5|contains": [
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "latest/meta-data",
+            "latest/user-data",
+            "latest/api/token",
+            "latest/dynamic/instance-identity"
+          ]
+        },
+        "selection_word_6": {
+          "a6|contains": [
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "latest/meta-data",
+            "latest/user-data",
+            "latest/api/token",
+            "latest/dynamic/instance-identity"
+          ]
+        },
+        "selection_word_7": {
+          "a7|contains": [
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "latest/meta-data",
+            "latest/user-data",
+            "latest/api/token",
+            "latest/dynamic/instance-identity"
+          ]
+        },
+        "selection_word_8": {
+          "a8|contains": [
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "latest/meta-data",
+            "latest/user-data",
+            "latest/api/token",
+            "latest/dynamic/instance-identity"
+          ]
+        },
+        "selection_word_9": {
+          "a9|contains": [
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "latest/meta-data",
+            "latest/user-data",
+            "latest/api/token",
+            "latest/dynamic/instance-identity"
+          ]
+        },
+        "condition": "selection_type and selection_tool and 1 of selection_word_*"
+      },
+      "falsepositives": [
+        "Scripts of operators and of images that ask on purpose, on EC2 and on other clouds"
       ],
       "level": "medium"
     }
@@ -760,6 +1142,108 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
         "EC2 instances and Outposts, where the network is genuine"
       ],
       "level": "high"
+    }
+  },
+  {
+    "file": "net_connection_lnx_imds_container",
+    "rule": {
+      "title": "EC2 Instance Metadata Request by Container - Linux",
+      "id": "c53466cc-59ce-4c7f-8fef-32d1dcbba116",
+      "status": "experimental",
+      "description": "Detects connections of a container or pod to the addresses of the EC2 instance metadata service.\nWith the role of its host a container has rights that were not meant for it; off EC2 it would believe whoever answers.\n",
+      "references": [
+        "https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html",
+        "https://aws.amazon.com/security/security-bulletins/AWS-2025-021/"
+      ],
+      "author": "imds-guard",
+      "date": "2026-11-29",
+      "tags": [
+        "attack.credential-access",
+        "attack.t1552.005"
+      ],
+      "logsource": {
+        "category": "network_connection",
+        "product": "linux",
+        "definition": "Requirements: the container as container.id or the pod as k8s.pod.name, as in events of Falco and Tetragon"
+      },
+      "detection": {
+        "selection_address": {
+          "DestinationIp": [
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "fd00:ec2:0:0:0:0:0:254",
+            "fd00:0ec2:0000:0000:0000:0000:0000:0254"
+          ]
+        },
+        "selection_container": [
+          {
+            "container.id|startswith": [
+              "0",
+              "1",
+              "2",
+              "3",
+              "4",
+              "5",
+              "6",
+              "7",
+              "8",
+              "9",
+              "a",
+              "b",
+              "c",
+              "d",
+              "e",
+              "f"
+            ]
+          },
+          {
+            "k8s.pod.name|startswith": [
+              "0",
+              "1",
+              "2",
+              "3",
+              "4",
+              "5",
+              "6",
+              "7",
+              "8",
+              "9",
+              "a",
+              "b",
+              "c",
+              "d",
+              "e",
+              "f",
+              "g",
+              "h",
+              "i",
+              "j",
+              "k",
+              "l",
+              "m",
+              "n",
+              "o",
+              "p",
+              "q",
+              "r",
+              "s",
+              "t",
+              "u",
+              "v",
+              "w",
+              "x",
+              "y",
+              "z"
+            ]
+          }
+        ],
+        "condition": "all of selection_*"
+      },
+      "falsepositives": [
+        "Containers that are meant to use the role of their host, such as agents of the cluster",
+        "Hosts on other clouds and on OpenStack, whose own metadata service uses the same IPv4 address"
+      ],
+      "level": "medium"
     }
   },
   {
@@ -964,6 +1448,49 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
     }
   },
   {
+    "file": "network_connection_imds_answer",
+    "rule": {
+      "title": "Suspicious Answer of EC2 Instance Metadata Address - Network",
+      "id": "81255b71-7f0d-47e6-885a-f9977b92a299",
+      "status": "experimental",
+      "description": "Detects flows in which one of the addresses of the EC2 instance metadata service answered with more than resets.\nFlow records count frames with their headers, hence the threshold: three resets, as a refused Windows client gets, are 180 bytes; a handshake and the shortest answer with a token are more than 250.\n",
+      "references": [
+        "https://aws.amazon.com/security/security-bulletins/AWS-2025-021/",
+        "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html"
+      ],
+      "author": "imds-guard",
+      "date": "2026-11-29",
+      "tags": [
+        "attack.credential-access",
+        "attack.collection",
+        "attack.t1557",
+        "attack.t1552.005"
+      ],
+      "logsource": {
+        "category": "network",
+        "service": "connection"
+      },
+      "detection": {
+        "selection": {
+          "destination.ip": [
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "fd00:ec2:0:0:0:0:0:254",
+            "fd00:0ec2:0000:0000:0000:0000:0000:0254"
+          ],
+          "destination.bytes|gt": 200
+        },
+        "condition": "selection"
+      },
+      "falsepositives": [
+        "Hosts on other clouds and on OpenStack, whose own metadata service uses the same IPv4 address",
+        "Networks that do have EC2 instances, Outposts or VMware Cloud on AWS, unless they are filtered out",
+        "Local emulations of the service such as kube2iam, aws-vault, ec2-metadata-mock and aws_signing_helper serve"
+      ],
+      "level": "high"
+    }
+  },
+  {
     "file": "network_connection_imds_destination",
     "rule": {
       "title": "Connection to EC2 Instance Metadata Address - Network",
@@ -1005,12 +1532,92 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
     }
   },
   {
+    "file": "network_connection_imds_pod",
+    "rule": {
+      "title": "EC2 Instance Metadata Request by Pod - Network",
+      "id": "704e2be4-6363-489c-86db-7d27f2ecb74d",
+      "status": "experimental",
+      "description": "Detects flows of a pod to the addresses of the EC2 instance metadata service.\nWith the role of its node a pod has rights that were not meant for it; off EC2 it would believe whoever answers.\n",
+      "references": [
+        "https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html",
+        "https://aws.amazon.com/security/security-bulletins/AWS-2025-021/"
+      ],
+      "author": "imds-guard",
+      "date": "2026-11-29",
+      "tags": [
+        "attack.credential-access",
+        "attack.t1552.005"
+      ],
+      "logsource": {
+        "category": "network",
+        "service": "connection",
+        "definition": "Requirements: the name of the pod as k8s.pod.name, as in flows of Cilium Hubble"
+      },
+      "detection": {
+        "selection_address": {
+          "destination.ip": [
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "fd00:ec2:0:0:0:0:0:254",
+            "fd00:0ec2:0000:0000:0000:0000:0000:0254"
+          ]
+        },
+        "selection_pod": {
+          "k8s.pod.name|startswith": [
+            "0",
+            "1",
+            "2",
+            "3",
+            "4",
+            "5",
+            "6",
+            "7",
+            "8",
+            "9",
+            "a",
+            "b",
+            "c",
+            "d",
+            "e",
+            "f",
+            "g",
+            "h",
+            "i",
+            "j",
+            "k",
+            "l",
+            "m",
+            "n",
+            "o",
+            "p",
+            "q",
+            "r",
+            "s",
+            "t",
+            "u",
+            "v",
+            "w",
+            "x",
+            "y",
+            "z"
+          ]
+        },
+        "condition": "all of selection_*"
+      },
+      "falsepositives": [
+        "Pods that are meant to use the role of their node, such as agents of the cluster",
+        "Hosts on other clouds and on OpenStack, whose own metadata service uses the same IPv4 address"
+      ],
+      "level": "medium"
+    }
+  },
+  {
     "file": "network_connection_imds_responder",
     "rule": {
       "title": "Suspicious Host Answering as EC2 Instance Metadata Service - Network",
       "id": "1742117a-ca44-4ef1-8671-f434d6266d64",
       "status": "experimental",
-      "description": "Detects flows in which one of the addresses of the EC2 instance metadata service answered with more than resets, or from which a flow came.\nFlow records count frames with their headers, hence the threshold: three resets, as a refused Windows client gets, are 180 bytes; a handshake and the shortest answer with a token are more than 250.\n",
+      "description": "Detects flows that come from one of the addresses of the EC2 instance metadata service.\nRequests are common off EC2, answers are not: a host on the path owns the address and can hand out credentials of its own account.\n",
       "references": [
         "https://aws.amazon.com/security/security-bulletins/AWS-2025-021/",
         "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html"
@@ -1028,16 +1635,7 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
         "service": "connection"
       },
       "detection": {
-        "selection_answer": {
-          "destination.ip": [
-            "169.254.169.254",
-            "fd00:ec2::254",
-            "fd00:ec2:0:0:0:0:0:254",
-            "fd00:0ec2:0000:0000:0000:0000:0000:0254"
-          ],
-          "destination.bytes|gt": 200
-        },
-        "selection_source": {
+        "selection": {
           "source.ip": [
             "169.254.169.254",
             "fd00:ec2::254",
@@ -1045,7 +1643,7 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
             "fd00:0ec2:0000:0000:0000:0000:0000:0254"
           ]
         },
-        "condition": "1 of selection_*"
+        "condition": "selection"
       },
       "falsepositives": [
         "Hosts on other clouds and on OpenStack, whose own metadata service uses the same IPv4 address",
@@ -1634,6 +2232,23 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
             "/iam/security-credentials"
           ]
         },
+        "selection_stem_encoded": {
+          "cs-uri-stem|contains": [
+            "//2852039166",
+            "%2f2852039166",
+            "//0xa9fea9fe",
+            "%2f0xa9fea9fe",
+            "//0xa9.0xfe.0xa9.0xfe",
+            "%2f0xa9.0xfe.0xa9.0xfe",
+            "//0251.0376.0251.0376",
+            "%2f0251.0376.0251.0376",
+            "//025177524776",
+            "%2f025177524776",
+            "::ffff:a9fe:a9fe",
+            "%3a%3affff%3aa9fe%3aa9fe",
+            "64:ff9b::a9fe:a9fe"
+          ]
+        },
         "selection_referer": {
           "cs-referer|contains": "169.254.169.254"
         },
@@ -1649,6 +2264,72 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
       "falsepositives": [
         "Vulnerability scanners",
         "Search engines and documentation sites that quote the address in a query"
+      ],
+      "level": "medium"
+    }
+  },
+  {
+    "file": "web_imds_ssrf_body",
+    "rule": {
+      "title": "Potential SSRF Against EC2 Instance Metadata Service in Request Body",
+      "id": "371ad12b-efcf-4360-8e64-a1497470ab4b",
+      "status": "experimental",
+      "description": "Detects bodies of requests that name the EC2 instance metadata service: a server that fetches what it is told would hand out its credentials.\nNeeds the bodies of requests in the log, as a web application firewall or a proxy with that setting writes them.\n",
+      "references": [
+        "https://cheatsheetseries.owasp.org/cheatsheets/Server_Side_Request_Forgery_Prevention_Cheat_Sheet.html",
+        "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html"
+      ],
+      "author": "imds-guard",
+      "date": "2026-11-29",
+      "tags": [
+        "attack.initial-access",
+        "attack.t1190",
+        "attack.credential-access",
+        "attack.t1552.005"
+      ],
+      "logsource": {
+        "category": "webserver",
+        "definition": "Requirements: the body of the request as cs-body"
+      },
+      "detection": {
+        "selection_plain": {
+          "cs-body|contains": [
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "fd00%3aec2%3a%3a254",
+            "169%2e254%2e169%2e254",
+            "instance-data.ec2.internal"
+          ]
+        },
+        "selection_encoded": {
+          "cs-body|contains": [
+            "//2852039166",
+            "%2f2852039166",
+            "//0xa9fea9fe",
+            "%2f0xa9fea9fe",
+            "//0xa9.0xfe.0xa9.0xfe",
+            "%2f0xa9.0xfe.0xa9.0xfe",
+            "//0251.0376.0251.0376",
+            "%2f0251.0376.0251.0376",
+            "//025177524776",
+            "%2f025177524776",
+            "::ffff:a9fe:a9fe",
+            "%3a%3affff%3aa9fe%3aa9fe",
+            "64:ff9b::a9fe:a9fe"
+          ]
+        },
+        "selection_path": {
+          "cs-body|contains": [
+            "/latest/meta-data",
+            "%2flatest%2fmeta-data",
+            "%2flatest%2fapi%2ftoken"
+          ]
+        },
+        "condition": "1 of selection_*"
+      },
+      "falsepositives": [
+        "Vulnerability scanners",
+        "Documents and tickets that quote the address"
       ],
       "level": "medium"
     }
@@ -1726,7 +2407,14 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
             "fd00:ec2:0:0:0:0:0:254",
             "fd00:0ec2:0000:0000:0000:0000:0000:0254"
           ],
-          "resp_bytes|gt": 0
+          "conn_state": [
+            "SF",
+            "S1",
+            "S2",
+            "S3",
+            "RSTO",
+            "RSTR"
+          ]
         },
         "selection_source": {
           "id.orig_h": [
