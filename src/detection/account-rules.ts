@@ -170,7 +170,8 @@ function signedApplication(part: Part, index: number): ShippedRule {
     },
     { category: "application" },
     {
-      selection: { "message|re": `Credential=${keys(part)}` },
+      // Splunk has no search for expressions alone.
+      selection: { "message|contains": "Credential=", "message|re": `Credential=${keys(part)}` },
       filter_main_own: { "message|re": `Credential=${ownKeys(part)}` },
       condition: "selection and not filter_main_own",
     },
@@ -198,7 +199,7 @@ function nameRule(
     },
     log,
     {
-      selection: { [`${field}|re`]: `(?:^|-)${numbers(part)}${NAMES}` },
+      selection: { [`${field}|contains`]: "aws", [`${field}|re`]: `(?:^|-)${numbers(part)}${NAMES}` },
       filter_main_own: { [`${field}|re`]: `(?:^|-)${ownNumbers(part)}${NAMES}` },
       condition: "selection and not filter_main_own",
     },
@@ -285,10 +286,15 @@ function afterMetadata(kind: string, title: string, field: string, index: number
 
 function correlation(about: About, what: CorrelationRule["correlation"]): ShippedRule {
   const { falsepositives, level, ...first } = described(about);
-  return { file: about.file, rule: { ...first, correlation: what, falsepositives, level } };
+  return { file: about.file, rule: { ...first, correlation: { ...what, generate: true }, falsepositives, level } };
 }
 
-const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
+/** How private addresses begin: not every back end compares with several networks, or with those of IPv6. */
+const PRIVATE = [
+  ...["10.", "192.168.", "fc", "fd"],
+  ...Array.from({ length: 16 }, (_, index) => `172.${16 + index}.`),
+  ...Array.from({ length: 64 }, (_, index) => `100.${64 + index}.`),
+];
 
 /** Rules that name no account. */
 const GENERAL: readonly ShippedRule[] = [
@@ -354,7 +360,7 @@ const GENERAL: readonly ShippedRule[] = [
     { ...CLOUDTRAIL, definition: "Requirements: data events of managed nodes" },
     {
       selection: { eventSource: "ssm.amazonaws.com", eventName: "RequestManagedInstanceRoleToken" },
-      filter_main_private: { "sourceIPAddress|cidr": PRIVATE },
+      filter_main_private: { "sourceIPAddress|startswith": PRIVATE },
       condition: "selection and not filter_main_private",
     },
   ),

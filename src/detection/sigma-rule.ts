@@ -63,6 +63,8 @@ export interface Correlation {
   /** A number and `s`, `m`, `h` or `d`. */
   readonly timespan: string;
   readonly condition: Readonly<Record<string, number | string>>;
+  /** Whether a converter still writes queries for the rules that are joined. */
+  readonly generate?: boolean;
 }
 
 /** A rule that judges the matches of other rules together. */

@@ -1,4 +1,7 @@
-"""Converts the rules of a folder with the back ends of pySigma, runs its validators, and prints the outcome as JSON.
+"""Converts the rules of a folder with one back end of pySigma, or runs its validators, and prints the outcome as JSON.
+
+    sigma_rules.py convert FOLDER BACKEND [PIPELINE]
+    sigma_rules.py validate FOLDER
 
 No request leaves the machine: what a validator would download is refused, and that validator is named as not run.
 """
@@ -8,6 +11,7 @@ import pathlib
 import socket
 import sys
 import urllib.request
+import warnings
 
 
 class NoNetwork(Exception):
@@ -21,12 +25,46 @@ def refuse(*_args, **_kwargs):
 urllib.request.urlopen = refuse
 socket.getaddrinfo = refuse
 socket.socket.connect = refuse
+warnings.simplefilter("ignore")
 
 import yaml  # noqa: E402
 from sigma.collection import SigmaCollection  # noqa: E402
 from sigma.plugins import InstalledSigmaPlugins  # noqa: E402
 
-BACKENDS = ["splunk", "lucene", "esql", "kusto", "qradar-aql-community"]
+# What a product asks for before it converts anything.
+OPTIONS = {"parseable": {"dataset": "logs"}}
+
+
+def backend_of(name, pipeline):
+    if name == "duckdb":  # is no plug-in of pySigma's
+        from sigma_backend_duckdb import DuckDBBackend
+
+        return DuckDBBackend()
+    plugins = InstalledSigmaPlugins.autodiscover()
+    options = OPTIONS.get(name, {})
+    if pipeline is None:
+        return plugins.backends[name](**options)
+    resolved = plugins.get_pipeline_resolver().resolve([pipeline])
+    return plugins.backends[name](processing_pipeline=resolved, **options)
+
+
+def convert(folder, name, pipeline=None):
+    texts = {path.stem: path.read_text() for path in sorted(pathlib.Path(folder).rglob("*.y*ml"))}
+    rules = {stem: yaml.safe_load(text) for stem, text in texts.items()}
+    stems = {rule.get("name"): stem for stem, rule in rules.items()}
+    queries, failed = {}, {}
+    for stem, rule in rules.items():
+        joined = [texts[stems[other]] for other in rule.get("correlation", {}).get("rules", [])]
+        own = [text.replace("generate: true", "generate: false") for text in joined + [texts[stem]]]
+        try:
+            found = backend_of(name, pipeline).convert(SigmaCollection.from_yaml("\n---\n".join(own)))
+            query = found if isinstance(found, str) else "\n".join(str(one) for one in found)
+            if query.strip() == "":
+                raise ValueError("the query is empty")
+            queries[stem] = query
+        except Exception as error:
+            failed[stem] = f"{type(error).__name__}: {error}"
+    return {"queries": queries, "failed": failed}
 
 
 def for_lack_of_network(error):
@@ -37,24 +75,10 @@ def for_lack_of_network(error):
     return False
 
 
-def main(folder):
-    files = {path.stem: path.read_text() for path in sorted(pathlib.Path(folder).glob("*.yml"))}
-    names = {yaml.safe_load(text).get("name"): text for text in files.values()}
-    plugins = InstalledSigmaPlugins.autodiscover()
-    converted, failed = {}, {}
-    for backend in BACKENDS:
-        converted[backend], failed[backend] = {}, {}
-        for stem, text in files.items():
-            joined = yaml.safe_load(text).get("correlation", {}).get("rules", [])
-            collection = SigmaCollection.from_yaml("\n---\n".join([names[name] for name in joined] + [text]))
-            try:
-                queries = plugins.backends[backend]().convert(collection)
-                converted[backend][stem] = "\n".join(str(query) for query in queries)
-            except Exception as error:
-                failed[backend][stem] = f"{type(error).__name__}: {error}"
-    rules = SigmaCollection.load_ruleset([folder])
+def validate(folder):
+    rules = SigmaCollection.load_ruleset([folder], recursion_pattern="**/*.y*ml")
     ran, without_data, issues = [], [], []
-    for name, validator in sorted(plugins.validators.items()):
+    for name, validator in sorted(InstalledSigmaPlugins.autodiscover().validators.items()):
         try:
             instance = validator()
             found = [issue for rule in rules for issue in instance.validate(rule)] + instance.finalize()
@@ -65,8 +89,7 @@ def main(folder):
             continue
         ran.append(name)
         issues += [f"{name}: {issue}" for issue in found]
-    outcome = {"ran": ran, "withoutData": without_data, "issues": issues}
-    json.dump({"converted": converted, "failed": failed, "validators": outcome}, sys.stdout)
+    return {"rules": len(rules.rules), "ran": ran, "withoutData": without_data, "issues": issues}
 
 
-main(sys.argv[1])
+json.dump({"convert": convert, "validate": validate}[sys.argv[1]](*sys.argv[2:]), sys.stdout)

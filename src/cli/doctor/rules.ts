@@ -4,11 +4,12 @@
  */
 import { IMDS_IPV4 } from "../../base/addresses.js";
 import type { NetworkAnswers } from "./answers.js";
+import type { System } from "../../base/system.js";
 import type { Check, LocalGateway, Machine } from "./check.js";
 import { readText } from "./check.js";
 import { BLOCK_FIXES, limitsByUser } from "./fixes.js";
 import type { FilterRule } from "./packet-filter.js";
-import { readIptables, readNft } from "./packet-filter.js";
+import { readIptables, readNft, readNftJson } from "./packet-filter.js";
 import type { MetadataRoute } from "./routes.js";
 
 /** What could be seen of the packet filter. */
@@ -21,11 +22,8 @@ export interface FilterView {
   readonly unseen: readonly string[];
 }
 
-const TOOLS: readonly (readonly [command: string, ...args: string[]])[] = [
-  ["nft", "list", "ruleset"],
-  ["iptables-save"],
-  ["ip6tables-save"],
-];
+const TOOLS = ["nft", "iptables-save", "ip6tables-save"] as const;
+const TOOL_TIMEOUT_MS = 3_000;
 /** Rules that are shown. */
 const MAX_SHOWN = 20;
 
@@ -34,23 +32,37 @@ export async function readFilter({ system }: Machine): Promise<FilterView> {
   if (system.platform !== "linux")
     return { read: [], rules: [], unseen: [`packet filters are not read on ${system.platform}`] };
   const results = await Promise.all(
-    TOOLS.map(async ([command, ...args]) => ({ command, result: await system.run(command, args, 3_000) })),
+    TOOLS.map(async (command) => ({ command, result: await rulesOf(command, system) })),
   );
   const read: string[] = [];
   const rules: FilterView["rules"][number][] = [];
   const unseen: string[] = [];
   for (const { command, result } of results) {
-    if (result.kind === "failed") {
-      unseen.push(`${command}: ${result.reason === "ENOENT" ? "not installed" : "refused (needs root)"}`);
+    if (typeof result === "string") {
+      unseen.push(`${command}: ${result}`);
       continue;
     }
     read.push(command);
-    const found = command === "nft" ? readNft(result.stdout) : readIptables(result.stdout);
-    rules.push(...found.map((rule) => ({ ...rule, tool: command })));
+    rules.push(...result.map((rule) => ({ ...rule, tool: command })));
   }
   return { read, rules, unseen };
 }
 
+/** The rules that one tool lists, or why it lists none. */
+async function rulesOf(command: (typeof TOOLS)[number], system: System): Promise<readonly FilterRule[] | string> {
+  if (command === "nft") {
+    const json = await system.run(command, ["-j", "list", "ruleset"], TOOL_TIMEOUT_MS);
+    const rules = json.kind === "failed" ? undefined : readNftJson(json.stdout);
+    if (rules !== undefined) return rules;
+    if (json.kind === "failed" && json.reason === "ENOENT") return NOT_INSTALLED;
+  }
+  // An nft may be built without JSON.
+  const listed = await system.run(command, command === "nft" ? ["list", "ruleset"] : [], TOOL_TIMEOUT_MS);
+  if (listed.kind === "failed") return listed.reason === "ENOENT" ? NOT_INSTALLED : "refused (needs root)";
+  return command === "nft" ? readNft(listed.stdout) : readIptables(listed.stdout);
+}
+
+const NOT_INSTALLED = "not installed";
 const REDIRECT = /redirect to :(\d+)|dnat(?: ip6?)? to (\S+)|--to-ports (\d+)|--to-destination (\S+)/i;
 /** Written by `gateway install`, for those who may not see the packet filter. */
 const OUR_STATE = "/run/imds-guard/gateway.json";

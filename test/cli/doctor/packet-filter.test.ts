@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { FilterRule } from "../../../src/cli/doctor/packet-filter.js";
-import { readIptables, readNft } from "../../../src/cli/doctor/packet-filter.js";
+import { readIptables, readNft, readNftJson } from "../../../src/cli/doctor/packet-filter.js";
 import { fc } from "../../support/properties.js";
 
 const captured = (name: string): string => readFileSync(new URL(`captured/${name}.txt`, import.meta.url), "utf8");
@@ -43,6 +43,65 @@ describe("readNft", () => {
       "unclear own: ip daddr 169.254.169.254 tcp dport 80 counter packets 0 bytes 0 dnat to 127.0.0.1:8181",
       "blocks own: meta l4proto tcp ip6 daddr fd00:ec2::/32 counter packets 0 bytes 0 reject with tcp reset",
     ]);
+  });
+});
+
+describe("readNftJson", () => {
+  const captured = (name: string): string => readFileSync(new URL(`captured/${name}.json`, import.meta.url), "utf8");
+  const text = (name: string): string => readFileSync(new URL(`captured/${name}.txt`, import.meta.url), "utf8");
+  const judgements = (rules: readonly FilterRule[] | undefined): unknown =>
+    rules?.map(({ address, effect, ownPackets }) => ({ address, effect, ownPackets }));
+
+  // As `nft -j list ruleset` 1.0.6 printed what the text was loaded from.
+  it.each(["nft-fix-plan", "nft-site"])("judges %s as its text is judged", (name) => {
+    expect(judgements(readNftJson(captured(name)))).toEqual(judgements(readNft(text(name))));
+  });
+
+  it("says rules as nft does", () => {
+    expect(inShort(readNftJson(captured("nft-site"))!)).toEqual(inShort(readNft(text("nft-site"))));
+  });
+
+  it("judges verdict maps, concatenated ranges, and what is no rule at all", () => {
+    const rule = (...expr: object[]): string =>
+      JSON.stringify({
+        nftables: [
+          { metainfo: { version: "1.0.6" } },
+          { chain: { family: "ip", table: "t", name: "o", handle: 1, type: "filter", hook: "output", prio: 0 } },
+          { rule: { family: "ip", table: "t", chain: "o", handle: 2, expr } },
+        ],
+      });
+    const key = { payload: { protocol: "ip", field: "daddr" } };
+    const vmap = {
+      vmap: {
+        key,
+        data: {
+          set: [
+            ["169.254.169.254", { drop: null }],
+            ["192.0.2.1", { accept: null }],
+          ],
+        },
+      },
+    };
+    expect(judgements(readNftJson(rule(vmap)))).toEqual([
+      { address: "169.254.169.254", effect: "blocks", ownPackets: true },
+    ]);
+    const range = { match: { op: "==", left: key, right: { range: ["169.254.169.0", "169.254.169.255"] } } };
+    expect(inShort(readNftJson(rule(range, { redirect: { port: 9100 } }))!)).toEqual([
+      "unclear own: ip daddr 169.254.169.0-169.254.169.255 redirect to :9100",
+    ]);
+    for (const none of ["", "{}", "[]", '{"nftables":7}', "Error: JSON support not compiled-in"])
+      expect(readNftJson(none)).toBeUndefined();
+  });
+
+  it("reads any JSON", () => {
+    const pieces = fc
+      .jsonValue()
+      .map((value) => JSON.stringify({ nftables: [{ rule: value }, { chain: value }, value] }));
+    fc.assert(
+      fc.property(pieces, (json) => {
+        readNftJson(json);
+      }),
+    );
   });
 });
 
