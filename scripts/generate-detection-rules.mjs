@@ -43,12 +43,20 @@ export const SIGMA_RULES: readonly ShippedRule[] = ${JSON.stringify(rules, null,
 }
 
 function conversionsModule() {
+  // The same lists come again and again: each is written once.
+  const lists = [...new Set(conversions.map(({ without }) => JSON.stringify(without)))];
+  const entries = conversions.map(({ without, ...conversion }) => {
+    const fields = Object.entries(conversion).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
+    return `  { ${fields.join(", ")}, without: LISTS[${lists.indexOf(JSON.stringify(without))}]! },\n`;
+  });
   return `${NOTE}
 /** What pySigma's back ends made of the rules, and the pipelines of src/detection/pipelines. */
-import type { Conversion } from "./sigma-backends.js";
+import type { Conversion } from "./sigma-rule.js";
+
+const LISTS: readonly (readonly string[])[] = [\n${lists.map((list) => `  ${list},\n`).join("")}];
 
 /** Every back end, and every pipeline with it, that was tried. */
-export const CONVERSIONS: readonly Conversion[] = ${JSON.stringify(conversions, null, 2)};
+export const CONVERSIONS: readonly Conversion[] = [\n${entries.join("")}];
 
 /** Pipelines of ours by name, as YAML. */
 export const PIPELINES: Readonly<Record<string, string>> = ${JSON.stringify(pipelines, null, 2)};

@@ -2,20 +2,6 @@
 import { invalidArgument } from "../base/errors.js";
 import { CONVERSIONS, PIPELINES } from "./sigma-conversions.js";
 
-/** What one back end, with one pipeline or none, makes of the rules. */
-export interface Conversion {
-  /** As `sigma convert --target` takes it. */
-  readonly backend: string;
-  /** As `sigma convert --pipeline` takes it: pySigma's own by its name, ours by the name in {@link PIPELINES}. */
-  readonly pipeline?: string;
-  /** A product that knows certain log sources only: the folder for all back ends takes no notice of it. */
-  readonly limited?: true;
-  /** What pip installs, with the version that was tried. */
-  readonly package: string;
-  /** Files of the rules that cannot be expressed, correlations among them, without `.yml` and the number of a part. */
-  readonly without: readonly string[];
-}
-
 /** The conversions of one back end, of one pipeline, or of one with the other; at least one. */
 export interface Target {
   readonly backend?: string | undefined;

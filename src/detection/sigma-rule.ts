@@ -82,6 +82,20 @@ export interface ShippedRule {
   readonly rule: SigmaRule;
 }
 
+/** What one back end, with one pipeline or none, makes of the rules. */
+export interface Conversion {
+  /** As `sigma convert --target` takes it. */
+  readonly backend: string;
+  /** As `sigma convert --pipeline` takes it: pySigma's own by its name, ours by the name of its file. */
+  readonly pipeline?: string;
+  /** A product that knows certain log sources only: the folder for all back ends takes no notice of it. */
+  readonly limited?: true;
+  /** What pip installs, with the version that was tried. */
+  readonly package: string;
+  /** Files of the rules that cannot be expressed, correlations among them, without `.yml` and the number of a part. */
+  readonly without: readonly string[];
+}
+
 /** Whether a rule judges one record at a time. */
 export function isDetectionRule(rule: SigmaRule): rule is DetectionRule {
   return "detection" in rule;

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Conversion } from "../../src/detection/sigma-backends.js";
+import type { Conversion } from "../../src/detection/sigma-rule.js";
 import { SIGMA_RULES } from "../../src/detection/sigma-rules.js";
 import { BACKEND_PACKAGES, good, pythonEnvironments } from "./pysigma.js";
 import type { BackendPackage } from "./pysigma.js";

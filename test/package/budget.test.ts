@@ -39,7 +39,7 @@ const MOST_FILES: Readonly<Record<string, number>> = {
   "dist/cli.js": 4,
 };
 /** KiB of everything in `dist`, for Node.js, for bundlers, and all types. */
-const MOST_IN_ALL = 1850;
+const MOST_IN_ALL = 1900;
 
 function kibibytes(paths: Iterable<string>): number {
   return Math.ceil([...paths].reduce((sum, path) => sum + statSync(join(ROOT, path)).size, 0) / 1024);
