@@ -26,7 +26,9 @@ async function findingsOf(path: string, accounts: readonly string[]): Promise<Sc
   const found: ScanFinding[] = [];
   await scan([{ name: "access.log", stream: openLog(path) }], {
     judges: [createAccountJudge({ accounts })],
-    onFinding: (finding) => void (finding.rule.id === "egress.foreign_account" && found.push(finding)),
+    onFinding(finding) {
+      if (finding.rule.id === "egress.foreign_account") found.push(finding);
+    },
   });
   return found;
 }
