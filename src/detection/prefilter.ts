@@ -52,18 +52,6 @@ export const METADATA_MARKS: readonly string[] = [
   "latest%2",
   "latest\\/",
   "latest\\\\",
-  // What the journal exports as a list of bytes, and in it "169.254", "meta-data", "latest/"
-  '"message":[',
-  '"message": [',
-  '"message" : [',
-  'message\\":[',
-  'message\\\\\\":[',
-  "49,54,57,46,50,53,52",
-  "49, 54, 57, 46, 50, 53, 52",
-  "109,101,116,97,45,100",
-  "108,97,116,101,115,116,47",
-  // Base64 of gzip, as CloudWatch Logs hands its events to functions and streams
-  "h4siaaaaaaa",
 ];
 
 /** A prefilter for lines that hold one of the wanted texts or name a metadata service. */
@@ -111,7 +99,10 @@ export function createPrefilter(wanted: readonly Wanted[]): Prefilter {
         const newline = start + width < to ? buffer.indexOf(NEWLINE, start + width) : -1;
         const end = newline === -1 ? to : Math.min(newline + 1, to);
         const found = nextText(buffer, start, end);
-        const odd = nextOddity(buffer, start, found === -1 ? end : found);
+        const odd = firstOf(
+          nextOddity(buffer, start, found === -1 ? end : found),
+          nextPacked(buffer, start, found === -1 ? end : found),
+        );
         if (found !== -1 || odd !== -1) return odd === -1 ? found : odd;
         start = end;
       }
@@ -151,6 +142,36 @@ function nextOddity(buffer: Buffer, from: number, to: number): number {
     } else if (byte >= 0xe2 && isOddDigit(part, at)) return from + at;
   }
   return -1;
+}
+
+const MESSAGE = Buffer.from("MESSAGE");
+const PACKED = Buffer.from("H4sIA");
+
+/**
+ * The first place with a message that the journal exports as a list of its bytes, or with gzip in Base64, as CloudWatch
+ * Logs hands its events to functions and streams: what is in there is seen only when it is read.
+ */
+function nextPacked(buffer: Buffer, from: number, to: number): number {
+  const part = buffer.subarray(from, to);
+  let message = part.indexOf(MESSAGE);
+  while (message !== -1 && !isList(part, message + MESSAGE.length)) message = part.indexOf(MESSAGE, message + 1);
+  const found = firstOf(message, part.indexOf(PACKED));
+  return found === -1 ? -1 : from + found;
+}
+
+/** Whether what follows a name is a list: `":[`, with backslashes and spaces between. */
+function isList(part: Buffer, at: number): boolean {
+  while (part[at] === BACKSLASH) at++;
+  if (part[at++] !== 0x22) return false;
+  while (part[at] === 0x20) at++;
+  if (part[at++] !== 0x3a) return false;
+  while (part[at] === 0x20) at++;
+  return part[at] === 0x5b;
+}
+
+/** The lesser of two positions, of which -1 is none. */
+function firstOf(one: number, other: number): number {
+  return one === -1 || (other !== -1 && other < one) ? other : one;
 }
 
 /** Behind a backslash: `u0031`, `uff11`, `u3002`, `x31`. */
