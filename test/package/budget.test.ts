@@ -13,14 +13,14 @@ beforeAll(requireBuild);
  * in the commit that needs it.
  */
 const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: number; readonly types?: number }>> = {
-  "dist/index.js": { start: 190, all: 438, types: 73 },
-  "dist/index.cjs": { start: 190, all: 438, types: 73 },
-  "dist/register.js": { start: 68, all: 438, types: 1 },
-  "dist/register.cjs": { start: 68, all: 438, types: 1 },
-  "dist/firewall.js": { start: 254, all: 438, types: 73 },
-  "dist/firewall.cjs": { start: 254, all: 438, types: 73 },
-  "dist/credential-provider-imds.js": { start: 233, all: 444, types: 7 },
-  "dist/credential-provider-imds.cjs": { start: 233, all: 444, types: 7 },
+  "dist/index.js": { start: 190, all: 445, types: 73 },
+  "dist/index.cjs": { start: 190, all: 445, types: 73 },
+  "dist/register.js": { start: 68, all: 445, types: 1 },
+  "dist/register.cjs": { start: 68, all: 445, types: 1 },
+  "dist/firewall.js": { start: 254, all: 445, types: 73 },
+  "dist/firewall.cjs": { start: 254, all: 445, types: 73 },
+  "dist/credential-provider-imds.js": { start: 233, all: 450, types: 7 },
+  "dist/credential-provider-imds.cjs": { start: 233, all: 450, types: 7 },
   "dist/extras.js": { start: 1, all: 1, types: 1 },
   "dist/extras.cjs": { start: 1, all: 1, types: 1 },
   "dist/esm/index.js": { start: 245, all: 245 },
@@ -28,7 +28,7 @@ const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: 
   "dist/esm/firewall.js": { start: 96, all: 96 },
   "dist/esm/credential-provider-imds.js": { start: 205, all: 205 },
   "dist/esm/extras.js": { start: 116, all: 116 },
-  "dist/cli.js": { start: 45, all: 1500 },
+  "dist/cli.js": { start: 45, all: 1600 },
 };
 /** Files that a start reads: each costs more than what is in it. */
 const MOST_FILES: Readonly<Record<string, number>> = {
@@ -39,7 +39,7 @@ const MOST_FILES: Readonly<Record<string, number>> = {
   "dist/cli.js": 4,
 };
 /** KiB of everything in `dist`, for Node.js, for bundlers, and all types. */
-const MOST_IN_ALL = 1900;
+const MOST_IN_ALL = 2000;
 
 function kibibytes(paths: Iterable<string>): number {
   return Math.ceil([...paths].reduce((sum, path) => sum + statSync(join(ROOT, path)).size, 0) / 1024);
