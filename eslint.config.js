@@ -22,7 +22,10 @@ const UNOWNED = [
 
 /** Questions that what data put on `Object.prototype` answers. */
 const INHERITED = [
-  { selector: "BinaryExpression[operator='in'][left.type!='PrivateIdentifier']", message: "It looks at what all objects inherit: hasOwnKey()." },
+  {
+    selector: "BinaryExpression[operator='in'][left.type!='PrivateIdentifier']",
+    message: "It looks at what all objects inherit: hasOwnKey().",
+  },
   { selector: "ForInStatement", message: "It walks what all objects inherit: Object.keys()." },
 ];
 
