@@ -8,8 +8,8 @@ import { answerText, whatText, whenText, whoText } from "./scan-words.js";
 import type { Ui } from "./ui.js";
 import { wrap } from "./ui.js";
 
-/** Kinds of findings, lines and accounts that are shown. */
-const SHOWN = 20;
+/** Kinds of findings, lines and accounts that are shown, and findings that --json has as examples. */
+export const SHOWN = 20;
 const MOST_TALKERS = 5;
 const MOST_FORMATS = 5;
 

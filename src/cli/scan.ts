@@ -13,7 +13,7 @@ import { isImdsGuardError } from "../base/errors.js";
 import type { System } from "../base/system.js";
 import type { AccountJudge, AccountsSummary } from "../detection/account-judge.js";
 import { ACCOUNTS_OPTION, accountsOf } from "./account-list.js";
-import { amount, findingLine, isComplete, printSummary } from "./scan-text.js";
+import { SHOWN, amount, findingLine, isComplete, printSummary } from "./scan-text.js";
 import { SUPPRESSION_OPTIONS, suppressionOf } from "./suppression-options.js";
 import type { Ui } from "./ui.js";
 
@@ -71,9 +71,6 @@ export const FORMATS: readonly FormatName[] = [
   "syslog",
 ];
 const LEVELS = ["informational", "low", "medium", "high", "critical"] as const satisfies readonly Level[];
-
-/** Findings that are shown as examples with --json, and kinds of findings without it. */
-const SHOWN = 20;
 
 export const command: Command = {
   name: "scan",
