@@ -187,8 +187,9 @@ export const spellingJudge: Judge = {
       [from, fromRule],
     ] as const) {
       const value = fieldOf(record.fields, name);
+      if (typeof value !== "string" || !isImdsAddress(value)) continue;
       const shipped = SIGMA_RULES.find((entry) => entry.file === file)?.rule;
-      if (typeof value !== "string" || shipped === undefined || !isImdsAddress(value)) continue;
+      if (shipped === undefined) continue;
       return [{ rule: { id: shipped.id, title: shipped.title, level: shipped.level }, fields: { [name]: value } }];
     }
     return [];

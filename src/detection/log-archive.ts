@@ -172,7 +172,7 @@ export async function* parquetLines(input: Chunks): Chunks {
   try {
     const metadata = await parquetMetadataAsync(file);
     const codecs = metadata.row_groups.flatMap(({ columns }) => columns.map(({ meta_data }) => meta_data?.codec));
-    const codec = codecs.find((name) => name !== undefined && !(name in COMPRESSORS) && !BUILT_IN.has(name));
+    const codec = codecs.find((name) => name !== undefined && !Object.hasOwn(COMPRESSORS, name) && !BUILT_IN.has(name));
     if (codec !== undefined)
       throw new LogStreamError(
         "ERR_SCAN_BINARY",

@@ -68,19 +68,23 @@ export function refused(
   advice?: string,
 ): RolesAnywhereError {
   const clock = aheadMs === undefined ? undefined : clockInWords(aheadMs);
-  const said = error.message === "" ? "" : `: ${printable(error.message, 200)}`;
+  const said = error.message.length === 0 ? undefined : printable(error.message, 200);
   const type = error.type === "" ? "" : ` ${error.type}`;
-  return new RolesAnywhereError("ERR_ROLES_ANYWHERE_REFUSED", `AWS refused ${source} (HTTP ${status}${type})${said}`, {
-    evidence: [
-      {
-        source,
-        value: `${status}${type}`,
-        says: error.message === "" ? "refused" : `says ${printable(error.message, 200)}`,
-      },
-      ...(clock === undefined ? [] : [{ source: "Date of the answer", says: `the clock of this host is ${clock}` }]),
-    ],
-    advice: clock === undefined ? (advice ?? adviceFor(status, error, clock)) : adviceFor(status, error, clock),
-  });
+  return new RolesAnywhereError(
+    "ERR_ROLES_ANYWHERE_REFUSED",
+    `AWS refused ${source} (HTTP ${status}${type})${said === undefined ? "" : `: ${said}`}`,
+    {
+      evidence: [
+        {
+          source,
+          value: `${status}${type}`,
+          says: said === undefined ? "refused" : `says ${said}`,
+        },
+        ...(clock === undefined ? [] : [{ source: "Date of the answer", says: `the clock of this host is ${clock}` }]),
+      ],
+      advice: clock === undefined ? (advice ?? adviceFor(status, error, clock)) : adviceFor(status, error, clock),
+    },
+  );
 }
 
 /** Nobody there, no answer in time, or one that may pass. */
