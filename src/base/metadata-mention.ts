@@ -214,7 +214,7 @@ const QUAD = /(?<!\d|\d[.-])169([.-])254\1(169|170)\1(\d{1,3})(?!\d|[.-]\d{1,3}[
 /** The address as eight hexadecimal digits: alone or in a name, as a socket address, or in the kernel's own order. */
 const HEX =
   /(?:(?<![0-9a-z])(?:0x0*)?(a9fea[9a][0-9a-f]{2})(?![0-9a-f])|0200[0-9a-f]{4}(a9fea9fe)|(fea9fea9)(?=:[0-9a-f]{4}))/gi;
-const V6 = /(?<![\w:.])[0-9a-f:.]{2,64}/gi;
+const V6 = /(?<![0-9a-f:.])[0-9a-f:.]{2,64}/gi;
 const NAME =
   /(?<![\w.-])(?:instance-data(?:\.[a-z0-9-]+\.compute|\.ec2)?\.internal|metadata\.google\.internal|instance-data(?=[:/]|$))/gi;
 const PATH =
@@ -248,16 +248,11 @@ function inView(view: string, { paths, services, names }: Judging): Found | unde
     if (found !== undefined) return found;
   }
   if (/ec2:|a9fe|169\.254|5601/i.test(view) && view.includes(":")) {
-    for (const [token] of view.matchAll(V6)) {
-      // A colon or a dot behind it belongs to the sentence, a number behind a dot is tcpdump's port.
-      const written = token.replace(/(?<=[^:]):$|\.$/, "").replace(/(?<=:[0-9a-f]*)\.\d{1,5}$/i, "");
-      // Suricata puts the port behind one colon more.
-      const nine = /^((?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}):\d{1,5}$/i.exec(token)?.[1];
-      const found =
-        wanted(serviceOfV6(written), written) ??
-        wanted(serviceOfV6(token), token) ??
-        (nine === undefined ? undefined : wanted(serviceOfV6(nine), nine));
-      if (found !== undefined) return found;
+    for (const { 0: run, index } of view.matchAll(V6)) {
+      for (const token of addressesOf(run, /\w/.test(view.charAt(index - 1)))) {
+        const found = wanted(serviceOfV6(token), token);
+        if (found !== undefined) return found;
+      }
     }
   }
   if (services.includes("imds")) {
@@ -267,6 +262,30 @@ function inView(view: string, { paths, services, names }: Judging): Found | unde
     if (path !== undefined) return { kind: "path", service: "imds", written: short(path) };
   }
   return undefined;
+}
+
+/** Numbers before an address, such as those of a line and a column. */
+const MOST_NUMBERS = 3;
+
+/** What a run of hexadecimal digits, colons and dots may be as an address. `inWord`: it goes on from other letters. */
+function* addressesOf(run: string, inWord: boolean): Generator<string> {
+  let rest = run;
+  // The end of a name, then numbers: `dst:`, and `app.log:12:` as grep writes it.
+  for (let numbers = 0, head = inWord ? /^[0-9a-f]*:/i : /^\d+:/; ; numbers++, head = /^\d+:/) {
+    if (numbers > 0 || !inWord) yield* withoutPort(rest);
+    const before = head.exec(rest)?.[0];
+    if (before === undefined || numbers > MOST_NUMBERS) return;
+    rest = rest.slice(before.length);
+  }
+}
+
+/** A colon or a dot behind an address belongs to the sentence; behind a dot is tcpdump's port. */
+function* withoutPort(token: string): Generator<string> {
+  yield token.replace(/(?<=[^:]):$|\.$/, "").replace(/(?<=:[0-9a-f]*)\.\d{1,5}$/i, "");
+  yield token;
+  // Suricata puts the port behind one colon more.
+  const nine = /^((?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}):\d{1,5}$/i.exec(token)?.[1];
+  if (nine !== undefined) yield nine;
 }
 
 function namedHost(view: string): string | undefined {

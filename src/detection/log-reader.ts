@@ -107,11 +107,12 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         for (const peeled of inside) if (inText(peeled.text, joined(envelope, peeled), depth + 1, true)) return true;
         if (strict) return false;
         for (const peeled of inside) if (inText(peeled.text, joined(envelope, peeled), depth + 1)) return true;
-        // A record of JSON behind words of somebody's: `INFO handler: {"...": ...}`
+        // Records of JSON behind words of somebody's: `INFO handler: {"...": ...}`
         const brace = text.indexOf("{");
         if (brace > 0 && text.endsWith("}")) {
-          const inner = parseJson(text.slice(brace));
-          if (inner !== undefined && inValue(inner, text.slice(brace), envelope, depth + 1)) return true;
+          const behind = text.slice(brace);
+          const inner = parseMany(behind);
+          if (inner !== undefined && inValue(inner, behind, envelope, depth + 1)) return true;
         }
         // These are recognised behind a prefix that was not peeled: what it says of the host is true all the same.
         const { time, origin } = joined(envelope, inside[0] ?? NOWHERE);

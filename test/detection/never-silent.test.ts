@@ -62,6 +62,26 @@ describe("a line that names the metadata service", { timeout: 240_000 }, () => {
     );
   });
 
+  it("is found or said in any wrapper within any other, behind words of somebody's, too", async () => {
+    const names = Object.keys(WRAPPERS);
+    const nested = names.flatMap((inner) =>
+      names.flatMap((outer) => [
+        [inner, outer],
+        [inner, outer, "prose"],
+      ]),
+    );
+    const silent: string[] = [];
+    for (const around of nested) {
+      const wrapped = around.reduce((text, name) => WRAPPERS[name]!(text), `asked 169.254.169.254 for x`);
+      const stream = bytesOf(Buffer.from(`${BEFORE}${wrapped}\n`));
+      const { findings, unjudged, malformed, oversized } = await scan([{ name: "x", stream }], {
+        minLevel: "informational",
+      });
+      if (findings + unjudged + malformed + oversized === 0) silent.push(around.join(" in "));
+    }
+    expect(silent).toEqual([]);
+  });
+
   it.each(Object.entries(LINES).filter(([name]) => !["csv", "unknown"].includes(name)))(
     "is read as %s, in any wrapper",
     (name, sample) => {
