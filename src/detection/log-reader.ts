@@ -257,7 +257,32 @@ function parseMany(written: string): unknown {
   if (value !== undefined) return value;
   // Firehose delivers objects without anything between them.
   if (!/\}\s*\{/.test(text)) return undefined;
-  return parseJson(`[${text.replace(/\}\s*\{/g, "},{")}]`);
+  const values: unknown[] = [];
+  for (const part of documentsIn(text)) {
+    const one = parseJson(part);
+    if (one === undefined) return undefined;
+    values.push(one);
+  }
+  return values;
+}
+
+/** The objects in a text that stand one behind the other. What is in quotes is nobody's end. */
+function* documentsIn(text: string): Generator<string> {
+  let depth = 0;
+  let start = 0;
+  let quoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at];
+    if (char === "\\") at++;
+    else if (char === '"') quoted = !quoted;
+    else if (quoted) continue;
+    else if (char === "{") depth++;
+    else if (char === "}" && --depth === 0) {
+      yield text.slice(start, at + 1);
+      start = at + 1;
+    }
+  }
+  if (text.slice(start).trim() !== "") yield text.slice(start);
 }
 
 function enveloped(record: LogRecord, { time, origin }: Envelope): LogRecord {

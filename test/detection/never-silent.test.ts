@@ -62,12 +62,13 @@ describe("a line that names the metadata service", { timeout: 240_000 }, () => {
     );
   });
 
-  it("is found or said in any wrapper within any other, behind words of somebody's, too", async () => {
+  it("is found or said in any wrapper within any other, behind words or twice in it, too", async () => {
     const names = Object.keys(WRAPPERS);
     const nested = names.flatMap((inner) =>
       names.flatMap((outer) => [
         [inner, outer],
         [inner, outer, "prose"],
+        [inner, outer, outer],
       ]),
     );
     const silent: string[] = [];
