@@ -37,7 +37,7 @@ describe.skipIf(!installed("bash"))("bash", () => {
     [["detect", "--ex"], ["--explain"]],
     [
       ["sigma", ""],
-      ["list", "print", "write"],
+      ["list", "print", "write", "backends"],
     ],
     [["help", "doc"], ["doctor"]],
     [

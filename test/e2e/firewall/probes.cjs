@@ -1419,7 +1419,7 @@ add(
   "documented: code that takes the guard's own mark",
   () => {
     const socket = net.connect({ host: V4, port: 80, autoSelectFamily: false });
-    globalThis[Symbol.for("imds-guard.firewall")]?.own(socket);
+    Object.getPrototypeOf(socket._handle)[Symbol.for("imds-guard.firewall")]?.own(socket);
     return connected(socket);
   },
   { documented: "hostile code in the process" },
