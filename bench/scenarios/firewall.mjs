@@ -136,7 +136,7 @@ function perRequest(requests) {
 async function starting(place) {
   const [ours, stock] = [/** @type {number[]} */ ([]), /** @type {number[]} */ ([])];
   const start = (/** @type {number[]} */ into, /** @type {readonly string[]} */ execArgv) => async () => {
-    into.push((await place.run("nothing.cjs", {}, { execArgv })).totalMs);
+    into.push((await place.run("empty.cjs", {}, { execArgv })).totalMs);
   };
   const [guarded, bare] = [start(ours, PRELOAD), start(stock, [])];
   await inTurns(Math.ceil(STARTS / 2), [guarded, bare, bare, guarded]);
