@@ -27,6 +27,7 @@ import { cutByLoading, runtimeIn } from "./build/cut-by-loading.mjs";
 import { importAtOnce } from "./build/import-at-once.mjs";
 import { noticeOf } from "./build/notice.mjs";
 import { ownDescriptors } from "./build/own-descriptors.mjs";
+import { plainExports } from "./build/plain-exports.mjs";
 import { buildTypes } from "./build/types.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -162,6 +163,7 @@ async function buildForNode() {
       requiredFiles,
       demoInside,
       runtimeIn("ground.cjs"),
+      plainExports(),
       ownDescriptors("ground.cjs"),
       ...(whole ? [clientsInside()] : []),
     ],

@@ -1,4 +1,4 @@
-/** Properties that are worked out when somebody reads them, for explanations that most callers never look at. */
+/** What is worked out when somebody asks for it: explanations that most callers never look at, tables that few need. */
 import { ownProperties } from "./own-properties.js";
 
 /**
@@ -24,4 +24,10 @@ export function defineLazy<T extends object, K extends string, V>(
   return Object.defineProperty(target, key, ownProperties({ get, enumerable: true, configurable: true })) as T & {
     readonly [P in K]: V;
   };
+}
+
+/** `work`, done at the first call; from then on its result. */
+export function once<T>(work: () => T): () => T {
+  let done: { readonly value: T } | undefined;
+  return () => (done ??= { value: work() }).value;
 }

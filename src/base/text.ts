@@ -3,12 +3,16 @@
  * Prometheus, HTML, CSV), every mask of a secret, and the one shell quoter.
  */
 
+import { once } from "./lazy.js";
+
 const PRINTABLE_ASCII = /^[ -~]*$/;
 const NOT_PRINTABLE_ASCII = /[^ -~]/u;
 // Besides control characters: format characters (bidirectional overrides, zero-width), line separators, lone
-// surrogates.
-const CONTROL = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
-const CONTROLS = new RegExp(CONTROL, "gu");
+// surrogates. As text, and made when it is needed: classes of Unicode are compiled as soon as a file with such a literal
+// is read, for longer than the rest of this one takes.
+const CONTROL = "[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]";
+const control = once(() => new RegExp(CONTROL, "u"));
+const controls = once(() => new RegExp(CONTROL, "gu"));
 const CUT = "...";
 
 /** `character` (one or two UTF-16 units) as `\uXXXX`: the escape of JSON, which a person reads as well. */
@@ -26,23 +30,22 @@ export function printable(text: string, max = 80): string {
 
 /** `text` with control characters as `\uXXXX`, at most `max` UTF-16 units; what is cut off is marked with `...`. */
 export function boundText(text: string, max: number): string {
-  return escapeWithin(text, max, CONTROL);
+  return escapeWithin(text, max, control);
 }
 
 /** `text` as printable ASCII, everything else as `\uXXXX`; at most `max` characters, cut as in {@link boundText}. */
 export function boundAscii(text: string, max: number): string {
-  return escapeWithin(text, max, NOT_PRINTABLE_ASCII);
+  return escapeWithin(text, max, () => NOT_PRINTABLE_ASCII);
 }
 
 // A backslash stays as it is: the escapes are there to disarm, not to be reversed, and text may pass here twice.
 // One pass over at most `max` characters, whatever the length.
-function escapeWithin(text: string, max: number, unwanted: RegExp): string {
-  // Nearly all text is plain, and compiling a class of Unicode properties takes a millisecond.
+function escapeWithin(text: string, max: number, unwanted: () => RegExp): string {
   if (text.length <= max && PRINTABLE_ASCII.test(text)) return text;
   let out = "";
   let cutAt = 0;
   for (const char of text) {
-    const piece = unwanted.test(char) ? unicodeEscape(char) : char;
+    const piece = unwanted().test(char) ? unicodeEscape(char) : char;
     if (out.length + piece.length > max) return out.slice(0, cutAt) + CUT;
     out += piece;
     if (out.length <= max - CUT.length) cutAt = out.length;
@@ -119,12 +122,12 @@ export function terminalText(text: string, coloured: boolean): string {
 
 /** A value of one line on a terminal: line breaks and tabs are escaped, too, so that it cannot pose as another line. */
 export function terminalLine(text: string): string {
-  return PRINTABLE_ASCII.test(text) ? text : text.replace(CONTROLS, unicodeEscape);
+  return PRINTABLE_ASCII.test(text) ? text : text.replace(controls(), unicodeEscape);
 }
 
 function escapeControls(text: string): string {
   if (PRINTABLE_ASCII.test(text)) return text;
-  return text.replace(CONTROLS, (char) => (char === "\n" || char === "\t" ? char : unicodeEscape(char)));
+  return text.replace(controls(), (char) => (char === "\n" || char === "\t" ? char : unicodeEscape(char)));
 }
 
 const PLAIN_WORD = /^[\w@%+=:,./-]+$/;
@@ -137,7 +140,7 @@ const PLAIN_WORD = /^[\w@%+=:,./-]+$/;
 export function shellWord(text: string): string {
   if (PLAIN_WORD.test(text)) return text;
   // Zsh expands `=name` and a leading tilde in some places; between quotes nothing does.
-  if (!CONTROL.test(text)) return `'${text.replaceAll("'", "'\\''")}'`;
+  if (PRINTABLE_ASCII.test(text) || !control().test(text)) return `'${text.replaceAll("'", "'\\''")}'`;
   // No quote stands in it as such: whoever does not know the form finds its end where it is.
   const escaped = Array.from(text, (char) => {
     if (PRINTABLE_ASCII.test(char) && char !== "'" && char !== "\\") return char;

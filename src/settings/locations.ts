@@ -1,5 +1,6 @@
 /** Where the files of settings are, and whether they say anything about this package or about IMDS. */
 import { join } from "node:path";
+import { once } from "../base/lazy.js";
 import type { System } from "../base/system.js";
 
 /** Least time between two looks at files that may change while a process runs, in milliseconds. */
@@ -63,7 +64,11 @@ export interface Mentions {
 
 const GUARD = /imds[-_]?guard/i;
 const IMDS = /ec2_metadata/i;
-const INVISIBLE = /(?![\t\n\v\f\r])[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]/gu;
+const VISIBLE = /^[\t\n\v\f\r -~]*$/;
+// As text: a literal with classes of Unicode is compiled as soon as the file is read.
+const invisible = once(
+  () => new RegExp("(?![\\t\\n\\v\\f\\r])[\\p{Cc}\\p{Cf}\\p{Default_Ignorable_Code_Point}]", "gu"),
+);
 
 /**
  * What a file speaks of. A file in another encoding, or with NULs or invisible characters in it, is no file of which
@@ -95,5 +100,5 @@ export function namesGuard(key: string): boolean {
 
 /** A text without the characters that nobody sees, but for white space. */
 export function withoutInvisible(text: string): string {
-  return text.replace(INVISIBLE, "");
+  return VISIBLE.test(text) ? text : text.replace(invisible(), "");
 }

@@ -1,5 +1,5 @@
 /** What each entry weighs: at start, with all it can come to load, and as types. Held in bytes, never in time. */
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { requireBuild, ROOT } from "./built.js";
@@ -55,6 +55,19 @@ test.each(Object.entries(CEILINGS))("%s stays within its weight", (entry, { star
   if (types !== undefined)
     expect(kibibytes(reachable(typesOf(entry), "all")), "KiB of types").toBeLessThanOrEqual(types);
 });
+
+test.each(["dist/index.cjs", "dist/register.cjs", "dist/cli.js"])(
+  "%s starts without what is slow to compile",
+  (entry) => {
+    for (const path of reachable(entry, "eager")) {
+      const code = readFileSync(join(ROOT, path), "utf8");
+      // V8 builds the sets of such a literal when it reads the file, whether or not it is ever used.
+      expect(code, path).not.toMatch(/\/[^/\n]*(?<!\\)\\p\{/);
+      // A property with a getter for each name took a fifth of the time of a start.
+      expect(code.match(/defineProperty\(exports/g)?.length ?? 0, path).toBeLessThanOrEqual(1);
+    }
+  },
+);
 
 test("the whole of dist stays within its weight", () => {
   const files = new Set(
