@@ -9,11 +9,7 @@ import ts from "typescript";
 const NAME =
   /Object\.defineProperty\(exports, (["'])([\w$]+)\1, \{\s*enumerable: true,\s*get: function ?\(\) \{\s*return ([\w$]+);\s*\}\s*\}\);\n?/g;
 
-/**
- * Throws where a name is given a value anew, or where files load each other at once.
- *
- * @returns {import("rolldown").Plugin}
- */
+/** @returns {import("rolldown").Plugin} */
 export function plainExports() {
   return {
     name: "plain-exports",
@@ -23,7 +19,7 @@ export function plainExports() {
       for (const chunk of Object.values(bundle)) if (chunk.type === "chunk") loads.set(chunk.fileName, chunk.imports);
       for (const chunk of Object.values(bundle)) {
         // What programs load keeps the form that readers of CommonJS know.
-        if (chunk.type !== "chunk" || chunk.isEntry) continue;
+        if (chunk.type !== "chunk" || chunk.isEntry || reaches(chunk.fileName, chunk.fileName, loads)) continue;
         /** @type {[string, string][]} */
         const names = [];
         const code = chunk.code.replace(
@@ -35,10 +31,9 @@ export function plainExports() {
         );
         if (names.length === 0) continue;
         const changed = assigned(code);
-        const wrong = names.find(([, local]) => changed.has(local));
-        if (wrong !== undefined) throw new Error(`${chunk.fileName} changes what it exports: ${wrong[0]}`);
-        if (reaches(chunk.fileName, chunk.fileName, loads)) throw new Error(`${chunk.fileName} loads itself`);
-        const own = names.map(([name, local]) => (name === local ? name : `${name}: ${local}`));
+        const own = names.map(([name, local]) =>
+          changed.has(local) ? `get ${name}() { return ${local}; }` : name === local ? name : `${name}: ${local}`,
+        );
         chunk.code = `${code.trimEnd()}\nmodule.exports = { ${own.join(", ")} };\n`;
       }
     },
