@@ -4,7 +4,7 @@ import { X509Certificate } from "node:crypto";
 import { RolesAnywhereError } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import type { PemBlock } from "./pem.js";
-import { readPem } from "./pem.js";
+import { insteadOf, readPem } from "./pem.js";
 import type { SignatureAlgorithm } from "./private-key.js";
 import { algorithmOf, KEY_KINDS, keyInWords, needsNewerNode } from "./private-key.js";
 
@@ -37,8 +37,11 @@ const LONGEST_CHAIN = 10;
  */
 export function readCertificateChain(pem: PemSource, more: PemSource | undefined, now: number): CertificateChain {
   const [leaf, ...behind] = certificatesOf(pem);
-  const pool = [...behind, ...(more === undefined ? [] : certificatesOf(more))];
-  if (leaf === undefined) throw certificateError(pem.source, "it holds no certificate in PEM form", ADVICE_FORM);
+  if (leaf === undefined) throw noCertificate(pem);
+  const others = more === undefined ? [] : certificatesOf(more);
+  // Tools leave an empty file where there are no intermediates.
+  if (more !== undefined && others.length === 0 && more.text.trim() !== "") throw noCertificate(more);
+  const pool = [...behind, ...others];
   const { source } = pem;
   const { publicKey, algorithm } = checkLeaf(leaf, source, pool.length > 0, now);
   const intermediates = pathOf(leaf, pool, now);
@@ -48,7 +51,12 @@ export function readCertificateChain(pem: PemSource, more: PemSource | undefined
 }
 
 const ADVICE_FORM =
-  "Give a file in PEM form: the certificate first, then its intermediates; of PKCS#12, make one: openssl pkcs12 -in FILE -nodes -out FILE.pem";
+  "Give a file in PEM form: the certificate first, then its intermediates. OpenSSL makes one of others: openssl x509 -inform DER -in FILE, openssl pkcs12 -in FILE -nodes, openssl pkcs7 -print_certs -in FILE.";
+
+function noCertificate({ text, source }: PemSource): RolesAnywhereError {
+  const instead = insteadOf(text, readPem(text));
+  return certificateError(source, `it holds no certificate in PEM form${instead}`, ADVICE_FORM);
+}
 
 function certificatesOf({ text, source }: PemSource): X509Certificate[] {
   const { blocks, problem } = readPem(text);
@@ -99,6 +107,9 @@ function checkLeaf(
   const algorithm = algorithmOf(publicKey);
   if (algorithm === undefined)
     throw certificateError(source, `it is for ${keyInWords(publicKey)}`, `Allowed: ${KEY_KINDS}.`);
+  // OpenSSL finds the name of such a curve by itself; RFC 5480 forbids them, and other readers refuse them.
+  if (publicKey.asymmetricKeyType === "ec" && leaf.raw.includes(PRIME_FIELD))
+    throw certificateError(source, "it writes its curve out and does not name it", `Allowed: ${KEY_KINDS}.`);
   return { publicKey, algorithm };
 }
 
@@ -108,6 +119,8 @@ const VERSION_3 = Buffer.from("a003020102", "hex");
 const KEY_USAGE = Buffer.from("0603551d0f", "hex");
 const CRITICAL = Buffer.from("0101ff", "hex");
 const DIGITAL_SIGNATURE = 0x80;
+/** The object identifier 1.2.840.10045.1.1, with which the parameters of a curve begin. */
+const PRIME_FIELD = Buffer.from("06072a8648ce3d0101", "hex");
 
 /**
  * What node:crypto does not tell. OpenSSL has read the DER as a certificate by now, so that the field is looked up and
@@ -167,6 +180,8 @@ function isValid(certificate: X509Certificate, now: number): boolean {
 function checkValidity(certificate: X509Certificate, source: string, what: string, now: number): void {
   const { notBefore, notAfter } = validityOf(certificate);
   const name = what === "certificate" ? "it" : `its intermediate ${subjectOf(certificate)}`;
+  if (Number.isNaN(notBefore.getTime()) || Number.isNaN(notAfter.getTime()))
+    throw certificateError(source, `${name} has a date that is none`, "Have it issued again.");
   const clock = `If it is not, the clock of this host is wrong: it says ${new Date(now).toISOString()}.`;
   if (notAfter.getTime() < now)
     throw certificateError(source, `${name} expired at ${notAfter.toISOString()}`, `Have it issued again. ${clock}`);

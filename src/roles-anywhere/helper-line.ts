@@ -143,11 +143,13 @@ function wordsOfShell(line: string): string[] | string {
 /** As cmd.exe and the C library of Windows make them, of lines in which nothing but double quotes is special. */
 function wordsOfCmd(line: string): string[] | string {
   if (/[%^&|<>!'`()\r\n]/.test(line)) return "a character that is for cmd.exe";
-  if (/\\"/.test(line)) return "an escaped quote";
+  // The C library makes one quote of two within quotes.
+  if (/\\"|""/.test(line)) return "an escaped quote";
+  if (hasControl(line)) return "control characters";
   const words: string[] = [];
-  let rest = line.trim();
+  let rest = line.replace(/^[ \t]+|[ \t]+$/g, "");
   while (rest !== "") {
-    const match = /^((?:[^\s"]|"[^"]*")+)(?:\s+|$)/.exec(rest);
+    const match = /^((?:[^ \t"]|"[^"]*")+)(?:[ \t]+|$)/.exec(rest);
     if (!match) return "a quote that does not end";
     words.push((match[1] as string).replaceAll('"', ""));
     rest = rest.slice(match[0].length);

@@ -156,7 +156,13 @@ function isOfFiles({ certificate, certificateChain, privateKey }: IdentitySource
 }
 
 function nameOf(source: Source): string {
-  return hasOwnKey(source, "file") ? source.file : source.setting;
+  return hasOwnKey(source, "file") && isPath(source.file) ? source.file : source.setting;
+}
+
+/** Whether it looks like a path. What does not may be the key itself, put where its path belongs, and is never shown. */
+function isPath(file: string): boolean {
+  // eslint-disable-next-line no-control-regex
+  return !/-----BEGIN|[\x00-\x1f]|^(?!\/)[\w+/-]{40,}={0,2}$/.test(file);
 }
 
 function wrongPair(keyName: string, certificateName: string): RolesAnywhereError {
@@ -180,11 +186,12 @@ function keyTextFrom(source: Source, options: LoaderOptions): Promise<string> {
 }
 
 async function passphraseFrom(source: Source, options: LoaderOptions): Promise<string> {
+  // By the setting alone: where there is no such file, what should be its path may be the passphrase.
   const text = await textOf(source, MAX_PASSPHRASE, options, (says) =>
-    keyError(nameOf(source), `its passphrase: ${says}`, `Correct ${source.setting}.`),
+    keyError(source.setting, `its passphrase: ${says}`, `Correct ${source.setting}.`),
   );
-  // As an editor leaves a file.
-  return hasOwnKey(source, "file") ? text.replace(/\r?\n$/, "") : text;
+  // As editors leave a file.
+  return hasOwnKey(source, "file") ? text.replace(/^\ufeff/, "").replace(/\r?\n$/, "") : text;
 }
 
 async function textOf(
@@ -195,6 +202,7 @@ async function textOf(
 ): Promise<string> {
   if (hasOwnKey(source, "text")) return source.text;
   if (hasOwnKey(source, "fetch")) return fetched(source.fetch, source.setting, limit, timeoutMs, complain);
+  if (!isPath(source.file)) throw complain("it holds text where the path of a file belongs");
   const read = system.readFile(source.file, limit);
   if (read.kind === "content") return read.bytes.toString("utf8");
   if (read.kind === "absent") throw complain("there is no such file");

@@ -25,7 +25,8 @@ const MAX_BLOCKS = 32;
 
 const BEGIN = /^-----BEGIN ([A-Z0-9][A-Z0-9 #-]{0,62})-----$/;
 const END = /^-----END ([A-Z0-9][A-Z0-9 #-]{0,62})-----$/;
-const BASE64_LINE = /^[A-Za-z0-9+/]{1,1024}={0,2}$/;
+/** Of any length: secret stores keep a block in one line. */
+const BASE64_LINE = /^[A-Za-z0-9+/]+={0,2}$/;
 const HEADER_LINE = /^[A-Za-z][A-Za-z-]{0,30}: .{0,200}$/;
 
 /** Reads every block of `text`. What stands between blocks is skipped, as OpenSSL does. */
@@ -38,7 +39,7 @@ export function readPem(text: string): PemRead {
     if (open === undefined) {
       const label = BEGIN.exec(line)?.[1];
       if (label !== undefined) open = { label, lines: [], headers: [], begun: index + 1 };
-      else if (line.startsWith("-----BEGIN")) return { blocks, problem: `has a malformed BEGIN line (${index + 1})` };
+      else if (line.startsWith("-----BEGIN")) return { blocks, problem: problemOfBegin(line, index + 1) };
       continue;
     }
     const end = END.exec(line)?.[1];
@@ -51,7 +52,7 @@ export function readPem(text: string): PemRead {
       blocks.push({
         label: open.label,
         der: Buffer.from(base64, "base64"),
-        text: [`-----BEGIN ${end}-----`, ...open.headers, ...open.lines, `-----END ${end}-----`, ""].join("\n"),
+        text: [`-----BEGIN ${end}-----`, ...open.headers, ...linesOf(base64), `-----END ${end}-----`, ""].join("\n"),
         encrypted:
           end.startsWith("ENCRYPTED ") || open.headers.some((header) => /^Proc-Type: .*ENCRYPTED/.test(header)),
       });
@@ -68,4 +69,29 @@ export function readPem(text: string): PemRead {
   return open === undefined
     ? { blocks }
     : { blocks, problem: `ends within a block (begun in line ${open.begun}), as a file does that is being written` };
+}
+
+/** As OpenSSL writes and reads them. */
+function linesOf(base64: string): readonly string[] {
+  return base64.match(/.{1,64}/g) ?? [];
+}
+
+function problemOfBegin(line: string, number: number): string {
+  if (!/^-----BEGIN [^-]{1,64}-----./.test(line)) return `has a malformed BEGIN line (${number})`;
+  const how = line.includes("-----\\n") ? "are written as \\n" : "are lost";
+  return `has more behind a BEGIN line (${number}): its line ends ${how}`;
+}
+
+/** What a text is that holds no block of the kind that was sought, in words that complete "in PEM form"; or nothing. */
+export function insteadOf(text: string, { blocks }: PemRead): string {
+  const labels = [...new Set(blocks.map(({ label }) => label))];
+  if (labels.length > 0) return `, but ${labels.slice(0, 4).join(", ")}`;
+  const start = text.slice(0, 4_096).trim();
+  // A SEQUENCE whose length takes octets of its own; such octets are no UTF-8.
+  if (/^0[\x80-\xff\ufffd]/.test(start)) return ", but DER or PKCS#12";
+  if (start.includes("-\0-\0-")) return ", but text in UTF-16";
+  if (/^["'{[].*-----BEGIN /s.test(start)) return ", but within quotes or JSON";
+  if (/^LS0tLS1CRUdJTi/.test(start)) return ", but base64 of a text in it";
+  if (/^MI[A-Za-z0-9+/\s]{30,}/.test(start)) return ", but base64 without BEGIN and END lines";
+  return "";
 }

@@ -3,7 +3,7 @@ import type { KeyObject } from "node:crypto";
 import { createPrivateKey } from "node:crypto";
 import { RolesAnywhereError } from "../base/errors.js";
 import type { PemBlock } from "./pem.js";
-import { readPem } from "./pem.js";
+import { insteadOf, readPem } from "./pem.js";
 
 /** The algorithm identifiers of CreateSession. */
 export type SignatureAlgorithm = "AWS4-X509-RSA-SHA256" | "AWS4-X509-ECDSA-SHA256" | "AWS4-X509-MLDSA";
@@ -58,19 +58,22 @@ export function keyInWords(key: KeyObject): string {
  * @throws RolesAnywhereError `ERR_ROLES_ANYWHERE_KEY`
  */
 export function readPrivateKey(text: string, source: string, passphrase?: string): KeyObject {
-  const { blocks, problem } = readPem(text);
+  const read = readPem(text);
+  const { blocks, problem } = read;
   const keys = blocks.filter(({ label }) => label.endsWith("PRIVATE KEY"));
   const [block] = keys;
   if (block === undefined)
     throw keyError(
       source,
-      problem === undefined ? "it holds no private key in PEM form" : `it ${problem}`,
+      problem === undefined ? `it holds no private key in PEM form${insteadOf(text, read)}` : `it ${problem}`,
       ADVICE_FORM,
     );
   if (keys.length > 1)
     throw keyError(source, `it holds ${keys.length} private keys`, "Leave the one that fits the certificate.");
   if (block.label === "TSS2 PRIVATE KEY")
     throw keyError(source, "it is a key of a TPM", "Give a function as sign, or leave this key to aws_signing_helper.");
+  if (block.label === "OPENSSH PRIVATE KEY")
+    throw keyError(source, "it is in the form of OpenSSH", "Write it anew: ssh-keygen -p -m PKCS8 -f FILE");
   if (block.encrypted && (passphrase === undefined || passphrase === ""))
     throw keyError(source, "it is encrypted and no passphrase is given", "Name a passphrase file, or decrypt the key.");
   const key = decode(block, source, passphrase);
@@ -79,7 +82,7 @@ export function readPrivateKey(text: string, source: string, passphrase?: string
 }
 
 const ADVICE_FORM =
-  "Give a file with one key in PEM form; of PKCS#12, make one: openssl pkcs12 -in FILE -nodes -out FILE.pem";
+  "Give a file with one key in PEM form. OpenSSL makes one of others: openssl pkey -inform DER -in FILE, openssl pkcs12 -in FILE -nodes.";
 
 function decode(block: PemBlock, source: string, passphrase: string | undefined): KeyObject {
   try {
@@ -88,6 +91,12 @@ function decode(block: PemBlock, source: string, passphrase: string | undefined)
     const { code } = error as NodeJS.ErrnoException;
     if (block.encrypted && code !== undefined && /^ERR_OSSL_.*(?:DECRYPT|CIPHER|PASSWORD|CANCELLED)/.test(code))
       throw keyError(source, `it cannot be decrypted with the passphrase given (${code})`, "Correct the passphrase.");
+    if (block.encrypted && code === "ERR_OSSL_EVP_UNSUPPORTED")
+      throw keyError(
+        source,
+        `it is encrypted in a way that this Node.js does not have (${code})`,
+        "Encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out FILE.pem, with -provider legacy -provider default where OpenSSL asks for it.",
+      );
     const newer = needsNewerNode(block.der);
     throw keyError(
       source,

@@ -112,7 +112,7 @@ describe("a leaf", () => {
 describe("cannot be used", () => {
   test.each([
     ["it holds no certificate in PEM form", ""],
-    ["it holds no certificate in PEM form", leaf.key],
+    ["it holds no certificate in PEM form, but PRIVATE KEY", leaf.key],
     ["it ends within a block (begun in line 1), as a file does that is being written", leaf.cert.slice(0, -40)],
     [/^it holds what is no X\.509 certificate \(/, pem("CERTIFICATE", Buffer.from("3003020101", "hex"))],
     ["it is no X.509 version 3 certificate", issue({ name: "x", issuer: root, v1: true }).cert],

@@ -55,6 +55,32 @@ describe("left to be run", () => {
     ["the end of flags", `${LINE} --`],
     ["no value", `${LINE} --region`],
     ["an empty value", `${LINE} --region ""`],
+    ["a home directory", LINE.replace("/c.pem", "~/c.pem")],
+    ["a home directory of a user", LINE.replace("/c.pem", "~app/c.pem")],
+    ["a variable in braces", LINE.replace("/c.pem", "${HOME}/c.pem")],
+    ["a variable in double quotes", LINE.replace("/c.pem", '"$HOME/c.pem"')],
+    ["an escaped space", LINE.replace("/c.pem", "/my\\ c.pem")],
+    ["a path of Windows, for sh", LINE.replace("/c.pem", "C:\\pki\\c.pem")],
+    ["a certificate of the system's store", `${LINE} --cert-selector "Key=x509Subject,Value=CN=x"`],
+    ["a file of selectors", `${LINE} --cert-selector file:///s.json`],
+    ["a store by name", `${LINE} --system-store-name MY`],
+    ["a key of a TPM with a password", `${LINE} --tpm-key-password x`],
+    ["PKCS#11 with another library", `${LINE} --pkcs11-lib /usr/lib/x.so`],
+    ["PIN of a token that may be kept", `${LINE} --reuse-pin`],
+    ["a proxy by a word", `${LINE} --with-proxy=1`],
+    ["a proxy with a word behind it", `${LINE} --with-proxy true`],
+    ["update", LINE.replace("credential-process", "update")],
+    ["read-certificate-data", LINE.replace("credential-process", "read-certificate-data")],
+    ["sign-string", LINE.replace("credential-process", "sign-string")],
+    ["a flag before the command", LINE.replace("credential-process", "--debug credential-process")],
+    ["flags of one dash", LINE.replace("--region", "-region").replace("--certificate", "-certificate")],
+    ["a flag in capitals", LINE.replace("--certificate", "--CERTIFICATE")],
+    ["exec before it", `exec ${LINE}`],
+    ["a shell before it", `sh -c '${LINE}'`],
+    ["sudo before it", `sudo -n ${LINE}`],
+    ["a comment behind it", `${LINE} # production`],
+    ["a redirection", `${LINE} 2>/dev/null`],
+    ["another program behind it", `${LINE} && true`],
     ["a key elsewhere", LINE.replace("/k.pem", "pkcs11:object=x")],
     ["a TPM", LINE.replace("/k.pem", "handle:0x81000001")],
     ["no key", LINE.replace("--private-key /k.pem", "")],
@@ -74,6 +100,13 @@ describe("left to be run", () => {
     expect(read.kind === "process" && read.why.length).toBeLessThan(100);
     expect(readHelperLine("vault read aws/creds/app")).toMatchObject({ helper: false });
   });
+});
+
+test("a space that is none for cmd.exe is part of its word", () => {
+  for (const space of ["\u00a0", "\u2003", "\ufeff"]) {
+    const read = readHelperLine(`${LINE} --region a${space}b`, true);
+    expect(read).toMatchObject({ kind: "native", settings: { region: `a${space}b` } });
+  }
 });
 
 test("words of any text in single quotes come out as they went in", () => {
@@ -129,6 +162,9 @@ describe("is told why it is run", () => {
   test.each([
     ["a character that is for cmd.exe", `${LINE} --region %X%`],
     ["an escaped quote", `${LINE} --region "a\\"b"`],
+    ["an escaped quote", `${LINE} --region "a""b"`],
+    ["an escaped quote", `${LINE} --region ""`],
+    ["control characters", `${LINE} --region a\u0001b`],
     ["a quote that does not end", `${LINE} --region "x`],
   ])("%s, on Windows", (why, line) => {
     expect(readHelperLine(line, true)).toMatchObject({ kind: "process", why });

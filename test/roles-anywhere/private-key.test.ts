@@ -74,7 +74,7 @@ describe("a key", () => {
 
 describe("cannot be used", () => {
   test.each([
-    ["it holds no private key in PEM form", one.cert],
+    ["it holds no private key in PEM form, but CERTIFICATE", one.cert],
     ["it holds no private key in PEM form", ""],
     ["it ends within a block (begun in line 1), as a file does that is being written", one.key.slice(0, -40)],
     ["it holds 2 private keys", one.key + issue({ name: "y" }).key],

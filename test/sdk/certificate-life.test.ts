@@ -1,11 +1,12 @@
 /** A certificate that is renewed while the program runs: a week of it, and everything that goes wrong between. */
-import { chmodSync, mkdtempSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { realSystem } from "../../src/base/system.js";
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import type { FromRolesAnywhereInit } from "../../src/sdk/roles-anywhere.js";
 import { fromRolesAnywhere } from "../../src/sdk/roles-anywhere.js";
@@ -102,6 +103,37 @@ describe("a renewal of the files", () => {
     await renewSession(provider);
     clearTimeout(late);
     expect(count("roles_anywhere.certificate_renewed")).toBe(1);
+    expect(count("roles_anywhere.certificate_unusable")).toBe(0);
+  });
+
+  test("that swaps a whole folder, as Kubernetes does, gives no pair of two halves", async () => {
+    // ..data leads to a folder with both files, and is renamed over.
+    const publish = (leaf: Issued, version: number): void => {
+      const home = join(folder, `..${version}`);
+      mkdirSync(home);
+      writeFileSync(join(home, "tls.crt"), leaf.cert);
+      writeFileSync(join(home, "tls.key"), leaf.key, { mode: 0o600 });
+      symlinkSync(`..${version}`, join(folder, "..data_tmp"));
+      renameSync(join(folder, "..data_tmp"), join(folder, "..data"));
+    };
+    publish(leafFor(DAY), 0);
+    symlinkSync("..data/tls.crt", certificate());
+    symlinkSync("..data/tls.key", key());
+    const provider = fromRolesAnywhere(init());
+    await provider();
+    // In the very moment between the two readings.
+    const read = realSystem.readFile;
+    let version = 0;
+    const spied = vi.spyOn(realSystem, "readFile").mockImplementation((path, limit) => {
+      const found = read(path, limit);
+      if (path === certificate() && version % 2 === 0) publish(leafFor(DAY), (version += 1));
+      else if (path === certificate()) version += 1;
+      return found;
+    });
+    for (let turn = 0; turn < 5; turn += 1) await renewSession(provider);
+    spied.mockRestore();
+    expect(service.requests).toHaveLength(6);
+    expect(service.requests.every(({ verdict }) => verdict.ok)).toBe(true);
     expect(count("roles_anywhere.certificate_unusable")).toBe(0);
   });
 

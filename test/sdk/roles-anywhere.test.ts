@@ -3,7 +3,7 @@ import { createPrivateKey, sign as signWithKey } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import type { FromRolesAnywhereInit } from "../../src/sdk/roles-anywhere.js";
 import { fromRolesAnywhere } from "../../src/sdk/roles-anywhere.js";
@@ -180,6 +180,45 @@ describe("what cannot work is said before anything is sent", () => {
     const printed = JSON.stringify([error, (error as Error).message, events]);
     for (const secret of ["correct horse", "battery staple", leaf.key.split("\n")[1] ?? ""])
       expect(printed).not.toContain(secret);
+  });
+
+  const bare = leaf.key.split("\n").slice(1, -2).join("");
+  test.each([
+    ["a whole key in a variable", "PRIVATE_KEY", leaf.key, "_KEY"],
+    ["its body alone in a variable", "PRIVATE_KEY", bare, "_KEY"],
+    ["a certificate in a variable", "CERTIFICATE", leaf.cert, "_CERTIFICATE"],
+    ["the key in the place of its certificate", "CERTIFICATE", leaf.key.replaceAll("\n", "\\n"), "_CERTIFICATE"],
+    ["the passphrase in the place of its file", "PASSPHRASE_FILE", "battery staple", "_KEY"],
+  ])("%s is text where a path belongs, and is not shown", async (_, word, text, code) => {
+    const values = {
+      CERTIFICATE: join(folder, "tls.crt"),
+      PRIVATE_KEY: join(folder, "tls.key"),
+      TRUST_ANCHOR_ARN: init().trustAnchorArn,
+      PROFILE_ARN: init().profileArn,
+      ROLE_ARN: init().roleArn,
+      ENDPOINT: service.url,
+      [word]: text,
+    };
+    for (const [name, value] of Object.entries(values)) vi.stubEnv(`IMDS_GUARD_ROLES_ANYWHERE_${name}`, value);
+    writeFileSync(join(folder, "tls.crt"), leaf.cert + issuing.cert);
+    writeFileSync(join(folder, "tls.key"), encrypted(leaf.key, "correct horse"), { mode: 0o600 });
+    const error: unknown = await fromRolesAnywhere({ guard: init().guard })().catch((reason: unknown) => reason);
+    vi.unstubAllEnvs();
+    expect(error).toMatchObject({ code: `ERR_ROLES_ANYWHERE${code}` });
+    const printed = JSON.stringify([error, (error as Error).message, (error as Error).stack, events]);
+    expect(printed).toContain(`IMDS_GUARD_ROLES_ANYWHERE_${word}`);
+    for (const secret of [leaf.key.split("\n")[1] ?? "", leaf.cert.split("\n")[1] ?? "", "battery staple"])
+      expect(printed).not.toContain(secret);
+    expect(service.requests).toEqual([]);
+  });
+
+  test("nor is a key in code that has lost its first line", async () => {
+    const error: unknown = await fromRolesAnywhere(init({ privateKey: bare }))().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      code: "ERR_ROLES_ANYWHERE_KEY",
+      message: expect.stringContaining("(privateKey) cannot be used: it holds text where the path of a file belongs"),
+    });
+    expect(JSON.stringify([error, (error as Error).stack, events])).not.toContain(bare.slice(0, 16));
   });
 
   test.each([
