@@ -8,9 +8,13 @@ import { servicesOf } from "../guard/guard.js";
 import type { MonitorStatus } from "../monitor/monitor.js";
 import type { Output } from "../monitor/output.js";
 import type { LoopbackServer } from "../serving/loopback-server.js";
+import type { AccountWatch } from "../detection/account-watch.js";
+import type { Reporter } from "../events/reporter.js";
+import { ACCOUNTS_OPTION, accountsOf } from "./account-list.js";
 import type { Command, CommandContext, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
 import { portOf, seconds, wholeNumber } from "./numbers.js";
+import { terminalLine } from "../base/text.js";
 import { wrap } from "./ui.js";
 
 const FORMATS = ["text", "json", "ecs", "ocsf"] as const;
@@ -25,11 +29,12 @@ const CLOSE_MS = 5_000;
 export const command: Command = {
   name: "monitor",
   summary: "watch who answers as IMDS, and by which way, and report what changes",
-  usage: "[--interval SECONDS] [--once] [--format FORMAT] [--file PATH] [--syslog URL] [--metrics-port N]",
+  usage: "[--interval SECONDS] [--once] [--format FORMAT] [--file PATH] [--syslog URL] [--log PATH] [--metrics-port N]",
   description: [
     "Looks at once and then in every interval: asks both metadata addresses for a token (a request without a secret, User-Agent imds-guard-probe/1), and reads routes, neighbours, interfaces and connections of this host; in every tenth look it resolves the names under which programs look for IMDS. What is there is reported once, and again when it changes (another MAC, interface or gateway) or is gone for three looks.",
     "Events go to stdout as lines of the chosen format, and to any of these besides: a file of JSON lines (rotated by size, findings flushed to the device), a syslog receiver (RFC 5424: over TCP with octet counting, or over a unix stream socket with line breaks; not over datagrams, which Node.js cannot send to a unix socket, nor TLS). An output that is away does not lose events: up to 1024 wait for each (256 for the file), later ones are counted as dropped. A syslog receiver may get an event twice after it was away; the id tells.",
-    "Metrics for Prometheus are served on loopback only: http://127.0.0.1:N/metrics.",
+    "With --log it follows that log, too (of a proxy, a mesh, an SDK), through renaming and cutting, and holds every AWS account in it against --accounts, or the expected accounts of the profile: a request signed with a key of another account is an event, egress.foreign_account, once for each key and again after an hour. What stands in the log already is for imds-guard scan.",
+    "Metrics for Prometheus are served on loopback only: http://127.0.0.1:N/metrics. Each account that is not yours is counted, by form and level.",
     "Runs until SIGINT or SIGTERM, then delivers what waits and ends with 0. With --once it looks once and ends with 1 where there is something of severity warning or above, otherwise with 0. Exit code 3 where the monitor cannot start, or when nobody reads stdout any more. --json is the same as --format json.",
   ],
   options: [
@@ -61,6 +66,8 @@ export const command: Command = {
       summary: `how many rotated files stay, 0 to 100 (0: never rotate); default ${DEFAULT_KEEP}`,
     },
     { name: "syslog", value: "URL", summary: "also send events to tcp://HOST[:PORT] or unix:/PATH" },
+    { name: "log", value: "PATH", multiple: true, summary: "also follow this log, for accounts that are not yours" },
+    ACCOUNTS_OPTION,
     { name: "metrics-port", value: "N", summary: "serve metrics on this port of 127.0.0.1" },
     { name: "no-stdout", summary: "do not print events; warnings and above then go to stderr" },
     { name: "no-probe", summary: "ask nobody; look at this host's own tables alone" },
@@ -70,6 +77,10 @@ export const command: Command = {
   examples: [
     { command: "imds-guard monitor --once", does: "is anything wrong right now" },
     { command: "imds-guard monitor --format ecs --file /var/log/imds-guard/events.jsonl", does: "for a log shipper" },
+    {
+      command: "imds-guard monitor --log /var/log/squid/access.log --accounts 111122223333",
+      does: "also, whose keys do our hosts sign with",
+    },
     {
       command: "imds-guard monitor --no-stdout --syslog tcp://siem.example:601 --metrics-port 9910",
       does: "as a service",
@@ -81,6 +92,11 @@ export const command: Command = {
     const interval = seconds(options["interval"], "interval", 0.05, 86_400) ?? 30;
     const format: Format = json ? "json" : ((options["format"] as Format | undefined) ?? "text");
     const metricsPort = portOf(options["metrics-port"], "metrics-port");
+    const logs = (options["log"] ?? []) as readonly string[];
+    const listed = accountsOf(options);
+    if (logs.length === 0 && listed !== undefined) throw new UsageError("--accounts is for --log");
+    if (logs.length > 0 && options["once"] === true)
+      throw new UsageError("--once follows no log", "imds-guard scan reads what stands in one");
     const outputs = await openOutputs(context, format);
     const onStdout = outputs.some(({ name }) => name === "stdout");
     let alarming = false;
@@ -105,6 +121,12 @@ export const command: Command = {
         servicesOf(guard),
         import("../monitor/monitor.js"),
       ]);
+      const accounts = listed ?? settings.expectedAccounts;
+      if (logs.length > 0 && accounts.length === 0)
+        throw new UsageError(
+          "--log needs the accounts that are yours",
+          "--accounts LIST, or imds_guard_expected_accounts",
+        );
       const host = await detectHost(system);
       const probe = options["no-probe"] === true ? "off" : settings.probe;
       const monitor = createMonitor(
@@ -117,8 +139,10 @@ export const command: Command = {
         },
         { system, reporter, verdict: host.verdict, probe },
       );
+      let watch: AccountWatch | undefined;
       try {
-        if (metricsPort !== undefined) metrics = await serveMetrics(metricsPort, monitor.status, outputs, began);
+        if (logs.length > 0) watch = await watchLogs(context, logs, accounts, reporter);
+        if (metricsPort !== undefined) metrics = await serveMetrics(metricsPort, monitor.status, outputs, began, watch);
         const first = await monitor.look();
         if (first.failedLooks > 0)
           ui.note("warning: the first look could not be finished; later ones are tried all the same");
@@ -133,7 +157,7 @@ export const command: Command = {
         if (!signal.aborted) await once(signal, "abort");
         return 0;
       } finally {
-        await monitor.close();
+        await Promise.all([monitor.close(), watch?.close()]);
       }
     } finally {
       await metrics?.close();
@@ -189,11 +213,33 @@ async function openOutputs({ options, system, ui }: CommandContext, format: Form
   return outputs;
 }
 
+async function watchLogs(
+  { system, ui }: CommandContext,
+  logs: readonly string[],
+  accounts: readonly string[],
+  reporter: Reporter,
+): Promise<AccountWatch> {
+  const { watchAccounts } = await import("../detection/account-watch.js");
+  return watchAccounts({
+    logs: [...new Set(logs)],
+    accounts,
+    system,
+    reporter,
+    onState: (log, code) =>
+      ui.note(
+        code === undefined
+          ? `follows ${terminalLine(log)}`
+          : `warning: ${terminalLine(log)} cannot be read (${code}); it is looked for every second`,
+      ),
+  });
+}
+
 async function serveMetrics(
   port: number,
   status: () => MonitorStatus,
   outputs: readonly Output[],
   began: number,
+  watch: AccountWatch | undefined,
 ): Promise<LoopbackServer> {
   const [{ startLoopbackServer }, { METRICS_TYPE, metricsText }] = await Promise.all([
     import("../serving/loopback-server.js"),
@@ -208,7 +254,7 @@ async function serveMetrics(
       return {
         status: 200,
         contentType: METRICS_TYPE,
-        body: metricsText(status(), states, began, process.memoryUsage.rss()),
+        body: metricsText(status(), states, began, process.memoryUsage.rss(), watch?.status()),
       };
     },
   });

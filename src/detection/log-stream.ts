@@ -65,6 +65,8 @@ export function decompressed(
 const DEEPEST = 4;
 /** What is looked at to tell of what kind a stream is. */
 const HEAD_BYTES = 64;
+/** That of bzip2. */
+const LONGEST_MAGIC = 10;
 
 async function headOf(source: AsyncGenerator<Buffer, void, void>): Promise<Buffer> {
   const head: Buffer[] = [];
@@ -72,9 +74,16 @@ async function headOf(source: AsyncGenerator<Buffer, void, void>): Promise<Buffe
   for (let next = await source.next(); !next.done; next = await source.next()) {
     head.push(next.value);
     length += next.value.length;
-    if (length >= HEAD_BYTES) break;
+    // Who follows a log gets a short line when it comes, and not with those behind it.
+    if (length >= HEAD_BYTES || isWholeLine(Buffer.concat(head, length))) break;
   }
   return head.length === 1 ? head[0]! : Buffer.concat(head, length);
+}
+
+/** Lines of text alone: nothing packed is, of which enough was read to be told. */
+function isWholeLine(head: Buffer): boolean {
+  if (head.length < LONGEST_MAGIC || head.at(-1) !== 0x0a || kindOf(head) !== "text") return false;
+  return head.every((byte) => byte >= 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d || byte === 0x1b);
 }
 
 async function* failing(error: LogStreamError): AsyncGenerator<Buffer, void, void> {

@@ -38,6 +38,7 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
             "imds.identity_changed",
             "credentials.account_unexpected",
             "credentials.foreign_account_signed",
+            "egress.foreign_account",
             "credentials.role_unexpected",
             "credentials.sts_mismatch"
           ]

@@ -81,6 +81,11 @@ export const CATALOGUE = {
     "observed",
     "Request signed with a key of an account that is not expected",
   ),
+  "egress.foreign_account": entry(
+    "error",
+    "observed",
+    "Log shows a request signed for an account that is not expected",
+  ),
   "credentials.account_unknown": entry("error", "blocked", "Account of the credentials cannot be told"),
   "credentials.stated_account_dropped": entry(
     "warning",
@@ -151,7 +156,7 @@ export interface EventEndpoint {
   readonly port: number;
 }
 
-/** What a responder claimed to be. Never a fact, always a claim. */
+/** What a responder claimed to be, or whose credentials were seen. Never a fact, always a claim. */
 export interface Claimed {
   readonly accountId?: string | undefined;
   readonly roleName?: string | undefined;

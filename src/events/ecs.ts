@@ -1,7 +1,9 @@
 /** One event as a document of the Elastic Common Schema. */
 import { ipVersion } from "./address.js";
+import { attacksOf } from "./attack.js";
+import type { Attack, Named } from "./attack.js";
 import { CATALOGUE, isFinding } from "./catalogue.js";
-import type { Action, GuardEvent, Severity } from "./catalogue.js";
+import type { Action, EventCode, GuardEvent, Severity } from "./catalogue.js";
 import { programName } from "./program-name.js";
 import { snakeCased } from "./snake-case.js";
 
@@ -53,9 +55,10 @@ export interface EcsDocument {
     readonly address: string;
     readonly port: number;
     readonly ip?: string;
+    readonly domain?: string;
     readonly mac?: string;
   };
-  readonly source?: { readonly address: string; readonly ip?: string };
+  readonly source?: { readonly address: string; readonly ip?: string; readonly domain?: string };
   readonly related?: { readonly ip: readonly string[] };
   readonly imds_guard: EcsGuardFields;
 }
@@ -79,15 +82,16 @@ const CATEGORY: Readonly<Record<Action, { readonly category: readonly string[]; 
   observed: { category: ["network"], type: ["info"] },
 };
 
-const THREAT = {
-  framework: "MITRE ATT&CK",
-  tactic: { id: ["TA0006"], name: ["Credential Access"] },
-  technique: {
-    id: ["T1552"],
-    name: ["Unsecured Credentials"],
-    subtechnique: { id: ["T1552.005"], name: ["Cloud Instance Metadata API"] },
-  },
-};
+/** The technique that fits best: the lists of the schema do not tell which tactic is of which technique. */
+function threatOf(code: EventCode): object {
+  const [{ tactic, technique, sub_technique }] = attacksOf(code) as readonly [Attack];
+  const listed = ({ uid, name }: Named) => ({ id: [uid], name: [name] });
+  return {
+    framework: "MITRE ATT&CK",
+    tactic: listed(tactic),
+    technique: { ...listed(technique), ...(sub_technique && { subtechnique: listed(sub_technique) }) },
+  };
+}
 
 /**
  * The event in ECS {@link ECS_VERSION}; a verdict on a responder is an alert. `packageVersion` is that of imds-guard.
@@ -126,7 +130,7 @@ export function toEcs(event: GuardEvent, packageVersion: string): EcsDocument {
     rule: { id: code, name: title, version: packageVersion, ...reference },
     observer: { vendor: "imds-guard", product: "imds-guard", type: "ids", version: packageVersion },
     process: { pid: event.caller.pid, ...(name !== "" && { name }) },
-    ...(finding && { threat: THREAT }),
+    ...(finding && { threat: threatOf(code) }),
     ...(endpoint && {
       destination: {
         ...addressed(endpoint.address),
@@ -150,6 +154,6 @@ export function toEcs(event: GuardEvent, packageVersion: string): EcsDocument {
 }
 
 // A text that is no address must not reach a field of type ip: the whole document would be rejected.
-function addressed(address: string): { address: string; ip?: string } {
-  return ipVersion(address) === 0 ? { address } : { address, ip: address };
+function addressed(address: string): { address: string; ip?: string; domain?: string } {
+  return ipVersion(address) === 0 ? { address, domain: address } : { address, ip: address };
 }

@@ -2,6 +2,7 @@
  * One event in the Open Cybersecurity Schema Framework: a finding for a verdict, network activity for anything else.
  */
 import { ipVersion } from "./address.js";
+import { attacksOf } from "./attack.js";
 import { BULLETIN, CATALOGUE, atLeast, isFinding } from "./catalogue.js";
 import type { Action, EventCode, GuardEvent, Severity } from "./catalogue.js";
 import { programName } from "./program-name.js";
@@ -82,16 +83,6 @@ const DETECTED: Control = { action_id: 0, action: "Unknown", disposition_id: 15,
 
 const NO_ANSWER: ReadonlySet<EventCode> = new Set<EventCode>(["imds.unavailable", "imds.token_timeout"]);
 
-const CREDENTIAL_ACCESS = { uid: "TA0006", name: "Credential Access" };
-const ATTACKS = [
-  {
-    tactic: CREDENTIAL_ACCESS,
-    technique: { uid: "T1552", name: "Unsecured Credentials" },
-    sub_technique: { uid: "T1552.005", name: "Cloud Instance Metadata API" },
-  },
-  { tactic: CREDENTIAL_ACCESS, technique: { uid: "T1557", name: "Adversary-in-the-Middle" } },
-];
-
 /** The event in OCSF {@link OCSF_VERSION}. `packageVersion` is that of imds-guard. */
 export function toOcsf(event: GuardEvent, packageVersion: string): OcsfDetectionFinding | OcsfNetworkActivity {
   return isFinding(event.code) ? detectionFinding(event, packageVersion) : networkActivity(event, packageVersion);
@@ -126,7 +117,7 @@ function detectionFinding(event: GuardEvent, packageVersion: string): OcsfDetect
       types: [code],
       src_url: BULLETIN,
       analytic: { uid: code, name: title, type_id: 1, type: "Rule", version: packageVersion },
-      attacks: ATTACKS,
+      attacks: attacksOf(code),
     },
     evidences: [
       {

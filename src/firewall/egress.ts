@@ -42,6 +42,7 @@ export function watchEgress({ expectedAccounts, report }: EgressWatch): void {
       told.add(key);
       report("credentials.foreign_account_signed", {
         message: `This process signs requests to ${host.slice(0, 253)} with an access key of account ${account.accountId}, which is not expected`,
+        claimed: { accountId: account.accountId, accessKeyId: maskAccessKeyId(key) },
         evidence: [
           { source: "Authorization", value: maskAccessKeyId(key), says: `a key of account ${account.accountId}` },
           { source: "expectedAccounts", value: expectedAccounts.slice(0, 5).join(", "), says: "the accounts that are" },

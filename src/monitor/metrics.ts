@@ -1,5 +1,6 @@
 /** The state of a monitor in the text format of Prometheus. */
 import { metricLabel } from "../base/text.js";
+import { CATALOGUE } from "../events/catalogue.js";
 import type { MonitorStatus } from "./monitor.js";
 import type { OutputStatus } from "./output.js";
 
@@ -9,12 +10,33 @@ export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [labels: Labels, value: number];
 
+/** What a monitor may report. A counter that begins at its first event shows whoever asks for an increase none. */
+const NONE_YET: Readonly<Record<string, number>> = Object.fromEntries(
+  Object.keys(CATALOGUE)
+    .filter((code) => /^monitor\.|^imds\.(?:impersonation_detected|unverified_responder)$/.test(code))
+    .map((code) => [code, 0]),
+);
+
+/** What a watch over logs counted of accounts that are not one's own. */
+export interface ForeignAccounts {
+  readonly expected: number;
+  readonly reported: number;
+  readonly counts: readonly {
+    readonly account: string;
+    readonly form: string;
+    readonly level: string;
+    readonly count: number;
+  }[];
+  readonly logs: readonly { readonly log: string; readonly bytes: number; readonly readable: boolean }[];
+}
+
 /** All metrics. `outputs` by name; `since` in milliseconds since the epoch. */
 export function metricsText(
   status: MonitorStatus,
   outputs: Readonly<Record<string, OutputStatus>>,
   since: number,
   rss: number,
+  foreign?: ForeignAccounts,
 ): string {
   const each = (pick: (output: OutputStatus) => number): Sample[] =>
     Object.entries(outputs).map(([output, state]) => [{ output }, pick(state)]);
@@ -39,8 +61,13 @@ export function metricsText(
       "imds_guard_events_total",
       "counter",
       "Events that this monitor reported.",
-      Object.entries(status.reported).map(([code, count]) => [{ code }, count]),
+      Object.entries({
+        ...NONE_YET,
+        ...status.reported,
+        ...(foreign && { "egress.foreign_account": foreign.reported }),
+      }).map(([code, count]) => [{ code }, count]),
     ),
+    ...(foreign === undefined ? [] : foreignAccounts(foreign)),
     metric("imds_guard_not_followed_total", "counter", "Things that were not followed because there were too many.", [
       [{}, status.overflow],
     ]),
@@ -65,6 +92,30 @@ export function metricsText(
     metric("process_resident_memory_bytes", "gauge", "Resident memory of this process.", [[{}, rss]]),
   ];
   return blocks.join("");
+}
+
+function foreignAccounts({ expected, counts, logs }: ForeignAccounts): readonly string[] {
+  return [
+    metric("imds_guard_expected_accounts", "gauge", "Accounts that are one's own.", [[{}, expected]]),
+    metric(
+      "imds_guard_foreign_account_total",
+      "counter",
+      "What logs tell of accounts that are not one's own; high is signed with their keys.",
+      counts.map(({ account, form, level, count }) => [{ account, form, level }, count]),
+    ),
+    metric(
+      "imds_guard_log_read_bytes_total",
+      "counter",
+      "Bytes read of a log since the monitor began.",
+      logs.map(({ log, bytes }) => [{ log }, bytes]),
+    ),
+    metric(
+      "imds_guard_log_readable",
+      "gauge",
+      "1 while a log can be read.",
+      logs.map(({ log, readable }) => [{ log }, readable ? 1 : 0]),
+    ),
+  ];
 }
 
 function metric(name: string, type: "counter" | "gauge", help: string, samples: readonly Sample[]): string {

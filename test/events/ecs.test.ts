@@ -49,10 +49,12 @@ const FIELDS: Readonly<Record<string, string>> = {
   "threat.technique.subtechnique.id": "texts",
   "threat.technique.subtechnique.name": "texts",
   "destination.address": "text",
+  "destination.domain": "text",
   "destination.ip": "ip",
   "destination.mac": "text",
   "destination.port": "number",
   "source.address": "text",
+  "source.domain": "text",
   "source.ip": "ip",
   "related.ip": "ips",
 };

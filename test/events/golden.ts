@@ -26,5 +26,19 @@ export const GOLDEN: Readonly<Record<string, GuardEvent>> = {
     }),
   ),
   "token-timeout": fixed(eventOf("imds.token_timeout", { endpoint: { address: "169.254.169.254", port: 80 } })),
+  "foreign-account-signed": fixed(
+    eventOf("credentials.foreign_account_signed", {
+      message:
+        "This process signs requests to s3.eu-central-1.amazonaws.com with an access key of account 609629065308",
+      claimed: { accountId: "609629065308", accessKeyId: "ASIAY34FZKBOKMUTVV7A" },
+    }),
+  ),
+  "foreign-account-in-log": fixed(
+    eventOf("egress.foreign_account", {
+      message: "access.log shows a request to s3 in eu-central-1 with credentials of account 609629065308",
+      claimed: { accountId: "609629065308", accessKeyId: "ASIAY34FZKBOKMUTVV7A", region: "eu-central-1" },
+      evidence: [{ source: "client", value: "10.0.0.7", says: "who sent it" }],
+    }),
+  ),
   "setting-invalid": fixed(eventOf("settings.invalid")),
 };

@@ -297,7 +297,33 @@ test("metrics are in the format of Prometheus", () => {
   expect(text).toContain('imds_guard_events_total{code="imds.impersonation_detected"} 1\n');
   expect(text).toContain('imds_guard_output_waiting{output="file"} 1\n');
   expect(text).toContain("imds_guard_responder 1\n");
+  // A series that is new shows no increase: what may be reported begins at zero.
+  expect(text).toContain('imds_guard_events_total{code="monitor.host_route"} 0\n');
+  expect(text).not.toContain("foreign");
   expect(
     metricsText({ ...status, lastLook: undefined, lastLookMs: undefined, reported: {}, responder: false }, {}, 0, 0),
   ).not.toContain("last_look");
+});
+
+test("metrics tell the accounts that logs show", () => {
+  const status = {
+    looks: 0,
+    lastLook: undefined,
+    lastLookMs: undefined,
+    failedLooks: 0,
+    reported: {},
+    responder: false,
+    overflow: 0,
+  };
+  const text = metricsText(status, {}, 0, 0, {
+    expected: 2,
+    reported: 1,
+    counts: [{ account: "609629065308", form: "sigv4", level: "high", count: 7 }],
+    logs: [{ log: '/var/log/"a".log', bytes: 4_096, readable: false }],
+  });
+  expect(text).toContain("imds_guard_expected_accounts 2\n");
+  expect(text).toContain('imds_guard_events_total{code="egress.foreign_account"} 1\n');
+  expect(text).toContain('imds_guard_foreign_account_total{account="609629065308",form="sigv4",level="high"} 7\n');
+  expect(text).toContain('imds_guard_log_read_bytes_total{log="/var/log/\\"a\\".log"} 4096\n');
+  expect(text).toContain('imds_guard_log_readable{log="/var/log/\\"a\\".log"} 0\n');
 });

@@ -3,6 +3,7 @@ import { isImdsGuardError } from "../../base/errors.js";
 import { printable, shellExport } from "../../base/text.js";
 import type { Profile } from "../../settings/config-files.js";
 import { parseEndpoint } from "../../settings/endpoint.js";
+import type { Settings } from "../../settings/options.js";
 import type { Resolved } from "../../settings/resolve.js";
 import type { Check, Machine } from "./check.js";
 
@@ -295,12 +296,14 @@ export async function checkGuardSettings({ system, host }: Machine): Promise<Che
   const first: Check = {
     ...line,
     status: "ok",
-    says: `${said} (mode ${settings.mode}, expected accounts ${settings.expectedAccounts.join(", ") || "any"})`,
+    says: `${said} (mode ${settings.mode})`,
   };
-  if (decision.kind === "refuse") return [first];
+  const accounts = checkAccounts(settings);
+  if (decision.kind === "refuse") return [first, accounts];
   // A loopback endpoint is a choice somebody made; mode allow without an account to expect leaves the door open.
   return [
     first,
+    accounts,
     ...decision.notices.map((notice): Check => ({
       ...line,
       status: notice.code === "imds.endpoint_override_accepted" ? "ok" : "finding",
@@ -308,4 +311,26 @@ export async function checkGuardSettings({ system, host }: Machine): Promise<Che
       advice: [notice.advice],
     })),
   ];
+}
+
+const SHOWN_ACCOUNTS = 5;
+
+/** Without a list, credentials of a stranger are like any others, here and in logs. */
+function checkAccounts({ expectedAccounts: accounts, egress }: Settings): Check {
+  const line = { section: "settings", id: "expected-accounts", subject: "expected accounts" } as const;
+  const advice = [
+    "Set imds_guard_expected_accounts (IMDS_GUARD_EXPECTED_ACCOUNTS). To begin such a list from a log:",
+    "$ imds-guard scan --learn /var/log/squid/access.log > ours.txt",
+  ];
+  if (accounts.length === 0 && egress === "report")
+    return { ...line, status: "finding", says: "none is set, so that egress = report looks at nothing", advice };
+  if (accounts.length === 0)
+    return { ...line, status: "ok", says: "none is set: keys of any account are as good as yours", advice };
+  const more = accounts.length > SHOWN_ACCOUNTS ? ` and ${accounts.length - SHOWN_ACCOUNTS} more` : "";
+  const signed = egress === "report" ? "and so are requests that leave" : "requests that leave are not (egress is off)";
+  return {
+    ...line,
+    status: "ok",
+    says: `${accounts.slice(0, SHOWN_ACCOUNTS).join(", ")}${more}: credentials are held against them, ${signed}`,
+  };
 }
