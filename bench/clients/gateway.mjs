@@ -25,15 +25,20 @@ const certificate = join(folder, "key.pem");
 writeFileSync(certificate, publicKeyPem);
 
 const usageFile = join(folder, "usage");
-const daemon = spawn(process.execPath, ["-r", USAGE, CLI, "gateway", "--json", "--port", "9100"], {
-  env: {
-    ...process.env,
-    IMDS_GUARD_CERTIFICATES: `${region}=${certificate}`,
-    IMDS_GUARD_LOG: "off",
-    USAGE_FILE: usageFile,
+// As the unit of examples/systemd starts it.
+const daemon = spawn(
+  process.execPath,
+  ["--max-semi-space-size=2", "-r", USAGE, CLI, "gateway", "--json", "--port", "9100"],
+  {
+    env: {
+      ...process.env,
+      IMDS_GUARD_CERTIFICATES: `${region}=${certificate}`,
+      IMDS_GUARD_LOG: "off",
+      USAGE_FILE: usageFile,
+    },
+    stdio: ["ignore", "pipe", "ignore"],
   },
-  stdio: ["ignore", "pipe", "ignore"],
-});
+);
 process.once("exit", () => daemon.kill("SIGKILL"));
 await once(daemon.stdout, "data");
 

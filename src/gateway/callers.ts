@@ -129,7 +129,7 @@ export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () 
     const listable = new Set<number>();
     const lookInto = (pid: string): void => {
       const uid = owner(pid);
-      if (uid !== undefined && users.has(uid) && collect(pid, wanted, holders, budget)) listable.add(uid);
+      if (uid !== undefined && users.has(uid) && collect(pid, wanted, holders, budget, enough)) listable.add(uid);
     };
     for (const pid of recent) if (!enough()) lookInto(pid);
     if (users.size > 0 && !enough()) {
@@ -158,10 +158,12 @@ export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () 
     wanted: ReadonlyMap<string, number>,
     holders: Map<string, string[]>,
     budget: { links: number },
+    enough: () => boolean,
   ): boolean {
     const fds = namesIn(`${proc}/${pid}/fd`);
-    for (const fd of fds) {
-      if (budget.links-- <= 0) break;
+    // The last first: a connection that has just been made has one of the highest numbers.
+    for (const fd of fds.toReversed()) {
+      if (budget.links-- <= 0 || enough()) break;
       const inode = /^socket:\[(\d+)\]$/.exec(linkOf(`${proc}/${pid}/fd/${fd}`) ?? "")?.[1];
       if (inode === undefined || !wanted.has(inode)) continue;
       const pids = holders.get(inode) ?? [];

@@ -27,6 +27,8 @@ const CONNECTION_TIMEOUT_MS = 60_000;
 const FORWARDED = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "forwarded", "via"];
 /** Headers between neighbours, which no client of the service sends (RFC 9110 section 7.6.1). */
 const HOP_BY_HOP = ["te", "trailer", "upgrade", "proxy-connection", "proxy-authorization", "transfer-encoding"];
+/** The parser's complaints about more than it takes; all others are about the form. */
+const TOO_LARGE: readonly string[] = ["HPE_HEADER_OVERFLOW", "HPE_CHUNK_EXTENSIONS_OVERFLOW"];
 
 /** What became of a request. */
 export type Outcome = "answered" | "refused" | "denied" | "malformed" | "unavailable";
@@ -145,13 +147,8 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
     response.on("close", () => {
       if (!socket.destroyed) idle.add(socket);
     });
-    const ends = endsOf(socket);
-    if (ends === undefined) return void socket.destroy();
-    const owner = await owners.get(socket);
-    const bridge =
-      owner === undefined && !isLoopback(ends.localAddress) ? options.bridgeOf(ends.localAddress) : undefined;
-    const caller = callers.get(socket) ?? (await lookup.identify(ends, owner, bridge, asksForUnits(options.rules())));
-    callers.set(socket, caller);
+    const caller = await callerOf(socket);
+    if (caller === undefined) return void socket.destroy();
     const verdict = await answer(request, caller);
     // Gone meanwhile: its port may be somebody else's by now, who did not ask.
     if (socket.destroyed) return;
@@ -167,6 +164,34 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
       outcome,
       reason,
     });
+  }
+
+  async function callerOf(socket: Socket): Promise<Caller | undefined> {
+    const ends = endsOf(socket);
+    if (ends === undefined) return undefined;
+    const owner = await owners.get(socket);
+    const bridge =
+      owner === undefined && !isLoopback(ends.localAddress) ? options.bridgeOf(ends.localAddress) : undefined;
+    const caller = callers.get(socket) ?? (await lookup.identify(ends, owner, bridge, asksForUnits(options.rules())));
+    callers.set(socket, caller);
+    return caller;
+  }
+
+  /** Answers what never became a request, says whose it was, and ends the connection. */
+  async function turnAway(
+    socket: Socket,
+    status: number,
+    reason: string,
+    asked: { readonly method: string; readonly path: string },
+  ): Promise<void> {
+    // Behind a request that is being answered there is no place for another answer.
+    const alone = idle.delete(socket);
+    const caller = await callerOf(socket);
+    if (caller === undefined || socket.destroyed) return void socket.destroy();
+    const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nServer: EC2ws\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
+    if (alone) socket.end(head, () => socket.destroy());
+    else socket.destroy();
+    options.onExchange({ caller, ...asked, version: 1, status, outcome: "malformed", reason });
   }
 
   async function answer(request: IncomingMessage, caller: Caller): Promise<Verdict> {
@@ -240,27 +265,36 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
   }
 
   async function listen(host: string): Promise<void> {
-    const server = createServer(
-      {
-        maxHeaderSize: MAX_HEADER_BYTES,
-        headersTimeout: REQUEST_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
-        keepAliveTimeout: REQUEST_TIMEOUT_MS,
-        connectionsCheckingInterval: 1_000,
-        insecureHTTPParser: false,
-        requireHostHeader: false,
-        noDelay: true,
-      },
-      (request, response) => {
-        handle(request, response).catch(() => request.socket.destroy());
-      },
-    );
+    const server = createServer({
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: 1_000,
+      insecureHTTPParser: false,
+      requireHostHeader: false,
+      noDelay: true,
+    });
+    const take = (request: IncomingMessage, response: ServerResponse): void => {
+      handle(request, response).catch(() => request.socket.destroy());
+    };
+    server.on("request", take);
+    // Nothing is switched to and nothing waited for: these are requests like any other, and refused for what they carry.
+    server.on("checkContinue", take);
+    server.on("checkExpectation", take);
     server.on("connection", accept);
-    server.on("clientError", (_error, socket) => socket.destroy());
-    server.on("upgrade", (_request, socket) => socket.destroy());
-    server.on("connect", (_request, socket) => socket.destroy());
-    server.on("checkContinue", (request: IncomingMessage) => request.socket.destroy());
-    server.on("checkExpectation", (request: IncomingMessage) => request.socket.destroy());
+    server.on("connect", (request: IncomingMessage, socket: Socket) => {
+      turnAway(socket, 405, "no method of the service", { method: "CONNECT", path: shownPath(request) }).catch(() =>
+        socket.destroy(),
+      );
+    });
+    server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+      const { code = "" } = error;
+      // One that is silent, or gone, asked for nothing.
+      if (!code.startsWith("HPE_") || code === "HPE_INVALID_EOF_STATE") return void socket.destroy();
+      const status = TOO_LARGE.includes(code) ? 431 : 400;
+      turnAway(socket, status, `no HTTP request (${code})`, { method: "", path: "" }).catch(() => socket.destroy());
+    });
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen({ port, host, exclusive: true }, resolve);
@@ -309,6 +343,7 @@ function malformed(request: IncomingMessage, port: number): string | undefined {
   if (twice !== undefined) return `${twice} is given twice`;
   const between = HOP_BY_HOP.find((name) => Object.hasOwn(request.headers, name));
   if (between !== undefined) return `it carries ${between}`;
+  if (Object.hasOwn(request.headers, "expect")) return "it carries expect";
   const { connection } = request.headers;
   if (connection !== undefined && !/^(?:close|keep-alive)$/i.test(connection.trim()))
     return "Connection names more than close or keep-alive";

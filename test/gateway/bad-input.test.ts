@@ -1,0 +1,269 @@
+/** Requests that no client of the service sends: what each is answered with, who is named, and that nothing is asked for it. */
+import { connect } from "node:net";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { realSystem } from "../../src/base/system.js";
+import { readAccounts } from "../../src/gateway/accounts.js";
+import { createCallerLookup } from "../../src/gateway/callers.js";
+import type { Exchange, Responder } from "../../src/gateway/responder.js";
+import { startResponder } from "../../src/gateway/responder.js";
+import { readRules } from "../../src/gateway/rules-file.js";
+import { createTokenMint } from "../../src/gateway/tokens.js";
+import { createUpstream } from "../../src/gateway/upstream.js";
+
+const OWN = process.getuid?.() ?? 0;
+const HOST = "Host: 169.254.169.254";
+const TTL = "X-aws-ec2-metadata-token-ttl-seconds";
+const TOKEN = "X-aws-ec2-metadata-token";
+const ROLE = "/latest/meta-data/iam/security-credentials/app";
+
+let responder: Responder;
+let exchanges: Exchange[] = [];
+let fetched: string[] = [];
+let issued = 0;
+const mint = createTokenMint(realSystem.monotonic);
+const own = mint.issue(`user ${OWN}`, 60);
+const another = mint.issue(`user ${OWN + 1}`, 60);
+
+beforeEach(async () => {
+  exchanges = [];
+  fetched = [];
+  issued = 0;
+  const accounts = readAccounts();
+  // Metadata alone: neither credentials nor user data, however they are asked for.
+  const { rules } = readRules(`[[rule]]\nuser = ${OWN}\npaths = ["/latest/meta-data/*"]\n`, accounts);
+  const source = {
+    async fetch(path: string) {
+      fetched.push(path);
+      return Buffer.from(`of ${path}`);
+    },
+    async credentials() {
+      issued += 1;
+      const expiration = new Date("2030-01-01T00:00:00.000Z");
+      return { accessKeyId: "ASIA", secretAccessKey: "secret", sessionToken: "token", expiration, roleName: "app" };
+    },
+  };
+  responder = await startResponder({
+    port: 0,
+    addresses: ["127.0.0.1"],
+    bridgeOf: () => undefined,
+    lookup: createCallerLookup(accounts),
+    mint,
+    upstream: createUpstream(source, realSystem.monotonic, realSystem.now),
+    rules: () => rules,
+    uidMin: 1_000,
+    refusal: async () => undefined,
+    v1: "report",
+    onExchange: (exchange) => exchanges.push(exchange),
+  });
+});
+afterEach(() => responder.close());
+
+/** The statuses of all answers to these bytes, until the connection ends or is silent for a while. */
+function statuses(bytes: string): Promise<readonly number[]> {
+  return new Promise((resolve) => {
+    const socket = connect(responder.port, "127.0.0.1", () => socket.write(Buffer.from(bytes, "latin1")));
+    let text = "";
+    let quiet: NodeJS.Timeout | undefined;
+    socket.setEncoding("latin1").on("data", (piece: string) => {
+      text += piece;
+      clearTimeout(quiet);
+      quiet = setTimeout(() => socket.destroy(), 150);
+    });
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      clearTimeout(quiet);
+      expect(text).not.toContain("secret");
+      resolve([...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status)));
+    });
+  });
+}
+
+const request = (line: string, ...headers: string[]): string => [line, ...headers, "", ""].join("\r\n");
+const get = (path: string, ...headers: string[]): string => request(`GET ${path} HTTP/1.1`, HOST, ...headers);
+const put = (...headers: string[]): string => request("PUT /latest/api/token HTTP/1.1", HOST, ...headers);
+
+describe.skipIf(process.platform !== "linux")("a request", () => {
+  it.each<[string, string, readonly number[]]>([
+    ["with an absolute URL", get("http://169.254.169.254/latest/user-data"), [404]],
+    ["with an absolute URL of another host", get("http://evil.example/latest/user-data"), [404]],
+    ["with no path", request("GET * HTTP/1.1", HOST), [404]],
+    ["for another Host", request("GET /latest/meta-data/mac HTTP/1.1", "Host: evil.example"), [400]],
+    ["for a Host with a user", request("GET /latest/meta-data/mac HTTP/1.1", "Host: x@169.254.169.254"), [400]],
+    ["for a Host in decimal", request("GET /latest/meta-data/mac HTTP/1.1", "Host: 2852039166"), [400]],
+    [
+      "for a Host of loopback without our port",
+      request("GET /latest/meta-data/mac HTTP/1.1", "Host: 127.0.0.1"),
+      [400],
+    ],
+    ["for an empty Host", request("GET /latest/meta-data/mac HTTP/1.1", "Host: "), [400]],
+    [
+      "that upgrades to h2c",
+      get("/latest/meta-data/mac", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"),
+      [400],
+    ],
+    [
+      "that upgrades to a WebSocket",
+      get("/latest/meta-data/mac", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: eA=="),
+      [400],
+    ],
+    ["of HTTP/2 at once", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [400]],
+    ["of HTTP/0.9", "GET /latest/user-data\r\n\r\n", [400]],
+    ["of HTTP/3.0", request("GET /latest/meta-data/mac HTTP/3.0", HOST), [400]],
+    [
+      "in pieces, with a trailer",
+      `${get("/latest/meta-data/mac", "Transfer-Encoding: chunked", "Trailer: X")}0\r\nX: y\r\n\r\n`,
+      [400],
+    ],
+    ["that expects to be told to go on", get("/latest/meta-data/mac", "Expect: 100-continue"), [400]],
+    ["that expects something else", get("/latest/meta-data/mac", "Expect: 200-ok"), [400]],
+    ["with two lengths that differ", get("/latest/meta-data/mac", "Content-Length: 0", "Content-Length: 5"), [400]],
+    ["with two lengths that agree", get("/latest/meta-data/mac", "Content-Length: 0", "Content-Length: 0"), [400]],
+    ["with a list of lengths", get("/latest/meta-data/mac", "Content-Length: 0, 0"), [400]],
+    ["with a length below zero", get("/latest/meta-data/mac", "Content-Length: -1"), [400]],
+    [
+      "with a length and pieces",
+      get("/latest/meta-data/mac", "Content-Length: 4", "Transfer-Encoding: chunked"),
+      [400],
+    ],
+    ["with a body", `${get("/latest/meta-data/mac", "Content-Length: 3")}abc`, [400]],
+    ["with a folded header", get("/latest/meta-data/mac", `${TOKEN}: a\r\n b`), [400]],
+    ["with a space before a colon", get("/latest/meta-data/mac", "X-A : b"), [400]],
+    ["with NUL in a header", get("/latest/meta-data/mac", "X-A: a\0b"), [400]],
+    ["with NUL in its path", get("/latest/meta-data/mac\0"), [400]],
+    ["with lines that end in LF alone", get("/latest/meta-data/mac").replaceAll("\r\n", "\n"), [400]],
+    ["with a CR within a header", get("/latest/meta-data/mac", "X-A: a\rX-B: b"), [400]],
+    ["with its token twice", get("/latest/meta-data/mac", `${TOKEN}: ${own}`, `${TOKEN}: ${own}`), [400]],
+    ["that names its token a header between neighbours", get("/latest/meta-data/mac", `Connection: ${TOKEN}`), [400]],
+    ["with headers without end", get("/latest/meta-data/mac", `X-A: ${"a".repeat(20_000)}`), [431]],
+    ["with a path without end", get(`/latest/meta-data/${"a".repeat(20_000)}`), [431]],
+    ["with a path that is too long", get(`/latest/meta-data/${"a".repeat(1_100)}`), [404]],
+    ["of TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", [400]],
+    ["of a proxy, before it", `PROXY TCP4 10.0.0.1 10.0.0.2 1 80\r\n${get("/latest/meta-data/mac")}`, [400]],
+    ["to be led elsewhere", request("CONNECT 10.0.0.1:443 HTTP/1.1", "Host: 10.0.0.1:443"), [405]],
+    ...["HEAD", "OPTIONS", "POST", "DELETE", "PATCH", "TRACE", "PROPFIND"].map(
+      (method): [string, string, readonly number[]] => [
+        `of ${method} for user data`,
+        request(`${method} /latest/user-data HTTP/1.1`, HOST, `${TOKEN}: ${own}`),
+        [method === "HEAD" ? 403 : 405],
+      ],
+    ),
+    ["of a method that is none", request("IMDS /latest/user-data HTTP/1.1", HOST), [400]],
+  ])("%s", async (_, bytes, expected) => {
+    expect(await statuses(bytes)).toEqual(expected);
+    expect(fetched).toEqual([]);
+    expect(issued).toBe(0);
+    // Nobody asks in the dark.
+    expect(exchanges).toMatchObject([{ status: expected[0], caller: { uid: OWN, pid: process.pid } }]);
+  });
+
+  it.each([
+    "/latest/meta-data/%2e%2e/user-data",
+    "/latest/meta-data/%2E%2E/user-data",
+    "/latest/meta-data/.%2e/user-data",
+    "/latest/meta-data/%252e%252e/user-data",
+    "/latest/meta-data/..%2fuser-data",
+    "/latest/meta-data/..%5cuser-data",
+    "/latest/meta-data/..\\user-data",
+    "/latest/meta-data/..;/user-data",
+    "/latest/meta-data/mac;/../../user-data",
+    "/latest/meta-data/mac;x=y",
+    "/latest/meta-data/mac?x=/latest/user-data",
+    "/latest/meta-data/mac%3f",
+    "/latest/meta-data/mac%23",
+    "/latest/meta-data/mac%00",
+    "/latest/meta-data/mac%0a",
+    "/latest/meta-data/mac%c0%af",
+    "/latest/meta-data/%u002e%u002e/user-data",
+    "/latest/meta-data/%",
+    "/latest/./user-data",
+    "/./latest/user-data",
+    "/../latest/user-data",
+    "/Latest/user-data",
+    "/9999-99-99x/user-data",
+    "//169.254.169.254/latest/user-data",
+  ])("for %s finds nothing", async (path) => {
+    expect(await statuses(get(path, `${TOKEN}: ${own}`))).toEqual([404]);
+    expect(fetched).toEqual([]);
+  });
+
+  it.each([
+    "//latest//user-data",
+    "/latest/user-data/",
+    "/latest/user%2ddata",
+    "/latest/%75ser-data",
+    "/latest%2fuser-data",
+    "/2021-03-23/user-data",
+    "/1.0/user-data",
+    "/latest/USER-DATA",
+    ROLE,
+    ROLE.replace("/iam/", "//iam//"),
+    ROLE.replace("iam", "%69am"),
+    ROLE.replace("security-credentials", "Security-Credentials"),
+    ROLE.replace("/latest/", "/2024-01-01/"),
+    "/latest/meta-data/iam%2fsecurity-credentials%2fapp",
+    // What the agents of root need is root's in any case.
+    ...(OWN === 0 ? [] : ["/latest/meta-data/identity-credentials/ec2/security-credentials/ec2-instance"]),
+    "/latest/meta-data/a/b",
+    "/latest/dynamic/instance-identity/document",
+  ])("for %s is what the rule does not give", async (path) => {
+    expect(await statuses(get(path, `${TOKEN}: ${own}`))).toEqual([403]);
+    expect([fetched, issued]).toEqual([[], 0]);
+  });
+
+  it("that comes with others is answered in order, each by its own token", async () => {
+    const bytes =
+      put(`${TTL}: 60`) +
+      get("/latest/meta-data/mac", `${TOKEN}: ${another}`) +
+      get("/latest/meta-data/mac", `${TOKEN}: ${own}`) +
+      get("/latest/user-data", `${TOKEN}: ${own}`) +
+      put(`${TTL}: 60`, "X-Forwarded-For: 10.0.0.1");
+    expect(await statuses(bytes)).toEqual([200, 401, 200, 403, 403]);
+    expect(fetched).toEqual(["/latest/meta-data/mac"]);
+  });
+
+  it("that comes before what is none ends with it", async () => {
+    const answers = await statuses(`${get("/latest/meta-data/mac", `${TOKEN}: ${own}`)}\x00\x01\r\n\r\n`);
+    expect(answers.length).toBeLessThanOrEqual(1);
+  });
+
+  it.each<[number, readonly string[]]>([
+    ...["0", "-1", "21601", "99999", "100000", "abc", "1e3", "60.0", "0x3c", "", "60, 60", "+60", "６０"].map(
+      (ttl): [number, readonly string[]] => [400, [`${TTL}: ${Buffer.from(ttl).toString("latin1")}`]],
+    ),
+    [400, []],
+    [400, [`${TTL}: 60`, `${TTL.toUpperCase()}: 60`]],
+    [200, [`${TTL.toUpperCase()}: 60`]],
+    [200, [`${TTL}:    60   `]],
+    [200, [`${TTL}: 00060`]],
+    ...[
+      "X-Forwarded-For",
+      "x-forwarded-for",
+      "X-FORWARDED-FOR",
+      "x-ForWarDed-fOr",
+      "Forwarded",
+      "Via",
+      "X-Real-IP",
+    ].map((name): [number, readonly string[]] => [403, [`${TTL}: 60`, `${name}: 127.0.0.1`]]),
+    [403, [`${TTL}: 60`, "X-Forwarded-For:"]],
+  ])("for a token is answered %i with %j", async (status, headers) => {
+    expect(await statuses(put(...headers))).toEqual([status]);
+  });
+
+  it("with the token of somebody else, a changed one or none that was ever given is not answered", async () => {
+    const changed = `${own.slice(0, 20)}${own[20] === "A" ? "B" : "A"}${own.slice(21)}`;
+    for (const token of [another, changed, own.slice(0, -1), `${own}A`, own.toLowerCase(), "", "x".repeat(5_000)])
+      expect(await statuses(get("/latest/meta-data/mac", `${TOKEN}: ${token}`))).toEqual([401]);
+    expect(fetched).toEqual([]);
+  });
+
+  it("of which nothing comes, or nothing more, leaves the others theirs", async () => {
+    const silent = ["", "GET /latest", get("/latest/meta-data/mac").slice(0, -2)].map((bytes) =>
+      connect(responder.port, "127.0.0.1", function (this: { write: (text: string) => unknown }) {
+        if (bytes !== "") this.write(bytes);
+      }).on("error", () => undefined),
+    );
+    expect(await statuses(get("/latest/meta-data/mac", `${TOKEN}: ${own}`))).toEqual([200]);
+    for (const socket of silent) socket.destroy();
+    expect(exchanges).toHaveLength(1);
+  });
+});
