@@ -9,6 +9,9 @@ import ts from "typescript";
 const NAME =
   /Object\.defineProperty\(exports, (["'])([\w$]+)\1, \{\s*enumerable: true,\s*get: function ?\(\) \{\s*return ([\w$]+);\s*\}\s*\}\);\n?/g;
 
+/** A file's name for its own object of names. */
+const SELF = /^(?:const|var|let) ([\w$]+) = exports;\n/m;
+
 /** @returns {import("rolldown").Plugin} */
 export function plainExports() {
   return {
@@ -30,11 +33,23 @@ export function plainExports() {
           },
         );
         if (names.length === 0) continue;
-        const changed = assigned(code);
-        const own = names.map(([name, local]) =>
+        const local = new Map(names);
+        // The file that holds rolldown's helpers asks itself for them by its object of names, which is another one now.
+        const self = SELF.exec(code)?.[1];
+        const own =
+          self === undefined
+            ? code
+            : code
+                .replace(SELF, "")
+                .replace(
+                  new RegExp(`(?<![\\w$.])${self.replaceAll("$", "\\$")}\\.([\\w$]+)`, "g"),
+                  (_text, /** @type {string} */ name) => local.get(name) ?? name,
+                );
+        const changed = assigned(own);
+        const members = names.map(([name, local]) =>
           changed.has(local) ? `get ${name}() { return ${local}; }` : name === local ? name : `${name}: ${local}`,
         );
-        chunk.code = `${code.trimEnd()}\nmodule.exports = { ${own.join(", ")} };\n`;
+        chunk.code = `${own.trimEnd()}\nmodule.exports = { ${members.join(", ")} };\n`;
       }
     },
   };

@@ -2,9 +2,11 @@
  * Every entry of the built package: the same for `import` and `require`, light to load, and complete in what it depends
  * on.
  */
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Entry } from "./built.js";
-import { entries, manifest, requireBuild, runProgram } from "./built.js";
+import { ROOT, entries, manifest, requireBuild, runProgram } from "./built.js";
 import { packagesOf, reachable } from "./reachable.js";
 
 beforeAll(requireBuild);
@@ -67,4 +69,13 @@ test("import and require give the same objects, and an error is one of ours whic
 
 test("the entries are there", () => {
   expect(entries.map(({ specifier }: Entry) => specifier)).toContain("imds-guard");
+});
+
+test("no built file asks for names at an object that it has replaced", () => {
+  const files = readdirSync(join(ROOT, "dist")).filter((name) => name.endsWith(".cjs"));
+  const replaced = files.filter((name) => {
+    const code = readFileSync(join(ROOT, "dist", name), "utf8");
+    return /^module\.exports = /m.test(code) && /= exports;|Object\.defineProperty\(exports,/.test(code);
+  });
+  expect(replaced).toEqual([]);
 });
