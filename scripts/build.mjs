@@ -91,7 +91,7 @@ const CUTS = [
   { name: "ground", withAll: [LIBRARY.register, LIBRARY.index] },
   {
     name: "ground",
-    with: [source("base/package-version.ts"), source("base/plain-load.ts")],
+    with: ["package-version", "plain-load", "own-folder"].map((name) => source(`base/${name}.ts`)),
     withAll: [PROGRAM.cli, LIBRARY.index],
   },
   { name: "firewall-hooks", with: [LIBRARY.register, source("firewall/install.ts")] },
@@ -106,8 +106,6 @@ const CUTS = [
   { name: "gateway", with: modulesIn("gateway") },
   { name: "sdk", after: [source("base/load-sdk.ts")] },
   { name: "fleet", with: modulesIn("fleet") },
-  { name: "serving", with: modulesIn("serving") },
-  { name: "monitoring", with: modulesIn("monitor") },
   { name: "program", with: [PROGRAM.cli] },
   // What other programs wait for brings nothing of the commands that people wait for.
   {
@@ -116,6 +114,8 @@ const CUTS = [
       source(`cli/${name}.ts`),
     ),
   },
+  { name: "serving", with: modulesIn("serving") },
+  { name: "monitoring", with: modulesIn("monitor") },
   { name: "operations", with: modulesIn("cli") },
   { name: "doctor", with: modulesIn("cli/doctor") },
   { name: "init", with: [source("cli/init/rewrite.ts")] },

@@ -1,5 +1,6 @@
 /** `imds-guard credential-process`: proved instance credentials for any program that reads `~/.aws/config`. */
 import { isImdsGuardError } from "../base/errors.js";
+import type { System } from "../base/system.js";
 import { createGuard } from "../guard/create-guard.js";
 import { servicesOf } from "../guard/guard.js";
 import { atMost, checkForImpersonator } from "../serving/impersonator-check.js";
@@ -40,20 +41,15 @@ export const command: Command = {
     const guard = createGuard(named, { system });
     let checking = Promise.resolve();
     try {
-      const { parseKnownFiles } = await import("@smithy/shared-ini-file-loader");
-      const { fromIni, routeToCertificate, routeToImds } = await import("../sdk/ini.js");
       // Files that are endless, or lose a setting with them, end here and are not opened once more.
       await servicesOf(guard);
-      const profiles = await parseKnownFiles({});
+      const origin = typeof profile === "string" ? await originOf(profile, system) : "instance";
       // Begun before the guard looks by itself, whose look ends with it.
-      if (typeof profile !== "string" || routeToCertificate(profiles, profile) === undefined)
-        checking = checkForImpersonator(guard);
-      const throughProfile =
-        typeof profile === "string" &&
-        (routeToImds(profiles, profile) !== undefined || routeToCertificate(profiles, profile) !== undefined);
-      const credentials = throughProfile
-        ? await fromIni({ profile, guard })()
-        : await guard.verify(await guard.credentials(), "instance metadata");
+      if (origin !== "certificate") checking = checkForImpersonator(guard);
+      const credentials =
+        origin === "instance"
+          ? await guard.verify(await guard.credentials(), "instance metadata")
+          : await (await import("../sdk/ini.js")).fromIni({ ...named, guard })();
       const { processFormat } = await import("../serving/credential-server.js");
       if (ui.terminal) ui.note("warning: what follows are secrets, on a terminal that may be recorded");
       ui.line(JSON.stringify(processFormat(credentials)));
@@ -69,3 +65,14 @@ export const command: Command = {
     }
   },
 };
+
+/** What gives the credentials of a profile: a certificate, the instance through roles that it names, or the instance. */
+async function originOf(profile: string, system: System): Promise<"certificate" | "roles" | "instance"> {
+  const [{ readProfiles }, { routeToCertificate, routeToImds }] = await Promise.all([
+    import("../serving/credential-origin.js"),
+    import("../sdk/ini.js"),
+  ]);
+  const profiles = await readProfiles(system, profile);
+  if (routeToCertificate(profiles, profile) !== undefined) return "certificate";
+  return routeToImds(profiles, profile) === undefined ? "instance" : "roles";
+}

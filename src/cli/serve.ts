@@ -11,7 +11,7 @@ import { rejectionNotes } from "./exec.js";
 import type { Command, CommandContext } from "./command.js";
 import { UsageError } from "./command.js";
 import { portOf } from "./numbers.js";
-import { credentialOrigin } from "../serving/credential-origin.js";
+import { credentialOrigin, readProfiles } from "../serving/credential-origin.js";
 import { checkForImpersonator } from "../serving/impersonator-check.js";
 
 /** The path is no secret here: programs have it in their configuration, and the token is what counts. */
@@ -55,13 +55,12 @@ export const command: Command = {
     const guard = createGuard(named, { system });
     // A setting that cannot be honoured is told now and not with the first request.
     await guard.whereAmI();
-    const [{ fromNodeProviderChain }, { startCredentialServer }, { parseKnownFiles }] = await Promise.all([
+    const [{ fromNodeProviderChain }, { startCredentialServer }] = await Promise.all([
       import("../sdk/node-chain.js"),
       import("../serving/credential-server.js"),
-      import("@smithy/shared-ini-file-loader"),
     ]);
     const provide = fromNodeProviderChain({ guard, ...named });
-    const origin = credentialOrigin(system.env, await parseKnownFiles({}), named.profile);
+    const origin = credentialOrigin(system.env, await readProfiles(system, named.profile), named.profile);
     if (origin === "instance" || origin === "profile-of-instance") inBackground(() => checkForImpersonator(guard));
     const server = await startCredentialServer({
       provide: () => provide(),

@@ -1,6 +1,9 @@
 /** Where a program would find credentials by itself, told from environment and shared config without asking anybody. */
+import { loadIniFiles } from "../base/load-sdk.js";
+import type { System } from "../base/system.js";
 import { routeToCertificate, routeToImds } from "../sdk/ini.js";
 import { CERTIFICATE_KEYS, kindsInEnvironment } from "../settings/certificate-names.js";
+import { readAllProfiles } from "../settings/config-files.js";
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -51,6 +54,15 @@ const DECISIVE: readonly string[] = [
   "sso_start_url",
   "login_session",
 ];
+
+/**
+ * The profiles of both shared files, read on behalf of `profile`. The SDK's loader reads those that this package does
+ * not use, because they hold a mistake that is none to the SDK.
+ */
+export async function readProfiles(system: System, profile = "default"): Promise<Profiles> {
+  const { profiles } = readAllProfiles(profile, {}, system);
+  return profiles ?? (await (await loadIniFiles()).parseKnownFiles({}));
+}
 
 /**
  * Tells the origin in the order of the chain. `profile` is one that was asked for by name; without it `AWS_PROFILE`

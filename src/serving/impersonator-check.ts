@@ -3,7 +3,6 @@ import { reportRefusal } from "../guard/decide.js";
 import type { Guard } from "../guard/guard.js";
 import { servicesOf } from "../guard/guard.js";
 import { endpointOf, isOffEc2 } from "../guard/place.js";
-import { probeOnce } from "../guard/impersonator-probe.js";
 
 /**
  * Reports that IMDS may not be asked, and asks once, without a secret, whether anybody answers there; what is found
@@ -19,6 +18,7 @@ export async function checkForImpersonator(guard: Guard): Promise<void> {
     if (decision.kind !== "refuse") return;
     reportRefusal(reporter, decision);
     if (!isOffEc2(decision) || settings.probe === "off") return;
+    const { probeOnce } = await import("../guard/impersonator-probe.js");
     await probeOnce(endpointOf(decision.target), host.verdict, reporter, system);
   } catch {
     // Whoever asks for credentials is told what is wrong with the settings.

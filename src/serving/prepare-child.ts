@@ -11,7 +11,7 @@ import { environmentChanges } from "./child-environment.js";
 import type { ConfigCopies } from "./config-copy.js";
 import { copyWithoutCredentials } from "./config-copy.js";
 import type { CredentialOrigin, Environment, Profiles } from "./credential-origin.js";
-import { credentialOrigin } from "./credential-origin.js";
+import { credentialOrigin, readProfiles } from "./credential-origin.js";
 import type { CredentialServer } from "./credential-server.js";
 import { startCredentialServer } from "./credential-server.js";
 import type { Rejection } from "./loopback-server.js";
@@ -57,7 +57,7 @@ export interface PreparedChild extends Whereabouts {
 export async function prepareChild(options: PrepareOptions): Promise<PreparedChild> {
   const { guard, system, profile, preload, serve = "instance" } = options;
   const whereabouts = await guard.whereAmI();
-  const profiles = await readProfiles();
+  const profiles = await readProfiles(system, profile);
   const origin = credentialOrigin(system.env, profiles, profile);
   // The guard's own, which the program could not obtain by itself.
   const ofCertificate = origin === "certificate";
@@ -110,11 +110,6 @@ export async function prepareChild(options: PrepareOptions): Promise<PreparedChi
 
 function nameIn(env: Environment): string {
   return env["AWS_PROFILE"] || "default";
-}
-
-async function readProfiles(): Promise<Profiles> {
-  const { parseKnownFiles } = await import("@smithy/shared-ini-file-loader");
-  return parseKnownFiles({});
 }
 
 /** Keys that the program will read by itself are held against the expected accounts where that needs nobody's help. */

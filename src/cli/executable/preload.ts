@@ -2,7 +2,6 @@
  * Writes the preload that a single executable carries to a place from which programs of Node.js can load it. It stays
  * there: what a program has started may start others when this process has long ended.
  */
-import { createHash, randomBytes } from "node:crypto";
 import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
@@ -36,7 +35,8 @@ export function writePreload(
   system: Pick<System, "env" | "platform">,
   user: number | undefined = process.getuid?.(),
 ): string {
-  const digest = createHash("sha256");
+  // It lies beside commands that need no more of node:crypto, which takes milliseconds to load.
+  const digest = process.getBuiltinModule("node:crypto").createHash("sha256");
   for (const [name, bytes] of files) digest.update(`${name}\0${bytes.length}\0`).update(bytes);
   const name = `preload-${PACKAGE_VERSION}-${digest.digest("hex").slice(0, 16)}`;
   const reasons: string[] = [];
@@ -111,7 +111,7 @@ function holds(folder: string, files: ReadonlyMap<string, Uint8Array>, user: num
 
 /** Whole or not at all: another process may be writing the same, and others load it. */
 function put(folder: string, files: ReadonlyMap<string, Uint8Array>, user: number | undefined): void {
-  const made = `${folder}.${randomBytes(6).toString("hex")}`;
+  const made = `${folder}.${process.getBuiltinModule("node:crypto").randomBytes(6).toString("hex")}`;
   try {
     mkdirSync(made, { mode: 0o700 });
     for (const [name, bytes] of files) writeFileSync(join(made, name), bytes, { flag: "wx", mode: 0o600 });
