@@ -1,4 +1,5 @@
 /** What an analyst asks of a finding: who, what, and whether it was answered. Out of whatever names the format gives these. */
+import { isImdsAddress } from "../base/addresses.js";
 import { fieldOf } from "./log-record.js";
 import type { LogRecord } from "./log-record.js";
 
@@ -54,7 +55,7 @@ export interface Details {
 const WHO: Readonly<Record<keyof Who, readonly string[]>> = {
   address: ["src_ip", "id.orig_h", "source.ip", "SourceIp", "c-ip", "sourceIPAddress", "arp.dest_ip", "from"],
   port: ["src_port", "id.orig_p", "source.port", "SourcePort"],
-  host: ["Computer", "DeviceName", "ComputerName", "hostIdentifier"],
+  host: ["Computer", "DeviceName", "ComputerName", "hostIdentifier", "instance"],
   user: ["User", "user", "cs-username", "userIdentity.userName", "userIdentity.sessionContext.sessionIssuer.userName"],
   process: ["Image", "comm", "caller.argv0"],
   pid: ["ProcessId", "caller.pid"],
@@ -71,7 +72,7 @@ const WHAT: Readonly<Record<keyof What, readonly string[]>> = {
   userAgent: ["cs-user-agent", "c-useragent", "user_agent", "userAgent"],
   referrer: ["cs-referer", "referrer"],
   command: ["CommandLine"],
-  query: ["query"],
+  query: ["query", "domain"],
   answers: ["answer", "answers"],
   call: ["call"],
 };
@@ -110,9 +111,29 @@ export function detailsOf(record: LogRecord, made: Readonly<Record<string, unkno
       ...(who.pod === undefined && pod !== undefined && { pod }),
       ...(who.container === undefined && container !== undefined && { container }),
     },
-    what: { ...what, ...urlOf(record, what.url), ...callOf(record) },
+    what: whatOf(record, what, made),
     answer: { ...(answered !== undefined && { answered }), ...answer },
   };
+}
+
+function whatOf(record: LogRecord, picked: What, made: Readonly<Record<string, unknown>>): What {
+  const what: What = { ...picked, ...urlOf(record, picked.url), ...commandOf(record, picked), ...callOf(record) };
+  // Where a header, a parameter or an upstream names the service, it is whom the request was for.
+  const upstream = textOf(record.fields["s-ip"]);
+  if (upstream !== undefined && isImdsAddress(upstream)) return { ...what, to: upstream };
+  const found = textOf(made["found"]);
+  const shown = Object.values(what).some(
+    (value) => typeof value === "string" && found !== undefined && value.includes(found),
+  );
+  return found === undefined || shown ? what : { ...what, to: textOf(made["found.address"]) ?? found };
+}
+
+/** The words of a command that the audit logs one by one. */
+function commandOf({ fields }: LogRecord, { command }: What): { command?: string } {
+  if (command !== undefined || fieldOf(fields, "type") !== "EXECVE") return {};
+  const words: string[] = [];
+  for (let word = textOf(fields["a0"]); word !== undefined; word = textOf(fields[`a${words.length}`])) words.push(word);
+  return words.length === 0 ? {} : { command: words.join(" ") };
 }
 
 function picked<Name extends string>(
@@ -129,7 +150,10 @@ function picked<Name extends string>(
 
 /** Of web servers and sensors the URL is put together again. */
 function urlOf({ fields }: LogRecord, url: string | undefined): { url?: string } {
-  if (url !== undefined) return { url };
+  if (url !== undefined) {
+    const asked = textOf(fieldOf(fields, "cs-uri-query"));
+    return { url: asked === undefined || url.includes("?") ? url : `${url}?${asked}` };
+  }
   const stem = textOf(fieldOf(fields, "cs-uri-stem")) ?? textOf(fieldOf(fields, "uri"));
   if (stem === undefined) return {};
   const query = textOf(fieldOf(fields, "cs-uri-query"));

@@ -36,10 +36,23 @@ export const ALIASES = {
     "ClientIP",
     "c_ip",
     "c-ip",
-    "remote_addr",
-    "remote_ip",
-    "remoteAddr",
-    "remoteIp",
+    "cltip",
+    "cip",
+    "csip",
+    "cliIP",
+    "ip_client",
+    "inbound_remote_addr",
+    "src_ap",
+    "src.ip.address",
+    "ipv4_src_addr",
+    "ipv6_src_addr",
+    "sourceIPv4Address",
+    "sourceIPv6Address",
+    "flow.client.ip.addr",
+    "flow.src.ip.addr",
+    "principal.ip",
+    "ClientPublicIP",
+    "sourceIPs",
     "callerIpAddress",
     "CallerIpAddress",
     "LocalIP",
@@ -57,12 +70,17 @@ export const ALIASES = {
     "ClientAddr",
     "ClientHost",
     "client",
-    "sip",
     "fd.cip",
     "fd.lip",
     "InitiatorIP",
     "clientAddress",
     "peer_ip",
+    "sa",
+    "remote_addr",
+    "remote_ip",
+    "remoteAddr",
+    "remoteIp",
+    "sip",
   ],
   dst: [
     "dst_ip",
@@ -113,6 +131,18 @@ export const ALIASES = {
     "ServerAddr",
     "ResponderIP",
     "remote_ip_address",
+    "cdip",
+    "dst_ap",
+    "dst.ip.address",
+    "ipv4_dst_addr",
+    "ipv6_dst_addr",
+    "destinationIPv4Address",
+    "destinationIPv6Address",
+    "flow.server.ip.addr",
+    "flow.dst.ip.addr",
+    "target.ip",
+    "da",
+    "sip",
   ],
   srcPort: [
     "src_port",
@@ -132,6 +162,16 @@ export const ALIASES = {
     "SrcPort",
     "fd.cport",
     "fd.lport",
+    "src.port.number",
+    "csport",
+    "port_src",
+    "l4_src_port",
+    "sourceTransportPort",
+    "flow.client.l4.port.id",
+    "flow.src.l4.port.id",
+    "principal.port",
+    "SrcPortNumber",
+    "sp",
   ],
   dstPort: [
     "dst_port",
@@ -153,10 +193,22 @@ export const ALIASES = {
     "DstPort",
     "fd.sport",
     "fd.rport",
+    "dst.port.number",
+    "cdport",
+    "port_dst",
+    "l4_dst_port",
+    "destinationTransportPort",
+    "flow.server.l4.port.id",
+    "flow.dst.l4.port.id",
+    "target.port",
+    "DstPortNumber",
+    "ServerPort",
+    "dp",
   ],
   url: [
     "url",
     "uri",
+    "originalRequestUriWithArgs",
     "request_uri",
     "requestUri",
     "RequestUri",
@@ -200,13 +252,16 @@ export const ALIASES = {
     "target_url",
     "attributes.http.url",
     "attributes.url.full",
-    "properties.requestUri",
     "req.url",
     "l7.http.url",
     "uri_path",
     "http_request.url.path",
     "TargetUrl",
     "resource",
+    "eurl",
+    "target.url",
+    "reqPath",
+    "req",
   ],
   query: [
     "query_string",
@@ -221,6 +276,9 @@ export const ALIASES = {
     "requestQuery",
     "http_request.url.query_string",
     "querystring_parameters",
+    "queryStr",
+    "qstr",
+    "query",
   ],
   method: [
     "method",
@@ -242,7 +300,8 @@ export const ALIASES = {
     "requestContext.http.method",
     "req.method",
     "l7.http.method",
-    "properties.httpMethod",
+    "reqmethod",
+    "network.http.method",
   ],
   status: [
     "status",
@@ -261,13 +320,18 @@ export const ALIASES = {
     "http_response.code",
     "HttpStatus",
     "httpStatus",
-    "properties.httpStatus",
     "response.status",
     "res.statusCode",
     "l7.http.code",
     "http_status",
     "HTTPResponse",
     "http_response_code",
+    "respcode",
+    "httpStatusCode",
+    "network.http.responseCode",
+    "network.http.response_code",
+    "http_code",
+    "code",
   ],
   bytes: [
     "bytes_sent",
@@ -275,6 +339,7 @@ export const ALIASES = {
     "bytes",
     "resp_bytes",
     "response_size",
+    "response.size",
     "responseLength",
     "http.response.body.bytes",
     "http.response.bytes",
@@ -289,7 +354,26 @@ export const ALIASES = {
     "response_body_len",
     "bytes_toclient",
     "bytes_out",
-    "properties.sentBytes",
+    "responseBytes",
+    "rspContentLen",
+    "resp_body_size",
+    "sentBytes",
+  ],
+  /** Bytes that came back, of a connection. */
+  received: [
+    "rcvdbyte",
+    "rcvd",
+    "recv_bytes",
+    "ResponderBytes",
+    "bytes-from-server",
+    "receivedBytes",
+    "bytes_received",
+    "server_bytes",
+    "resp_bytes",
+    "rcvd_bytes",
+    "BytesReceived",
+    "DstBytes",
+    "obyt",
   ],
   agent: [
     "user_agent",
@@ -308,7 +392,6 @@ export const ALIASES = {
     "ua",
     "requestClientApplication",
     "requestContext.identity.userAgent",
-    "properties.userAgent",
     "http.useragent",
     "req.headers.user-agent",
   ],
@@ -339,6 +422,8 @@ export const ALIASES = {
     "originalHost",
     "dhost",
     "Fqdn",
+    "reqHost",
+    "requested_host",
   ],
   referer: [
     "referer",
@@ -428,6 +513,8 @@ export const ALIASES = {
     "user_name",
     "ClientUsername",
     "auid",
+    "login",
+    "usrName",
   ],
   query_name: [
     "query",
@@ -440,8 +527,19 @@ export const ALIASES = {
     "query.hostname",
     "QuestionName",
     "domain",
+    "QH",
   ],
-  answer: ["answers", "answer", "dns.answers", "dns.resolved_ip", "rdata", "QueryResults", "rdatas", "resolved_ip"],
+  answer: [
+    "answers",
+    "answer",
+    "dns.answers",
+    "dns.resolved_ip",
+    "rdata",
+    "QueryResults",
+    "rdatas",
+    "resolved_ip",
+    "ipaddr",
+  ],
   action: [
     "action",
     "act",
@@ -466,7 +564,7 @@ const ADDRESSES: ReadonlySet<Meaning> = new Set(["src", "dst"]);
  * `src-ip`, `src_ip`).
  */
 export function valueOf(fields: Fields, meaning: Meaning, first: readonly string[] = []): unknown {
-  const names = [...first, ...ALIASES[meaning]];
+  const names = first.length === 0 ? ALIASES[meaning] : [...first, ...ALIASES[meaning]];
   if (!ADDRESSES.has(meaning)) return firstOf(fields, names) ?? firstOf(alike(fields), alikeNames(meaning, names));
   return firstAddress(fields, names) ?? firstAddress(alike(fields), alikeNames(meaning, names));
 }
@@ -515,13 +613,33 @@ function alike(fields: Fields): Fields {
   return plain;
 }
 
+/** The two ends of a connection, without ports and brackets. One name of an address is not both of them. */
+export function endsOf(fields: Fields): { readonly src: unknown; readonly dst: unknown } {
+  const src = address(valueOf(fields, "src"));
+  const dst = address(valueOf(fields, "dst"));
+  return { src, dst: dst === src ? undefined : dst };
+}
+
+/** The port behind an address, as in `10.0.0.1:80` and `10.0.0.1:80:WAN`. */
+function portIn(value: unknown): string | undefined {
+  return typeof value === "string" && value.length <= 80
+    ? /^(?:\[[0-9a-f:.%]+\]|\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})(?::|$)/i.exec(value)?.[1]
+    : undefined;
+}
+
 /** The fields of a record of a firewall, by their Sigma names. */
 export function firewallFields(fields: Fields): Fields {
+  const { src, dst } = endsOf(fields);
+  const service = firstOf(fields, ["service", "svc"]);
   return {
-    src_ip: address(valueOf(fields, "src")),
-    dst_ip: address(valueOf(fields, "dst")),
-    src_port: valueOf(fields, "srcPort"),
-    dst_port: valueOf(fields, "dstPort"),
+    src_ip: src,
+    dst_ip: dst,
+    src_port: valueOf(fields, "srcPort") ?? portIn(valueOf(fields, "src")),
+    dst_port:
+      valueOf(fields, "dstPort") ??
+      portIn(valueOf(fields, "dst")) ??
+      (/^\d{1,5}$/.test(String(service)) ? service : undefined),
+    "destination.bytes": valueOf(fields, "received"),
     action: valueOf(fields, "action"),
     vlan: fields["vlan"],
     user: valueOf(fields, "user"),
@@ -530,9 +648,7 @@ export function firewallFields(fields: Fields): Fields {
 
 /** The fields of a request that a web server answered, by their Sigma names. */
 export function webFields(fields: Fields): Fields {
-  const url = valueOf(fields, "url");
-  const query = valueOf(fields, "query");
-  return { ...requestTarget(url, query), ...webContext(fields) };
+  return { ...requestTarget(valueOf(fields, "url"), text(valueOf(fields, "query"))), ...webContext(fields) };
 }
 
 /** The parts of what was asked for. */
@@ -560,12 +676,20 @@ export const CLIENTS = [
   "identity.sourceIp",
   "requestContext.identity.sourceIp",
   "requestContext.http.sourceIp",
+  "client.address",
+  "remoteAddress",
+  "req.remoteAddress",
+  "sourceIPs",
+  "remote",
+  "fwd",
   "ip",
 ];
 
 function webContext(fields: Fields): Fields {
+  const client = address(valueOf(fields, "src", CLIENTS));
+  const server = address(valueOf(fields, "dst"));
   return {
-    "c-ip": address(valueOf(fields, "src", CLIENTS)),
+    "c-ip": client,
     "cs-method": valueOf(fields, "method"),
     "cs-host": valueOf(fields, "host"),
     "sc-status": valueOf(fields, "status"),
@@ -574,15 +698,18 @@ function webContext(fields: Fields): Fields {
     "cs-referer": text(valueOf(fields, "referer")),
     "cs-username": valueOf(fields, "user", ["cs-username", "remote_user"]),
     "cs-body": text(valueOf(fields, "body")),
-    "s-ip": address(valueOf(fields, "dst")),
+    "s-ip": server === client ? undefined : server,
   };
 }
+
+/** The own side of a connection, as an agent on the host names it. */
+const LOCAL = ["SourceIp", "source.ip", "src_ip", "local_ip", "LocalIP", "local_address", "LocalAddressIP4"];
 
 /** The fields of a connection that a process made, by the names of Sysmon. */
 export function connectionFields(fields: Fields): Fields {
   return {
     ...processFields(fields),
-    SourceIp: address(valueOf(fields, "src")),
+    SourceIp: address(valueOf(fields, "src", LOCAL)),
     SourcePort: valueOf(fields, "srcPort"),
     DestinationIp: address(valueOf(fields, "dst")),
     DestinationPort: valueOf(fields, "dstPort"),
@@ -631,6 +758,22 @@ const TIMES = [
   "time_iso8601",
   "date",
   "when",
+  "requestReceivedTimestamp",
+  "EdgeStartTimestamp",
+  "timestamp_start",
+  "time_flow_start_ns",
+  "time_received_ns",
+  "flowStartSeconds",
+  "timeUnixNano",
+  "started_at",
+  "time_stamp",
+  "reqTimeSec",
+  "unixTime",
+  "LogTimestamp",
+  "query_time",
+  "T",
+  "metadata.event_timestamp",
+  "metadata.eventTimestamp",
 ];
 const PLAIN_TIMES = [...new Set(TIMES.map(plainName))];
 

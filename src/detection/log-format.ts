@@ -36,6 +36,21 @@ export function recordOf(source: RecordSource, fields: Fields, text: string, tim
   };
 }
 
+/**
+ * What a firewall saw: the connection, and the request where it tells one. `asked` are the fields of the request besides
+ * its ends.
+ */
+export function firewallRecords(
+  fields: Fields,
+  asked: Fields,
+  text: string,
+  time: number | undefined,
+): readonly LogRecord[] {
+  const connection = recordOf(FIREWALL, fields, text, time);
+  if (asked["c-uri"] === undefined) return [connection];
+  return [recordOf(PROXY, { ...fields, ...asked }, text, time), connection];
+}
+
 export const FIREWALL: RecordSource = { category: "firewall" };
 export const WEBSERVER: RecordSource = { category: "webserver" };
 export const PROXY: RecordSource = { category: "proxy" };

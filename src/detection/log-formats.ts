@@ -1,10 +1,10 @@
 /** The table of log formats that are read: a new format is an entry and a sample. */
 import type { LogFormat } from "./log-format.js";
 import { JSON_FORMATS } from "./log-json.js";
-import { PAIR_FORMATS } from "./log-pairs.js";
+import { LABELLED_FORMAT, PAIR_FORMATS } from "./log-pairs.js";
 import { TABLE_FORMATS } from "./log-table.js";
 import { peelPrefix } from "./log-wrappers.js";
-import { LOOSE_FORMATS, TEXT_FORMATS } from "./log-text.js";
+import { LOOSE_FORMATS, ROW_FORMAT, TEXT_FORMATS } from "./log-text.js";
 
 const LINUX_SYSLOG = { product: "linux", service: "syslog" };
 
@@ -23,13 +23,14 @@ const SYSLOG_START =
   /^(?:<\d{1,3}>(?:1 )?)?(?:\d{4}-\d\d-\d\dT[\d:.,]+(?:Z|[+-]\d\d:?\d\d)|[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d:\d\d)[ :]|^\[ *\d+\.\d{6}\] /;
 
 /** Formats that a whole line has to fit, in the order in which they are tried: before anything is peeled off it. */
-export const LINE_FORMATS: readonly LogFormat[] = [...TABLE_FORMATS, ...TEXT_FORMATS];
+export const LINE_FORMATS: readonly LogFormat[] = [...TABLE_FORMATS, ...TEXT_FORMATS, LABELLED_FORMAT];
 
 /** Formats that are recognised by a part of a line, in the order in which they are tried: behind what it is wrapped in. */
 export const LAST_FORMATS: readonly LogFormat[] = [
   ...PAIR_FORMATS.filter(({ name }) => name !== "pairs"),
   ...LOOSE_FORMATS,
   ...PAIR_FORMATS.filter(({ name }) => name === "pairs"),
+  ROW_FORMAT,
   SYSLOG,
 ];
 
@@ -47,4 +48,4 @@ export function formatOf(name: string): LogFormat | undefined {
   return LOG_FORMATS.find((format) => format.name === name);
 }
 
-export { JSON_FORMATS };
+export { JSON_FORMATS, ROW_FORMAT };

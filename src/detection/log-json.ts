@@ -5,6 +5,7 @@ import {
   CLIENTS,
   address,
   connectionFields,
+  endsOf,
   firewallFields,
   isAddress,
   processFields,
@@ -59,7 +60,8 @@ const ZEEK_LOGS: readonly (readonly [service: string, marks: readonly string[]])
   ["ssl", ["server_name"]],
   ["ssl", ["cipher", "established"]],
 ];
-const ZEEK_SERVICES: ReadonlySet<string> = new Set(["conn", "http", "dns", "ssl", "arp"]);
+/** Logs whose own rules look at the addresses. */
+const JUDGED_BY_ADDRESS: ReadonlySet<string> = new Set(["conn", "http", "arp"]);
 export const ZEEK_SOURCES: readonly RecordSource[] = [
   ...["conn", "http", "dns", "ssl"].map((service): RecordSource => ({ product: "zeek", service })),
   NETWORK,
@@ -75,12 +77,16 @@ function zeek(fields: Fields, text: string): Reading {
   return zeekRecord(service, fields, text);
 }
 
-/** A record of one of Zeek's logs. Those that no rule is written for (files, notice, weird, ...) tell a connection at least. */
+/** A record of one of Zeek's logs. Those whose addresses no rule looks at (files, notice, ssl, ...) tell a connection, too. */
 export function zeekRecord(service: string | undefined, fields: Fields, text: string): Reading {
   const time = timeOf(fields["ts"]);
   const own = service === undefined ? [] : [{ source: { product: "zeek", service }, fields, text, time }];
-  if (service !== undefined && ZEEK_SERVICES.has(service)) return own;
-  const ends = { from: fields["id.orig_h"] ?? fields["src"], to: fields["id.resp_h"] ?? fields["dst"] };
+  if (service !== undefined && JUDGED_BY_ADDRESS.has(service)) return own;
+  // A file goes from `tx_hosts` to `rx_hosts`, who asked for it; `host` is what was seen to serve something.
+  const ends = {
+    from: fields["id.orig_h"] ?? fields["src"] ?? onlyOf(fields["rx_hosts"]),
+    to: fields["id.resp_h"] ?? fields["dst"] ?? onlyOf(fields["tx_hosts"]) ?? fields["host"],
+  };
   if (ends.from === undefined && ends.to === undefined) return own.length > 0 ? own : "other";
   const connection = {
     "source.ip": ends.from,
@@ -91,6 +97,10 @@ export function zeekRecord(service: string | undefined, fields: Fields, text: st
     "rule.name": fields["note"] ?? fields["name"],
   };
   return [...own, recordOf(NETWORK, connection, text, time)];
+}
+
+function onlyOf(value: unknown): unknown {
+  return Array.isArray(value) ? value[0] : value;
 }
 
 // What Suricata says of HTTP, DNS and TLS goes under the names of Zeek's logs, whose rules read the same wire.
@@ -311,15 +321,18 @@ function lowerFirst(value: unknown, depth = 0): unknown {
   );
 }
 
-function dnsRecord(fields: Fields, text: string): Reading {
+const QUERY_TYPES = ["query_type", "dns.question.type", "rrtype", "qtype_name", "qtype", "QueryType", "QT"];
+
+/** A question to DNS and its answer, of names with values. */
+export function dnsRecord(fields: Fields, text: string): Reading {
   const query = valueOf(fields, "query_name");
   const answers = answersOf(valueOf(fields, "answer"));
   return one(
     DNS,
     {
-      src_ip: address(valueOf(fields, "src")),
+      src_ip: address(valueOf(fields, "src", ["IP"])),
       query: isText(query) ? query.replace(/\.$/, "") : query,
-      record_type: firstOf(fields, ["query_type", "dns.question.type", "rrtype", "qtype_name", "QueryType"]),
+      record_type: firstOf(fields, QUERY_TYPES),
       answer: answers,
     },
     text,
@@ -590,8 +603,53 @@ const caddy = entry("caddy", "Caddy access log", [WEBSERVER], [["request.uri", "
     user_agent: headers["User-Agent"],
     referer: headers["Referer"],
   };
-  return one(WEBSERVER, webFields(merged), text, timeOf(fields["ts"]));
+  return one(WEBSERVER, webFields(merged), text, timeOf(fields["ts"]) ?? usualTime(fields));
 });
+
+/** A dissected packet: the fields of all its layers, by the names that Wireshark filters by. */
+const tshark = entry(
+  "tshark",
+  "tshark -T json, tshark -T ek",
+  ZEEK_SOURCES,
+  [["layers.frame"], ["layers.ip"], ["layers.ipv6"]],
+  (fields, text) => {
+    const layers = Object.entries(object(fields["layers"])).flatMap(([layer, inner]) =>
+      // With -T ek the name of a layer stands in front, and points are underscores: `ip_ip_src`.
+      Object.entries(object(inner)).map(([name, value]): [string, unknown] => [
+        (name.startsWith(`${layer}_${layer}_`) ? name.slice(layer.length + 1) : name).replaceAll(".", "_"),
+        onlyOf(value),
+      ]),
+    );
+    const packet = Object.fromEntries(layers);
+    const time = timeOf(packet["frame_time_epoch"]) ?? timeOf(packet["frame_time"]) ?? timeOf(fields["timestamp"]);
+    const ends = {
+      from: firstOf(packet, ["ip_src", "ipv6_src"]),
+      to: firstOf(packet, ["ip_dst", "ipv6_dst"]),
+      fromPort: firstOf(packet, ["tcp_srcport", "udp_srcport"]),
+      toPort: firstOf(packet, ["tcp_dstport", "udp_dstport"]),
+    };
+    const http = {
+      "id.orig_h": ends.from,
+      "id.orig_p": ends.fromPort,
+      "id.resp_h": ends.to,
+      "id.resp_p": ends.toPort,
+      method: packet["http_request_method"],
+      host: packet["http_host"],
+      uri: packet["http_request_uri"],
+      user_agent: packet["http_user_agent"],
+    };
+    const connection = {
+      "source.ip": ends.from,
+      "source.port": ends.fromPort,
+      "destination.ip": ends.to,
+      "destination.port": ends.toPort,
+    };
+    return [
+      ...(http.method === undefined ? [] : one({ product: "zeek", service: "http" }, http, text, time)),
+      recordOf(NETWORK, connection, text, time),
+    ];
+  },
+);
 
 const waf = entry(
   "aws-waf",
@@ -686,16 +744,8 @@ const dnsJson: LogFormat = {
   json(fields, text) {
     const query = valueOf(fields, "query_name");
     if (!isText(query) || !/^[\w.-]{1,255}$/.test(query)) return undefined;
-    const names = [
-      "query_type",
-      "rrtype",
-      "qtype_name",
-      "QueryType",
-      "dns.question.type",
-      "record_type",
-      "query_class",
-    ];
-    if (!names.some((name) => has(fields, name)) && valueOf(fields, "answer") === undefined) return undefined;
+    const typed = [...QUERY_TYPES, "record_type", "query_class"].some((name) => has(fields, name));
+    if (!typed && valueOf(fields, "answer") === undefined) return undefined;
     return dnsRecord(fields, text);
   },
 };
@@ -706,10 +756,8 @@ const firewallJson: LogFormat = {
   sources: [FIREWALL],
   recognised: "a source and a destination address",
   json(fields, text) {
-    const source = address(valueOf(fields, "src"));
-    const destination = address(valueOf(fields, "dst"));
-    if (!isText(source) || !isText(destination)) return undefined;
-    return isAddress(source) && isAddress(destination) ? firewall(fields, text) : undefined;
+    const { src, dst } = endsOf(fields);
+    return isAddress(src) && isAddress(dst) ? firewall(fields, text) : undefined;
   },
 };
 
@@ -758,6 +806,7 @@ export const JSON_FORMATS: readonly LogFormat[] = [
   laurel,
   ocsf,
   caddy,
+  tshark,
   waf,
   vpcJson,
   ecs,

@@ -1,17 +1,49 @@
 /** Formats of names with values in one line: firewalls' key=value, CEF, LEEF, and events of Windows in XML. */
 import { DNS, FIREWALL, HOST_SOURCES, PROXY, WEBSERVER } from "./log-format.js";
 import type { LogFormat, Reading } from "./log-format.js";
+import { isAddress } from "./log-fields.js";
 import { windowsEvent } from "./log-json.js";
 import { pairsRecord } from "./pairs-record.js";
 import type { Fields } from "./log-record.js";
 
 /** More names than that are no record's. */
 const MOST_PAIRS = 512;
-const PAIR = /(?<![^\s,;|({["])"?([A-Za-z_@][\w.@:-]{0,63})"?[=]("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;|)}\]]*)/g;
+// Also `Name(1003)=value` of Comware and `"name"=>"value"` of Ruby.
+const PAIR =
+  /(?<![^\s,;|({["])"?([A-Za-z_@][\w.@:-]{0,63})(?:\(\d{1,6}\))?"?=(?:>(?="))?("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;|)}\]]*)/g;
 const COLON_PAIR = /([A-Za-z_][\w.@-]{0,63}):\s?"((?:[^"\\]|\\.)*)"(?=[;,\]\s}]|$)/g;
 
-/** The pairs of a line: `name=value`, `name="a value"`, `name:"a value";`. The first of a name counts. */
+/** `Src IP: 10.0.0.1, Dst IP: 10.0.0.2` */
+const LISTED_PAIR = /(?<=^|[,:;] )([A-Z][\w-]{0,31}(?: [A-Z][\w-]{0,31}){0,2}): ([^\s,;]{1,256})(?=[,;]|$)/g;
+/** Names with values between separators, where values may hold spaces: `time:... TAB host:...`, `time=...|src=...`. */
+const SEPARATED: readonly (readonly [separator: string, sign: string, lines: RegExp])[] = [
+  ["\t", ":", /^(?:[A-Za-z_][\w.-]{0,63}:[^\t]{0,65536}\t){2}/],
+  ["|", "=", /(?:[A-Za-z_][\w./-]{0,63}=[^|=]{0,256}\|){3}/],
+];
+
+function readSeparated(line: string): Fields | undefined {
+  const form = SEPARATED.find(([, , lines]) => lines.test(line));
+  if (form === undefined) return undefined;
+  const [separator, sign] = form;
+  const fields: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const part of line.split(separator, MOST_PAIRS)) {
+    const at = part.indexOf(sign);
+    const name = /[\w./-]+$/.exec(part.slice(0, Math.max(0, at)))?.[0];
+    if (name !== undefined && !Object.hasOwn(fields, name)) fields[name] = part.slice(at + 1);
+  }
+  // The host of LTSV is who asked.
+  return sign === ":" && isAddress(fields["host"])
+    ? { ...fields, remote: fields["host"], host: fields["vhost"] }
+    : fields;
+}
+
+/**
+ * The pairs of a line: `name=value`, `name="a value"`, `name:"a value";`, `Name: value,`, and those of LTSV. The first of a
+ * name counts.
+ */
 export function readPairs(line: string): Fields {
+  const separated = readSeparated(line);
+  if (separated !== undefined) return separated;
   const fields: Record<string, string> = Object.create(null) as Record<string, string>;
   let count = 0;
   const add = (name: string, value: string): void => {
@@ -19,6 +51,8 @@ export function readPairs(line: string): Fields {
   };
   for (const [, name = "", value = ""] of line.matchAll(PAIR))
     add(name, /^["']/.test(value) ? value.slice(1, -1) : value);
+  if (/ (?:IP|Addr\w{0,6}): /i.test(line))
+    for (const [, name = "", value = ""] of line.matchAll(LISTED_PAIR)) add(name, value);
   if (line.includes(':"') || line.includes(': "'))
     for (const [, name = "", value = ""] of line.matchAll(COLON_PAIR)) add(name, value);
   return fields;
@@ -108,6 +142,8 @@ function product(name: string, title: string, recognised: string, mark: RegExp):
   };
 }
 
+const HAS_PAIRS = /=| (?:IP|Addr\w{0,6}): /i;
+
 /** Formats of pairs, in the order in which they are tried. */
 export const PAIR_FORMATS: readonly LogFormat[] = [
   {
@@ -132,15 +168,24 @@ export const PAIR_FORMATS: readonly LogFormat[] = [
     /\bdev(?:name|id)=.{0,400}\blogid=|\blogid=.{0,400}\btype=/,
   ),
   product("check-point", "Check Point", "`origin` or `loguid` with `src` and `dst`", /\b(?:loguid|origin|ifdir)[:=]/),
+  product("f5-asm", "F5 BIG-IP ASM", "`ip_client` and `uri`", /\bip_client="/),
   product("juniper", "Juniper SRX, structured", "`source-address` and `destination-address`", /\bsource-address="/),
   {
     name: "pairs",
     title: "name=value lines: Sophos, SonicWall, WatchGuard, HAProxy, logfmt and others",
     sources: [FIREWALL, PROXY, WEBSERVER],
     recognised: "a source and a destination address, or a URL with a method or a status, under a usual name",
-    open: () => (line) => (line.includes("=") ? pairsRecord(readPairs(line), line) : undefined),
+    open: () => (line) => (HAS_PAIRS.test(line) ? pairsRecord(readPairs(line), line) : undefined),
   },
 ];
+
+/** Labelled values between tabs: a whole line has to fit. */
+export const LABELLED_FORMAT = product(
+  "ltsv",
+  "LTSV, labelled values between tabs",
+  "`label:value`, a tab and so on",
+  SEPARATED[0]![2],
+);
 
 /** A row of a CSV by the names of its header. */
 export function csvFields(header: readonly string[], line: string): Fields | undefined {

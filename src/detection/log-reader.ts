@@ -5,7 +5,7 @@
 import { gunzipSync } from "node:zlib";
 import { genericRecord } from "./log-generic.js";
 import type { LogFormat, Reading } from "./log-format.js";
-import { JSON_FORMATS, LAST_FORMATS, LINE_FORMATS, formatOf } from "./log-formats.js";
+import { JSON_FORMATS, LAST_FORMATS, LINE_FORMATS, ROW_FORMAT, formatOf } from "./log-formats.js";
 import { parseJson } from "./log-json.js";
 import { csvFields, csvHeader, readPairs } from "./log-pairs.js";
 import { isText, object } from "./log-record.js";
@@ -116,7 +116,11 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         }
         // These are recognised behind a prefix that was not peeled: what it says of the host is true all the same.
         const { time, origin } = joined(envelope, inside[0] ?? NOWHERE);
-        for (const { name, read } of lastFormats) if (handOn(read(text), name, { time, origin })) return true;
+        for (const { name, read } of lastFormats) {
+          // Columns that a header names are no guess.
+          if (name === ROW_FORMAT.name && header !== undefined && csvFields(header, text) !== undefined) continue;
+          if (handOn(read(text), name, { time, origin })) return true;
+        }
         return generic && inColumns(text, envelope);
       }
 
@@ -193,6 +197,8 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         if (!Array.isArray(inner)) return inValue(inner, JSON.stringify(inner), envelope, depth);
         const bytes = textOfBytes(inner);
         if (bytes !== undefined) return inBytes(bytes, envelope, depth);
+        const pairs = fieldPairs(inner);
+        if (pairs !== undefined && inValue(pairs, JSON.stringify(pairs), envelope, depth)) return true;
         return inner.some((element) =>
           isText(element)
             ? element.length >= SHORTEST && inText(element, envelope, depth + 1)

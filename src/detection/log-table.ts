@@ -78,9 +78,24 @@ const VPC_7 = [
   ),
 ];
 const VPC_8 = [...VPC_7, "reject-reason"];
+const VPC_9 = [...VPC_8, "resource-id"];
+const VPC_10 = [...VPC_9, "encryption-status"];
 /** The columns of each version in the order in which AWS lists them, which is what "all fields" gives. */
-const VPC_ORDERS = [VPC_2, VPC_3, VPC_4, VPC_5, VPC_7, VPC_8];
-const VPC_NAMES = new Set(VPC_8);
+const VPC_ORDERS = [VPC_2, VPC_3, VPC_4, VPC_5, VPC_7, VPC_8, VPC_9, VPC_10];
+/** Those of a transit gateway, whose records are of version 6. */
+const TRANSIT_6 = words(
+  "version resource-type account-id tgw-id tgw-attachment-id tgw-src-vpc-account-id tgw-dst-vpc-account-id tgw-src-vpc-id tgw-dst-vpc-id tgw-src-subnet-id tgw-dst-subnet-id tgw-src-eni tgw-dst-eni tgw-src-az-id tgw-dst-az-id tgw-pair-attachment-id srcaddr dstaddr srcport dstport protocol packets bytes start end log-status type packets-lost-no-route packets-lost-blackhole packets-lost-mtu-exceeded packets-lost-ttl-expired tcp-flags region flow-direction pkt-src-aws-service pkt-dst-aws-service",
+);
+const VPC_NAMES = new Set(VPC_10);
+
+/** The columns of a line that has no header, if they are in the order of AWS. */
+function vpcOrder(columns: readonly string[]): readonly string[] | undefined {
+  if (columns[0] === "6" && columns[1] === "TransitGateway")
+    return columns.length === TRANSIT_6.length ? TRANSIT_6 : undefined;
+  return /^(?:[2-9]|10)$/.test(columns[0]!) && /^(?:\d{12}|unknown)$/.test(columns[1] ?? "")
+    ? VPC_ORDERS.find((order) => order.length === columns.length)
+    : undefined;
+}
 
 /**
  * VPC flow logs as text, versions 2 to 8: the columns of a header, of `--fields`, or the order in which AWS lists them.
@@ -95,12 +110,7 @@ function vpcFlow(header: readonly string[] | undefined): (line: string) => Readi
       named = columns.map((name) => name.replaceAll('"', "").replaceAll("_", "-").toLowerCase());
       return named.filter((name) => VPC_NAMES.has(name)).length > 1 ? "other" : undefined;
     }
-    const names =
-      named?.length === columns.length
-        ? named
-        : /^[2-8]$/.test(columns[0]!) && /^(?:\d{12}|unknown)$/.test(columns[1] ?? "")
-          ? VPC_ORDERS.find((order) => order.length === columns.length)
-          : undefined;
+    const names = named?.length === columns.length ? named : vpcOrder(columns);
     if (names === undefined) return named !== undefined && header !== undefined ? "malformed" : undefined;
     const fields: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
     for (const [index, column] of columns.entries()) {
@@ -137,10 +147,40 @@ const W3C_NAMES: Readonly<Record<string, string>> = {
   "s-computername": "host",
 };
 
+const W3C_START = /^\d{4}-\d\d-\d\d[ \t]\d\d:\d\d:\d\d[ \t]/;
+const IIS = words(
+  "date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status sc-substatus sc-win32-status time-taken",
+);
+const CLOUDFRONT = words(
+  "date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer) cs(User-Agent) cs-uri-query cs(Cookie) x-edge-result-type x-edge-request-id x-host-header cs-protocol cs-bytes time-taken x-forwarded-for ssl-protocol ssl-cipher x-edge-response-result-type cs-protocol-version fle-status fle-encrypted-fields c-port time-to-first-byte x-edge-detailed-result-type sc-content-type sc-content-len sc-range-start sc-range-end",
+);
+/** The columns of products that nobody configured. */
+const W3C_ORDERS: readonly (readonly string[])[] = [
+  IIS,
+  // With all fields that IIS offers
+  words(
+    "date time s-sitename s-computername s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs-version cs(User-Agent) cs(Cookie) cs(Referer) cs-host sc-status sc-substatus sc-win32-status sc-bytes cs-bytes time-taken",
+  ),
+  CLOUDFRONT,
+  words(
+    "date time action protocol src-ip dst-ip src-port dst-port size tcpflags tcpsyn tcpack tcpwin icmptype icmpcode info path",
+  ),
+];
+
+/** Whether columns hold what their names say, as far as that can be seen. */
+function fitsW3c(names: readonly string[], columns: readonly string[]): boolean {
+  if (names.length !== columns.length) return false;
+  return names.every((name, index) => {
+    const column = columns[index]!;
+    if (/^(?:c|s|src|dst)-ip$/.test(name)) return /^[\d.]{7,15}$|^[0-9a-f:]{2,39}$/i.test(column);
+    if (name === "cs-method") return /^[A-Z]{3,16}$/.test(column);
+    return name === "cs-uri-stem" ? column.startsWith("/") : true;
+  });
+}
+
 /** W3C extended logs (IIS, CloudFront, proxies of Blue Coat's kind): columns are what `#Fields:` says. */
 function w3c(header: readonly string[] | undefined): (line: string) => Reading {
   let names: readonly string[] | undefined = header;
-  let separator: RegExp | string = header === undefined ? " " : /[ \t]+/;
   return (line) => {
     if (line.startsWith("#")) {
       const header = /^#Fields:[ \t]*(.+)$/i.exec(line)?.[1];
@@ -151,16 +191,18 @@ function w3c(header: readonly string[] | undefined): (line: string) => Reading {
         ? undefined
         : "other";
     }
-    if (names === undefined) return undefined;
-    separator = line.includes("\t") ? "\t" : " ";
-    const columns = quotedColumns(line, separator);
-    if (columns.length !== names.length) return columns.length > 4 ? "malformed" : undefined;
+    if (names === undefined && !W3C_START.test(line)) return undefined;
+    const columns = quotedColumns(line, line.includes("\t") ? "\t" : " ");
+    // Without its header, a line is read where it has the columns that a product writes if nobody changes them.
+    const own = names ?? W3C_ORDERS.find((order) => fitsW3c(order, columns));
+    if (own === undefined) return undefined;
+    if (columns.length !== own.length) return names !== undefined && columns.length > 4 ? "malformed" : undefined;
     const fields: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
     for (const [index, column] of columns.entries()) {
-      if (column !== "-" && column !== "") fields[W3C_NAMES[names[index]!] ?? names[index]!] = column;
+      if (column !== "-" && column !== "") fields[W3C_NAMES[own[index]!] ?? own[index]!] = column;
     }
     const time = timeOf(`${String(fields["date"])} ${String(fields["time"])}`);
-    const stem = fields["cs-uri-stem"];
+    const stem = fields["cs-uri-stem"] ?? fields["cs-uri-path"];
     const uri = fields["cs-uri"] ?? fields["c-uri"];
     if (stem === undefined && uri === undefined && valueOf(fields, "dst") !== undefined)
       return [recordOf(FIREWALL, firewallFields(fields), line, time)];
@@ -172,7 +214,9 @@ function w3c(header: readonly string[] | undefined): (line: string) => Reading {
         ...fields,
         src_ip: fields["c-ip"],
         "c-uri": whole,
-        dst_ip: fields["r-ip"] ?? fields["s-ip"],
+        // `s-ip` is the proxy's own.
+        dst_ip:
+          fields["r-ip"] ?? fields["s-supplier-ip"] ?? (fields["cs-host"] === undefined ? fields["s-ip"] : undefined),
         "c-useragent": fields["cs-user-agent"],
       };
       return [recordOf(PROXY, own, line, time)];

@@ -1,5 +1,5 @@
 /** Formats of free text lines: web servers and proxies, firewalls, hosts. */
-import { DNS, FIREWALL, HOST_SOURCES, PROXY, WEBSERVER, hostSource, recordOf } from "./log-format.js";
+import { DNS, FIREWALL, HOST_SOURCES, PROXY, WEBSERVER, firewallRecords, hostSource, recordOf } from "./log-format.js";
 import type { LogFormat, Reading } from "./log-format.js";
 import { requestTarget } from "./log-fields.js";
 import { hostOf } from "./log-json.js";
@@ -175,8 +175,18 @@ function networkBalancer(line: string): Reading {
   return [recordOf(FIREWALL, fields, line, timeOf(time))];
 }
 
+// time elb client:port target:port 3 times - - received sent "- - - "
+const ELB_TCP =
+  /^(\d{4}-\d\d-\d\dT[\d:.]+Z) \S+ (\[?[0-9a-f.:]+\]?):(\d+) (\[?[0-9a-f.:]+\]?):(\d+) (?:-?[\d.]+ ){3}- - (\d+) (\d+) "- - - "/i;
+
 /** Application and classic load balancers of AWS: the URL is that of the balancer, so this is no proxy's. */
 function loadBalancer(line: string): Reading {
+  const tcp = ELB_TCP.exec(line);
+  if (tcp !== null) {
+    const [, time, source, sourcePort, destination, destinationPort, , sent] = tcp;
+    const own = { src_ip: source, src_port: sourcePort, dst_ip: destination, dst_port: destinationPort };
+    return [recordOf(FIREWALL, { ...own, "destination.bytes": sent }, line, timeOf(time))];
+  }
   const parts = ALB.exec(line);
   if (parts === null) return undefined;
   const [, time, , client, target, status, , , sent, method, url, version, agent] = parts;
@@ -208,7 +218,14 @@ function envoy(line: string): Reading {
   const ends = [...line.slice(parts[0].length).matchAll(/(?<![\w.])((?:\d{1,3}\.){3}\d{1,3}):\d{1,5}(?![\w.])/g)].map(
     (match) => match[1],
   );
+  // Connections of TCP have no request: `"- - -"`.
+  if (method === "-") {
+    const own = { src_ip: ends.length > 1 ? ends.at(-1) : undefined, dst_ip: ends[0] };
+    return ends.length === 0 ? "other" : [recordOf(FIREWALL, own, line, timeOf(time))];
+  }
   const agent = quoted.find((text) => text !== undefined && /\//.test(text) && !/^\d/.test(text));
+  // The default format of Envoy has the upstream alone, and in front of it what x-forwarded-for said.
+  const client = ends.length > 1 ? ends.at(-1) : quoted.find((text) => ADDRESS.test(text ?? ""));
   const request = {
     method: method!,
     uri: uri!,
@@ -216,7 +233,7 @@ function envoy(line: string): Reading {
     status,
     agent,
     upstream: ends[0],
-    client: ends.at(-1),
+    client,
     host: quoted.at(-2),
   };
   return requestRecord(request, line, timeOf(time));
@@ -225,10 +242,20 @@ function envoy(line: string): Reading {
 const HAPROXY =
   /^(\[?[0-9a-f.:]+\]?):(\d{1,5}) \[(\d\d\/\w{3}\/\d{4}:[\d:.]+)\] (\S+) (\S+) [-\d/+]+ (\d{3}|-1) \+?(\d+) .*"([A-Z]+) (\S+)(?: [^"]*)?"?$/i;
 
-/** The HTTP log of HAProxy. */
+// client:port [time] frontend backend/server times bytes state ...
+const HAPROXY_TCP =
+  /^(\[?[0-9a-f.:]+\]?):(\d{1,5}) \[(\d\d\/\w{3}\/\d{4}:[\d:.]+)\] \S+ [^\s/]+\/(\S+)(?: (\[?[0-9a-f.:]{7,}\]?):(\d{1,5}))? -?\d+\/-?\d+\/\+?\d+ \+?(\d+) ([A-Za-z-]{2}) /i;
+
+/** The HTTP and the TCP log of HAProxy. */
 function haproxy(line: string): Reading {
   const parts = HAPROXY.exec(line);
-  if (parts === null) return undefined;
+  if (parts === null) {
+    const tcp = HAPROXY_TCP.exec(line);
+    if (tcp === null) return undefined;
+    const [, client, clientPort, time, server, address, port, bytes, state] = tcp;
+    const own = { src_ip: client, src_port: clientPort, dst_ip: address ?? server, dst_port: port, action: state };
+    return [recordOf(FIREWALL, { ...own, "destination.bytes": bytes }, line, clfTime(time!))];
+  }
   const [, client, , time, , , status, bytes, method, uri] = parts;
   return requestRecord({ client, method: method!, uri: uri!, status, bytes }, line, clfTime(time!));
 }
@@ -251,11 +278,16 @@ function s3(line: string): Reading {
 
 // An IPv6 address has "::" or seven colons, which a time has not.
 const IP = String.raw`(?:\d{1,3}(?:\.\d{1,3}){3}|(?=[0-9a-f:]{0,42}(?:::|(?::[0-9a-f]{1,4}){7}))[0-9a-f]{0,4}:[0-9a-f:.]{1,42})`;
+// Between them may stand the scheme and the host; the path may be in quotes of its own.
 const REQUEST_IN_TEXT =
-  /"?\b(GET|POST|PUT|HEAD|DELETE|OPTIONS|PATCH|CONNECT|PROPFIND|TRACE) (\S{1,65536})(?: (HTTP\/[\d.]+))?/;
-const FIRST_IP = new RegExp(String.raw`(?<![\w.:])${IP}(?![\w.]|:[0-9a-f]*:)`, "i");
+  /"?\b(GET|POST|PUT|HEAD|DELETE|OPTIONS|PATCH|CONNECT|PROPFIND|TRACE) {1,8}(?:https? [\w.:-]{1,255} (?="))?"?(\S{1,65536})(?: (HTTP\/[\d.]+))?/;
+const ADDRESS = new RegExp(`^${IP}$`, "i");
+const FIRST_IP = new RegExp(String.raw`(?<![\w.:])${IP}(?![\w.])(?!:[0-9a-f]{0,4}:[0-9a-f])`, "i");
 
-/** A request line in any text: the client is the first address, the status the first number of three digits behind it. */
+/**
+ * A request line in any text: the client is the last address before it or else the first one behind it, the status the
+ * first number of three digits behind it.
+ */
 function requestLine(line: string): Reading {
   const parts = REQUEST_IN_TEXT.exec(line);
   if (parts === null) return undefined;
@@ -264,17 +296,19 @@ function requestLine(line: string): Reading {
   if (version === undefined && !/^(?:\/|https?:\/\/|[\w.-]+:\d+$|\[)/i.test(uri)) return undefined;
   const rest = line.slice(parts.index + parts[0].length, parts.index + parts[0].length + 256);
   const status = /(?:^|[\s"=:,])([1-5]\d\d)(?=[\s",;]|$)/.exec(rest)?.[1];
-  const client = FIRST_IP.exec(line.slice(0, parts.index))?.[0];
-  return requestRecord({ client, method: method!, uri, version, status }, line, timeIn(line));
+  const client = FIRST_IP.exec(line.slice(0, parts.index))?.[0] ?? FIRST_IP.exec(rest)?.[0];
+  // nginx' error log: whom it asked for the answer.
+  const upstream = /\bupstream: "(?:[a-z]{2,8}:\/\/)?([^"/]{1,255})/.exec(rest)?.[1]?.replace(/:\d{1,5}$/, "");
+  return requestRecord({ client, method: method!, uri, version, status, upstream }, line, timeIn(line));
 }
 
 /** A time that stands at the beginning of a line or in brackets. */
 function timeIn(line: string): number | undefined {
   const head = line.slice(0, 200);
-  const clf = /\[(\d{1,2}\/\w{3}\/\d{4}:[\d:]{8}[^\]]{0,12})\]/.exec(head)?.[1];
+  const clf = /(?:\[|time:)(\d{1,2}\/\w{3}\/\d{4}[: ][\d:]{8}(?: [+-]\d{4})?)/.exec(head)?.[1];
   if (clf !== undefined) return clfTime(clf);
-  const iso = /\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?/.exec(head)?.[0];
-  if (iso !== undefined) return timeOf(iso);
+  const iso = /\d{4}[-/]\d\d[-/]\d\d(?:[T ]| - )\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?/.exec(head)?.[0];
+  if (iso !== undefined) return timeOf(iso.replace(" - ", " "));
   // Suricata and Snort: the month first. BIND: the day first. Cisco: with a year, and mostly without a zone.
   const american = /^\d\d\/\d\d\/\d{4}-\d\d:\d\d:\d\d(?:\.\d{1,3})?/.exec(head)?.[0];
   if (american !== undefined) return timeOf(american);
@@ -282,7 +316,11 @@ function timeIn(line: string): number | undefined {
   if (words !== null) return timeOf(`${words[1]} ${words[2]} ${words[3]} ${words[4]}`);
   const dashed = /^(\d\d)-([A-Z][a-z]{2})-(\d{4}) (\d\d:\d\d:\d\d)/.exec(head);
   if (dashed !== null) return timeOf(`${dashed[2]} ${dashed[1]} ${dashed[3]} ${dashed[4]}`);
-  return timeOf(/^\[(\d{10}\.\d{1,9})\]/.exec(head)?.[1]);
+  const twelve = /^\d{1,2}\/\d{1,2}\/\d{4} \d{1,2}:\d\d:\d\d [AP]M/.exec(head)?.[0];
+  if (twelve !== undefined) return timeOf(twelve);
+  const checkPoint = /^ ?\d{1,2}[A-Z][a-z]{2}(?:19|20)\d\d \d\d:\d\d:\d\d/.exec(head)?.[0];
+  if (checkPoint !== undefined) return timeOf(checkPoint.trim());
+  return timeOf(/^\[(\d{10}(?:\.\d{1,9})?)\]/.exec(head)?.[1]);
 }
 
 const PACKET = /(?:^|\s)SRC=(\S+) DST=(\S+) /;
@@ -334,6 +372,11 @@ function cisco(line: string): Reading {
   );
   if (visit !== null)
     return ciscoRecord({ ip: visit[1]! }, { ip: visit[2]! }, { action: "Accessed", url: visit[3] }, line, time);
+  const icmp = CISCO_ICMP.exec(message)?.groups;
+  if (icmp !== undefined) {
+    const [from, to] = /^Built inbound/i.test(message) ? [icmp["far"], icmp["own"]] : [icmp["own"], icmp["far"]];
+    return ciscoRecord({ ip: from! }, { ip: to! }, { action }, line, time);
+  }
   const listed = endsInText(message) ?? endsBeside(message);
   if (listed === undefined) return undefined;
   return ciscoRecord(listed.from, listed.to, { action, url }, line, time);
@@ -354,10 +397,16 @@ function ciscoRecord(
     interface_in: from.place,
     interface_out: to.place,
     action,
-    "c-uri": url === "" ? undefined : url,
+    "destination.bytes": /\bSYN Timeout/.test(line) ? 0 : /\bbytes (\d{1,15})\b/.exec(line)?.[1],
   };
-  return [recordOf(FIREWALL, fields, line, time)];
+  return firewallRecords(fields, { "c-uri": url === "" ? undefined : url }, line, time);
 }
+
+// ICMP has no ports, and its ends have names of their own.
+const CISCO_ICMP = new RegExp(
+  String.raw`\bfaddr (?<far>${IP})\/\d+(?:\([^)]*\))? gaddr ${IP}\/\d+ laddr (?<own>${IP})\/`,
+  "i",
+);
 
 /** Names with values after a colon, as in `Name: value, Other Name: value`. */
 function listedPairs(text: string): Fields {
@@ -385,9 +434,8 @@ function paloAlto(line: string): Reading {
     dst_port: at(22),
     protocol: at(26),
     action: at(27),
-    "c-uri": url,
   };
-  return [recordOf(FIREWALL, fields, line, timeOf(at(3)))];
+  return firewallRecords(fields, { "c-uri": url, "cs-host": hostOf(url ?? "") }, line, timeOf(at(3)));
 }
 
 /** pfSense and OPNsense: `filterlog` with columns by the version of IP. */
@@ -421,12 +469,12 @@ const END = (name: string): string =>
   String.raw`(?:(?<${name}Place>(?![0-9a-f]{0,4}:)[\w.-]{1,64})[:/])?[([]?(?<${name}Ip>${IP})[)\]]?` +
   String.raw`(?:[:/.#](?<${name}Port>\d{1,5})(?![\d.])|\((?<${name}Paren>\d{1,5})\)|\.(?:http|https|domain)\b)?`;
 const BESIDE = String.raw`(?: ?\([^()]{1,128}\))?`;
-const ARROW = String.raw`\s{0,8}(?:->|=>|-->|>|\u2192|\u21d2)\s{0,8}`;
+const ARROW = String.raw`\s{0,8}(?:<?->|=>|-->|<?>|\u2192|\u21d2)\s{0,8}`;
 /** What stands between the two ends, in the order in which it is looked for. */
 const BETWEEN = [
   new RegExp(String.raw`(?<![\w.:])${END("from")}\)?${BESIDE}${ARROW}\(?${END("to")}(?!\w)`, "i"),
   new RegExp(
-    String.raw`\b(?:from|src|source|faddr|client)(?: laddr)?[ :]{1,2}${END("from")}.{0,160}?[\s,](?:to|dst|dest|destination|laddr)[ :]{1,2}${END("to")}`,
+    String.raw`\b(?:from|src|source|saddr|faddr|client)(?: laddr)?[ :]{1,2}${END("from")}.{0,160}?[\s,](?:to|dst|dest|destination|daddr|laddr)[ :]{1,2}${END("to")}`,
     "i",
   ),
   // Only the other side is an address: a pod's name, say.
@@ -481,8 +529,10 @@ function arrow(line: string): Reading {
   if (ends === undefined) return undefined;
   const { from, to } = ends;
   const request = /: HTTP: ([A-Z]{3,8}) (\S+)/.exec(line);
+  const isAddress = ADDRESS.test(from.ip);
   const fields = {
-    src_ip: from.ip,
+    src_ip: isAddress ? from.ip : undefined,
+    pod: isAddress ? undefined : from.ip,
     src_port: from.port,
     dst_ip: to.ip,
     dst_port: to.port,
@@ -537,7 +587,7 @@ function flowTuple(line: string): Reading {
 }
 
 const APACHE_ERROR =
-  /^\[(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2} \d{1,2}) (\d\d:\d\d:\d\d)(?:\.\d+)? (\d{4})\] \[(?:(\w+):)?(\w+)\] /;
+  /^\[(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2} \d{1,2}) (\d\d:\d\d:\d\d)(?:\.\d+)? (\d{4})\] \[(?:(\w*):)?(\w+)\] /;
 
 /** Apache's error log: what a module, a proxy say, ran into, and for which client. */
 function apacheError(line: string): Reading {
@@ -550,7 +600,20 @@ function apacheError(line: string): Reading {
 }
 
 const DNS_ANSWER = new RegExp(
-  String.raw`(?:\breply|\bcached|\bconfig|/etc/hosts) (\S{1,255}) is (${IP})|\bcache entry for (\S{1,255}) IN A{1,4} (${IP})`,
+  String.raw`(?:\breply|\bcached|\bconfig|/etc/hosts) (\S{1,255}) is (${IP})` +
+    String.raw`|(?:\bcache entry for (\S{1,255}) |^(\S{1,255}?)\.?[\t ]{1,8}\d{1,10}[\t ]{1,8})IN[\t ]{1,8}A(?:AAA)?[\t ]{1,8}(${IP})`,
+  "im",
+);
+// dnsmasq, PowerDNS
+const DNS_ASKED = new RegExp(
+  String.raw`\bquery\[(\w{1,10})\] (\S{1,255}) from (${IP})` +
+    String.raw`|\bquestion for '([^'|]{1,255})\|(\w{1,10})' from (${IP})` +
+    String.raw`|\bRemote (${IP})(?::\d{1,5})?(?:<-\S{1,64})? wants '([^'|]{1,255})\|(\w{1,10})'`,
+  "i",
+);
+// The DNS server of Windows writes the length of each label in front of it.
+const DNS_WINDOWS = new RegExp(
+  String.raw`\bPACKET .{0,40}(?:UDP|TCP) (?:Rcv|Snd) (${IP}) .{0,64}\] (\w{1,10}) {1,8}((?:\(\d{1,2}\)[^\s()]{1,63}){1,127})\(0\)`,
   "i",
 );
 // BIND, Unbound, CoreDNS
@@ -565,14 +628,145 @@ const DNS_QUESTION = new RegExp(
 function dnsText(line: string): Reading {
   const part = line.slice(0, 4_096);
   const answer = DNS_ANSWER.exec(part);
-  if (answer !== null)
-    return [recordOf(DNS, { query: answer[1] ?? answer[3], answer: answer[2] ?? answer[4] }, line, timeIn(line))];
+  if (answer !== null) {
+    const own = { query: answer[1] ?? answer[3] ?? answer[4], answer: answer[2] ?? answer[5] };
+    return [recordOf(DNS, own, line, timeIn(line))];
+  }
+  const question = DNS_ASKED.exec(part) ?? DNS_WINDOWS.exec(part);
+  if (question !== null) return dnsQuestion(question, line);
   const asked = DNS_QUESTION.exec(part);
   if (asked === null) return undefined;
   const [, bind, bindName, bindType, unbound, unboundName, unboundType, core, coreType, coreName] = asked;
   const query = (bindName ?? unboundName ?? coreName)!.replace(/\.$/, "");
   const fields = { src_ip: bind ?? unbound ?? core, query, record_type: bindType ?? unboundType ?? coreType };
   return [recordOf(DNS, fields, line, timeIn(line))];
+}
+
+function dnsQuestion(parts: RegExpExecArray, line: string): Reading {
+  const given = parts.slice(1).filter((part) => part !== undefined);
+  const source = given.find((part) => ADDRESS.test(part));
+  const record_type = given.find((part) => /^[A-Z]{1,5}\d{0,2}$/.test(part));
+  const query = given
+    .find((part) => part !== source && part !== record_type)
+    ?.replace(/\(\d+\)/g, ".")
+    .replace(/^\.|\.$/g, "");
+  return [recordOf(DNS, { src_ip: source, query, record_type }, line, timeIn(line))];
+}
+
+// (request id) what happens: what it is about
+const API_GATEWAY =
+  /^\(?[0-9a-f][0-9a-f-]{6,35}\)? (Method request|Endpoint request|Sending request to|Endpoint response|Method response)(?: (path|query string|headers|body|URI)[^:]{0,40}:)? ?/;
+
+/** Execution logs of Amazon API Gateway: each line tells one part of a request. */
+function apiGateway(line: string): Reading {
+  const parts = API_GATEWAY.exec(line);
+  if (parts === null) return undefined;
+  const [start, step, about = "URI"] = parts;
+  const told = line.slice(start.length);
+  // What the gateway itself asks for.
+  if (about === "URI") return [recordOf(PROXY, { "c-uri": told, "cs-host": hostOf(told) }, line, undefined)];
+  const name = { path: "cs-uri-stem", "query string": "cs-uri-query", body: "cs-body" }[about] ?? "message";
+  return [recordOf(WEBSERVER, { [name]: told, step }, line, undefined)];
+}
+
+const PROXY_WORDS =
+  /(?:^|\s)(?:Established connection to host|server connect|[0-9a-f]{4,16} Request:) "?([\w.[\]:-]{4,255}(?:\/\S{0,65536})?)"?/;
+
+/** Where a proxy connected to, in its own words: tinyproxy, mitmproxy, Privoxy. */
+function proxyWords(line: string): Reading {
+  const parts = PROXY_WORDS.exec(line);
+  if (parts === null) return undefined;
+  const uri = parts[1]!.replace(/"$/, "");
+  const client = FIRST_IP.exec(line.slice(0, parts.index))?.[0];
+  return [recordOf(PROXY, { src_ip: client, "c-uri": uri, "cs-host": hostOf(uri) }, line, timeIn(line))];
+}
+
+const WINDOWS_TEXT = new RegExp(
+  String.raw`\bSource ?(?:Ip|Address):\s{1,8}(?<from>${IP})\s.{0,200}?\bDestination ?(?:Ip|Address):\s{1,8}(?<to>${IP})(?=\s|$)`,
+  "is",
+);
+
+/** Connections as Windows words them: Sysmon's and those of the filtering platform, rendered. */
+function windowsText(line: string): Reading {
+  const part = line.slice(0, 16_384);
+  const ends = WINDOWS_TEXT.exec(part)?.groups;
+  if (ends === undefined) return undefined;
+  const pick = (name: string): string | undefined =>
+    new RegExp(String.raw`\b${name}:\s{1,8}(\S.{0,400}?)(?=\s+[A-Z]\w*(?: [A-Z]\w*){0,2}:|\t|\s*$)`, "s").exec(
+      part,
+    )?.[1];
+  const own = {
+    Image: pick("(?:Image|Application Name)"),
+    ProcessId: pick("Process ?I[dD]"),
+    User: pick("User"),
+    SourceIp: ends["from"],
+    SourcePort: pick("Source ?Port"),
+    DestinationIp: ends["to"],
+    DestinationPort: pick("Destination ?Port"),
+  };
+  return [
+    recordOf(hostSource("network_connection", own.Image ?? "\\"), own, line, timeOf(pick("UtcTime")) ?? timeIn(line)),
+  ];
+}
+
+const PORT = /^\d{1,5}$/;
+const METHODS = new Set("GET POST PUT HEAD DELETE OPTIONS PATCH CONNECT TRACE".split(" "));
+
+/**
+ * Columns without a header, between tabs, commas, bars or spaces: a method beside a URL, or two ends beside each other. In
+ * prose, which has spaces too, the ends have to have their ports.
+ */
+function row(line: string): Reading {
+  const part = line.slice(0, 65_536);
+  const separator = ["\t", ",", "|", " "].find((one) => part.split(one, 6).length > 5);
+  if (separator === undefined) return undefined;
+  const columns = quotedColumns(part, separator).map((column) => column.trim().replace(/^"(.*)"$/, "$1"));
+  const method = columns.findIndex(
+    (column, index) => METHODS.has(column) && columns.slice(index + 1, index + 4).some(isTarget),
+  );
+  const url = columns.findIndex((column, index) =>
+    method === -1 ? /^https?:\/\/\S+$/i.test(column) : index > method && isTarget(column),
+  );
+  if (url !== -1 && separator !== " ") {
+    const client = columns.find((column) => ADDRESS.test(column));
+    const own = { src_ip: client, "c-ip": client, "cs-method": columns[method], "c-uri": columns[url] };
+    const status = columns.slice(url).find((column) => /^[1-5]\d\d$/.test(column));
+    return client === undefined
+      ? undefined
+      : [recordOf(PROXY, { ...own, "sc-status": status, "cs-host": hostOf(columns[url]!) }, line, timeIn(line))];
+  }
+  const ends = endsInColumns(columns, separator === " ");
+  if (ends === undefined) return undefined;
+  const action = columns.find((column) =>
+    /^(?:allow|accept|permit|pass|deny|drop|block|reject)(?:ed|ped|ted)?$/i.test(column),
+  );
+  const [from, to] = ends;
+  const own = { src_ip: from.ip, src_port: from.port, dst_ip: to.ip, dst_port: to.port, action };
+  return [recordOf(FIREWALL, own, line, timeIn(line))];
+}
+
+const isTarget = (column: string): boolean => /^(?:\/|https?:\/\/)\S*$/i.test(column);
+
+/** Who asks has the high port, whichever of them stands first. */
+function endsInColumns(columns: readonly string[], withPorts: boolean): readonly [End, End] | undefined {
+  for (const [at, ip] of columns.entries()) {
+    if (!ADDRESS.test(ip)) continue;
+    const beside = columns.slice(at + 1, at + 5);
+    const found = [
+      // address port address port
+      [beside[1], beside[0], beside[2]],
+      // address address port port, and with a service between
+      [beside[0], beside[1], beside[2]],
+      [beside[0], beside[2], beside[3]],
+    ].find(([other = "", port = "", otherPort = ""]) => ADDRESS.test(other) && PORT.test(port) && PORT.test(otherPort));
+    if (found !== undefined) {
+      const own: End = { ip, port: found[1] };
+      const other: End = { ip: found[0]!, port: found[2] };
+      return Number(own.port) < 1_024 && Number(other.port) >= 1_024 ? [other, own] : [own, other];
+    }
+    if (!withPorts && ADDRESS.test(beside[0] ?? "")) return [{ ip }, { ip: beside[0]! }];
+  }
+  return undefined;
 }
 
 /** Words of a command that keep their names; a command may have thousands. */
@@ -749,6 +943,13 @@ export const TEXT_FORMATS: readonly LogFormat[] = [
   pattern("aws-nlb", "AWS network load balancers", "`tls`, a time and two ends", FIREWALL, networkBalancer),
   pattern("azure-flow", "Azure flow logs", "`time,address,address,port,port,protocol,direction,`", FIREWALL, flowTuple),
   pattern("sockets", "tables of sockets: ss, netstat", "a protocol and two ends", HOST_SOURCES, socketLine),
+  pattern(
+    "api-gateway",
+    "Amazon API Gateway execution logs",
+    "`(request id) Method request ...`, `Endpoint request URI: ...`",
+    [WEBSERVER, PROXY],
+    apiGateway,
+  ),
   pattern("apache-error", "Apache error log", "`[time] [module:level]`", WEBSERVER, apacheError),
 ];
 
@@ -782,6 +983,13 @@ export const LOOSE_FORMATS: readonly LogFormat[] = [
     dnsText,
   ),
   pattern(
+    "windows-text",
+    "connections as Windows words them: Sysmon, 5156, rendered",
+    "`SourceIp: address ... DestinationIp: address`",
+    HOST_SOURCES,
+    windowsText,
+  ),
+  pattern(
     "arrow",
     "two ends in words: Suricata and Snort fast.log, Cisco IOS, Azure Firewall, Juniper, tcpdump",
     "`address -> address`, `from address ... to address`",
@@ -795,4 +1003,20 @@ export const LOOSE_FORMATS: readonly LogFormat[] = [
     [WEBSERVER, PROXY],
     requestLine,
   ),
+  pattern(
+    "proxy-words",
+    "proxies' own words: tinyproxy, mitmproxy, Privoxy",
+    "`Established connection to host`, `server connect`, `Request:`",
+    PROXY,
+    proxyWords,
+  ),
 ];
+
+/** What is left of lines that nothing else fits. */
+export const ROW_FORMAT: LogFormat = pattern(
+  "row",
+  "columns without a header: WatchGuard, F5 AFM, CloudFront in real time, Umbrella, Zscaler and others",
+  "a method beside a URL, or two addresses beside each other with their ports",
+  [PROXY, FIREWALL],
+  row,
+);

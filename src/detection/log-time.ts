@@ -12,7 +12,7 @@ export function timeOf(value: unknown): number | undefined {
   if (typeof value !== "string" || value.length > 40) return undefined;
   if (/^\d+(?:\.\d+)?$/.test(value)) return fromNumber(Number(value));
   const parts =
-    /^(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?\d*(?: ?(Z|UTC|[+-]\d\d:?(?:\d\d)?))?$/.exec(
+    /^(\d{4})[-/:](\d\d)[-/:](\d\d)[T -](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?\d*(?: ?(Z|UTC|[+-]\d\d:?(?:\d\d)?))?$/.exec(
       value,
     );
   if (parts === null) return clfTime(value.replace(/^\[(.*)\]$/, "$1")) ?? wordyTime(value);
@@ -37,7 +37,8 @@ function wordyTime(value: string): number | undefined {
     const [, month, day, year, clock, hours = "Z", minutes = "00"] = american;
     return validOrNone(Date.parse(`${year}-${month}-${day}T${clock}${hours === "Z" ? "Z" : `${hours}:${minutes}`}`));
   }
-  if (!/\d{4}/.test(value) || !/\d\d?:\d\d/.test(value)) return undefined;
+  // Without a year that stands by itself, digits of the fraction would be taken for one.
+  if (!/(?<![\d.])(?:19|20)\d\d(?![\d.])/.test(value) || !/\d\d?:\d\d/.test(value)) return undefined;
   const zoned = /(?:Z|UTC|GMT|[A-Z]{2,4}T|[+-]\d\d:?\d\d)\)?$/.test(value);
   return validOrNone(Date.parse(zoned ? value.replace(/([+-]\d\d)(\d\d)$/, "$1:$2") : `${value} UTC`));
 }
@@ -54,9 +55,9 @@ function validOrNone(time: number): number | undefined {
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** `10/Oct/2026:13:55:36 -0700`; the offset may be left out. */
+/** `10/Oct/2026:13:55:36 -0700`; the offset may be left out, and a space stand for the first colon. */
 export function clfTime(text: string): number | undefined {
-  const parts = /^(\d{1,2})\/(\w{3})\/(\d{4}):(\d{2}:\d{2}:\d{2})(?:\.\d+)?(?: ([+-]\d{2})(\d{2}))?$/.exec(text);
+  const parts = /^(\d{1,2})\/(\w{3})\/(\d{4})[: ](\d{2}:\d{2}:\d{2})(?:\.\d+)?(?: ([+-]\d{2})(\d{2}))?$/.exec(text);
   if (parts === null) return undefined;
   const [, day = "", month = "", year, clock, hours = "+00", minutes = "00"] = parts;
   return timeOf(`${year}-${monthNumber(month)}-${day.padStart(2, "0")}T${clock}${hours}:${minutes}`);
@@ -74,5 +75,6 @@ export function yearlessTime(month: string, day: string, clock: string, now: num
 
 /** `Oct` -> `10`; what is no month becomes `00`, which no date has. */
 export function monthNumber(name: string): string {
-  return String(MONTHS.indexOf(name) + 1).padStart(2, "0");
+  const number = MONTHS.indexOf(name.charAt(0).toUpperCase() + name.slice(1).toLowerCase()) + 1;
+  return String(number).padStart(2, "0");
 }

@@ -2,9 +2,10 @@
  * What collectors put around a line of a log: prefixes of syslog, containers and cloud tools, and JSON envelopes. Each is
  * peeled off, so that the line inside finds its own reader.
  */
+import { usualTime } from "./log-fields.js";
 import { fieldOf, isText, object } from "./log-record.js";
 import type { Fields } from "./log-record.js";
-import { timeOf, yearlessTime } from "./log-time.js";
+import { monthNumber, timeOf, yearlessTime } from "./log-time.js";
 
 /** What a wrapper said of the line in it. */
 export interface Envelope {
@@ -40,20 +41,22 @@ function prefix(
       const match = pattern.exec(text);
       if (match === null || match[0] === "") return undefined;
       const groups = match.groups ?? {};
-      const { iso, month, day, clock } = groups;
+      const { iso, month, day, clock, year, firstYear = year } = groups;
       const time =
         iso !== undefined
           ? timeOf(iso)
-          : month !== undefined
-            ? yearlessTime(month, day ?? "", clock ?? "", now())
-            : undefined;
+          : month === undefined
+            ? undefined
+            : firstYear === undefined
+              ? yearlessTime(month, day ?? "", clock ?? "", now())
+              : timeOf(`${firstYear}-${monthNumber(month)}-${(day ?? "").padStart(2, "0")}T${clock}Z`);
       return { text: text.slice(match[0].length), time, origin: known(read(groups)) };
     },
   };
 }
 
 const ISO = String.raw`(?<iso>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?)`;
-const BSD = String.raw`(?<month>[A-Z][a-z]{2}) {1,2}(?<day>\d{1,2})(?: \d{4})? (?<clock>\d\d:\d\d:\d\d)(?:\.\d{1,6})?(?: [A-Z]{3,4})?`;
+const BSD = String.raw`(?:(?<firstYear>\d{4}) )?(?<month>[A-Z][a-z]{2}) {1,2}(?<day>\d{1,2})(?: (?<year>\d{4}))? (?<clock>\d\d:\d\d:\d\d)(?:\.\d{1,6})?(?: [A-Z]{3,4})?`;
 
 /** Prefixes, in the order in which they are tried. */
 export const WRAPPERS: readonly Wrapper[] = [
@@ -69,12 +72,16 @@ export const WRAPPERS: readonly Wrapper[] = [
     ),
     ({ host, app, pid }) => ({ host, app, pid }),
   ),
-  prefix("syslog-data", "syslog (RFC 5424)", /^\[[\w@.-]{1,64}(?: [\w@.-]{1,64}="[^"\\]{0,1024}")*\] (?=\S)/),
+  prefix(
+    "syslog-data",
+    "syslog (RFC 5424)",
+    /^\[(?![\d.]{1,20}\])[\w@.-]{1,64}(?: [\w@.-]{1,64}="[^"\\]{0,1024}")*\] (?=\S)/,
+  ),
   prefix(
     "syslog-3164",
     "syslog (RFC 3164), journal as text",
     new RegExp(
-      String.raw`^(?:<\d{1,3}>)?${BSD}:? (?:(?<host>[\w.:-]{1,255}) )?(?:(?<app>[\w./@()-]{1,128})?(?:\[(?<pid>\d{1,10})\])? ?: ?)?`,
+      String.raw`^(?:<\d{1,3}>)?${BSD}:? (?:(?<host>[\w.:-]{1,255}) )?(?:(?<app>[\w./@()-]{1,128})?(?:\[(?<pid>\d{1,10})\])? ?:(?!\d) ?)?`,
     ),
     ({ host, app, pid }) => ({ host, app, pid }),
   ),
@@ -95,6 +102,29 @@ export const WRAPPERS: readonly Wrapper[] = [
     ({ host }) => ({ host }),
   ),
   prefix("priority", "syslog priority", /^<\d{1,3}>:? ?/),
+  prefix(
+    "syslog-sequence",
+    "sequence numbers in front of syslog, as of Cisco's routers and switches",
+    /^\d{1,10}: (?:[\w.-]{1,64}: )?[*.]?(?=[A-Z][a-z]{2} {1,2}\d)/,
+  ),
+  prefix(
+    "syslog-points",
+    "syslog of Sophos UTM",
+    /^(?<iso>\d{4}:\d\d:\d\d-\d\d:\d\d:\d\d) (?<host>\S{1,255}) (?<app>[\w./-]{1,128})\[(?<pid>\d{1,10})\]: /,
+    ({ host, app, pid }) => ({ host, app, pid }),
+  ),
+  prefix(
+    "routeros",
+    "times of RouterOS",
+    /^(?<month>[a-z]{3})\/(?<day>\d\d)(?:\/(?<year>\d{4}))? (?<clock>\d\d:\d\d:\d\d) /i,
+  ),
+  prefix("epoch", "seconds since the epoch", /^(?<iso>\d{10}(?:\.\d{1,9})?)[\t ]{1,4}(?=\S)/),
+  prefix(
+    "level",
+    "a level and a time in front, as of tinyproxy",
+    new RegExp(String.raw`^[A-Z]{4,8} {1,8}${BSD} \[(?<pid>\d{1,10})\]: `),
+    ({ pid }) => ({ pid }),
+  ),
   prefix(
     "cri",
     "CRI (containerd, CRI-O)",
@@ -179,6 +209,7 @@ export function envelopeOf(fields: Fields): Envelope {
   for (const name of TIME_NAMES) {
     if (time === undefined) time = timeOf(fieldOf(fields, name));
   }
+  time ??= usualTime(fields);
   const origin: Record<string, string | undefined> = {};
   for (const [name, from] of Object.entries(ORIGIN_NAMES)) {
     origin[name] = from.map((field) => fieldOf(fields, field)).find(isText);
@@ -232,14 +263,18 @@ export function isRecordList(name: string): boolean {
   return LISTS.has(name);
 }
 
-/** A field that holds a column each, as CloudWatch Logs Insights answers: `[{ field, value }, ...]`. */
+/**
+ * A list that holds a field each: as CloudWatch Logs Insights answers, `[{ field, value }, ...]`, or as OpenTelemetry
+ * writes attributes, `[{ key, value: { stringValue } }, ...]`.
+ */
 export function fieldPairs(elements: readonly unknown[]): Fields | undefined {
   if (elements.length === 0 || elements.length > 1_024) return undefined;
   const pairs: [string, unknown][] = [];
   for (const element of elements) {
-    const { field, value } = object(element);
-    if (!isText(field)) return undefined;
-    pairs.push([field, value]);
+    const { field, key, value } = object(element);
+    if (isText(field)) pairs.push([field, value]);
+    else if (isText(key) && typeof value === "object" && value !== null) pairs.push([key, Object.values(value)[0]]);
+    else return undefined;
   }
   return Object.fromEntries(pairs);
 }

@@ -1,21 +1,23 @@
-/** Reads names with values as what they are of: a request, or traffic between two ends. */
-import { address, firewallFields, usualTime, valueOf, webFields } from "./log-fields.js";
+/** Reads names with values as what they are of: a request, a question to DNS, or traffic between two ends. */
+import { endsOf, firewallFields, usualTime, valueOf, webFields } from "./log-fields.js";
 import { FIREWALL, PROXY, WEBSERVER, recordOf } from "./log-format.js";
 import type { Reading } from "./log-format.js";
-import { hostOf } from "./log-json.js";
+import { dnsRecord, hostOf } from "./log-json.js";
 import { isText } from "./log-record.js";
-import type { Fields } from "./log-record.js";
+import type { Fields, LogRecord } from "./log-record.js";
 import { timeOf } from "./log-time.js";
 
 /** Reads pairs as what they are of: a request, or traffic between two ends. */
 export function pairsRecord(fields: Fields, line: string): Reading {
-  const source = address(valueOf(fields, "src"));
-  const destination = address(valueOf(fields, "dst"));
+  const { src: source, dst: destination } = endsOf(fields);
   const time =
     usualTime(fields) ??
     timeOf(`${String(fields["date"])} ${String(fields["time"])}${isText(fields["tz"]) ? fields["tz"] : ""}`);
   const url = valueOf(fields, "url");
   const records = [];
+  // Who was asked is a resolver, and the answer is what it is about.
+  if (isText(fields["qname"]) && isText(fields["qtype"]))
+    records.push(...(dnsRecord(fields, line) as readonly LogRecord[]));
   if (
     isText(url) &&
     /[/.:]/.test(url) &&

@@ -73,6 +73,42 @@ describe("a finding tells", () => {
     ["cisco-ftd", 1, { who: { address: "10.20.4.85", user: "corp\\bob" }, answer: { status: "200" } }],
     ["sockets", 1, { who: { process: "node", pid: "1234" } }],
     ["guardduty", 1, { who: { address: "203.0.113.9", user: "WebRole" }, what: { call: "ListBuckets" } }],
+    // ICMP built outbound goes from `laddr` to `faddr`; a year that is written counts.
+    ["cisco-asa", 2, { time: "2026-04-29T12:59:50.000Z", answer: { answered: false, bytes: "0" } }],
+    [
+      "cisco-asa",
+      16,
+      { rule: { level: "medium" }, who: { address: "10.20.4.85" }, what: { to: "169.254.169.254" }, answer: {} },
+    ],
+    ["haproxy", 2, { who: { address: "10.20.4.85", port: "33318" }, what: { to: "169.254.169.254" } }],
+    ["haproxy", 3, { what: { to: "169.254.169.254", port: "80" }, answer: { answered: true, bytes: "212" } }],
+    ["envoy", 3, { who: { address: "10.20.4.85" }, what: { to: "169.254.169.254" } }],
+    ["api-gateway", 4, { what: { url: "http://169.254.169.254/latest/meta-data/" } }],
+    [
+      "watchguard",
+      2,
+      {
+        time: "2026-07-05T12:00:01.000Z",
+        who: { address: "10.20.4.85", port: "43211" },
+        what: { to: "169.254.169.254", port: "80" },
+        answer: { answered: false, state: "Deny" },
+      },
+    ],
+    ["f5", 1, { who: { address: "203.0.113.7" }, answer: { status: "200" } }],
+    ["f5", 2, { who: { address: "10.20.4.85", port: "43210" }, answer: { answered: false } }],
+    ["rows", 1, { who: { address: "10.20.4.85" }, what: { url: "http://169.254.169.254/latest/meta-data/" } }],
+    ["iis-plain", 1, { who: { address: "203.0.113.7" }, answer: { status: "200" } }],
+    ["proxies", 3, { who: { address: "10.20.4.85" }, what: { to: "169.254.169.254" } }],
+    ["proxies", 5, { who: { address: "203.0.113.7" }, time: "2026-07-05T12:00:03.000Z" }],
+    ["applications", 1, { who: { address: "203.0.113.7" }, time: "2026-07-05T12:00:00.000Z" }],
+    ["applications", 3, { who: { address: "203.0.113.7" } }],
+    ["applications", 5, { who: { address: "203.0.113.7" }, time: "2026-07-05T12:00:04.000Z" }],
+    ["collectors", 8, { who: { address: "10.20.4.85", process: "C:\\x\\curl.exe" }, what: { port: "80" } }],
+    ["collectors", 9, { who: { address: "10.20.4.85" }, what: { to: "169.254.169.254" } }],
+    ["collectors", 11, { who: { address: "10.20.4.85", user: "bob@a.example" }, answer: { status: "200" } }],
+    ["dns-text", 9, { who: { address: "10.20.4.85" }, what: { query: "a.169-254-169-254.sslip.io" } }],
+    // A header or an upstream that names the service: it is whom the request was for.
+    ["nginx-error", 1, { what: { to: "169.254.169.254" } }],
   ];
   it.each(TABLE)("%s, line %i", async (file, line, details) => {
     expect(await firstOf(file, line)).toMatchObject(details);

@@ -68,6 +68,16 @@ export const LINES: Readonly<Record<string, string>> = {
   "apache-error":
     "[Sun Jul 05 12:00:00.123456 2026] [proxy:error] [pid 1234:tid 140] AH00957: http: attempt to connect to 10.0.0.6:80 failed",
   "dns-text": "dnsmasq[512]: reply a.example is 203.0.113.1",
+  tshark:
+    '{"timestamp":"1795082400123","layers":{"frame":{"frame_frame_time_epoch":"1795082400.123"},"ip":{"ip_ip_src":"10.0.0.5","ip_ip_dst":"10.0.0.6"},"tcp":{"tcp_tcp_srcport":"43210","tcp_tcp_dstport":"80"}}}',
+  "api-gateway": "(3e5f6a7b-1111-2222-3333-444455556666) Endpoint request URI: http://a.example/b",
+  ltsv: "time:19/Nov/2026:10:00:00 +0000\thost:203.0.113.5\treq:GET /a?b=c HTTP/1.1\tstatus:200\tsize:168",
+  "f5-asm":
+    'ASM:unit_hostname="bigip1",ip_client="203.0.113.5",method="GET",query_string="b=c",response_code="200",dest_ip="10.0.0.6",uri="/a"',
+  "windows-text":
+    "Network connection detected: UtcTime: 2026-11-19 10:00:00.100 Image: C:\\x.exe Protocol: tcp SourceIp: 10.0.0.5 SourcePort: 43210 DestinationIp: 10.0.0.6 DestinationPort: 80",
+  "proxy-words": 'Established connection to host "a.example" using file descriptor 7.',
+  row: "1-Trusted 0-External 60 tcp 20 127 10.0.0.5 10.0.0.6 43210 80 offset 10 S (Allow-00)",
   pairs: 'level=info ts=2026-11-19T10:00:00Z caller=proxy.go:1 src=10.0.0.5 dst=10.0.0.6 msg="connection"',
   csv: "1,10.0.0.5,10.0.0.6,allow",
   unknown: "something happened at host a.example with code 5 and path /b",
