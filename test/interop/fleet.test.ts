@@ -1,6 +1,6 @@
 /**
- * `imds-guard fleet` against moto, which is somebody else's EC2, CloudWatch, IAM and STS; its bundle before cfn-lint; and
- * Prowler's own check beside it, where RIG_PROWLER names one.
+ * `imds-guard fleet` against moto, which is somebody else's EC2, CloudWatch, IAM and STS; its bundle before cfn-lint and
+ * tflint; and Prowler's own check beside it, where RIG_PROWLER names one.
  */
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -60,6 +60,13 @@ const missing = install();
 if (missing !== undefined)
   process.stdout.write(`skipped: ${missing} is not here, so the fleet is not held against moto\n`);
 if (prowler === undefined) process.stdout.write("skipped: RIG_PROWLER names no prowler, so its check is not run\n");
+const tflint = ["tflint", process.env["RIG_TFLINT"] ?? ""].find(
+  (program) => program !== "" && spawnSync(program, ["--version"]).status === 0,
+);
+if (tflint === undefined)
+  process.stdout.write(
+    "skipped: tflint is neither on PATH nor RIG_TFLINT, so the Terraform of fleet keep is not linted\n",
+  );
 
 const CREDENTIALS = { accessKeyId: "testing", secretAccessKey: "testing" };
 
@@ -368,12 +375,16 @@ describe.skipIf(missing !== undefined)("imds-guard fleet against moto", () => {
     expect(await optionsOf("safe")).toMatchObject({ HttpTokens: "optional", HttpPutResponseHopLimit: 5 });
   });
 
-  it("writes a template of CloudFormation to which cfn-lint has nothing to say", async () => {
+  it("writes a bundle to which cfn-lint and tflint have nothing to say", async () => {
     const out = join(work, "keep");
     expect((await fleet("keep", "--out", out)).exitCode).toBe(0);
     const linted = spawnSync(join(venv, "bin", "cfn-lint"), [join(out, "cloudformation.yaml")], { encoding: "utf8" });
     expect(linted.stdout).toBe("");
     expect(linted.status).toBe(0);
+    if (tflint === undefined) return;
+    const terraform = spawnSync(tflint, [`--chdir=${out}`], { encoding: "utf8" });
+    expect(`${terraform.stdout}${terraform.stderr}`).toBe("");
+    expect(terraform.status).toBe(0);
   });
 });
 
