@@ -115,7 +115,10 @@ export async function runApply(context: CommandContext, path: string): Promise<E
       return 0;
     }
     if (!(await confirmed(context, steps, "change"))) return 3;
-    writeUndo(undoPath, plan, known, steps);
+    // Another run of this plan may have begun meanwhile: what it found first is what to go back to.
+    const now = undoOf(undoPath, plan, ui);
+    if (now === "foreign") return 3;
+    writeUndo(undoPath, plan, now, steps);
     ui.note(`the state from before is in ${undoPath}; imds-guard fleet undo ${undoPath} brings it back`);
     const outcome = await change(options, steps, "make", rateOf(context.options), (step, changed) =>
       ui.progress(`${changed} of ${steps.length}: ${nameOf(step)}`),

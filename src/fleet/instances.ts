@@ -67,6 +67,13 @@ export function exceptionIn(tags: ReadonlyMap<string, string>, tag: ExceptionTag
   return tags.get(tag.key) === tag.value ? tagText(tag) : undefined;
 }
 
+/** A tag that differs in the case of its letters alone excepts nothing, and somebody may think that it does. */
+export function nearlyExceptionIn(tags: ReadonlyMap<string, string>, tag: ExceptionTag): string | undefined {
+  const wanted = tagText(tag).toLowerCase();
+  const near = [...tags].find(([key, value]) => tagText({ key, value }).toLowerCase() === wanted);
+  return near === undefined ? undefined : `${tagText({ key: near[0], value: near[1] })} is not ${tagText(tag)}`;
+}
+
 /** Whether its metrics say something: which verdict it gets, or who still tries where tokens are required. */
 export function needsCounts({ answer, tags }: DescribedInstance, tag: ExceptionTag): boolean {
   const options = optionsInForce(objectIn(answer, "MetadataOptions"));
@@ -86,6 +93,7 @@ export function instanceRecord(
   const shown = evidence?.of(instanceId);
   const counted = countedOf(counts);
   const judged = verdictOf({ options, exceptedBy: exceptionIn(tags, tag), counted, shown });
+  const near = judged.verdict === "fine" || judged.verdict === "excepted" ? undefined : nearlyExceptionIn(tags, tag);
   const profile = textIn(objectIn(answer, "IamInstanceProfile"), "Arn");
   const hop = hopLimitOf(
     options.HttpEndpoint === "disabled" ? undefined : options.HttpPutResponseHopLimit,
@@ -100,7 +108,7 @@ export function instanceRecord(
     accountId,
     region,
     verdict: judged.verdict,
-    reason: judged.reason,
+    reason: near === undefined ? judged.reason : `${judged.reason}; its tag ${near}`,
     unread: judged.verdict === "unknown" && counted.kind === "not-read" ? true : undefined,
     calls: judged.calls,
     last: judged.last,

@@ -91,6 +91,8 @@ export async function* describeTemplates(
   const known = new Map<string, Versions>();
   const input = { Versions: ["$Default", "$Latest"], MaxResults: 200 };
   let asked = false;
+  let untold = 0;
+  let first = "";
   for await (const page of api.pages("ec2", "DescribeLaunchTemplates", { MaxResults: 200 })) {
     const templates = listIn(page, "LaunchTemplates");
     if (templates.length > 0 && !asked) {
@@ -113,9 +115,23 @@ export async function* describeTemplates(
         versions = own.get(id);
       }
       const { default: defaultVersion, latest: latestVersion } = versions ?? {};
-      if (defaultVersion === undefined || latestVersion === undefined) continue;
+      if (defaultVersion === undefined || latestVersion === undefined) {
+        first ||= id;
+        untold += 1;
+        continue;
+      }
       yield templateRecord(place, id, template as Answer, { defaultVersion, latestVersion }, context);
     }
+  }
+  if (untold > 0) throw new UntoldVersionsError(first, untold);
+}
+
+/** Templates of which EC2 told no default or no latest version: they are not seen, and not fine. */
+class UntoldVersionsError extends Error {
+  override readonly name = "UntoldVersionsError";
+  readonly code = "ERR_FLEET_VERSIONS";
+  constructor(first: string, count: number) {
+    super(`EC2 does not tell the default version of ${first}${count > 1 ? ` and of ${count - 1} more` : ""}`);
   }
 }
 

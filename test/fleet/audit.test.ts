@@ -256,6 +256,40 @@ describe("fleet audit", () => {
     expect(exitCode).toBe(1);
   });
 
+  it("says of a template whose default version nobody tells that it was not seen", async () => {
+    fleet = await openFleet();
+    const region = fleet.region(OWN, "eu-central-1");
+    region.instances.push({ id: "i-0000000000000000a", options: REQUIRED });
+    Object.assign(region, { defaults: { HttpTokens: "required" } });
+    region.templates.push(
+      { id: "lt-0000000000000000a", name: "gone", default: 9, versions: [{ options: REQUIRED }] },
+      { id: "lt-0000000000000000b", name: "web", default: 1, versions: [{ options: REQUIRED }] },
+    );
+    const { json, exitCode } = await fleet.run("audit", "--json");
+    expect(json["launchTemplates"]).toEqual([expect.objectContaining({ name: "web" })]);
+    expect(json["gaps"]).toEqual([
+      expect.objectContaining({
+        action: "ec2:DescribeLaunchTemplates",
+        reason: "failed",
+        message: "EC2 does not tell the default version of lt-0000000000000000a",
+      }),
+    ]);
+    expect(exitCode).toBe(3);
+  });
+
+  it("points out a tag that differs in its case alone, which excepts nothing", async () => {
+    fleet = await openFleet();
+    const region = fleet.region(OWN, "eu-central-1");
+    region.instances.push(
+      { id: "i-0000000000000000a", options: OPTIONAL, tags: { imds: "V1" }, points: [[2, 0]] },
+      { id: "i-0000000000000000b", options: REQUIRED, tags: { imds: "V1" } },
+    );
+    const { json } = await fleet.run("audit", "--json");
+    expect(json.instances?.map(({ verdict }) => verdict)).toEqual(["safe", "fine"]);
+    expect(json.instances?.[0]?.["reason"]).toMatch(/; its tag imds=V1 is not IMDS=v1$/);
+    expect(json.instances?.[1]?.["reason"]).toBe("tokens are required");
+  });
+
   it("names the programs that the evidence names", async () => {
     fleet = await openFleet();
     const region = fleet.region(OWN, "eu-central-1");

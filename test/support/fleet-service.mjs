@@ -283,7 +283,8 @@ export async function startFleetService(options) {
             versions.length > 0
               ? [...numbers]
               : template.versions.map((_, index) => index + 1).filter((number) => number >= least);
-          return named.map((number) => versionOf(template, number));
+          const there = named.filter((number) => template.versions[number - 1] !== undefined);
+          return there.map((number) => versionOf(template, number));
         });
         const { items, next } = page(all, form, "MaxResults", "NextToken");
         return ec2({ launchTemplateVersionSet: items, nextToken: next });
