@@ -37,7 +37,11 @@ export interface GuardDependencies {
   readonly speaks?: boolean;
   /** That of the guard for whose other profile this one is. */
   readonly family?: GuardFamily;
+  /** The profile that the environment names, where it names another than when the family was founded. */
+  readonly environmentProfile?: string;
 }
+
+const NOWHERE: ConfigFileLocations = ownProperties({});
 
 /**
  * Creates a guard. Nothing is read or sent before the first call.
@@ -47,12 +51,19 @@ export function createGuard(init: GuardOptions = {}, dependencies: GuardDependen
   const options = snapshotOptions(init);
   const keysOfOptions = keyRingOf(Object.entries(options.certificates ?? {}));
   const own = ownProperties(dependencies);
-  const { system = realSystem, locations = {}, sts, family = createFamily() } = own;
+  const { system = realSystem, locations = NOWHERE, sts, family = createFamily(), environmentProfile } = own;
+  /** The profile whose settings are read, or were: the environment may name another by now. */
+  let profileRead = options.profile || environmentProfile;
+  const profileToRead = (): string => profileRead || system.env["AWS_PROFILE"] || "default";
   const links: Links = new Map();
   /** Ends what goes on in the background. */
   const ending = new AbortController();
   const stages = createStages({
-    open: () => openGuard({ options, keysOfOptions, system, locations, sts }),
+    open: () => {
+      profileRead = profileToRead();
+      const profile = options.profile || environmentProfile;
+      return openGuard({ options: { ...options, profile }, keysOfOptions, system, locations, sts });
+    },
     place: (opened) => placeGuard(opened, system, ending.signal),
     live: (allowed) => family.life(sameLife(allowed), () => startLife(allowed, system, family)),
   });
@@ -170,14 +181,16 @@ export function createGuard(init: GuardOptions = {}, dependencies: GuardDependen
       ofInstance,
     }),
     profileName: () => options.profile || undefined,
-    ofProfile(profile, where) {
+    ofProfile(profile, where, byEnvironment) {
       if (stages.closed) return guard;
-      const same = !profile || profile === (options.profile || system.env["AWS_PROFILE"] || "default");
+      const same = !profile || profile === profileToRead();
       if (same && where.filepath === locations.filepath && where.configFilepath === locations.configFilepath)
         return guard;
-      const name = JSON.stringify([profile, where.filepath, where.configFilepath]);
+      const name = JSON.stringify([profile, where.filepath, where.configFilepath, byEnvironment === true]);
+      const named = byEnvironment !== true && profile ? { profile } : {};
+      const found = byEnvironment === true && profile ? { environmentProfile: profile } : {};
       return family.member(name, () =>
-        createGuard({ ...options, ...(profile && { profile }) }, { ...own, locations: where, family }),
+        createGuard({ ...options, ...named }, { ...own, ...found, locations: where, family }),
       );
     },
   };

@@ -94,7 +94,7 @@ export const INTERNALS = Symbol.for("imds-guard.guard.1");
 export interface GuardInternals {
   readonly services: () => Promise<GuardServices>;
   readonly profileName: () => string | undefined;
-  readonly ofProfile: (profile: string | undefined, where: ConfigFileLocations) => Guard;
+  readonly ofProfile: (profile: string | undefined, where: ConfigFileLocations, byEnvironment?: boolean) => Guard;
 }
 
 function internalsOf(guard: Guard): GuardInternals {
@@ -128,4 +128,12 @@ export function profileNameOf(guard: Guard): string | undefined {
  */
 export function guardOfProfile(guard: Guard, profile: string | undefined, where: ConfigFileLocations = {}): Guard {
   return internalsOf(guard).ofProfile(profile, where);
+}
+
+/**
+ * The same for whoever names no profile: the guard with the settings of the one that the environment names now. It may
+ * have named another when the guard read its settings.
+ */
+export function guardOfEnvironment(guard: Guard, { env }: Pick<System, "env">, where: ConfigFileLocations = {}): Guard {
+  return internalsOf(guard).ofProfile(env["AWS_PROFILE"] || "default", where, true);
 }

@@ -37,9 +37,9 @@ export function adaptCredentialProvider(exports: object): object {
     fromInstanceMetadata: () => fromInstanceMetadata,
     httpRequest: (httpRequest: HttpRequest): HttpRequest => {
       return async (options) => {
-        const host = (options.hostname ?? options.host ?? "").replace(/^\[(.+)\]$/, "$1");
-        return serviceOf(host) === "imds"
-          ? Buffer.from(await answer(options.method ?? "GET", options.path ?? "/"))
+        const { hostname, host, method, path } = ownProperties(options);
+        return serviceOf((hostname ?? host ?? "").replace(/^\[(.+)\]$/, "$1")) === "imds"
+          ? Buffer.from(await answer(method ?? "GET", path ?? "/"))
           : httpRequest(options);
       };
     },
@@ -96,7 +96,7 @@ class MetadataService {
   }
 
   async request(path: string, options: { readonly method?: string } = {}): Promise<string> {
-    const method = options.method ?? "GET";
+    const { method = "GET" } = ownProperties(options);
     if (method === "GET" && path === REGION_PATH) return answer(method, path);
     const guard = await guardFor(this.#init);
     return method === "PUT" ? guard.metadataToken() : guard.metadata(path);
@@ -110,6 +110,8 @@ class MetadataService {
 type Callback = (error: unknown, data?: unknown) => void;
 
 type Options = { readonly method?: string } | Callback;
+
+const NOTHING: { readonly method?: string } = ownProperties({});
 
 /**
  * That version keeps its class in two places, its module and the namespace of the whole package, so the methods are
@@ -135,8 +137,9 @@ export function adaptSecondMajor(exports: object): object {
 
 const SECOND_MAJOR_METHODS = {
   request(path: string, options: Options, callback?: Callback): void {
-    const [requestOptions, done] = typeof options === "function" ? [{}, options] : [options, callback as Callback];
-    callBack(answer(requestOptions.method ?? "GET", path), done);
+    const [{ method = "GET" }, done] =
+      typeof options === "function" ? [NOTHING, options] : [ownProperties(options), callback as Callback];
+    callBack(answer(method, path), done);
   },
   fetchMetadataToken(callback: Callback): void {
     callBack(answer("PUT", TOKEN_PATH), callback);

@@ -1,16 +1,15 @@
 /** Everything an SDK client would otherwise ask IMDS for, from the guard. */
 import type { Provider } from "@smithy/types";
 import { ImdsGuardSettingsError } from "../base/errors.js";
-import { ownPropertiesBut } from "../base/own-properties.js";
-import { realSystem } from "../base/system.js";
+import { ownPropertiesBut, ownProperty } from "../base/own-properties.js";
 import { printable } from "../base/text.js";
 import type { Guard } from "../guard/guard.js";
 import { profileNameOf } from "../guard/guard.js";
 import type { ResolvedDefaultsMode } from "./defaults-mode.js";
 import { resolvedDefaultsMode } from "./defaults-mode.js";
 import { guardOfCall, profileOfCaller } from "./guard-option.js";
-import type { FromNodeProviderChainInit } from "./node-chain.js";
-import { fromNodeProviderChain } from "./node-chain.js";
+import type { FromNodeProviderChainInit, fromNodeProviderChain } from "./node-chain.js";
+import { chainOf, profileRead } from "./node-chain.js";
 import { toProviderError } from "./provider-error.js";
 import { fromGuardedRegion } from "./region.js";
 
@@ -37,7 +36,8 @@ export interface ClientConfig {
  * `init`, else that of the guard's options, else `AWS_PROFILE`.
  */
 export function clientConfig(guard: Guard, init: ClientConfigInit = {}): ClientConfig {
-  const { region: wanted, ...chain } = ownPropertiesBut(init, "defaultsMode");
+  const wanted = ownProperty(init, "region");
+  const chain = ownPropertiesBut(ownPropertiesBut(init, "defaultsMode"), "region");
   const named = chain.profile || profileNameOf(guard);
   const ofProfile = guardOfCall(guard, chain, named);
   const region =
@@ -46,11 +46,13 @@ export function clientConfig(guard: Guard, init: ClientConfigInit = {}): ClientC
       : typeof wanted === "function"
         ? wanted
         : () => Promise.resolve(wanted);
-  const own = fromNodeProviderChain({ ...chain, guard: ofProfile, profile: named });
+  // Region and mode are of the profile that was read first: so are credentials, whatever the environment names by then.
+  const own = chainOf({ ...chain, profile: named }, ofProfile, () => ofProfile);
   const credentials: ClientConfig["credentials"] = async (call) => {
     const asked = profileOfCaller(call);
-    const mine = named ?? (realSystem.env["AWS_PROFILE"] || "default");
-    if (asked !== undefined && asked !== mine) throw await toProviderError(mixedProfiles(asked, mine), chain.logger);
+    const mine = asked === undefined ? undefined : await profileRead(ofProfile, chain);
+    if (asked !== undefined && mine !== undefined && asked !== mine)
+      throw await toProviderError(mixedProfiles(asked, mine), chain.logger);
     return own(call);
   };
   const stated = Object.hasOwn(init, "defaultsMode") ? init.defaultsMode : undefined;

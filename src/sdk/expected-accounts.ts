@@ -3,6 +3,7 @@
  */
 import type { Verifiable } from "../guard/accounts.js";
 import type { Guard } from "../guard/guard.js";
+import { stockInit } from "./stock-init.js";
 
 type Provider = (...args: unknown[]) => Promise<Verifiable>;
 type Factory = (init?: object) => Provider;
@@ -17,23 +18,27 @@ export function withExpectedAccounts(
   guardFor: (init: { readonly profile?: string | undefined }) => Promise<Guard>,
 ): Factory {
   return (init) => {
-    const provide = factory(init);
-    let judge: { readonly profile: string | undefined; readonly guard: Guard } | undefined;
-    let passed: { readonly by: Guard; readonly given: Verifiable; readonly verified: Verifiable } | undefined;
+    const provide = factory(stockInit(init));
+    let passed:
+      { readonly profile: string | undefined; readonly given: Verifiable; readonly verified: Verifiable } | undefined;
     const held: Provider = async (...args) => {
       const profile = profileInPlay(init, args[0]);
-      if (judge?.profile !== profile) judge = undefined;
-      const { guard } = (judge ??= await orProviderError(async () => {
-        const { servicesOf } = await import("../guard/guard.js");
-        const found = await guardFor({ profile });
-        // Files of settings pass the guard's reader before the SDK opens them: some never end.
-        await servicesOf(found);
-        return { profile, guard: found };
-      }));
+      const judge = (): Promise<Guard> =>
+        orProviderError(async () => {
+          const { servicesOf } = await import("../guard/guard.js");
+          const found = await guardFor({ profile });
+          // Files of settings pass the guard's reader before the SDK opens them: some never end.
+          await servicesOf(found);
+          return found;
+        });
+      const before = await judge();
       const given = await provide(...args);
-      if (passed?.by === guard && passed.given === given) return passed.verified;
-      const verified = await orProviderError(() => guard.verify(given, link));
-      passed = { by: guard, given, verified };
+      if (passed !== undefined && passed.profile === profile && passed.given === given) return passed.verified;
+      // Nobody knows which profile the SDK read where the environment came to name another meanwhile: both have a say.
+      const judges = new Set([before, ...(profile === undefined ? [await judge()] : [])]);
+      let verified = given;
+      for (const guard of judges) verified = await orProviderError(() => guard.verify(verified, link));
+      passed = { profile, given, verified };
       return verified;
     };
     // The SDK marks providers that remember for themselves.

@@ -1,8 +1,9 @@
 /** The `guard` key of every provider: options for a guard of the provider's own, or a guard to share. */
-import { isPlainObject, ownProperties } from "../base/own-properties.js";
+import { isPlainObject, ownProperties, ownProperty } from "../base/own-properties.js";
 import type { Guard } from "../guard/guard.js";
 import { createGuard } from "../guard/create-guard.js";
-import { guardOfProfile, isGuard, profileNameOf } from "../guard/guard.js";
+import { guardOfEnvironment, guardOfProfile, isGuard, profileNameOf } from "../guard/guard.js";
+import { realSystem } from "../base/system.js";
 import type { ConfigFileLocations } from "../settings/locations.js";
 import type { GuardOptions } from "../settings/options.js";
 
@@ -38,15 +39,14 @@ export function guardOf(init: SdkInit & GuardKey, speaks = false): Guard {
  * that asks. Undefined leaves it to `AWS_PROFILE`.
  */
 export function profileOfCall(guard: Guard, init: SdkInit, call: object | undefined): string | undefined {
-  return init.profile ?? profileNameOf(guard) ?? profileOfCaller(call);
+  return ownProperty(init, "profile") ?? profileNameOf(guard) ?? profileOfCaller(call);
 }
 
-/** The guard with the settings of that profile. */
+/** The guard with the settings of that profile, or of the one that the environment names by now. */
 export function guardOfCall(guard: Guard, init: SdkInit, profile: string | undefined): Guard {
-  const { filepath, configFilepath } = init;
-  return profile === undefined && filepath === undefined && configFilepath === undefined
-    ? guard
-    : guardOfProfile(guard, profile, { filepath, configFilepath });
+  const { filepath, configFilepath } = ownProperties(init);
+  const where = { filepath, configFilepath };
+  return profile ? guardOfProfile(guard, profile, where) : guardOfEnvironment(guard, realSystem, where);
 }
 
 /** The profile of the client that calls a provider, where its version of the SDK passes its configuration on. */

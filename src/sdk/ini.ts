@@ -19,6 +19,7 @@ import { ownProperties, ownPropertiesBut, ownProperty } from "../base/own-proper
 import { nestedClientConfig } from "./defaults-mode.js";
 import { guardOf, guardOfCall, profileOfCall } from "./guard-option.js";
 import { toProviderError } from "./provider-error.js";
+import { requireOwnKeys, stockCall, stockInit as explicit, stockInitFor } from "./stock-init.js";
 
 type StockInit = NonNullable<Parameters<typeof stock>[0]>;
 type StockProvider = ReturnType<typeof stock>;
@@ -60,12 +61,11 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
       const guard = guardOfCall(shared, stockInit, profile);
       // What is endless, or would lose a setting, ends here, before anybody opens it once more.
       const services = await servicesOf(guard);
+      const name = services.settings.profile;
       const own: StockInit = ownProperties({
-        ...stockInit,
-        ...(profile !== undefined && { profile }),
+        ...stockInitFor(stockInit, name, services.system),
         clientConfig: nestedClientConfig(guard, stockInit.clientConfig as object | undefined),
       });
-      const name = profile || services.system.env["AWS_PROFILE"] || "default";
       const forceRefresh = ownProperty(call as ProviderCall | undefined, "forceRefresh") === true;
       const byCertificate = async (profiles: Profiles): Promise<AwsCredentialIdentity | undefined> => {
         const way = routeToCertificate(profiles, name);
@@ -92,12 +92,12 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
         }
       }
       const { parseKnownFiles } = await loadIniFiles();
-      const read = (await parseKnownFiles({ ...own, ignoreCache: now || keys.isNews() })) as Profiles;
+      const read = ownKeysOnly((await parseKnownFiles({ ...own, ignoreCache: now || keys.isNews() })) as Profiles);
       const toInstance = routeToImds(read, name);
       const credentials =
         (await byCertificate(read)) ??
         (toInstance === undefined
-          ? await bySdk(own, call)
+          ? await bySdk(own, call, read[name])
           : await alongRoute(own, call, read, toInstance, () => instanceCredentials(guard)));
       return await guard.verify(credentials, "profile");
     } catch (error) {
@@ -122,9 +122,17 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
 };
 
 /** Not read again: the SDK shall judge the very files that were judged here. */
-async function bySdk(init: StockInit, call: Call): Promise<AwsCredentialIdentity> {
+async function bySdk(init: StockInit, call: Call, profile: Profile | undefined): Promise<AwsCredentialIdentity> {
+  await requireOwnKeys(profile, init.profile ?? "default");
   const sdk = await loadSdkProviders();
-  return sdk.fromIni({ ...withWebIdentity(sdk, init, call), ignoreCache: false })(call);
+  return sdk.fromIni({ ...withWebIdentity(sdk, init, call), ignoreCache: false })(stockCall(call));
+}
+
+/** The SDK's profiles are plain objects. */
+function ownKeysOnly(profiles: Profiles): Profiles {
+  const copies = Object.create(null) as Record<string, Profile | undefined>;
+  for (const [name, profile] of Object.entries(profiles)) copies[name] = profile && ownProperties(profile);
+  return copies;
 }
 
 /** Credentials of the source, and with them each role on the way back from `route`'s end. */
@@ -158,19 +166,21 @@ function withWebIdentity(sdk: typeof import("@aws-sdk/credential-providers"), in
   return {
     ...init,
     roleAssumerWithWebIdentity: (params) =>
-      sdk.fromWebToken({
-        roleArn: params.RoleArn as string,
-        webIdentityToken: params.WebIdentityToken as string,
-        ...(params.RoleSessionName !== undefined && { roleSessionName: params.RoleSessionName }),
-        ...(params.ProviderId !== undefined && { providerId: params.ProviderId }),
-        ...(params.PolicyArns !== undefined && { policyArns: params.PolicyArns }),
-        ...(params.Policy !== undefined && { policy: params.Policy }),
-        ...(params.DurationSeconds !== undefined && { durationSeconds: params.DurationSeconds }),
-        ...(clientConfig !== undefined && { clientConfig }),
-        ...(clientPlugins !== undefined && { clientPlugins }),
-        ...(parentClientConfig !== undefined && { parentClientConfig }),
-        ...(logger !== undefined && { logger }),
-      })(call),
+      sdk.fromWebToken(
+        explicit({
+          roleArn: params.RoleArn as string,
+          webIdentityToken: params.WebIdentityToken as string,
+          ...(params.RoleSessionName !== undefined && { roleSessionName: params.RoleSessionName }),
+          ...(params.ProviderId !== undefined && { providerId: params.ProviderId }),
+          ...(params.PolicyArns !== undefined && { policyArns: params.PolicyArns }),
+          ...(params.Policy !== undefined && { policy: params.Policy }),
+          ...(params.DurationSeconds !== undefined && { durationSeconds: params.DurationSeconds }),
+          ...(clientConfig !== undefined && { clientConfig }),
+          ...(clientPlugins !== undefined && { clientPlugins }),
+          ...(parentClientConfig !== undefined && { parentClientConfig }),
+          ...(logger !== undefined && { logger }),
+        }),
+      )(stockCall(call)),
   };
 }
 
@@ -313,7 +323,7 @@ function stsRoleAssumer(
       },
       ...(clientPlugins && { clientPlugins }),
       ...(logger && { logger }),
-    })(call);
+    })(stockCall(call));
     const accountId = role.RoleArn?.split(":")[4];
     noteSource(credentials, "CREDENTIALS_STS_ASSUME_ROLE", "i");
     return { ...credentials, ...(credentialScope && { credentialScope }), ...(accountId && { accountId }) };

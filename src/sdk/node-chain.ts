@@ -20,6 +20,7 @@ import { guardOf, guardOfCall, profileOfCall } from "./guard-option.js";
 import { hasEnvironmentKeys, hasSharedFiles, hasWebIdentity } from "./link-inputs.js";
 import { memoize } from "./memoize.js";
 import { asGuardError, toProviderError } from "./provider-error.js";
+import { requireOwnKeys, stockCall, stockInitFor } from "./stock-init.js";
 
 type StockInit = NonNullable<Parameters<typeof stock>[0]>;
 type StockProvider = ReturnType<typeof stock>;
@@ -48,15 +49,26 @@ export type FromNodeProviderChainInit = StockInit & GuardKey;
  * @throws CredentialsProviderError; where IMDS was the last hope, one that is also an {@link ImdsGuardError}
  */
 export const fromNodeProviderChain = (init: FromNodeProviderChainInit = {}): StockProvider => {
-  const stockInit = ownPropertiesBut(init, "guard");
   const shared = guardOf(init);
+  return chainOf(init, shared, (profile) => guardOfCall(shared, init, profile));
+};
+
+/** The chain of a guard; `guardFor` tells whose settings hold where it is asked anew, for a profile or for none by name. */
+export function chainOf(
+  init: FromNodeProviderChainInit,
+  shared: Guard,
+  guardFor: (profile: string | undefined) => Guard,
+): StockProvider {
+  const stockInit = ownPropertiesBut(init, "guard");
   // Credentials are remembered by profile: clients with profiles of their own may share this provider.
   const byProfile = new Map<string, StockProvider>();
   const ofProfile = (profile: string | undefined): StockProvider =>
     memoize<AwsCredentialIdentity, NonNullable<Call>>(async (call) => {
-      const guard = guardOfCall(shared, stockInit, profile);
+      const guard = guardFor(profile);
       const own = ownProperties({ ...stockInit, ...(profile !== undefined && { profile }) });
-      return firstOf(chainLinks(own, guard, realSystem, stockInit.profile ?? profileNameOf(shared)), guard, own, call);
+      const name = await profileRead(guard, own);
+      const chosen = stockInit.profile ?? profileNameOf(shared);
+      return firstOf(chainLinks(own, guard, { system: realSystem, chosen, name }), guard, own, call);
     }, credentialStateOf);
   const provider: StockProvider = (call) => {
     const profile = profileOfCall(shared, stockInit, call);
@@ -67,14 +79,31 @@ export const fromNodeProviderChain = (init: FromNodeProviderChainInit = {}): Sto
   };
   // This chain remembers for itself. A client that remembered once more would go on serving what a finding withdrew.
   return Object.assign(provider, { memoized: true });
-};
+}
+
+/** The profile whose settings hold. Files that are endless, or lose a setting with them, end here and reach no link. */
+export async function profileRead(guard: Guard, init: Pick<StockInit, "logger">): Promise<string> {
+  try {
+    return (await servicesOf(guard)).settings.profile;
+  } catch (error) {
+    throw await toProviderError(error, init.logger, false);
+  }
+}
 
 const INSTANCE = "instance metadata";
 
-/** `chosen`: the profile that code names for the chain. As in the SDK, that of a client leaves the environment's keys. */
-function chainLinks(init: StockInit, guard: Guard, system: System, chosen: string | undefined): Link[] {
+interface Surroundings {
+  readonly system: System;
+  /** The profile that code names for the chain. As in the SDK, that of a client leaves the environment's keys. */
+  readonly chosen: string | undefined;
+  /** The profile whose settings hold. */
+  readonly name: string;
+}
+
+function chainLinks(init: StockInit, guard: Guard, { system, chosen, name }: Surroundings): Link[] {
   const clientConfig = nestedClientConfig(guard, init.clientConfig as object | undefined);
   const own: StockInit = ownProperties({ ...init, clientConfig });
+  const stock: StockInit = ownProperties({ ...stockInitFor(init, name, system), clientConfig });
   const named = chosen ?? system.env["AWS_PROFILE"];
   if (named) warnOfTwoSources(init);
   const { ssoStartUrl, ssoAccountId, ssoRegion, ssoRoleName, ssoSession } = init;
@@ -90,7 +119,7 @@ function chainLinks(init: StockInit, guard: Guard, system: System, chosen: strin
   return [
     ...when<Link>(!named && (verbose || hasEnvironmentKeys(system)), [
       "environment",
-      () => sdkLink((sdk) => sdk.fromEnv(own)()),
+      () => sdkLink((sdk) => sdk.fromEnv(stock)()),
     ]),
     ...when<Link>(chosen === undefined && kindsInEnvironment(system.env).length > 0, [
       "certificate",
@@ -101,17 +130,24 @@ function chainLinks(init: StockInit, guard: Guard, system: System, chosen: strin
         return { ...(await link.get({ forceRefresh: call?.forceRefresh })) };
       },
     ]),
-    ...when<Link>(sso, ["SSO", (call) => sdkLink((sdk) => sdk.fromSSO(own)(call))]),
+    ...when<Link>(sso, ["SSO", (call) => sdkLink((sdk) => sdk.fromSSO(stock)(stockCall(call)))]),
     ...when<Link>(files, ["profile", (call) => fromIni({ ...own, guard })(call)]),
-    ...when<Link>(files, ["credential process", (call) => sdkLink((sdk) => sdk.fromProcess(own)(call))]),
+    ...when<Link>(files, [
+      "credential process",
+      async (call) => {
+        // A profile that has one of its own came to it by the link before.
+        await requireOwnKeys(undefined, name);
+        return sdkLink((sdk) => sdk.fromProcess(stock)(stockCall(call)));
+      },
+    ]),
     ...when<Link>(verbose || hasWebIdentity(own, system), [
       "web identity token",
-      (call) => sdkLink((sdk) => sdk.fromTokenFile(own)(call)),
+      (call) => sdkLink((sdk) => sdk.fromTokenFile(stock)(stockCall(call))),
     ]),
     ...(inContainer
       ? ([
-          ["container (HTTP)", () => container((sdk) => sdk.fromHttp(own)())],
-          ["container", () => container((sdk) => sdk.fromContainerMetadata(own)())],
+          ["container (HTTP)", () => container((sdk) => sdk.fromHttp(stock)())],
+          ["container", () => container((sdk) => sdk.fromContainerMetadata(stock)())],
         ] satisfies Link[])
       : ([[INSTANCE, (call) => guard.credentials({ forceRefresh: call?.forceRefresh })]] satisfies Link[])),
   ];
@@ -135,12 +171,6 @@ async function firstOf(
 ): Promise<AwsCredentialIdentity> {
   let last: unknown;
   let certificateNamed = false;
-  try {
-    // Files that are endless, or lose a setting with them, end here and never reach a link.
-    await servicesOf(guard);
-  } catch (error) {
-    throw await toProviderError(error, init.logger, false);
-  }
   for (const [name, provide] of links) {
     // Whoever names a certificate does not want to be somebody else when it fails.
     if (certificateNamed && name === INSTANCE) continue;

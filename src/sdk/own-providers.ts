@@ -29,13 +29,13 @@ export async function isForOwn(kind: "profile" | "chain", guard: Guard, asked: A
     const services = await servicesOf(guard);
     const { env } = services.system;
     const named = asked.profile || env["AWS_PROFILE"];
+    const name = services.settings.profile;
     if (kind === "chain") {
       if (asked.profile === undefined && kindsInEnvironment(env).length > 0) return true;
       // What comes before profiles in the default chain.
       if (!named && hasEnvironmentKeys(services.system)) return false;
       if (SSO.some((name) => ownProperty(init, name))) return false;
     }
-    const name = named || "default";
     const filepath = ownProperty(init, "filepath") as string | undefined;
     const configFilepath = ownProperty(init, "configFilepath") as string | undefined;
     const keys = sharedKeysOf(services, name, { filepath, configFilepath });

@@ -42,10 +42,10 @@ export async function carryOut({ host, entries, attacks, alone = false }, { env,
   const isExec = first.program === "exec";
   /** Code is loaded and compiled before anything is measured. @param {Attack} attack */
   const open = async (attack) => {
-    const { program, execArgv } = startOf(first);
+    const { program, execArgv, env: own } = startOf(first);
     const client = await machine.open(program, {
       execArgv,
-      env: { ...env, ...(attack.profile === "leaky" && { AWS_CONFIG_FILE: leaky }), ...attack.env },
+      env: { ...env, ...own, ...(attack.profile === "leaky" && { AWS_CONFIG_FILE: leaky }), ...attack.env },
     });
     if (isExec) return client;
     if (attack.serve.kind === "behaviour") await machine.serve({ kind: "behaviour", name: "flawless" });

@@ -7,7 +7,10 @@ import { ENTRIES } from "./entries.mjs";
 /** @typedef {import("./field.mjs").Assignment} Assignment @typedef {import("./catalogue.mjs").Attack} Attack */
 
 const TOGETHER = ENTRIES.filter(({ together }) => together);
-const APART = ENTRIES.filter(({ together }) => !together);
+const APART = ENTRIES.filter(({ together, variant }) => !together && variant !== true);
+const VARIANTS = ENTRIES.filter(({ variant }) => variant === true);
+/** Variants of a door change the process and not the host: one of every sort of host does. */
+const HOSTS_OF_VARIANTS = ["laptop", "ec2-nitro", "ec2-xen-hvm"];
 const [CHAIN] = ENTRIES;
 /** So many of a kind stand for it in the quick form. */
 const SAMPLE = 3;
@@ -52,6 +55,9 @@ export function planOf(quick) {
     ...elsewhere.flatMap(({ name: host }) =>
       [TOGETHER, ...APART.map((entry) => [entry])].map((entries) => ({ host, entries, attacks })),
     ),
+    ...hosts
+      .filter(({ name }) => HOSTS_OF_VARIANTS.includes(name))
+      .flatMap(({ name: host }) => VARIANTS.map((entry) => ({ host, entries: [entry], attacks }))),
   ];
   const heavy = attacks.filter(isHeavy).slice(0, quick ? 2 : undefined);
   return {

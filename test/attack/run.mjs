@@ -20,6 +20,7 @@ import { AWS } from "./catalogue.mjs";
 import { ENTRIES, victimEnvironment } from "./entries.mjs";
 import { carryOut } from "./field.mjs";
 import { goalsOf, MAX_GROWTH } from "./judge.mjs";
+import { makeCopies } from "./copies.mjs";
 import { page } from "./page.mjs";
 import { planOf } from "./plan.mjs";
 import { genuineHost, probed, stock } from "./special.mjs";
@@ -53,7 +54,11 @@ const path = (/** @type {string} */ name, /** @type {string} */ text) => {
 const LEAF =
   "[profile leaf]\nrole_arn = arn:aws:iam::111122223333:role/leaf\ncredential_source = Ec2InstanceMetadata\n";
 const LEAKY = "ec2_metadata_service_endpoint = http://2852039166\n";
-const env = victimEnvironment({ config: path("config", LEAF), certificate: path("aws.pem", AWS.publicKeyPem) });
+const env = victimEnvironment({
+  config: path("config", LEAF),
+  certificate: path("aws.pem", AWS.publicKeyPem),
+  copies: await makeCopies(files),
+});
 const leaky = path("leaky", `[default]\n${LEAKY}${LEAF}${LEAKY}`);
 
 const began = performance.now();

@@ -31,10 +31,10 @@ export async function genuineHost(host, entries, { env, onCell }) {
     for (const attestation of PROOFS) {
       for (const entry of entries) {
         await machine.serve(GENUINE);
-        const { program, execArgv } = startOf(entry);
+        const { program, execArgv, env: own } = startOf(entry);
         const client = await machine.open(program, {
           execArgv,
-          env: { ...env, ...PATIENT, IMDS_GUARD_ATTESTATION: attestation },
+          env: { ...env, ...own, ...PATIENT, IMDS_GUARD_ATTESTATION: attestation },
         });
         const { reply } = await client.ask({ entries: [entry.asks], giveUpMs: 30_000 }, 90_000);
         await client.close();
@@ -64,8 +64,8 @@ export async function probed(attacks, entry, { env, onCell }) {
   try {
     for (const attack of attacks) {
       await machine.serve(attack.serve);
-      const { program, execArgv } = startOf(entry);
-      const client = await machine.open(program, { execArgv, env: { ...env, IMDS_GUARD_PROBE: "on" } });
+      const { program, execArgv, env: own } = startOf(entry);
+      const client = await machine.open(program, { execArgv, env: { ...env, ...own, IMDS_GUARD_PROBE: "on" } });
       const { reply } = await client.ask({ entries: [entry.asks], giveUpMs: 6_000, lingerMs: LINGER_MS }, 60_000);
       await client.close();
       const cell = cellOf(attack, "laptop", { ...entry, name: "probe" }, reply?.[0], !ec2);

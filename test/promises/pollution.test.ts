@@ -61,7 +61,11 @@ const ASK = `
 `;
 const RIGHT = `ERR_IMDS_ACCOUNT_UNEXPECTED ${accessKeyIdFor(OURS)} ERR_IMDS_HOST_UNKNOWN`;
 
-async function run(program: string, options: readonly string[] = []): Promise<string> {
+async function run(
+  program: string,
+  options: readonly string[] = [],
+  variables: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const path = join(folder, `program-${Math.random()}.cjs`);
   writeFileSync(path, `${POLLUTE}${program}`);
   const node = [process.execPath, ...options, path].map((word) => `'${word}'`).join(" ");
@@ -76,6 +80,7 @@ async function run(program: string, options: readonly string[] = []): Promise<st
         AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/none",
         IMDS_GUARD_LOG: "off",
         IMDS_GUARD_PROBE: "off",
+        ...variables,
       },
     },
   );
@@ -167,4 +172,113 @@ describe.skipIf(!able.ok)("P23: what all objects inherit is no setting", () => {
       else expect(["dies", "EACCES\nEACCES\nEACCES"]).toContain(guarded);
     },
   );
+});
+
+/** Keys of a stranger, in a profile that has no settings and in one that has; where a process gives them, too. */
+const KEYS = `aws_access_key_id = ${accessKeyIdFor("999988887777")}\naws_secret_access_key = secret\n`;
+const EXPECTS = `imds_guard_expected_accounts = ${OURS}\n`;
+const PROCESS = `credential_process = echo '{"Version":1,"AccessKeyId":"${accessKeyIdFor("999988887777")}","SecretAccessKey":"x"}'\n`;
+const FILES = {
+  plain: "[default]\nregion = eu-central-1\n",
+  open: `[default]\nregion = eu-central-1\n[profile loose]\n${KEYS}[profile process]\n${PROCESS}`,
+  loose: `[default]\n${EXPECTS}[profile loose]\n${KEYS}[profile process]\n${PROCESS}`,
+  strict: `[default]\nregion = eu-central-1\n[profile strict]\n${EXPECTS}${KEYS}[profile strict-process]\n${EXPECTS}${PROCESS}`,
+  stranger: `[default]\n${KEYS}[loose]\n${KEYS}[profile loose]\n${KEYS}`,
+} as const;
+const fileOf = (name: keyof typeof FILES): string => {
+  const path = join(folder, `config-${name}`);
+  writeFileSync(path, FILES[name]);
+  return path;
+};
+const DOORS = {
+  "our chain": `require(${JSON.stringify(join(DIST, "index.cjs"))}).fromNodeProviderChain`,
+  "our fromIni": `require(${JSON.stringify(join(DIST, "index.cjs"))}).fromIni`,
+  "the SDK's chain under the preload": `require("@aws-sdk/credential-providers").fromNodeProviderChain`,
+  "the SDK's fromIni under the preload": `require("@aws-sdk/credential-providers").fromIni`,
+};
+const preloadOf = (door: string): string[] => (door.includes("preload") ? ["-r", join(DIST, "register.cjs")] : []);
+/** Beside the dependencies of this package. */
+const RESOLVE = `module.paths.push(${JSON.stringify(resolve(DIST, "../node_modules"))});`;
+
+describe.skipIf(!able.ok)("P20, P23: keys are those of the profile and files whose settings hold", () => {
+  const polluted = {
+    profile: "loose",
+    "profile of a process": "process",
+    filepath: "stranger",
+    configFilepath: "stranger",
+    AWS_PROFILE: "loose",
+    AWS_CONFIG_FILE: "stranger",
+    AWS_SHARED_CREDENTIALS_FILE: "stranger",
+    callerClientConfig: { profile: "loose" },
+    parentClientConfig: { profile: "loose" },
+    webIdentityTokenFile: "stranger",
+    ssoStartUrl: "https://stranger.example",
+    "aws_access_key_id aws_secret_access_key": accessKeyIdFor("999988887777"),
+    credential_process: PROCESS.slice("credential_process = ".length).trim(),
+    "role_arn web_identity_token_file": "stranger",
+  };
+  for (const [door, provider] of Object.entries(DOORS)) {
+    // Under the preload the SDK itself reads what the environment inherits; its keys are held against what is expected.
+    test.each(Object.entries(polluted))(`%s on Object.prototype, by ${door}`, async (name, given) => {
+      const value = given === "stranger" ? fileOf("stranger") : given;
+      const out = await run(
+        `${RESOLVE}
+        const provider = ${provider};
+        pollute(${JSON.stringify(name.startsWith("profile") ? ["profile"] : name.split(" "))}, ${JSON.stringify(value)});
+        provider(Object.create(null))().then(({ accessKeyId }) => "handed out " + accessKeyId, () => "refused")
+          .then((out) => { console.log(out); process.exit(); });`,
+        preloadOf(door),
+        { AWS_CONFIG_FILE: fileOf(door.startsWith("our") ? "open" : "loose") },
+      );
+      expect(out).toBe("refused");
+    });
+
+    test.each(["strict", "strict-process"])(
+      `AWS_PROFILE becomes %s after the settings were read, by ${door}`,
+      async (name) => {
+        const out = await run(
+          `${RESOLVE}
+        const provider = ${provider};
+        const told = (promise) => promise.then(({ accessKeyId }) => "handed out " + accessKeyId, ({ code }) => code);
+        const { createGuard } = require(${JSON.stringify(join(DIST, "index.cjs"))});
+        const guard = createGuard();
+        const make = () => provider(${door.startsWith("our") ? "{ guard }" : "{}"});
+        guard.whereAmI().then(() => told(make()())).then(() => {
+          process.env.AWS_PROFILE = ${JSON.stringify(name)};
+          return told(make()());
+        }).then((out) => { console.log(out); process.exit(); });`,
+          preloadOf(door),
+          { AWS_CONFIG_FILE: fileOf("strict") },
+        );
+        expect(out).toBe("ERR_IMDS_ACCOUNT_UNEXPECTED");
+      },
+    );
+
+    test(`AWS_PROFILE changes while a provider is asked, by ${door}`, async () => {
+      const out = await run(
+        `${RESOLVE}
+        const provider = ${provider};
+        const { createGuard } = require(${JSON.stringify(join(DIST, "index.cjs"))});
+        const guard = createGuard();
+        const found = new Set();
+        const ask = (turns) => {
+          delete process.env.AWS_PROFILE;
+          const asked = provider(${door.startsWith("our") ? "{ guard: createGuard() }" : "{}"})().then(
+            ({ accessKeyId }) => found.add("handed out " + accessKeyId), () => found.add("refused"));
+          let promise = Promise.resolve();
+          for (let turn = 0; turn < turns; turn += 1) promise = promise.then(() => undefined);
+          promise.then(() => { process.env.AWS_PROFILE = "strict"; });
+          return asked;
+        };
+        (async () => {
+          for (let turns = 0; turns < 120; turns += 1) await ask(turns);
+          console.log([...found].join());
+          process.exit();
+        })();`,
+        preloadOf(door),
+        { AWS_CONFIG_FILE: fileOf("strict") },
+      );
+      expect(out).toBe("refused");
+    });
+  }
 });

@@ -1,10 +1,12 @@
 // @ts-check
 /**
  * A victim: asks through the entry points it is told, and tells what reached the application and at what cost. Orders
- * come over IPC, as lines on stdin (`--lines`), or as the last argument (`--once`).
+ * come over IPC, from the thread that started this one, as lines on stdin (`--lines`), or as the last argument (`--once`).
  */
 import { subscribe } from "node:diagnostics_channel";
+import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
+import { parentPort } from "node:worker_threads";
 
 /**
  * @typedef {object} Order
@@ -47,6 +49,17 @@ process.on("uncaughtException", () => {
   unhandled += 1;
 });
 
+const require = createRequire(import.meta.url);
+/** What surrounds the application once our modules are there. @template T @param {T} loaded @returns {T} */
+const surrounded = (loaded) => {
+  const after = process.env["ATTACK_AFTER"];
+  if (after !== undefined) require(after);
+  return loaded;
+};
+const load = async (/** @type {string} */ name) => surrounded(await import(name));
+/** Chain and guard of two copies of the package. @param {any} copy @param {any} other */
+const ofTwoCopies = (copy, other) => keyOf(copy.fromNodeProviderChain({ guard: other.createGuard() }));
+
 /** @param {(options?: object) => Promise<{ accessKeyId: string }>} provider */
 const keyOf = (provider) => async () => (await provider({ forceRefresh: true })).accessKeyId;
 /** Nobody but the one who asks decides what a role is assumed with. @param {any} source */
@@ -54,16 +67,19 @@ const leafOnly = async (source) => source;
 
 /** @type {Record<string, () => Promise<() => Promise<string>>>} */
 const ENTRIES = {
-  chain: async () => keyOf((await import(OURS)).fromNodeProviderChain({})),
-  instance: async () => keyOf((await import(OURS)).fromInstanceMetadata({})),
-  ini: async () => keyOf((await import(OURS)).fromIni({ profile: "leaf", roleAssumer: leafOnly })),
-  region: async () => (await import(OURS)).fromGuardedRegion({}),
+  chain: async () => keyOf((await load(OURS)).fromNodeProviderChain({})),
+  instance: async () => keyOf((await load(OURS)).fromInstanceMetadata({})),
+  ini: async () => keyOf((await load(OURS)).fromIni({ profile: "leaf", roleAssumer: leafOnly })),
+  region: async () => (await load(OURS)).fromGuardedRegion({}),
   metadata: async () => {
-    const service = new (await import(OURS)).MetadataService({});
+    const service = new (await load(OURS)).MetadataService({});
     return () => service.request("/latest/meta-data/instance-id");
   },
-  "stock-chain": async () => keyOf((await import(STOCK)).fromNodeProviderChain({ timeout: 200 })),
-  "stock-ini": async () => keyOf((await import(STOCK)).fromIni({ profile: "leaf", roleAssumer: leafOnly })),
+  "stock-chain": async () => keyOf((await load(STOCK)).fromNodeProviderChain({ timeout: 200 })),
+  "stock-ini": async () => keyOf((await load(STOCK)).fromIni({ profile: "leaf", roleAssumer: leafOnly })),
+  "imported-and-required": async () => ofTwoCopies(require(OURS), await load(OURS)),
+  "installed-twice": async () => ofTwoCopies(await load(OURS), await import(process.env["ATTACK_SECOND_COPY"] ?? "")),
+  inlined: async () => ofTwoCopies(require(process.env["ATTACK_INLINED"] ?? ""), await load(OURS)),
 };
 
 /** @type {Map<string, () => Promise<string>>} */
@@ -159,6 +175,13 @@ if (how === "--once") {
   createInterface({ input: process.stdin }).on("line", (line) => {
     void carryOut(JSON.parse(line)).then((told) => {
       process.stdout.write(`${JSON.stringify(told)}\n`);
+    });
+  });
+} else if (parentPort !== null) {
+  const port = parentPort;
+  port.on("message", (/** @type {Order} */ order) => {
+    void carryOut(order).then((told) => {
+      port.postMessage(told);
     });
   });
 } else {
