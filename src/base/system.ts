@@ -81,6 +81,9 @@ function readRegularFile(path: string, limit: number): FileRead {
 }
 
 /** The largest page of Linux, and so the most that an attribute of sysfs states as its size. */
+/** Where Linux shows the strings of the SMBIOS. */
+export const DMI_FOLDER = "/sys/class/dmi/id";
+
 const MAX_PAGE = 64 * 1024;
 
 /**

@@ -1,12 +1,11 @@
 /** SMBIOS strings as the Linux kernel shows them in /sys/class/dmi/id. */
 import type { System } from "../base/system.js";
+import { DMI_FOLDER } from "../base/system.js";
 import { readFact, type SmbiosFacts } from "./facts.js";
-
-const FOLDER = "/sys/class/dmi/id";
 
 /** Reads the files that everybody may read, and `product_uuid`, which only root may: for others it is `unreadable`. */
 export function readLinuxDmi(system: System): SmbiosFacts {
-  const read = (name: string) => readFact(system, "dmi", `${FOLDER}/${name}`);
+  const read = (name: string) => readFact(system, "dmi", `${DMI_FOLDER}/${name}`);
   return {
     sysVendor: read("sys_vendor"),
     biosVendor: read("bios_vendor"),

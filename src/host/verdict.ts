@@ -21,6 +21,7 @@ import {
 import { describeFacts, shown } from "./evidence.js";
 import type { Fact, HostFacts, SmbiosFacts } from "./facts.js";
 import { defineLazy } from "../base/lazy.js";
+import { DENIED_BY_NODE, flagsToRead } from "../base/permission.js";
 import { isNoEc2Mac } from "./macos-model.js";
 import type { HostReport, HostRule, HostVirtualization, Verdict } from "./report.js";
 
@@ -190,9 +191,9 @@ function undecided({ smbios }: HostFacts): Ruling {
       ? `The DMI strings cannot be read (${unreadable.source}: ${unreadable.why}).`
       : "The host shows no DMI strings at all.";
   // Node's permission model (`--permission`) and not the system's.
-  const denied = fields.find((fact) => fact.status === "unreadable" && fact.why === "ERR_ACCESS_DENIED");
+  const denied = fields.find((fact) => fact.status === "unreadable" && fact.why === DENIED_BY_NODE);
   const advice =
-    denied && `Start Node.js with --allow-fs-read=${posix.dirname(denied.source)}/*, so that it may be told.`;
+    denied && `Start Node.js with ${flagsToRead([`${posix.dirname(denied.source)}/*`])}, so that it may be told.`;
   return { verdict: "unknown", rule: "nothing-readable", reason, ...(advice && { advice }) };
 }
 

@@ -5,7 +5,7 @@ import type { System } from "../base/system.js";
 import type { IniSection } from "./ini.js";
 import { complaintAbout, complaintAboutNames, parseIni } from "./ini.js";
 import type { ConfigFileLocations, FileKind, Location } from "./locations.js";
-import { FILE_KINDS, FILE_VARIABLES, locationOf, mentions, namesGuard } from "./locations.js";
+import { adviceToAllow, FILE_KINDS, FILE_VARIABLES, locationOf, mentions, namesGuard } from "./locations.js";
 import { readSharedFile } from "./shared-file.js";
 
 export type { ConfigFileLocations } from "./locations.js";
@@ -120,11 +120,12 @@ function readFiles(
     const read = readSharedFile(location, system);
     if (read.kind === "absent") continue;
     if (read.kind === "of-another-user") {
-      passedOver ??= unusable(location, kind, read.says);
+      passedOver ??= unusable(location, read.says, repair(kind));
       continue;
     }
     if (read.kind === "unusable") {
-      problems.push({ error: unusable(location, kind, read.says), endless: read.endless });
+      const advice = read.byNode === true ? adviceToAllow(system) : repair(kind);
+      problems.push({ error: unusable(location, read.says, advice), endless: read.endless });
       continue;
     }
     const { bytes } = read;
@@ -133,7 +134,7 @@ function readFiles(
     const text = bytes.toString("utf8");
     whole &&= text.length === 0 || text.endsWith("\n");
     const complaint = said.guard || said.imds ? complaintAbout(bytes, kind, name) : complaintAboutNames(text, kind);
-    if (complaint !== undefined) problems.push({ error: unusable(location, kind, complaint), endless: false });
+    if (complaint !== undefined) problems.push({ error: unusable(location, complaint, repair(kind)), endless: false });
     else files.push({ kind, sections: parseIni(text, kind) });
   }
   return { files, problems, passedOver, guard, whole };
@@ -172,13 +173,14 @@ function ownKeysOf({ sections }: SharedFile, name: string): ReadonlyMap<string, 
   return keys;
 }
 
-function unusable({ path }: Location, kind: FileKind, complaint: string): ImdsGuardSettingsError {
+function repair(kind: FileKind): string {
+  return `Repair or remove the file, or point ${FILE_VARIABLES[kind]} at another one. Allowed: UTF-8 text of "[profile name]" sections and "name = value" lines, at most 1 MiB.`;
+}
+
+function unusable({ path }: Location, complaint: string, advice: string): ImdsGuardSettingsError {
   return new ImdsGuardSettingsError(
     "ERR_IMDS_GUARD_CONFIG_FILE",
     `The shared config file ${printable(path, 200)} cannot be used: ${complaint}`,
-    {
-      evidence: [{ source: path, says: complaint }],
-      advice: `Repair or remove the file, or point ${FILE_VARIABLES[kind]} at another one. Allowed: UTF-8 text of "[profile name]" sections and "name = value" lines, at most 1 MiB.`,
-    },
+    { evidence: [{ source: path, says: complaint }], advice },
   );
 }

@@ -1,7 +1,9 @@
 /** Where the files of settings are, and whether they say anything about this package or about IMDS. */
 import { join } from "node:path";
 import { once } from "../base/lazy.js";
+import { flagsToRead } from "../base/permission.js";
 import type { System } from "../base/system.js";
+import { DMI_FOLDER } from "../base/system.js";
 
 /** Least time between two looks at files that may change while a process runs, in milliseconds. */
 export const LOOK_INTERVAL_MS = 1_000;
@@ -52,6 +54,16 @@ function home({ env }: Pick<System, "env">): string {
   return env["HOMEPATH"]
     ? `${env["HOMEDRIVE"] ?? "C:"}${env["HOMEPATH"]}`
     : process.getBuiltinModule("node:os").homedir();
+}
+
+/**
+ * How to start Node.js so that it may read the files of settings, and those by which a Linux host is told, all at once:
+ * for errors under the permission model of Node.js.
+ */
+export function adviceToAllow(system: Pick<System, "env" | "platform">): string {
+  const files = [MACHINE_FILE, ...FILE_KINDS.map((kind) => locate(kind, system))];
+  const flags = flagsToRead([...files, ...(system.platform === "linux" ? [`${DMI_FOLDER}/*`] : [])]);
+  return `Start Node.js with ${flags}, so that it may read its settings and tell where it runs.`;
 }
 
 /** What a file speaks of, in whatever profile, well-formed or not. */

@@ -2,7 +2,7 @@
 import { ImdsGuardSettingsError } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import type { System } from "../base/system.js";
-import { MACHINE_FILE } from "./locations.js";
+import { adviceToAllow, MACHINE_FILE } from "./locations.js";
 import { nearest } from "./nearest.js";
 import { readSharedFile } from "./shared-file.js";
 import { SETTINGS } from "./table.js";
@@ -16,10 +16,11 @@ const WRITABLE_BY_OTHERS = 0o022;
  * error: what an administrator wrote must not vanish.
  * @throws ImdsGuardSettingsError `ERR_IMDS_GUARD_CONFIG_FILE`
  */
-export function readMachineFile(system: Pick<System, "readFile" | "platform">): ReadonlyMap<string, string> {
+export function readMachineFile(system: Pick<System, "readFile" | "platform" | "env">): ReadonlyMap<string, string> {
   if (system.platform === "win32") return NONE;
   const read = readSharedFile({ path: MACHINE_FILE, named: true }, system);
   if (read.kind === "absent") return NONE;
+  if (read.kind === "unusable" && read.byNode === true) throw unusable(read.says, adviceToAllow(system));
   if (read.kind !== "content") throw unusable(read.says);
   if (read.owner === undefined || read.owner.uid !== 0 || (read.owner.mode & WRITABLE_BY_OTHERS) !== 0)
     throw unusable("it has to be owned by root and writable by nobody else");
@@ -56,13 +57,12 @@ function parse(bytes: Buffer): ReadonlyMap<string, string> {
 
 const TIGHTENING: readonly string[] = SETTINGS.filter(({ tightens }) => tightens !== undefined).map(({ key }) => key);
 
-function unusable(complaint: string): ImdsGuardSettingsError {
+const REPAIR = `Let the administrator of this machine repair or remove ${MACHINE_FILE}. Allowed: ${TIGHTENING.join(", ")}.`;
+
+function unusable(complaint: string, advice = REPAIR): ImdsGuardSettingsError {
   return new ImdsGuardSettingsError(
     "ERR_IMDS_GUARD_CONFIG_FILE",
     `The settings of this machine, ${MACHINE_FILE}, cannot be used: ${complaint}`,
-    {
-      evidence: [{ source: MACHINE_FILE, says: complaint }],
-      advice: `Let the administrator of this machine repair or remove ${MACHINE_FILE}. Allowed: ${TIGHTENING.join(", ")}.`,
-    },
+    { evidence: [{ source: MACHINE_FILE, says: complaint }], advice },
   );
 }

@@ -4,6 +4,7 @@
  */
 import { closeSync, constants, openSync, readlinkSync, readSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { DENIED_BY_NODE } from "../base/permission.js";
 import type { FileRead, System } from "../base/system.js";
 import type { Location } from "./locations.js";
 import { MAX_CONFIG_FILE } from "./locations.js";
@@ -13,9 +14,9 @@ export type SharedFileRead =
   | Extract<FileRead, { readonly kind: "content" | "absent" }>
   /**
    * It exists and cannot be used; `says` completes "cannot be used: ...". `endless`: nothing tells what is in it, and
-   * whoever opens it may wait or read for ever.
+   * whoever opens it may wait or read for ever. `byNode`: Node.js was started with `--permission` and without the flag.
    */
-  | { readonly kind: "unusable"; readonly says: string; readonly endless: boolean }
+  | { readonly kind: "unusable"; readonly says: string; readonly endless: boolean; readonly byNode?: boolean }
   /** The default file in the home of another user, which this one may not read. */
   | { readonly kind: "of-another-user"; readonly says: string };
 
@@ -44,7 +45,7 @@ export function readSharedFile(
   const denied = read.code === "EACCES" || read.code === "EPERM";
   return denied && !named && belongsToAnother(path)
     ? { kind: "of-another-user", says }
-    : { kind: "unusable", says, endless: false };
+    : { kind: "unusable", says, endless: false, byNode: read.code === DENIED_BY_NODE };
 }
 
 const EMPTY: SharedFileRead = { kind: "content", bytes: Buffer.alloc(0) };

@@ -356,7 +356,7 @@ describe("judge", () => {
       },
     } as const;
     expect(judge({ ...host({}, {}), smbios }).advice).toBe(
-      "Start Node.js with --allow-fs-read=/sys/class/dmi/id/*, so that it may be told.",
+      "Start Node.js with --allow-fs-read='/sys/class/dmi/id/*', so that it may be told.",
     );
   });
 
