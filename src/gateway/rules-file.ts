@@ -186,7 +186,9 @@ function list(
 }
 
 function shown(value: unknown): string {
-  const text = typeof value === "object" && !(value instanceof Date) ? JSON.stringify(value) : String(value);
+  // A date tells how it was written; as a text it would be that of this host's time zone.
+  const text =
+    value instanceof Date ? value.toISOString() : typeof value === "object" ? JSON.stringify(value) : String(value);
   return JSON.stringify(text.slice(0, 100));
 }
 

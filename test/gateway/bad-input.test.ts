@@ -210,6 +210,152 @@ describe.skipIf(process.platform !== "linux")("a request", () => {
     expect([fetched, issued]).toEqual([[], 0]);
   });
 
+  it.each<[string, string, Partial<Exchange>]>([
+    ["a token", put(`${TTL}: 60`), { outcome: "answered", reason: "", version: 2 }],
+    ["metadata", get("/latest/meta-data/mac", `${TOKEN}: ${own}`), { outcome: "answered", reason: "", version: 2 }],
+    ["metadata without a token", get("/latest/meta-data/mac"), { outcome: "answered", reason: "", version: 1 }],
+    ["a path that is none", get("/x"), { outcome: "malformed", reason: "no path of the service", version: 1 }],
+    ["a token by GET", get("/latest/api/token"), { outcome: "malformed", reason: "tokens are asked for by PUT" }],
+    [
+      "metadata by PUT",
+      request("PUT /latest/meta-data/mac HTTP/1.1", HOST, `${TTL}: 60`),
+      { outcome: "malformed", reason: "only tokens are asked for by PUT", version: 2 },
+    ],
+    [
+      "a token of another version",
+      request("PUT /2021-03-23/api/token HTTP/1.1", HOST, `${TTL}: 60`),
+      { outcome: "denied", reason: "tokens are only behind /latest/", version: 2 },
+    ],
+    [
+      "a token for somebody else",
+      put(`${TTL}: 60`, "Via: 1.1 x"),
+      { outcome: "denied", reason: "the request was passed on: it carries via" },
+    ],
+    [
+      "a token for no time",
+      put(`${TTL}: 0`),
+      { outcome: "malformed", reason: "x-aws-ec2-metadata-token-ttl-seconds has to be 1 to 21600" },
+    ],
+    [
+      "with another's token",
+      get("/latest/meta-data/mac", `${TOKEN}: ${another}`),
+      { outcome: "denied", reason: "the token is not good, or is another user's", version: 2 },
+    ],
+    [
+      "what the rule leaves out",
+      get("/latest/user-data", `${TOKEN}: ${own}`),
+      { outcome: "denied", reason: "rule 1 gives no user data", version: 2 },
+    ],
+    ["two Hosts", get("/x", HOST), { outcome: "malformed", reason: "host is given twice" }],
+    ["two tokens", get("/x", `${TOKEN}: a`, `${TOKEN}: b`), { reason: `${TOKEN.toLowerCase()} is given twice` }],
+    ["two times", put(`${TTL}: 1`, `${TTL}: 1`), { reason: `${TTL.toLowerCase()} is given twice` }],
+    ["an upgrade", get("/x", "Connection: Upgrade", "Upgrade: h2c"), { reason: "it carries upgrade" }],
+    ["trailers", get("/x", "TE: trailers"), { reason: "it carries te" }],
+    ["a proxy", get("/x", "Proxy-Connection: keep-alive"), { reason: "it carries proxy-connection" }],
+    ["a proxy's password", get("/x", "Proxy-Authorization: x"), { reason: "it carries proxy-authorization" }],
+    ["pieces", `${get("/x", "Transfer-Encoding: chunked")}0\r\n\r\n`, { reason: "it carries transfer-encoding" }],
+    ["a trailer", get("/x", "Trailer: a"), { reason: "it carries trailer" }],
+    ["an expectation", get("/x", "Expect: a"), { reason: "it carries expect" }],
+    ["a connection", get("/x", "Connection: a"), { reason: "Connection names more than close or keep-alive" }],
+    [
+      "two connections",
+      get("/x", "Connection: close, a"),
+      { reason: "Connection names more than close or keep-alive" },
+    ],
+    ["a body", `${get("/x", "Content-Length: 1")}a`, { reason: "it has a body" }],
+    ["a Host", request("GET /x HTTP/1.1", "Host: evil"), { reason: "the Host is not the metadata address" }],
+    ["no HTTP", "\x00\r\n\r\n", { method: "", path: "", reason: "no HTTP request (HPE_INVALID_METHOD)" }],
+    ["CONNECT", request("CONNECT a:1 HTTP/1.1", "Host: a:1"), { method: "CONNECT", path: "a:1", outcome: "malformed" }],
+    ["a method", request("POST /latest/x HTTP/1.1", HOST), { method: "POST", reason: "no method of the service" }],
+    ["a long path", get(`/${"a".repeat(400)}`), { path: `/${"a".repeat(255)}` }],
+  ])("is told of: %s", async (_, bytes, expected) => {
+    await statuses(bytes);
+    expect(exchanges).toMatchObject([expected]);
+  });
+
+  it("is answered as the service answers it, to the letter", async () => {
+    const whole = (bytes: string): Promise<string> =>
+      new Promise((resolve) => {
+        let text = "";
+        const socket = connect(responder.port, "127.0.0.1", () => socket.write(bytes));
+        socket.setEncoding("latin1").on("data", (piece: string) => (text += piece));
+        socket.on("close", () => resolve(text.replace(/^Date: .*\r\n/m, "")));
+      });
+    const head = (status: string, type: string, length: number, ...more: string[]): string =>
+      [
+        `HTTP/1.1 ${status}`,
+        `Content-Type: ${type}`,
+        `Content-Length: ${length}`,
+        "Server: EC2ws",
+        "Accept-Ranges: none",
+        ...more,
+        "Connection: close",
+        "",
+        "",
+      ].join("\r\n");
+    const page = (title: string): string => `<?xml version="1.0" encoding="iso-8859-1"?>
+<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN"
+\t"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
+<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en">
+ <head>
+  <title>${title}</title>
+ </head>
+ <body>
+  <h1>${title}</h1>
+ </body>
+</html>
+`;
+    const ending = "Connection: close";
+    const answer = "of /latest/meta-data/mac";
+    expect(await whole(get("/latest/meta-data/mac", ending))).toBe(
+      head("200 OK", "text/plain", answer.length) + answer,
+    );
+    const left = /X-Aws-Ec2-Metadata-Token-Ttl-Seconds: \d+\r\n/;
+    const withToken = await whole(get("/latest/meta-data/mac", ending, `${TOKEN}: ${own}`));
+    expect(withToken).toMatch(left);
+    expect(withToken.replace(left, "")).toBe(head("200 OK", "text/plain", answer.length) + answer);
+    expect(await whole(request("HEAD /latest/meta-data/mac HTTP/1.1", HOST, ending))).toBe(
+      head("200 OK", "text/plain", answer.length),
+    );
+    for (const [bytes, title, ...more] of [
+      [get("/x", ending), "404 - Not Found"],
+      [get("/latest/user-data", ending), "403 - Forbidden"],
+      [get("/latest/api/token", ending), "405 - Method Not Allowed", "Allow: OPTIONS, PUT"],
+      [request("PUT /latest/x HTTP/1.1", HOST, ending), "405 - Method Not Allowed", "Allow: GET, HEAD"],
+      [request("POST /latest/x HTTP/1.1", HOST, ending), "405 - Method Not Allowed", "Allow: GET, HEAD, PUT"],
+    ] as const)
+      expect(await whole(bytes)).toBe(
+        head(title.replace(" - ", " "), "text/html", page(title).length, ...more) + page(title),
+      );
+    expect(await whole("\x00\r\n\r\n")).toBe(
+      "HTTP/1.1 400 Bad Request\r\nServer: EC2ws\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    );
+  });
+
+  it.each([
+    ["169.254.169.254", 200],
+    ["169.254.169.254:80", 200],
+    ["169.254.169.254:8080", 400],
+    ["169.254.169.254.", 400],
+    ["169.254.169.254x", 400],
+    ["x169.254.169.254", 400],
+    ["169.254.169.253", 400],
+    ["[fd00:ec2::254]", 200],
+    ["[fd00:ec2::254]:80", 200],
+    ["[FD00:EC2:0::254]", 200],
+    ["[fd00:ec2::253]", 400],
+    ["[fd00:ec2::254", 400],
+    ["fd00:ec2::254", 400],
+    ["127.0.0.1:PORT", 200],
+    ["[::1]:PORT", 200],
+    ["127.0.0.1:1", 400],
+    ["10.0.0.1:PORT", 400],
+    ["localhost:PORT", 400],
+  ])("for the Host %s is answered %i", async (host, status) => {
+    const text = request("GET /latest/meta-data/mac HTTP/1.1", `Host: ${host.replace("PORT", String(responder.port))}`);
+    expect(await statuses(text)).toEqual([status]);
+  });
+
   it("that comes with others is answered in order, each by its own token", async () => {
     const bytes =
       put(`${TTL}: 60`) +
