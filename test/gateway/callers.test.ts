@@ -35,6 +35,18 @@ describe("the owner of a connection", () => {
     ["stated twice for two users", line() + line({ uid: "0" }), undefined],
     ["read twice, while others came and went", line() + line(), { uid: 1_500, inode: "777" }],
     ["in an empty table", "", undefined],
+    ["in the last line of a table that was cut", line().trimEnd(), { uid: 1_500, inode: "777" }],
+    ["behind one that is none", line({ state: "06" }) + line({ inode: "779" }), { uid: 1_500, inode: "779" }],
+    ["before one that is none", line({ inode: "779" }) + line({ state: "07" }), { uid: 1_500, inode: "779" }],
+    ...["06", "07", "09", "0A", "0C"].map((state): [string, string, undefined] => [
+      `in state ${state}, in which it has no owner`,
+      line({ state }),
+      undefined,
+    ]),
+    ["of root, which is somebody", line({ uid: "0" }), { uid: 0, inode: "777" }],
+    ["of a user that is no number", line({ uid: "x1" }), undefined],
+    ["of a user that begins with a number", line({ uid: "1x" }), undefined],
+    ["in a line that ends too early", "   1: 0500000A:9C40 FEA9FEA9:0050 01\n", undefined],
   ])("%s", (_, table, expected) => {
     expect(ownerIn(HEAD + table, connection, 4)).toEqual(expected);
   });
@@ -77,6 +89,14 @@ describe("a control group", () => {
       { unit: "user@1000.service", container: undefined },
     ],
     ["0::/\n", { unit: undefined, container: undefined }],
+    ["2:cpu:/\n1:name=systemd:/system.slice/a.service\n", { unit: "a.service", container: undefined }],
+    ["0::/system.slice/a:b.service\n", { unit: "a:b.service", container: undefined }],
+    ["0::/system.slice/a.socket\n", { unit: "a.socket", container: undefined }],
+    ["0::/system.slice/run-x.mount\n", { unit: "run-x.mount", container: undefined }],
+    ["0::/system.slice/a.services\n", { unit: undefined, container: undefined }],
+    [`0::/docker/0${id}\n`, { unit: undefined, container: undefined }],
+    [`0::/${id}/x\n`, { unit: undefined, container: id }],
+    [`0::/x.slice/user.slice/${id}\n`, { unit: undefined, container: id }],
     ["", { unit: undefined, container: undefined }],
   ])("%s", (text, expected) => {
     expect(readCgroup(text)).toEqual(expected);
@@ -181,5 +201,134 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
     expect(await identify("4", false, lookup)).toMatchObject({ program: "two" });
     rmSync(join(proc, "11"), { recursive: true });
     expect(await identify("4", false, lookup)).toMatchObject({ program: undefined });
+  });
+
+  it("is held by what its links say, and by nothing that only looks like it", async () => {
+    processes({ pid: 10, unit: "a.service", inodes: [] }, { pid: 11, unit: "b.service", inodes: ["778"] });
+    for (const [fd, to] of ["pipe:[777]", "xsocket:[777]", "socket:[777]x", "/dev/null"].entries())
+      symlinkSync(to, join(proc, "10", "fd", String(fd)));
+    mkdirSync(join(proc, "10x", "fd"), { recursive: true });
+    mkdirSync(join(proc, "x12", "fd"), { recursive: true });
+    for (const odd of ["10x", "x12"]) symlinkSync("socket:[777]", join(proc, odd, "fd", "0"));
+    expect(await identify("777")).toMatchObject({ pid: undefined, program: undefined });
+  });
+
+  it("is the youngest's of those that hold it, which are told to be many up to eight", async () => {
+    const given = Array.from({ length: 10 }, (_, index) => ({
+      pid: 10 + index,
+      // The oldest two are in another unit.
+      unit: index < 2 ? "old.service" : "new.service",
+      inodes: ["777", "777"],
+    }));
+    processes(...given);
+    expect(await identify("777")).toMatchObject({ pid: 19, unit: "new.service" });
+    processes(...given.slice(1, 9));
+    expect(await identify("777")).toMatchObject({ pid: 18, unit: undefined });
+  });
+
+  it("is not looked for again for a second where no process lets itself be looked into", async () => {
+    processes({ pid: 10, unit: "a.service" });
+    let now = 0;
+    const lookup = createCallerLookup(readAccounts(), proc, () => now);
+    expect(await identify("777", false, lookup)).toMatchObject({ pid: undefined });
+    mkdirSync(join(proc, "10", "fd"));
+    symlinkSync("socket:[777]", join(proc, "10", "fd", "0"));
+    now = 999;
+    expect(await identify("777", false, lookup)).toMatchObject({ pid: undefined });
+    now = 1_000;
+    expect(await identify("777", false, lookup)).toMatchObject({ pid: 10 });
+  });
+
+  it("is looked for again at once where processes let themselves be looked into, and nobody held it", async () => {
+    processes({ pid: 10, unit: "a.service", inodes: ["1"] });
+    const lookup = createCallerLookup(readAccounts(), proc, () => 0);
+    expect(await identify("777", false, lookup)).toMatchObject({ pid: undefined, unit: "a.service" });
+    symlinkSync("socket:[777]", join(proc, "10", "fd", "7"));
+    expect(await identify("777", false, lookup)).toMatchObject({ pid: 10, program: "app" });
+  });
+
+  it("of another user is nobody's", async () => {
+    processes({ pid: 10, unit: "a.service", inodes: ["777"] });
+    const lookup = createCallerLookup(readAccounts(), proc, () => 0);
+    const other = { uid: own + 1, inode: "777" };
+    expect(await lookup.identify(connection, other, undefined, true)).toMatchObject({
+      uid: own + 1,
+      pid: undefined,
+      unit: undefined,
+    });
+  });
+
+  it("that has no owner is told by its address and bridge alone", async () => {
+    processes({ pid: 10, unit: "a.service", inodes: ["777"] });
+    const lookup = createCallerLookup(readAccounts(), proc, () => 0);
+    expect(await lookup.identify(connection, undefined, "docker0", true)).toEqual({
+      uid: undefined,
+      user: undefined,
+      gids: [],
+      pid: undefined,
+      program: undefined,
+      unit: undefined,
+      container: undefined,
+      address: "10.0.0.5",
+      bridge: "docker0",
+    });
+  });
+
+  describe("in the tables of the kernel", () => {
+    const tables = (four: string, six = ""): void => {
+      processes();
+      mkdirSync(join(proc, "net"));
+      writeFileSync(join(proc, "net", "tcp"), HEAD + four);
+      writeFileSync(join(proc, "net", "tcp6"), HEAD + six);
+    };
+    const mapped = line({
+      local: "0000000000000000FFFF00000500000A:9C40",
+      remote: "0000000000000000FFFF0000FEA9FEA9:0050",
+      inode: "6",
+    });
+    const ask = (given: Partial<typeof connection> = {}) =>
+      createCallerLookup(readAccounts(), proc).userOf({ ...connection, ...given });
+
+    it("is taken from that of IPv4 first, and else from that of IPv6", async () => {
+      tables(line(), mapped);
+      expect(await ask()).toMatchObject({ inode: "777" });
+      expect(await ask({ localAddress: "::ffff:127.0.0.1", remoteAddress: "::FFFF:10.0.0.5" })).toMatchObject({
+        inode: "777",
+      });
+      expect(await ask({ localAddress: "10.0.0.1" })).toMatchObject({ inode: "777" });
+      expect(await ask({ localAddress: "::1" })).toMatchObject({ inode: "6" });
+      tables("", mapped);
+      expect(await ask()).toMatchObject({ inode: "6" });
+      expect(await ask({ localAddress: "10.0.0.1" })).toMatchObject({ inode: "6" });
+      expect(await ask({ remoteAddress: "no address" })).toBeUndefined();
+    });
+
+    it("is looked for once more where it has to be, and not where it need not", async () => {
+      tables("");
+      const late = async (localAddress: string) => {
+        const asked = ask({ localAddress });
+        // Between the first reading and the second.
+        await new Promise((resolve) => setImmediate(resolve));
+        writeFileSync(join(proc, "net", "tcp"), HEAD + line());
+        const owner = await asked;
+        writeFileSync(join(proc, "net", "tcp"), HEAD);
+        return owner;
+      };
+      expect(await late("127.0.0.1")).toMatchObject({ inode: "777" });
+      expect(await late("10.0.0.1")).toBeUndefined();
+    });
+
+    it("is read anew for each turn", async () => {
+      tables(line());
+      const lookup = createCallerLookup(readAccounts(), proc);
+      expect(await lookup.userOf(connection)).toMatchObject({ inode: "777" });
+      tables(line({ inode: "778" }));
+      expect(await createCallerLookup(readAccounts(), proc).userOf(connection)).toMatchObject({ inode: "778" });
+      writeFileSync(join(proc, "net", "tcp"), HEAD + line({ inode: "779" }));
+      const same = createCallerLookup(readAccounts(), proc);
+      expect(await same.userOf(connection)).toMatchObject({ inode: "779" });
+      writeFileSync(join(proc, "net", "tcp"), HEAD + line({ inode: "780" }));
+      expect(await same.userOf(connection)).toMatchObject({ inode: "780" });
+    });
   });
 });
