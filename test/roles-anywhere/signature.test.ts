@@ -21,8 +21,8 @@ const CHAINS = [
   { chain: chain(alone.cert), key: alone.privateKey },
 ] as const;
 
-/** Anything that a query may hold, its own signs among it, and pairs of surrogates. */
-const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 40 }).map((value) => value.toWellFormed());
+/** Anything that a query may hold, its own signs among it. */
+const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 40 });
 const requests: fc.Arbitrary<SessionRequest> = fc.record({
   region: fc.constantFrom("eu-central-1", "us-gov-west-1", "cn-north-1"),
   host: fc.constantFrom("rolesanywhere.eu-central-1.amazonaws.com", "127.0.0.1:8080", "[::1]:9", "vpce-1.example"),
