@@ -215,6 +215,8 @@ function exempted(url: URL, list: string): boolean {
       const [, bracketed, plain = "", wanted] =
         /^(?:\[([^\]]*)\]|([^:]*|.*:.*:.*?))(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
       const name = (bracketed ?? plain).replace(/^\*?\./, "");
-      return (wanted === undefined || wanted === port) && name !== "" && (host === name || host.endsWith(`.${name}`));
+      // Names have other names below them, and addresses nothing.
+      const below = !/^[\d.]+$|:/.test(host) && host.endsWith(`.${name}`);
+      return (wanted === undefined || wanted === port) && name !== "" && (host === name || below);
     });
 }
