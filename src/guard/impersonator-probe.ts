@@ -56,13 +56,15 @@ export async function probeAndReport(
   system: System,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { probeImds } = await import("../network/probe.js");
+  // Both at once: Jest loads nothing any more when an answer comes after the end of a test file. Who it is may be out of
+  // reach, as in a bundle; that somebody answers is what has to be told.
+  const [{ probeImds }, network] = await Promise.all([
+    import("../network/probe.js"),
+    loadExtra("responder", "a responder", () => import("../network/responder.js")).catch(() => undefined),
+  ]);
   const result = await probeImds(target, { timeoutMs: PROBE_TIMEOUT_MS, signal });
   if (result.kind !== "imdsv2") return;
-  // Who it is may be out of reach, as in a bundle; that somebody answers is what has to be told.
-  const responder = await loadExtra("responder", "a responder", () => import("../network/responder.js"))
-    .then(({ describeResponder }) => describeResponder(target.address, system))
-    .catch(() => undefined);
+  const responder = await network?.describeResponder(target.address, system).catch(() => undefined);
   reporter.report(verdict === "not-ec2" ? "imds.impersonation_detected" : "imds.unverified_responder", {
     message:
       verdict === "not-ec2"

@@ -1,5 +1,6 @@
 /** Finds out where a guard is, and what follows from it: the verdict on this host, and whether IMDS may be asked. */
 import { ImdsRefusedError } from "../base/errors.js";
+import { isLoadedByNode } from "../base/loader.js";
 import type { System } from "../base/system.js";
 import { atLeast, CATALOGUE } from "../events/catalogue.js";
 import { sayRefusal } from "../events/refusal-line.js";
@@ -74,15 +75,18 @@ function createProbe({ decision, settings, host, reporter }: Judged, system: Sys
     if (begun || !isOffEc2(decision) || settings.probe === "off") return;
     begun = true;
     const target = endpointOf(decision.target);
-    // In a later turn, so that loading it does not delay the refusal. That can fail: with no file descriptor left, or
-    // with the package replaced on disk while the program runs. The next refusal tries again.
-    setImmediate(() => {
+    // Loading it can fail: with no file descriptor left, or with the package replaced on disk while the program runs.
+    // The next refusal tries again.
+    const look = (): void => {
       import("./impersonator-probe.js")
         .then(({ probeOnce }) => probeOnce(target, host.verdict, reporter, system, ending))
         .catch(() => {
           begun = false;
         });
-    });
+    };
+    // In a later turn, so that the refusal does not wait for it; but not where nothing may be loaded later.
+    if (isLoadedByNode()) setImmediate(look);
+    else look();
   };
 }
 
