@@ -34,8 +34,8 @@ export function certificateProvider(
   init: CertificateProviderInit,
   { name, kind, source, options }: CertificateProviderKind,
 ): AwsCredentialIdentityProvider {
-  const ofCode = settingsOfCode(init as object, options);
   const guard = guardOf(init);
+  const ofCode = settingsOfCode(init as object, options);
   let opening: Promise<CertificateLink> | undefined;
   const open = async ({ settings, reporter, system, profile }: GuardServices): Promise<CertificateLink> => {
     const [{ openRoleAlias, openRolesAnywhere, boundsOf }, { readCertificateSettings }] = await Promise.all([

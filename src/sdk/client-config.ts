@@ -7,7 +7,7 @@ import type { Guard } from "../guard/guard.js";
 import { profileNameOf } from "../guard/guard.js";
 import type { ResolvedDefaultsMode } from "./defaults-mode.js";
 import { resolvedDefaultsMode } from "./defaults-mode.js";
-import { guardOfCall, profileOfCaller } from "./guard-option.js";
+import { guardOfCall, profileOfCaller, requirePlainOptions } from "./guard-option.js";
 import type { FromNodeProviderChainInit, fromNodeProviderChain } from "./node-chain.js";
 import { chainOf, profileRead } from "./node-chain.js";
 import { toProviderError } from "./provider-error.js";
@@ -36,6 +36,7 @@ export interface ClientConfig {
  * `init`, else that of the guard's options, else `AWS_PROFILE`.
  */
 export function clientConfig(guard: Guard, init: ClientConfigInit = {}): ClientConfig {
+  requirePlainOptions(init);
   const wanted = ownProperty(init, "region");
   const chain = ownPropertiesBut(ownPropertiesBut(init, "defaultsMode"), "region");
   const named = chain.profile || profileNameOf(guard);

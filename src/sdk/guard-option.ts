@@ -1,5 +1,6 @@
 /** The `guard` key of every provider: options for a guard of the provider's own, or a guard to share. */
 import { isPlainObject, ownProperties, ownProperty } from "../base/own-properties.js";
+import { invalidArgument } from "../base/errors.js";
 import type { Guard } from "../guard/guard.js";
 import { createGuard } from "../guard/create-guard.js";
 import { guardOfEnvironment, guardOfProfile, isGuard, profileNameOf } from "../guard/guard.js";
@@ -23,15 +24,38 @@ interface SdkInit extends ConfigFileLocations {
  * names.
  *
  * @param speaks whether refusals are said on stderr, where the guard is made here
- * @throws TypeError `ERR_INVALID_ARG_VALUE` for a `guard` that is neither options nor a guard
+ * @throws TypeError `ERR_INVALID_ARG_VALUE` for a `guard` that is neither options nor a guard, and for options that
+ * would lose it
  */
 export function guardOf(init: SdkInit & GuardKey, speaks = false): Guard {
+  requirePlainOptions(init);
   const { guard = {}, profile, filepath, configFilepath } = ownProperties(init);
   if (isGuard(guard))
     return profile === undefined ? guard : guardOfProfile(guard, profile, { filepath, configFilepath });
   // What is no object of options is not looked into, so that it is refused as a whole.
   const options = profile === undefined || !isPlainObject(guard) ? guard : { ...guard, profile };
   return createGuard(options, { locations: { filepath, configFilepath }, speaks });
+}
+
+/** Settings of ours whose names mean nothing to a provider. */
+const BELONG_TO_GUARD = [
+  ..."expectedAccounts expectedRoles expectedRegions attestation onUnknownAccount verifyWithSts stsCa stsProxy".split(
+    " ",
+  ),
+  ..."emulator silenceMs firewall firewallAllow firewallAnswers".split(" "),
+];
+
+/**
+ * Options of a provider that are no plain object (a promise, a Map, a class instance, a guard) would lose the guard that
+ * is in them, and settings beside its key would do nothing.
+ * @throws TypeError `ERR_INVALID_ARG_VALUE`
+ */
+export function requirePlainOptions(init: object): void {
+  if (!isPlainObject(init) || isGuard(init))
+    throw invalidArgument("init", init, "a plain object of options, with a guard or its options under the key guard");
+  const misplaced = BELONG_TO_GUARD.find((name) => ownProperty(init, name) !== undefined);
+  if (misplaced !== undefined)
+    throw invalidArgument("init", misplaced, `the options of the provider, and guard: { ${misplaced} }`);
 }
 
 /**

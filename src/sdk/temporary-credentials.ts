@@ -5,7 +5,7 @@ import type { GuardKey } from "./guard-option.js";
 import { ownPropertiesBut, ownProperty } from "../base/own-properties.js";
 import { servicesOf } from "../guard/guard.js";
 import { nestedClientConfig } from "./defaults-mode.js";
-import { guardOf } from "./guard-option.js";
+import { guardOf, requirePlainOptions } from "./guard-option.js";
 import { fromNodeProviderChain } from "./node-chain.js";
 import { toProviderError } from "./provider-error.js";
 
@@ -31,6 +31,7 @@ export type FromTemporaryCredentialsOptions = StockOptions & GuardKey;
  * as they are
  */
 export const fromTemporaryCredentials = (options: FromTemporaryCredentialsOptions): StockProvider => {
+  requirePlainOptions(options);
   const own = ownPropertiesBut(options, "guard");
   const profile = ownProperty(own.clientConfig, "profile");
   const guard = guardOf({ guard: ownProperty(options, "guard"), ...(profile !== undefined && { profile }) });

@@ -70,8 +70,10 @@ function list(form: string, isItem: (text: string) => boolean): Pick<SettingSpec
     read: (text) => text.split(",").map((part) => part.trim()),
     check: (value) => {
       if (!Array.isArray(value) || value.length === 0 || value.length > 256) return INVALID;
-      return value.every((entry) => typeof entry === "string" && isItem(entry))
-        ? [...new Set(value as string[])]
+      // Read once, holes with the rest.
+      const entries: unknown[] = Array.from(value);
+      return entries.every((entry): entry is string => typeof entry === "string" && isItem(entry))
+        ? [...new Set(entries)]
         : INVALID;
     },
   };

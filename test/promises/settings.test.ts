@@ -45,6 +45,9 @@ describe("P21: a setting takes effect or is an error", () => {
   test("in options that are no plain object", () => {
     for (const guard of [Promise.resolve({}), new Map(), null, 5])
       expect(() => fromIni({ guard: guard as never })).toThrow(TypeError);
+    for (const init of [Promise.resolve({}), new Map(), null, Object.create({ guard: {} }), createGuard()])
+      for (const provider of [fromIni, fromNodeProviderChain]) expect(() => provider(init as never)).toThrow(TypeError);
+    expect(() => fromIni({ expectedAccounts: [OURS] } as never)).toThrow("guard: { expectedAccounts }");
   });
 });
 
