@@ -225,14 +225,19 @@ const SECRET_NAME =
 const SHORT_OPTION = /^-[A-Za-z]$/;
 /** `-phunter2`, the form of MySQL's and other clients. */
 const PASSWORD_ATTACHED = /^(-[pPaw])(?=.)[^=].*$/s;
-/** What stands before the at sign in a URL. */
+/** What stands before the at sign in a URL, and a name with a password where the URL has no scheme. */
 const USER_INFO = /(:\/\/)\S{0,4096}@/g;
+const NAME_AND_PASSWORD = /(^|[\s"'=,])[\w.+-]{1,64}:[^\s@/]{1,256}@(?=[\w[])/g;
+/** Tokens whose beginning says whose they are, signed ones (JWT), and private keys. */
+const ISSUED =
+  /(?<![A-Za-z0-9])(?:(?:gh[oprsu]_|github_pat_|glpat-|xox[a-z]-|xapp-|[rs]k_(?:live|test)_|AIza|npm_|hf_|dop_v1_|ya29\.|SG\.|eyJ)[\w.+/=~-]{8,}|sk-(?=[\w-]{0,64}\d)[\w-]{16,})/g;
+const PRIVATE_KEY = /-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----.*/s;
 
 /**
  * A command line for a log: arguments joined by spaces, at most `max` characters, without what is or may be a secret.
  * Not shown are values of options and assignments whose name speaks of one (`--password x`, `DB_TOKEN=x`), of options
- * with one letter (`-p x`), what follows `Bearer` or `Basic`, what stands before the at sign in a URL, and whatever
- * {@link maskSecrets} knows. The program itself and its script are shown.
+ * with one letter (`-p x`), what follows `Bearer` or `Basic`, what stands before the at sign in a URL, tokens in a form
+ * that tells who issued them, private keys, and whatever {@link maskSecrets} knows. The program itself and its script are shown.
  */
 export function maskArguments(argv: readonly string[], max: number): string {
   let hideNext = false;
@@ -252,7 +257,12 @@ export function maskArguments(argv: readonly string[], max: number): string {
       if (SHORT_OPTION.test(argument) || SECRET_NAME.test(argument)) hideNext = true;
       else if (PASSWORD_ATTACHED.test(argument)) return argument.slice(0, 2) + MASK;
     }
-    return maskSecrets(argument.replace(USER_INFO, `$1${MASK}@`).replace(/\b((?:bearer|basic)\s+)\S.*/is, `$1${MASK}`));
+    const known = argument
+      .replace(PRIVATE_KEY, MASK)
+      .replace(USER_INFO, `$1${MASK}@`)
+      .replace(NAME_AND_PASSWORD, `$1${MASK}@`)
+      .replace(ISSUED, MASK);
+    return maskSecrets(known.replace(/\b((?:bearer|basic)\s+)\S.*/is, `$1${MASK}`));
   });
   return boundText(shown.join(" "), max);
 }

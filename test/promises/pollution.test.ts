@@ -30,6 +30,9 @@ const NAMES = [
 /** What takes part in a property, a URL, a file that is opened or a loop that is left: Node.js lives on with it where its modules were loaded before. */
 const WORDS = ["get", "set", "value", "writable", "enumerable", "configurable", "path", "auth", "signal", "return"];
 
+/** What lists, matches and those who take them apart have: Node.js cannot load a module with it. */
+const ELEMENTS = ["0", "1", "2", "3", "index", "input", "groups"];
+
 const POLLUTE = `
   const pollute = (names, value) => { for (const name of names) Object.prototype[name] = value; };
   const clean = (names) => { for (const name of names) delete Object.prototype[name]; };
@@ -113,7 +116,7 @@ describe.skipIf(!able.ok)("P23: what all objects inherit is no setting", () => {
     const out = await run(`${ASK}
       Promise.all([listening, ${loading}]).then(async ([port, found]) => {
         const all = [];
-        for (const names of ${JSON.stringify([NAMES, ...WORDS.slice(0, 6).map((word) => [word])])})
+        for (const names of ${JSON.stringify([NAMES, ELEMENTS, ...WORDS.slice(0, 6).map((word) => [word])])})
           for (const value of ["x", () => undefined]) {
             pollute(names, value);
             all.push(await ask(found, port));
