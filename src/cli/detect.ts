@@ -88,12 +88,16 @@ function print(report: HostReport, explain: boolean, ui: Ui): void {
   const shown = explain ? report.evidence : report.evidence.filter(({ weight }) => weight !== "neutral");
   if (shown.length > 0) ui.line();
   ui.table(
-    shown.map((fact) => [ui.paint(SIGNS[fact.weight], TONES[fact.weight]), fact.source, valueOf(fact), fact.says]),
+    shown.map((fact) => [ui.paint(SIGNS[fact.weight], TONES[fact.weight]), fact.source, valueOf(fact, ui), fact.says]),
   );
   if (!explain && shown.length < report.evidence.length)
     ui.note(`${report.evidence.length - shown.length} more facts weigh nothing; --explain shows them`);
 }
 
-function valueOf({ status, value }: HostEvidence): string {
-  return value === undefined ? `(${status})` : JSON.stringify(value);
+/** On a terminal as much as leaves room for the rest of the line; --json has all of it. */
+const LONGEST_VALUE = 40;
+
+function valueOf({ status, value }: HostEvidence, { terminal }: Ui): string {
+  if (value === undefined) return `(${status})`;
+  return JSON.stringify(terminal && value.length > LONGEST_VALUE ? `${value.slice(0, LONGEST_VALUE - 3)}...` : value);
 }

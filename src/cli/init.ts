@@ -70,7 +70,7 @@ export const command: Command = {
       const changed = reports.filter(({ changes }) => changes.length > 0).length;
       const hands = reports.reduce((sum, { byHand }) => sum + byHand.length, 0);
       ui.line(
-        `${files.length} files read, ${changed} ${write ? "changed" : "to change"}, ${hands} places to look at by hand`,
+        `${files.length} files read, ${changed} ${write ? "changed" : "to change"}, ${hands} ${hands === 1 ? "place" : "places"} to look at by hand`,
       );
       if (changed > 0)
         ui.note(write ? "next: npm install imds-guard" : "--write writes this; then npm install imds-guard");

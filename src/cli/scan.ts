@@ -167,7 +167,8 @@ export const command: Command = {
     const page = options["html"];
     if (typeof page === "string") await writePage(page, summary, system);
     for (const { name, failure } of summary.sources)
-      if (failure !== undefined) ui.error(`${terminalLine(name)}: ${terminalLine(failure.message)}`, [failure.advice]);
+      if (failure !== undefined && !(learn && failure.code === "ERR_SCAN_FORMAT"))
+        ui.error(`${terminalLine(name)}: ${terminalLine(failure.message)}`, [failure.advice]);
     if (learn) return summary.oversized === 0 && summary.sources.every(isRead) ? 0 : 3;
     return exitCode(summary);
   },
@@ -212,7 +213,7 @@ function printLearned({ lines, sources }: ScanSummary, seen: AccountsSummary, js
     ui.json({ version: 1, lines, ...seen, sources });
     return;
   }
-  ui.line(`# Accounts in ${lines} lines. Strike out what is not yours before you use this as a list.`);
+  ui.line(`# Accounts in ${lines} lines: strike out what is not yours.`);
   for (const { account, count, forms, first, last } of seen.accounts) {
     const told = Object.entries(forms).map(([form, times]) => `${form} ${times}`);
     ui.line(`${account}  # ${count}: ${told.join(", ")}${first === undefined ? "" : `; ${first} to ${last}`}`);

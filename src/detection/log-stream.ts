@@ -295,6 +295,8 @@ async function* zstandard(input: AsyncGenerator<Buffer, void, void>): AsyncGener
 function asStreamError(error: unknown): LogStreamError {
   if (error instanceof LogStreamError) return error;
   const { code = "EUNKNOWN", message } = error as NodeJS.ErrnoException;
+  if (code === "EISDIR")
+    return new LogStreamError(code, "This is a folder", "Name the files in it, as in FOLDER/*", { cause: error });
   const damaged = code.startsWith("Z_") || code.startsWith("ZSTD_") || code === "ERR_STREAM_PREMATURE_CLOSE";
   const advice = damaged ? DAMAGED : "Check the path and the permissions";
   return new LogStreamError(code, message, advice, { cause: error });

@@ -261,7 +261,7 @@ export async function scan(
     if (failure === undefined && readLines > 0 && formats.size === 0) {
       failure = {
         code: "ERR_SCAN_FORMAT",
-        message: "The format was not recognised: it was only searched for addresses and paths of the metadata service",
+        message: `The format was not recognised: it was only searched for ${seeksMore ? "accounts, and for " : ""}addresses and paths of the metadata service`,
         advice: `Name it: ${FORMAT_NAMES.join(", ")}`,
       };
     }

@@ -1,10 +1,17 @@
 /** The files of examples/ for fleets, judged by the programs that they are for, where those are installed. */
-import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
+import { toEcs } from "../../src/events/ecs.js";
+import { METRICS_TYPE, metricsText } from "../../src/monitor/metrics.js";
+import { IMPERSONATION, eventOf } from "../events/samples.js";
 
 const ROOT = join(import.meta.dirname, "../..");
 const EXAMPLES = join(ROOT, "examples");
@@ -68,12 +75,28 @@ describe("the manifests of Kubernetes", () => {
       spawnSync("python3", ["-m", "venv", join(folder, "venv")]).status === 0 &&
       spawnSync(python, ["-m", "pip", "install", "--quiet", "kubernetes-validate"]).status === 0;
     if (!made) return context.skip("kubernetes-validate cannot be installed here");
-    for (const name of names.filter((each) => !each.startsWith("cilium"))) {
-      const path = join(EXAMPLES, "kubernetes", name);
+    const paths = names.filter((each) => !each.startsWith("cilium")).map((name) => join(EXAMPLES, "kubernetes", name));
+    for (const path of paths) {
       const args = ["-m", "kubernetes_validate", "-k", "1.32", "--strict", path];
       const { status, stdout, stderr } = spawnSync(python, args, { encoding: "utf8" });
       expect(status, `${stdout}${stderr}`).toBe(0);
     }
+    if (!installed("kubeconform")) return;
+    // The schemas that came with the other validator: kubeconform fetches its own from where tests do not go.
+    const [library] = readdirSync(join(folder, "venv/lib"));
+    const origin = join(folder, "venv/lib", library!, "site-packages/kubernetes_validate/kubernetes-json-schema");
+    const schemas = mkdtempSync(join(folder, "schemas-"));
+    for (const name of ["_definitions", "daemonset-apps-v1", "networkpolicy-networking-v1", "pod-v1"]) {
+      const schema = readFileSync(join(origin, "v1.32.0-local-strict", `${name}.json`), "utf8")
+        .replaceAll('"/api/_definitions.json', `"file://${schemas}/_definitions.json`)
+        .replace(/"\$id": "[^"]*",/, "");
+      writeFileSync(join(schemas, `${name}.json`), schema);
+    }
+    const location = `${schemas}/{{.ResourceKind}}{{.KindSuffix}}.json`;
+    const found = spawnSync("kubeconform", ["-strict", "-summary", "-schema-location", location, ...paths], {
+      encoding: "utf8",
+    });
+    expect(found.stdout).toContain(`Valid: ${paths.length}, Invalid: 0, Errors: 0`);
   });
 });
 
@@ -101,3 +124,50 @@ test("log agents' configurations read the file that the unit of the monitor writ
     expect(text).toContain("/var/log/imds-guard/*.jsonl");
   }
 });
+
+test.skipIf(!installed("actionlint"))("actionlint has nothing to say against the workflows", () => {
+  const workflows = join(ROOT, ".github/workflows");
+  const paths = readdirSync(workflows).map((name) => join(workflows, name));
+  const { stdout, status } = spawnSync("actionlint", paths, { encoding: "utf8" });
+  expect(stdout).toBe("");
+  expect(status).toBe(0);
+});
+
+test.skipIf(!installed("otelcol-guard"))(
+  "the collector of OpenTelemetry takes the events of a file, with their time, and the metrics",
+  { timeout: 60_000 },
+  async () => {
+    const logs = join(folder, "log");
+    mkdirSync(logs);
+    const event = eventOf("imds.impersonation_detected", IMPERSONATION);
+    writeFileSync(join(logs, "monitor.jsonl"), `${JSON.stringify(toEcs(event, "1.2.3"))}\n`);
+    const metrics = createServer((_, response) => {
+      const status = { looks: 3, failedLooks: 0, reported: {}, responder: true, overflow: 0 };
+      response.setHeader("content-type", METRICS_TYPE);
+      response.end(metricsText({ ...status, lastLook: undefined, lastLookMs: undefined }, {}, 1_000, 5));
+    }).listen(0, "127.0.0.1");
+    await once(metrics, "listening");
+    const { port } = metrics.address() as AddressInfo;
+    const config = readFileSync(join(EXAMPLES, "otel-collector/config.yaml"), "utf8")
+      .replace("/var/log/imds-guard/", `${logs}/`)
+      .replace("127.0.0.1:9910", `127.0.0.1:${port}`)
+      .replace("scrape_interval: 30s", "scrape_interval: 1s");
+    // Its own metrics would want a port that others may have.
+    const telemetry = "  telemetry: { metrics: { level: none } }\n";
+    const path = join(folder, "collector.yaml");
+    writeFileSync(path, config.trimEnd() + "\n" + telemetry);
+    const collector = spawn("otelcol-guard", ["--config", path], { stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    collector.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+    try {
+      for (let tries = 0; tries < 500 && !/imds_guard_looks(_total)?\b/.test(said); tries++) await sleep(100);
+      for (let tries = 0; tries < 100 && !said.includes("LogRecord #0"); tries++) await sleep(100);
+    } finally {
+      collector.kill("SIGKILL");
+      metrics.close();
+    }
+    expect(said).toContain(`Timestamp: ${event.time.replace("T", " ").replace(/0*Z$/, "")}`);
+    expect(said).toMatch(/imds-impersonation-detected/);
+    expect(said).toMatch(/imds_guard_looks(_total)?\b/);
+  },
+);

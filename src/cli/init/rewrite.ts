@@ -53,6 +53,7 @@ const PROVIDER_PACKAGES = new Set([
   "@aws-sdk/credential-provider-node",
   "@smithy/credential-provider-imds",
 ]);
+const MOCKS = /^(?:mock|doMock|unstable_mockModule)$/;
 const CLIENT_PACKAGE = /^@aws-sdk\/client-[\w-]+$/;
 const PACKAGE = "imds-guard";
 /** Exports of a client's package that are no clients, though they are made with `new`. */
@@ -76,7 +77,7 @@ export function rewrite(name: string, text: string): Rewritten {
   }) as unknown as { readonly program: Node };
   const edits: Edit[] = [];
   const byHand: ByHand[] = [];
-  const seen = look(file.program, text, edits, byHand);
+  const seen = look(name, file.program, text, edits, byHand);
   if (seen.firstUse !== undefined) edits.push(guardOf(file.program, text, seen, seen.firstUse));
   const changed = apply(text, edits);
   return { text: changed.text, changes: changed.changes, byHand: byHand.sort((a, b) => a.line - b.line) };
@@ -100,7 +101,7 @@ interface Seen {
   readonly module: boolean;
 }
 
-function look(program: Node, text: string, edits: Edit[], byHand: ByHand[]): Seen {
+function look(name: string, program: Node, text: string, edits: Edit[], byHand: ByHand[]): Seen {
   const statements = program["body"] as readonly Node[];
   const loading = statements.filter(
     (statement) => /^(?:TS)?Import(?:Equals)?Declaration$/.test(statement.type) || loads(statement),
@@ -113,11 +114,21 @@ function look(program: Node, text: string, edits: Edit[], byHand: ByHand[]): See
     loading,
     quote: /["']/.exec(example)?.[0] ?? '"',
     semicolon: example === "" || example.endsWith(";") ? ";" : "",
-    module: statements.some(({ type }) => type === "ImportDeclaration" || type.startsWith("Export")),
+    module:
+      /\.m[jt]s$/.test(name) ||
+      statements.some(({ type }) => type === "ImportDeclaration" || type.startsWith("Export")),
   };
   const clients = new Set<string>();
   const namespaces = new Set<string>();
   const line = (node: Node): number => node.loc.start.line;
+  const parents = parentsIn(program);
+  /** Leads a package's literal here where all that is taken of it is here; `names` are undefined where nobody can tell. */
+  function takeFrom(source: Node, names: readonly (string | undefined)[] | undefined, at: number): void {
+    if (names !== undefined && names.length > 0 && names.every((name) => PROVIDERS.has(name ?? "")))
+      edits.push({ start: source.start, end: source.end, text: quoted(text, source, PACKAGE) });
+    else if (names?.every((name) => name !== undefined && !PROVIDERS.has(name) && !ENDS_AT_IMDS.has(name)) !== true)
+      byHand.push({ line: at, says: `take ${[...PROVIDERS].join(", ")} from ${PACKAGE}` });
+  }
 
   visit(program, (node) => {
     if (node.type === "ImportDeclaration" && node["importKind"] !== "type") {
@@ -140,22 +151,37 @@ function look(program: Node, text: string, edits: Edit[], byHand: ByHand[]): See
       } else if (from === "aws-sdk" || from.startsWith("aws-sdk/"))
         byHand.push({ line: line(node), says: "AWS SDK v2: start the program with node -r imds-guard/register" });
     }
+    if (/^Export(?:Named|All)Declaration$/.test(node.type) && node["exportKind"] !== "type") {
+      const source = node["source"] as Node | null | undefined;
+      if (PROVIDER_PACKAGES.has(stringOf(source) ?? "")) {
+        const names = (node["specifiers"] as readonly Node[] | undefined)?.map((each) => nameOf(each["local"]));
+        takeFrom(source as Node, names, line(node));
+      }
+    }
+    const source = loadedBy(node);
+    if (source !== undefined && PROVIDER_PACKAGES.has(stringOf(source) ?? ""))
+      takeFrom(source, namesTaken(node, parents), line(node));
+    if (node.type === "CallExpression" && MOCKS.test(nameOf((node["callee"] as Node)["property"]) ?? "")) {
+      const from = stringOf((node["arguments"] as readonly unknown[])[0]);
+      if (from !== undefined && PROVIDER_PACKAGES.has(from))
+        byHand.push({ line: line(node), says: `a mock of ${from}: what comes from ${PACKAGE} is not mocked by it` });
+    }
     if (node.type === "VariableDeclarator") {
       const from = required(node["init"]);
       const pattern = node["id"] as Node;
       if (from !== undefined && CLIENT_PACKAGE.test(from)) {
         if (pattern.type === "Identifier") namespaces.add(pattern["name"] as string);
         for (const [imported, local] of propertiesOf(pattern)) if (!NO_CLIENT.test(imported)) clients.add(local);
-      } else if (from !== undefined && PROVIDER_PACKAGES.has(from)) {
-        const names = propertiesOf(pattern).map(([imported]) => imported);
-        const source = ((node["init"] as Node)["arguments"] as readonly Node[])[0] as Node;
-        if (names.length > 0 && names.every((each) => PROVIDERS.has(each)))
-          edits.push({ start: source.start, end: source.end, text: quoted(text, source, PACKAGE) });
-        else if (pattern.type === "Identifier" || names.some((each) => PROVIDERS.has(each) || ENDS_AT_IMDS.has(each)))
-          byHand.push({ line: line(node), says: `take ${[...PROVIDERS].join(", ")} from ${PACKAGE}` });
       } else if (from === "aws-sdk")
         byHand.push({ line: line(node), says: "AWS SDK v2: start the program with node -r imds-guard/register" });
     }
+  });
+  const withCredentials = new Set<string>();
+  visit(program, (node) => {
+    const value = node.type === "VariableDeclarator" ? (node["init"] as Node | null) : null;
+    if (value?.type !== "ObjectExpression") return;
+    if ((value["properties"] as readonly Node[]).some((property) => keyOf(property) === "credentials"))
+      withCredentials.add(nameOf(node["id"]) ?? "");
   });
   visit(program, (node) => {
     if (node.type !== "NewExpression" || !isClient(node["callee"] as Node, clients, namespaces)) return;
@@ -167,7 +193,8 @@ function look(program: Node, text: string, edits: Edit[], byHand: ByHand[]): See
       const given = `{ ...${seen.guard}.clientConfig() }`;
       edits.push(bare ? insert(node.end, `(${given})`) : insert(node.end - 1, given));
       seen.firstUse ??= node.start;
-    } else if (config.type !== "ObjectExpression" || more.length > 0) byHand.push({ line: line(node), says });
+    } else if (withCredentials.has(nameOf(config) ?? "none")) return;
+    else if (config.type !== "ObjectExpression" || more.length > 0) byHand.push({ line: line(node), says });
     else {
       const properties = config["properties"] as readonly Node[];
       if (properties.some((property) => keyOf(property) === "credentials")) return;
@@ -249,14 +276,73 @@ const loads = (statement: Node): boolean =>
   statement.type === "VariableDeclaration" &&
   (statement["declarations"] as readonly Node[]).some((declarator) => required(declarator["init"]) !== undefined);
 
+/** What is loaded by `require("y")` or `import("y")`, also where somebody waits for it or catches its failure. */
 function required(node: unknown): string | undefined {
   const call = node as Node | null | undefined;
   if (call?.type === "AwaitExpression") return required(call["argument"]);
-  if (call?.type === "ImportExpression") return stringOf(call["source"]);
+  const caught = call?.type === "CallExpression" ? (call["callee"] as Node) : undefined;
+  if (caught !== undefined && nameOf(caught["property"]) === "catch") return required(caught["object"]);
+  return stringOf(loadedBy(call));
+}
+
+/** The literal of a call of `require` or `import`. */
+function loadedBy(node: unknown): Node | undefined {
+  const call = node as Node | null | undefined;
+  if (call?.type === "ImportExpression") return call["source"] as Node;
   if (call?.type !== "CallExpression") return undefined;
   const callee = call["callee"] as Node;
   if (nameOf(callee) !== "require" && callee.type !== "Import") return undefined;
-  return stringOf((call["arguments"] as readonly unknown[])[0]);
+  return (call["arguments"] as readonly Node[])[0];
+}
+
+/** The names that are taken of what a call loads; undefined where they cannot be told. */
+function namesTaken(call: Node, parents: ReadonlyMap<Node, Node>): readonly string[] | undefined {
+  let node = call;
+  for (let parent = parents.get(node); parent !== undefined; node = parent, parent = parents.get(node)) {
+    switch (parent.type) {
+      case "AwaitExpression":
+      case "ParenthesizedExpression":
+      case "TSNonNullExpression":
+        continue;
+      case "VariableDeclarator":
+        return namesIn(parent["id"] as Node);
+      case "AssignmentExpression":
+        return namesIn(parent["left"] as Node);
+      case "CallExpression":
+        // What `catch` gives is what it was called on.
+        if (nameOf((parent["callee"] as Node)["property"]) === "catch" && parent["callee"] === node) continue;
+        return undefined;
+      case "MemberExpression":
+      case "OptionalMemberExpression": {
+        const name = parent["computed"] === true ? undefined : nameOf(parent["property"]);
+        if (name === "catch") continue;
+        if (name !== "then") return name === undefined ? undefined : [name];
+        const [taker] = (parents.get(parent)?.["arguments"] ?? []) as readonly Node[];
+        const [taken] = (taker?.["params"] ?? []) as readonly Node[];
+        return taken === undefined ? undefined : namesIn(taken);
+      }
+      default:
+        return undefined;
+    }
+  }
+  return undefined;
+}
+
+function namesIn(pattern: Node): readonly string[] | undefined {
+  if (pattern.type !== "ObjectPattern") return undefined;
+  const properties = pattern["properties"] as readonly Node[];
+  const names = properties.flatMap((property) => (property.type === "ObjectProperty" ? (keyOf(property) ?? []) : []));
+  return names.length === properties.length ? names : undefined;
+}
+
+function parentsIn(program: Node): ReadonlyMap<Node, Node> {
+  const parents = new Map<Node, Node>();
+  visit(program, (node) => {
+    for (const value of Object.values(node))
+      for (const child of Array.isArray(value) ? value : [value])
+        if (typeof (child as Partial<Node> | null | undefined)?.type === "string") parents.set(child as Node, node);
+  });
+  return parents;
 }
 
 function isClient(callee: Node, clients: ReadonlySet<string>, namespaces: ReadonlySet<string>): boolean {

@@ -85,6 +85,43 @@ describe("init rewrites", () => {
         `const x = require("x");`,
       ),
     ],
+    [
+      "imports that are waited for, caught, assigned, chained or asked at once",
+      "a.ts",
+      lines(
+        `const { fromIni } = await import('@aws-sdk/credential-providers').catch(() => { throw new Error('install it'); });`,
+        `let fromNodeProviderChain;`,
+        `;({ fromNodeProviderChain } = await import('@aws-sdk/credential-providers'))`,
+        `const c = () => import('@aws-sdk/credential-providers').then(({ fromIni: ini }) => ini());`,
+        `const d = (await import("@aws-sdk/credential-providers")).fromTemporaryCredentials({});`,
+        `const { fromEnv } = await import('@aws-sdk/credential-providers');`,
+        `export { fromIni } from "@aws-sdk/credential-providers";`,
+      ),
+      lines(
+        `const { fromIni } = await import('imds-guard').catch(() => { throw new Error('install it'); });`,
+        `let fromNodeProviderChain;`,
+        `;({ fromNodeProviderChain } = await import('imds-guard'))`,
+        `const c = () => import('imds-guard').then(({ fromIni: ini }) => ini());`,
+        `const d = (await import("imds-guard")).fromTemporaryCredentials({});`,
+        `const { fromEnv } = await import('@aws-sdk/credential-providers');`,
+        `export { fromIni } from "imds-guard";`,
+      ),
+    ],
+    [
+      "a module that loads its client when it is needed",
+      "a.mjs",
+      lines(
+        `const { S3Client } = await import("@aws-sdk/client-s3").catch(() => process.exit(1));`,
+        `const s3 = new S3Client();`,
+      ),
+      lines(
+        `const { S3Client } = await import("@aws-sdk/client-s3").catch(() => process.exit(1));`,
+        `import { createGuard } from "imds-guard";`,
+        ``,
+        `const guard = createGuard();`,
+        `const s3 = new S3Client({ ...guard.clientConfig() });`,
+      ),
+    ],
   ])("%s", (_, name, before, after) => {
     expect(rewrite(name, before).text).toBe(after);
     // Once is enough.
@@ -93,6 +130,10 @@ describe("init rewrites", () => {
 
   test.each([
     ["a client with credentials", `import { S3Client } from "@aws-sdk/client-s3"; new S3Client({ credentials });`],
+    [
+      "a configuration with credentials",
+      `import { S3Client } from "@aws-sdk/client-s3"; const c: C = { credentials }; new S3Client(c);`,
+    ],
     ["a command", `import { PutObjectCommand } from "@aws-sdk/client-s3"; new PutObjectCommand({});`],
     ["a type", `import type { S3Client } from "@aws-sdk/client-s3"; declare const s: S3Client;`],
     ["a class of somebody else", `import { S3Client } from "./mine"; new S3Client({});`],
@@ -105,6 +146,11 @@ describe("init rewrites", () => {
     ["a configuration from elsewhere", `import { S3Client } from "@aws-sdk/client-s3";\nnew S3Client(config);`, 2],
     ["a configuration that is spread in", `import { S3Client } from "@aws-sdk/client-s3";\nnew S3Client({ ...x });`, 2],
     ["the whole of the providers", `import * as p from "@aws-sdk/credential-providers";`, 1],
+    ["providers from somewhere else", `const p = given ?? (await import("@aws-sdk/credential-providers"));`, 1],
+    ["several imports at once", `const [a] = await Promise.all([import("@aws-sdk/credential-providers")]);`, 1],
+    ["some of the providers", `const { fromIni, fromSSO } = require("@aws-sdk/credential-providers");`, 1],
+    ["all of the providers, handed on", `export * from "@aws-sdk/credential-providers";`, 1],
+    ["a mock", `vi.mock("@aws-sdk/credential-providers", () => ({}));`, 1],
     ["the SDK's second major version", `import AWS from "aws-sdk";`, 1],
   ])("and leaves to a person %s", (_, text, line) => {
     const { text: same, changes, byHand } = rewrite("a.ts", text);
