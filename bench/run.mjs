@@ -15,6 +15,7 @@ import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { evaluate, table } from "./figures.mjs";
 import { canUnshare } from "./place.mjs";
+import { accounts } from "./scenarios/accounts.mjs";
 import { callers } from "./scenarios/callers.mjs";
 import { ec2 } from "./scenarios/ec2.mjs";
 import { firewall } from "./scenarios/firewall.mjs";
@@ -46,6 +47,7 @@ const SCENARIOS = {
   fleet,
   callers,
   scan,
+  accounts,
   rolesAnywhere,
 };
 

@@ -23,9 +23,8 @@ export type AccountOfKey =
 const ACCESS_KEY = /^[A-Z0-9]{20}$/;
 /** Roles, users and instance profiles: the principals whose ids are known to encode their account. */
 const PRINCIPAL = /^A(?:ROA|IDA|IPA)[A-Z0-9]{17}$/;
-const DOCUMENTATION = /EXAMPLE$/;
+const DOCUMENTATION = "EXAMPLE";
 const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-const LETTERS = /^[A-Z2-7]+$/;
 const HIGHEST_ACCOUNT = 999_999_999_999;
 
 /**
@@ -42,30 +41,44 @@ const HIGHEST_ACCOUNT = 999_999_999_999;
  */
 export function accountOfAccessKey(id: string): AccountOfKey {
   if (!ACCESS_KEY.test(id)) return { kind: "unknown", reason: "not-an-access-key" };
-  return DOCUMENTATION.test(id) ? { kind: "unknown", reason: "documentation" } : decode(id.slice(4));
+  return id.endsWith(DOCUMENTATION) ? { kind: "unknown", reason: "documentation" } : decode(id);
 }
 
 /** The account of a unique id of a role (`AROA`), user (`AIDA`) or instance profile (`AIPA`); 21 characters. */
 export function accountOfPrincipalId(id: string): AccountOfKey {
-  return PRINCIPAL.test(id) ? decode(id.slice(4, 20)) : { kind: "unknown", reason: "not-a-principal-id" };
+  return PRINCIPAL.test(id) ? decode(id) : { kind: "unknown", reason: "not-a-principal-id" };
 }
 
 /**
- * `letters` is base32 of 80 bits: one bit that is 1 in the new format, 40 bits of account number, 39 bits without
- * relation to the account.
+ * Behind four letters that tell the kind, an id has 16 of base32, which are 80 bits: one bit that is 1 in the new format,
+ * 40 bits of account number, 39 bits without relation to the account.
  */
-function decode(letters: string): AccountOfKey {
-  const first = BASE32.indexOf(letters.charAt(0));
+function decode(id: string): AccountOfKey {
+  const first = letterAt(id, 4);
   // A to P: the top bit is 0. Checked before the alphabet, for old-format ids need not be base32.
   if (first >= 0 && first < 16) return { kind: "unknown", reason: "old-format" };
-  if (!LETTERS.test(letters)) return { kind: "unknown", reason: "not-decodable" };
+  for (let at = 4; at < 20; at++) if (letterAt(id, at) < 0) return { kind: "unknown", reason: "not-decodable" };
   // Bits 1 to 40 are the last 4 bits of the first letter, seven whole letters, and the first bit of the ninth. Plain
   // arithmetic, because 40 bits do not fit the 32 of the bitwise operators.
   let account = first - 16;
-  for (let at = 1; at < 8; at++) account = account * 32 + BASE32.indexOf(letters.charAt(at));
-  account = account * 2 + (BASE32.indexOf(letters.charAt(8)) >> 4);
+  for (let at = 5; at < 12; at++) account = account * 32 + letterAt(id, at);
+  account = account * 2 + (letterAt(id, 12) >> 4);
   if (account > HIGHEST_ACCOUNT) return { kind: "unknown", reason: "not-decodable" };
-  return { kind: "known", accountId: String(account).padStart(12, "0") };
+  // Two small numbers are written faster than one beyond 32 bits.
+  const millions = Math.floor(account / 1e6);
+  return { kind: "known", accountId: sixDigits(millions) + sixDigits(account - millions * 1e6) };
+}
+
+function sixDigits(number: number): string {
+  const text = String(number);
+  return text.length === 6 ? text : text.padStart(6, "0");
+}
+
+/** What a letter of {@link BASE32} stands for, or -1: faster than to look for it there. */
+function letterAt(id: string, at: number): number {
+  const code = id.charCodeAt(at);
+  if (code >= 0x41 && code <= 0x5a) return code - 0x41;
+  return code >= 0x32 && code <= 0x37 ? code - 0x32 + 26 : -1;
 }
 
 /** Whether `text` is the number of an account: 12 digits. */
