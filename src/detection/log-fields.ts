@@ -561,21 +561,29 @@ const ADDRESSES: ReadonlySet<Meaning> = new Set(["src", "dst"]);
 
 /**
  * The value that a record has of a meaning, under whatever name: as the name is listed, or written otherwise (`SrcIP`,
- * `src-ip`, `src_ip`).
+ * `src-ip`, `src_ip`). Names of `first` come before: those that are given, or those of a request's client or of the own
+ * side of a connection.
  */
-export function valueOf(fields: Fields, meaning: Meaning, first: readonly string[] = []): unknown {
-  const names = first.length === 0 ? ALIASES[meaning] : [...first, ...ALIASES[meaning]];
-  if (!ADDRESSES.has(meaning)) return firstOf(fields, names) ?? firstOf(alike(fields), alikeNames(meaning, names));
-  return firstAddress(fields, names) ?? firstAddress(alike(fields), alikeNames(meaning, names));
-}
-
-function firstAddress(fields: Fields, names: readonly string[]): unknown {
-  for (const name of names) {
-    const value = fieldOf(fields, name);
-    if (Array.isArray(value) ? value.some(isAddress) : isAddress(address(value))) return value;
+export function valueOf(fields: Fields, meaning: Meaning, first?: "client" | "local" | readonly string[]): unknown {
+  const fits = ADDRESSES.has(meaning) ? isAddressOrList : undefined;
+  if (typeof first === "object") {
+    for (const name of first) {
+      const value = fieldOf(fields, name);
+      if (says(value) && fits?.(value) !== false) return value;
+    }
   }
+  const roles: readonly Role[] = typeof first === "string" ? [first, meaning] : [meaning];
+  const named = namedIn(fields);
+  for (const role of roles)
+    for (const { value } of named.exact.get(role) ?? NONE) if (fits?.(value) !== false) return value;
+  const alike = alikeIn(named, fields);
+  for (const role of roles) for (const { value } of alike.get(role) ?? NONE) if (fits?.(value) !== false) return value;
   return undefined;
 }
+
+const isAddressOrList = (value: unknown): boolean =>
+  Array.isArray(value) ? value.some(isAddress) : isAddress(address(value));
+const says = (value: unknown): boolean => value !== undefined && value !== null && value !== "" && value !== "-";
 
 /** Whether a text is an IP address, of either version. */
 export function isAddress(value: unknown): value is string {
@@ -583,32 +591,113 @@ export function isAddress(value: unknown): value is string {
   return /^\d{1,3}(?:\.\d{1,3}){3}$/.test(value) || (value.includes(":") && /^[0-9a-f:.]{2,45}(?:%\w+)?$/i.test(value));
 }
 
-const plainName = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]+/g, "");
-const PLAIN_NAMES = new Map<string, readonly string[]>();
+/** What a name can stand for. */
+type Role = Meaning | "client" | "local" | "time";
 
-function alikeNames(meaning: Meaning, names: readonly string[]): readonly string[] {
-  const key = `${meaning} ${names.length}`;
-  let plain = PLAIN_NAMES.get(key);
-  if (plain === undefined) {
-    plain = [...new Set(names.map(plainName))];
-    PLAIN_NAMES.set(key, plain);
-  }
-  return plain;
+/** A value that a record has for a role; the name that is listed first has the least rank. */
+interface Candidate {
+  readonly rank: number;
+  readonly value: unknown;
 }
 
-const ALIKE = new WeakMap<Fields, Fields>();
+/** What a record has for each role, by the names as they are listed and by names that are written otherwise. */
+interface Named {
+  readonly exact: ReadonlyMap<Role, readonly Candidate[]>;
+  alike?: ReadonlyMap<Role, readonly Candidate[]>;
+}
 
-/** The fields of a record by their names in lower case, letters and digits alone. The first of a name counts. */
-function alike(fields: Fields): Fields {
-  let plain = ALIKE.get(fields);
-  if (plain === undefined) {
-    const entries = new Map<string, unknown>();
-    for (const [name, value] of Object.entries(fields)) {
-      const key = plainName(name);
-      if (!entries.has(key)) entries.set(key, value);
+const NONE: readonly Candidate[] = [];
+const NAMED = new WeakMap<Fields, Named>();
+type Places = Map<string, (readonly [role: Role, rank: number])[]>;
+
+/** Names, as listed and plain, with what they can stand for; and the objects in which there may be more of them. */
+interface Listed {
+  readonly exact: Places;
+  readonly plain: Places;
+  readonly holders: ReadonlySet<string>;
+}
+
+let listed: Listed | undefined;
+
+// Made when the first record asks: the lists stand further down.
+function listedNames(): Listed {
+  if (listed !== undefined) return listed;
+  const exact: Places = new Map();
+  const plain: Places = new Map();
+  const holders = new Set<string>();
+  const put = (places: Places, name: string, role: Role, rank: number): void => {
+    const known = places.get(name);
+    if (known === undefined) places.set(name, [[role, rank]]);
+    else if (!known.some(([other]) => other === role)) known.push([role, rank]);
+  };
+  const lists = { ...ALIASES, client: CLIENTS, local: LOCAL, time: TIMES };
+  for (const [role, names] of Object.entries(lists) as [Role, readonly string[]][]) {
+    for (const [rank, name] of names.entries()) {
+      put(exact, name, role, rank);
+      put(plain, plainName(name), role, rank);
+      for (let dot = name.indexOf("."); dot !== -1; dot = name.indexOf(".", dot + 1)) holders.add(name.slice(0, dot));
     }
-    plain = Object.fromEntries(entries);
-    ALIKE.set(fields, plain);
+  }
+  listed = { exact, plain, holders };
+  return listed;
+}
+
+/** What a record has under the listed names: its names are looked up, which are fewer. */
+function namedIn(fields: Fields): Named {
+  let named = NAMED.get(fields);
+  if (named === undefined) {
+    const { exact: places, holders } = listedNames();
+    const exact = new Map<Role, Candidate[]>();
+    const visit = (holder: Fields, prefix: string): void => {
+      for (const key of Object.keys(holder)) {
+        const name = prefix === "" ? key : `${prefix}.${key}`;
+        const value = holder[key];
+        for (const [role, rank] of places.get(name) ?? [])
+          keep(exact, role, prefix === "" ? 2 * rank : 2 * rank + 1, value);
+        if (typeof value === "object" && value !== null && !Array.isArray(value) && holders.has(name))
+          visit(value as Fields, name);
+      }
+    };
+    visit(fields, "");
+    named = { exact: inOrder(exact) };
+    NAMED.set(fields, named);
+  }
+  return named;
+}
+
+/** The same by names in lower case, letters and digits alone. */
+function alikeIn(named: Named, fields: Fields): ReadonlyMap<Role, readonly Candidate[]> {
+  if (named.alike === undefined) {
+    const { plain: places } = listedNames();
+    const alike = new Map<Role, Candidate[]>();
+    for (const key of Object.keys(fields))
+      for (const [role, rank] of places.get(plainName(key)) ?? []) keep(alike, role, rank, fields[key]);
+    named.alike = inOrder(alike);
+  }
+  return named.alike;
+}
+
+function keep(candidates: Map<Role, Candidate[]>, role: Role, rank: number, value: unknown): void {
+  if (!says(value)) return;
+  const known = candidates.get(role);
+  if (known === undefined) candidates.set(role, [{ rank, value }]);
+  else known.push({ rank, value });
+}
+
+function inOrder(candidates: Map<Role, Candidate[]>): ReadonlyMap<Role, readonly Candidate[]> {
+  for (const list of candidates.values()) if (list.length > 1) list.sort((one, other) => one.rank - other.rank);
+  return candidates;
+}
+
+/** Names of fields that are remembered: a log may name its fields as it likes. */
+const MOST_NAMES = 4_096;
+const PLAIN_NAMES = new Map<string, string>();
+
+function plainName(name: string): string {
+  let plain = PLAIN_NAMES.get(name);
+  if (plain === undefined) {
+    plain = name.toLowerCase().replace(/[^a-z0-9]+/g, "");
+    if (PLAIN_NAMES.size < MOST_NAMES && name.length <= 64) PLAIN_NAMES.set(name, plain);
   }
   return plain;
 }
@@ -664,7 +753,7 @@ export function requestTarget(url: unknown, query?: unknown): Fields {
 }
 
 /** Of a request, whoever else is named. */
-export const CLIENTS = [
+const CLIENTS = [
   "c-ip",
   "client_ip",
   "remote_addr",
@@ -686,7 +775,7 @@ export const CLIENTS = [
 ];
 
 function webContext(fields: Fields): Fields {
-  const client = address(valueOf(fields, "src", CLIENTS));
+  const client = address(valueOf(fields, "src", "client"));
   const server = address(valueOf(fields, "dst"));
   return {
     "c-ip": client,
@@ -709,7 +798,7 @@ const LOCAL = ["SourceIp", "source.ip", "src_ip", "local_ip", "LocalIP", "local_
 export function connectionFields(fields: Fields): Fields {
   return {
     ...processFields(fields),
-    SourceIp: address(valueOf(fields, "src", LOCAL)),
+    SourceIp: address(valueOf(fields, "src", "local")),
     SourcePort: valueOf(fields, "srcPort"),
     DestinationIp: address(valueOf(fields, "dst")),
     DestinationPort: valueOf(fields, "dstPort"),
@@ -775,18 +864,14 @@ const TIMES = [
   "metadata.event_timestamp",
   "metadata.eventTimestamp",
 ];
-const PLAIN_TIMES = [...new Set(TIMES.map(plainName))];
-
 /** The time of a record, under the usual names. */
 export function usualTime(fields: Fields): number | undefined {
-  for (const name of TIMES) {
-    const time = timeOf(fieldOf(fields, name));
-    if (time !== undefined) return time;
-  }
-  const plain = alike(fields);
-  for (const name of PLAIN_TIMES) {
-    const time = timeOf(plain[name]);
-    if (time !== undefined) return time;
+  const named = namedIn(fields);
+  for (const candidates of [named.exact, alikeIn(named, fields)]) {
+    for (const { value } of candidates.get("time") ?? NONE) {
+      const time = timeOf(value);
+      if (time !== undefined) return time;
+    }
   }
   return undefined;
 }

@@ -28,12 +28,13 @@ export interface LogFormat {
 
 /** A record of a source of logs. */
 export function recordOf(source: RecordSource, fields: Fields, text: string, time: number | undefined): LogRecord {
-  return {
-    source,
-    fields: Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)),
-    text,
-    time,
-  };
+  const known: Record<string, unknown> = {};
+  for (const name of Object.keys(fields)) {
+    const value = fields[name];
+    // The one name whose assignment would not make a property.
+    if (value !== undefined && name !== "__proto__") known[name] = value;
+  }
+  return { source, fields: known, text, time };
 }
 
 /**

@@ -2,7 +2,6 @@
 import { FIREWALL, DNS, HOST_SOURCES, NETWORK, PROXY, WEBSERVER, hostSource, recordOf } from "./log-format.js";
 import type { LogFormat, Reading } from "./log-format.js";
 import {
-  CLIENTS,
   address,
   connectionFields,
   endsOf,
@@ -691,7 +690,7 @@ const webJson: LogFormat = {
     const status = valueOf(fields, "status");
     const request = /^[A-Z]{3,10} \S+ HTTP\//.test(url);
     const words = isText(method) && /^[A-Za-z]{3,10}$/.test(method);
-    const client = address(valueOf(fields, "src", CLIENTS));
+    const client = address(valueOf(fields, "src", "client"));
     const answered = /^\d{3}$/.test(String(status)) || isAddress(client);
     if (!request && !words && !(/^(?:\/|https?:)/.test(url) && answered)) return undefined;
     return web(fields, text);

@@ -11,7 +11,7 @@ import { csvFields, csvHeader, readPairs } from "./log-pairs.js";
 import { isText, object } from "./log-record.js";
 import type { Fields, LogRecord } from "./log-record.js";
 import { envelopeOf, fieldPairs, joined, peelPrefix, recordLists } from "./log-wrappers.js";
-import type { Envelope } from "./log-wrappers.js";
+import type { Envelope, Peeled } from "./log-wrappers.js";
 
 /** Takes a record and the name of its format. Returns whether it has been judged, so that nothing further in is needed. */
 export type OnRecord = (record: LogRecord, format: string) => boolean;
@@ -22,7 +22,7 @@ export interface LineOutcome {
   readonly judged: boolean;
   /** Whether a part of it was broken: JSON that is none, or columns that do not fit their header. */
   readonly malformed: boolean;
-  /** Format of the innermost record that was read, if any. */
+  /** Format of the outermost record that was read, if any. */
   readonly format?: string;
   /** Texts that were packed inside the line, and cannot be seen in it as it stands. */
   readonly packed: readonly string[];
@@ -77,36 +77,53 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
       let unread: Fields | undefined;
       let parts = 0;
       const packed: string[] = [];
+      /** What was peeled off already, and what its format has nothing further in. */
+      const peeledTexts = new Map<string, readonly Peeled[]>();
+      const unfit = new Set<string>();
 
       function handOn(reading: Reading, name: string, envelope: Envelope): boolean {
         if (reading === undefined) return false;
-        last = name;
         if (reading === "malformed") broken = true;
+        // The first that read it whole tells what it is; what is tried further in is a guess.
+        if (!whole) last = name;
         if (typeof reading === "string") return false;
         whole = true;
         // One thing told from several sides: who judges the first needs no other.
         return reading.some((record) => onRecord(enveloped(record, envelope), name));
       }
 
-      /** With `strict`, only by formats that a whole line has to fit: a prefix may be read in more than one way. */
-      function inText(written: string, envelope: Envelope, depth: number, strict = false): boolean {
+      /**
+       * First `strict`, only by formats that a whole line has to fit, because a prefix may be read in more than one way;
+       * then `loose`, by those that a part of it is enough for.
+       */
+      function inText(
+        written: string,
+        envelope: Envelope,
+        depth: number,
+        pass: "both" | "strict" | "loose" = "both",
+      ): boolean {
         if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
         const outside = bare(written);
         const text = unpacked(outside);
         if (text === "") return false;
         if (text !== outside) packed.push(text);
         const value = text[0] === "{" || text[0] === "[" ? parseMany(text) : undefined;
-        if (value !== undefined) return inValue(value, text, envelope, depth);
+        if (value !== undefined) return pass !== "loose" && inValue(value, text, envelope, depth);
         if (text[0] === "{" && depth === 0) malformed = true;
-        for (const { name, read } of lineFormats) {
+        for (const { name, read } of pass === "loose" ? [] : lineFormats) {
           const reading = read(text);
+          if (reading === "other" || reading === "malformed") unfit.add(text);
           if (handOn(reading, name, envelope)) return true;
           if (reading === "other" || reading === "malformed") return false;
         }
-        const inside = peelPrefix(text, now);
-        for (const peeled of inside) if (inText(peeled.text, joined(envelope, peeled), depth + 1, true)) return true;
-        if (strict) return false;
-        for (const peeled of inside) if (inText(peeled.text, joined(envelope, peeled), depth + 1)) return true;
+        if (unfit.has(text)) return false;
+        let inside = peeledTexts.get(text);
+        if (inside === undefined) peeledTexts.set(text, (inside = peelPrefix(text, now)));
+        if (pass !== "loose")
+          for (const peeled of inside)
+            if (inText(peeled.text, joined(envelope, peeled), depth + 1, "strict")) return true;
+        if (pass === "strict") return false;
+        for (const peeled of inside) if (inText(peeled.text, joined(envelope, peeled), depth + 1, "loose")) return true;
         // Records of JSON behind words of somebody's: `INFO handler: {"...": ...}`
         const brace = text.indexOf("{");
         if (brace > 0 && text.endsWith("}")) {

@@ -88,6 +88,9 @@ const TRANSIT_6 = words(
 );
 const VPC_NAMES = new Set(VPC_10);
 
+const VPC_START = /^\s*(?:[2-9]|10)[\s,]/;
+const ADDRESS_NAME = /(?:src|dst)[-_]?addr/i;
+
 /** The columns of a line that has no header, if they are in the order of AWS. */
 function vpcOrder(columns: readonly string[]): readonly string[] | undefined {
   if (columns[0] === "6" && columns[1] === "TransitGateway")
@@ -105,8 +108,14 @@ function vpcOrder(columns: readonly string[]): readonly string[] | undefined {
 function vpcFlow(header: readonly string[] | undefined): (line: string) => Reading {
   let named = header?.map((name) => name.replaceAll("_", "-"));
   return (line) => {
+    const namesAddress = ADDRESS_NAME.test(line);
+    if (!namesAddress && named === undefined && !VPC_START.test(line)) return undefined;
     const columns = line.trim().split(/[ \t]+|,/);
-    if (columns.some((column) => /^"?(?:pkt[-_])?(?:src|dst)[-_]?addr"?$/i.test(column)) && columns.length > 1) {
+    if (
+      namesAddress &&
+      columns.some((column) => /^"?(?:pkt[-_])?(?:src|dst)[-_]?addr"?$/i.test(column)) &&
+      columns.length > 1
+    ) {
       named = columns.map((name) => name.replaceAll('"', "").replaceAll("_", "-").toLowerCase());
       return named.filter((name) => VPC_NAMES.has(name)).length > 1 ? "other" : undefined;
     }

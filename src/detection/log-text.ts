@@ -80,6 +80,7 @@ const REQUEST = /^([A-Za-z]+) (\S+)(?: (HTTP\/[\d.]+))?$/;
  * forward proxy's requests are of the proxy category.
  */
 export function combined(line: string): Reading {
+  if (!line.includes('] "')) return undefined;
   const parts = COMBINED.exec(line);
   if (parts === null) return undefined;
   const [, client, , user, when, request, status, bytes, referer, agent] = parts;
@@ -327,6 +328,7 @@ const PACKET = /(?:^|\s)SRC=(\S+) DST=(\S+) /;
 
 /** Lines of a packet filter of Linux: iptables, nftables, UFW, firewalld. */
 function netfilter(line: string): Reading {
+  if (!line.includes("SRC=")) return undefined;
   const packet = PACKET.exec(`${line} `);
   if (packet === null) return undefined;
   const rest = line.slice(packet.index);
@@ -441,7 +443,8 @@ function paloAlto(line: string): Reading {
 /** pfSense and OPNsense: `filterlog` with columns by the version of IP. */
 function filterlog(line: string): Reading {
   const mark = /filterlog(?:\[\d+\])?: /.exec(line);
-  const columns = (mark === null ? line : line.slice(mark.index + mark[0].length)).split(",");
+  if (mark === null && !/^\d*,/.test(line)) return undefined;
+  const columns = (mark === null ? line : line.slice(mark.index + mark[0].length)).split(",", 64);
   if (columns.length < 18 || !/^(?:pass|block|rdr|nat)$/.test(columns[6] ?? "") || !/^[46]$/.test(columns[8] ?? ""))
     return undefined;
   const at = columns[8] === "4" ? 18 : 15;
@@ -484,10 +487,17 @@ const BETWEEN = [
   ),
 ];
 
+/** Which of them looks for words; the others look for an arrow. */
+const BY_WORDS = 1;
+const TO_WORDS = /[\s,](?:to|dst|dest|destination|daddr|laddr)[ :]/i;
+const ARROWS = /[>\u2192\u21d2]/;
+
 /** The two ends of a connection that a text tells by an arrow, or by the words `from` and `to`, `src` and `dst`. */
 function endsInText(text: string): { readonly from: End; readonly to: End } | undefined {
   const part = text.slice(0, 16_384);
-  for (const between of BETWEEN) {
+  const arrows = ARROWS.test(part);
+  for (const [index, between] of BETWEEN.entries()) {
+    if (index === BY_WORDS ? !TO_WORDS.test(part) : !arrows) continue;
     const groups = between.exec(part)?.groups;
     if (groups !== undefined) return { from: endOf(groups, "from"), to: endOf(groups, "to") };
   }
@@ -599,6 +609,8 @@ function apacheError(line: string): Reading {
   return [recordOf(WEBSERVER, fields, line, timeOf(`${day} ${year} ${clock}`))];
 }
 
+/** What each of the forms below has, and few other lines. */
+const DNS_WORDS = /\bIN\b|\bis \S|query\[|'s? (?:wants|question)|wants '|question for '|\bPACKET\b/;
 const DNS_ANSWER = new RegExp(
   String.raw`(?:\breply|\bcached|\bconfig|/etc/hosts) (\S{1,255}) is (${IP})` +
     String.raw`|(?:\bcache entry for (\S{1,255}) |^(\S{1,255}?)\.?[\t ]{1,8}\d{1,10}[\t ]{1,8})IN[\t ]{1,8}A(?:AAA)?[\t ]{1,8}(${IP})`,
@@ -627,6 +639,7 @@ const DNS_QUESTION = new RegExp(
 /** Questions to DNS servers and their answers as text: dnsmasq, Unbound, BIND, CoreDNS, systemd-resolved. */
 function dnsText(line: string): Reading {
   const part = line.slice(0, 4_096);
+  if (!DNS_WORDS.test(part)) return undefined;
   const answer = DNS_ANSWER.exec(part);
   if (answer !== null) {
     const own = { query: answer[1] ?? answer[3] ?? answer[4], answer: answer[2] ?? answer[5] };
@@ -709,6 +722,9 @@ function windowsText(line: string): Reading {
   ];
 }
 
+/** A URL, a method in a column, or an address with something like an address or a port behind it. */
+const ROW_HINT =
+  /https?:\/\/|[\t,|]"?(?:GET|POST|PUT|HEAD|DELETE|OPTIONS|PATCH|CONNECT|TRACE)"?[\t,|]|[\da-f][.:][\da-f:.]*[\da-f]"?[\s,|]"?[\d:a-f]/i;
 const PORT = /^\d{1,5}$/;
 const METHODS = new Set("GET POST PUT HEAD DELETE OPTIONS PATCH CONNECT TRACE".split(" "));
 
@@ -718,6 +734,7 @@ const METHODS = new Set("GET POST PUT HEAD DELETE OPTIONS PATCH CONNECT TRACE".s
  */
 function row(line: string): Reading {
   const part = line.slice(0, 65_536);
+  if (!ROW_HINT.test(part)) return undefined;
   const separator = ["\t", ",", "|", " "].find((one) => part.split(one, 6).length > 5);
   if (separator === undefined) return undefined;
   const columns = quotedColumns(part, separator).map((column) => column.trim().replace(/^"(.*)"$/, "$1"));

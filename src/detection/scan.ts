@@ -82,6 +82,8 @@ const MAX_LINE_BYTES = 1024 * 1024;
 const SAMPLED_LINES = 32;
 /** How far back the call is looked for that a record of the audit belongs to, bytes. */
 const LOOK_BEHIND = 8 * 1024;
+/** Nothing is known of what lies ahead. */
+const NOTHING_AHEAD: Ahead = { from: 0, to: 0, found: -1 };
 /** Lines that no rule judged are shown: so many of a source, and of all. */
 const SHOWN_OF_SOURCE = 10;
 const SHOWN_OF_ALL = 100;
@@ -103,7 +105,8 @@ export async function scan(
   const places = createPlaces(suppress);
   const judges: readonly Judge[] = [ssrfJudge, spellingJudge, reportJudge, genericJudge, ...(options.judges ?? [])];
   const correlator = createCorrelator(shipped.map((rule) => withSuppression(rule, suppress)).filter(isCorrelationRule));
-  const prefilter = options.thorough === true ? undefined : prefilterOf(rules, judges);
+  const thorough = options.thorough === true;
+  const prefilter = prefilterOf(rules, judges);
   // Without a prefilter every line is read, and nothing is searched for.
   const search = prefilter && firstOfAll([prefilter.next, ...judges.flatMap(({ next }) => next ?? [])]);
   const seeksMore = judges.some(({ next }) => next !== undefined);
@@ -187,6 +190,7 @@ export async function scan(
     let malformed = 0;
     let unjudged = 0;
     let readLines = 0;
+    let ahead = NOTHING_AHEAD;
     let failure: SourceSummary["failure"];
 
     function onLine(buffer: Buffer, from: number, to: number, line: number): void {
@@ -198,10 +202,15 @@ export async function scan(
       const records: LogRecord[] = [];
       // Of a line that no rule can match and that names no metadata service, what tells when it was is enough.
       const forRules =
-        prefilter === undefined || !seeksMore || readLines < SAMPLED_LINES || prefilter.next(buffer, from, to) !== -1;
+        prefilter === undefined ||
+        (!seeksMore && !thorough) ||
+        readLines < SAMPLED_LINES ||
+        (ahead.buffer === buffer && from >= ahead.from && to <= ahead.to
+          ? ahead.found !== -1 && ahead.found < to
+          : prefilter.next(buffer, from, to) !== -1);
       const outcome = reader.read(text, line, (record) => {
         records.push(record);
-        return forRules ? judge(record, source.name, line) : record.time !== undefined;
+        return forRules ? judge(record, source.name, line) : record.time !== undefined || !seeksMore;
       });
       readLines++;
       let { judged } = outcome;
@@ -224,7 +233,7 @@ export async function scan(
       }
       if (outcome.malformed) malformed++;
       if (outcome.format !== undefined) formats.set(outcome.format, (formats.get(outcome.format) ?? 0) + 1);
-      else if (options.thorough === true && text.trim() !== "" && !outcome.malformed) malformed++;
+      else if (thorough && text.trim() !== "" && !outcome.malformed) malformed++;
       const mention = judged || !forRules ? undefined : findMention(inside);
       if (mention === undefined || places.holdText(text)) return;
       unjudged++;
@@ -240,13 +249,20 @@ export async function scan(
     // The first lines are read in any case, to tell the format of a source in which nothing is of interest.
     const interest =
       search &&
-      ((buffer: Buffer, from: number, to: number): number =>
-        readLines < SAMPLED_LINES ? from : search(buffer, from, to));
+      ((buffer: Buffer, from: number, to: number): number => {
+        if (readLines < SAMPLED_LINES) return from;
+        if (!thorough) return search(buffer, from, to);
+        // Every line is read: which of them the rules look at is found out for many at once.
+        if (ahead.buffer !== buffer || (ahead.found !== -1 && ahead.found < from))
+          ahead = { buffer, from, to, found: prefilter!.next(buffer, from, to) };
+        return from;
+      });
     const splitter = createSplitter(options.maxLineBytes ?? MAX_LINE_BYTES, onLine, interest);
     try {
       for await (const chunk of chunks) {
         signal?.throwIfAborted();
         bytes += chunk.length;
+        ahead = NOTHING_AHEAD;
         splitter.write(chunk);
         for (const finding of pending.splice(0)) await onFinding?.(finding);
         onProgress?.({ source: source.name, read: read(), bytes, findings: counter.total });
