@@ -1,5 +1,6 @@
 /** Turns what a room has to say into one complete, bounded and frozen event, and hands it to every sink. */
 import type { Evidence } from "../base/errors.js";
+import { ownProperties } from "../base/own-properties.js";
 import type { System } from "../base/system.js";
 import { boundText, maskAccessKeyId } from "../base/text.js";
 import { BULLETIN, CATALOGUE, isFinding } from "./catalogue.js";
@@ -80,11 +81,12 @@ async function closeAll(sinks: readonly Sink[]): Promise<void> {
   clearTimeout(timer);
 }
 
-function buildEvent(system: System, code: EventCode, details: EventDetails): GuardEvent {
+function buildEvent(system: System, code: EventCode, given: EventDetails): GuardEvent {
+  const details = ownProperties(given);
   const { severity, action, title } = CATALOGUE[code];
   const finding = isFinding(code);
-  const claimed = boundClaimed(details.claimed);
-  const responder = boundResponder(details.responder);
+  const claimed = boundClaimed(details.claimed && ownProperties(details.claimed));
+  const responder = boundResponder(details.responder && ownProperties(details.responder));
   return Object.freeze({
     id: randomId(system.random),
     time: new Date(system.now()).toISOString(),
@@ -139,7 +141,13 @@ function boundItem({ source, value, says }: Evidence): Evidence {
 function boundClaimed(claimed: Claimed | undefined): Claimed | undefined {
   if (claimed === undefined) return undefined;
   const accessKeyId = claimed.accessKeyId === undefined ? undefined : maskAccessKeyId(claimed.accessKeyId);
-  return present({ ...claimed, accessKeyId }, ["accountId", "roleName", "region", "instanceId", "accessKeyId"]);
+  return present(ownProperties({ ...claimed, accessKeyId }), [
+    "accountId",
+    "roleName",
+    "region",
+    "instanceId",
+    "accessKeyId",
+  ]);
 }
 
 function boundResponder(responder: Responder | undefined): Responder | undefined {

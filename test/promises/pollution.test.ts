@@ -149,6 +149,18 @@ describe.skipIf(!able.ok)("P23: what all objects inherit is no setting", () => {
     },
   );
 
+  test("settings that cannot be honoured are said to be so", async () => {
+    const out = await run(
+      `const found = require(${JSON.stringify(join(DIST, "index.cjs"))});
+      pollute(["endpoint", "claimed", "responder", "evidence", "advice"], "x");
+      found.fromNodeProviderChain(Object.create(null))().then(() => "handed out", ({ code }) => code)
+        .then((out) => { console.log(out); process.exit(); });`,
+      [],
+      { IMDS_GUARD_MDOE: "deny" },
+    );
+    expect(out).toBe("ERR_IMDS_GUARD_SETTING");
+  });
+
   const VALUES = [`"x"`, "() => undefined"] as const;
   test.each([...WORDS, "opened", "x"].flatMap((word) => VALUES.map((value) => [word, value] as const)))(
     "%s = %s, before the preload",
