@@ -225,12 +225,12 @@ function carriedIpv4(bytes: Uint8Array): Uint8Array[] {
   if (startsWith(bytes, 0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0)) return [last];
   // RFC 8215: a network's own NAT64 prefix of any length from /48, in the layouts of RFC 6052 2.2 (byte 8 stays empty)
   if (startsWith(bytes, 0x00, 0x64, 0xff, 0x9b, 0, 1)) {
-    return [last, pick(6, 7, 9, 10), pick(7, 9, 10, 11), pick(9, 10, 11, 12)];
+    return [last, pick(6, 7, 9, 10), pick(7, 9, 10, 11), pick(9, 10, 11, 12), ...isatap(bytes)];
   }
   // RFC 3056: 6to4
-  if (startsWith(bytes, 0x20, 0x02)) return [pick(2, 3, 4, 5)];
+  if (startsWith(bytes, 0x20, 0x02)) return [pick(2, 3, 4, 5), ...isatap(bytes)];
   // RFC 4380: Teredo, the client's address with every bit inverted
-  if (startsWith(bytes, 0x20, 0x01, 0, 0)) return [last.map((byte) => byte ^ 0xff)];
+  if (startsWith(bytes, 0x20, 0x01, 0, 0)) return [last.map((byte) => byte ^ 0xff), ...isatap(bytes)];
   return isatap(bytes);
 }
 

@@ -25,6 +25,7 @@ export interface ConfigCopies {
 export function withoutCredentials(text: string, kind: FileKind, profile: string): string {
   let selected = false;
   let dropping = false;
+  let inBlock = false;
   const kept = text.split("\n").filter((line) => {
     const section = /^\s*\[\s*(.*?)\s*\]/.exec(line);
     if (section) {
@@ -32,18 +33,16 @@ export function withoutCredentials(text: string, kind: FileKind, profile: string
       selected =
         profileOf(section[1] as string, kind) === profile || sectionAsRead(section[1] as string, kind) === profile;
       dropping = false;
+      inBlock = false;
       return true;
     }
-    // What continues a setting goes where the setting went.
-    if (!/^[ \t]+\S/.test(line))
-      dropping =
-        selected &&
-        CREDENTIAL_KEYS.includes(
-          line
-            .slice(0, Math.max(0, line.indexOf("=")))
-            .trim()
-            .toLowerCase(),
-        );
+    const equals = Math.max(0, line.indexOf("="));
+    const drops = selected && CREDENTIAL_KEYS.includes(line.slice(0, equals).trim().toLowerCase());
+    // What continues a setting goes where the setting went. To the SDK an indented line is a setting of its own, unless
+    // one without a value has begun a block.
+    if (/^[ \t]+\S/.test(line)) return !dropping && (inBlock || !drops);
+    dropping = drops;
+    inBlock = equals > 0 && /^\s*(?:[;#].*)?$/.test(line.slice(equals + 1));
     return !dropping;
   });
   return kept.join("\n");

@@ -3,6 +3,7 @@
  * find.
  */
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { blocksOf, wordsOf } from "./blocks.mjs";
@@ -36,6 +37,14 @@ test("every finding belongs to a target, and every target has a name of its own 
   expect(FINDINGS.filter(({ target }) => target === undefined)).toEqual([]);
   expect(new Set(NAMES).size).toBe(NAMES.length);
   expect(TARGETS.filter(({ name, sentence }) => !/^[a-z0-9-]+$/.test(name) || sentence.length < 20)).toEqual([]);
+});
+
+test("every source that a target names is there", () => {
+  const named = TARGETS.flatMap(({ sources, also = [] }) => [...sources, ...also]).map(
+    (source) => source.split("#")[0],
+  );
+  const missing = named.filter((name) => !existsSync(new URL(`../../src/${name}.ts`, import.meta.url)));
+  expect(missing).toEqual([]);
 });
 
 describe("the search", () => {

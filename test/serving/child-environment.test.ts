@@ -149,6 +149,15 @@ credential_process = app
 `;
 
 describe("a copy of the shared config", () => {
+  test.each([
+    ["the first line of a profile", "[default]\n aws_access_key_id=Q\nregion = x\n", "[default]\nregion = x\n"],
+    ["behind a setting", "[default]\nregion = x\n\taws_secret_access_key = Q\n", "[default]\nregion = x\n"],
+    ["of another profile", "[other]\n aws_access_key_id=Q\n", "[other]\n aws_access_key_id=Q\n"],
+    ["in a block", "[default]\ns3 = ; of it\n  role_arn = Q\n", "[default]\ns3 = ; of it\n  role_arn = Q\n"],
+  ])("an indented key is a key to the SDK: %s", (_, text, left) => {
+    expect(withoutCredentials(text, "config", "default")).toBe(left);
+  });
+
   test("lacks the credentials of the one profile and nothing else", () => {
     const without = withoutCredentials(CONFIG, "config", "app");
     const gone = CONFIG.split("\n").filter((line) => !without.split("\n").includes(line));

@@ -231,7 +231,7 @@ export const ATTESTATION = [
     sources: [
       "attest/identity-document#parseIdentityDocument,required,isAccountId,isInstanceId,decodeUtf8,readObject,countMembers",
       "base/utc-time",
-      "region",
+      "aws/region",
     ],
     also: ["guard/metadata"],
     words: [...JSON_WORDS, "i-0bad0bad", "eu-central-1", "cn-north-1", "2026-02-30T00:00:00Z", "2026-02-16T24:00:00Z"],
