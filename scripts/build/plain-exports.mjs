@@ -33,7 +33,7 @@ export function plainExports() {
           },
         );
         if (names.length === 0) continue;
-        const local = new Map(names);
+        const locals = new Map(names);
         // The file that holds rolldown's helpers asks itself for them by its object of names, which is another one now.
         const self = SELF.exec(code)?.[1];
         const own =
@@ -43,7 +43,7 @@ export function plainExports() {
                 .replace(SELF, "")
                 .replace(
                   new RegExp(`(?<![\\w$.])${self.replaceAll("$", "\\$")}\\.([\\w$]+)`, "g"),
-                  (_text, /** @type {string} */ name) => local.get(name) ?? name,
+                  (_text, /** @type {string} */ name) => locals.get(name) ?? name,
                 );
         const changed = assigned(own);
         const members = names.map(([name, local]) =>

@@ -80,10 +80,10 @@ function readRegularFile(path: string, limit: number): FileRead {
   return path.startsWith("/sys/") ? readAttribute(path, limit) : readCapped(path, limit);
 }
 
-/** The largest page of Linux, and so the most that an attribute of sysfs states as its size. */
 /** Where Linux shows the strings of the SMBIOS. */
 export const DMI_FOLDER = "/sys/class/dmi/id";
 
+/** The largest page of Linux, and so the most that an attribute of sysfs states as its size. */
 const MAX_PAGE = 64 * 1024;
 
 /**

@@ -237,7 +237,8 @@ const PRIVATE_KEY = /-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----.*/s;
  * A command line for a log: arguments joined by spaces, at most `max` characters, without what is or may be a secret.
  * Not shown are values of options and assignments whose name speaks of one (`--password x`, `DB_TOKEN=x`), of options
  * with one letter (`-p x`), what follows `Bearer` or `Basic`, what stands before the at sign in a URL, tokens in a form
- * that tells who issued them, private keys, and whatever {@link maskSecrets} knows. The program itself and its script are shown.
+ * that tells who issued them, private keys, and whatever {@link maskSecrets} knows. The program itself and its script
+ * are shown.
  */
 export function maskArguments(argv: readonly string[], max: number): string {
   let hideNext = false;

@@ -1,5 +1,6 @@
 /** `imds-guard monitor`: watches the metadata addresses and delivers what it finds to a SIEM. */
 import { once } from "node:events";
+import { terminalLine } from "../base/text.js";
 import type { GuardEvent } from "../events/catalogue.js";
 import { atLeast } from "../events/catalogue.js";
 import { toText } from "../events/text.js";
@@ -14,7 +15,6 @@ import { ACCOUNTS_OPTION, accountsOf } from "./account-list.js";
 import type { Command, CommandContext, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
 import { portOf, seconds, wholeNumber } from "./numbers.js";
-import { terminalLine } from "../base/text.js";
 import { wrap } from "./ui.js";
 
 const FORMATS = ["text", "json", "ecs", "ocsf"] as const;

@@ -58,7 +58,7 @@ export interface AccountWatch {
 
 /** Different combinations of account, form and level that are counted apart: each is a time series for whoever scrapes. */
 export const MOST_COUNTED = 200;
-/** What goes on is reported again after so long. */
+/** What a form is, in words. */
 const WHAT: Readonly<Record<AccountForm, string>> = {
   sigv4: "an Authorization header signed with a key",
   sigv4a: "an Authorization header signed with a key",
@@ -73,6 +73,7 @@ const WHAT: Readonly<Record<AccountForm, string>> = {
   arn: "a resource",
   "account-id": "the id",
 };
+/** What goes on is reported again after so long. */
 const AGAIN_MS = 3_600_000;
 /** Keys that are told apart; later ones count for their account. */
 const MOST_TOLD = 10_000;

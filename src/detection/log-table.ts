@@ -101,7 +101,7 @@ function vpcOrder(columns: readonly string[]): readonly string[] | undefined {
 }
 
 /**
- * VPC flow logs as text, versions 2 to 8: the columns of a header, of `--fields`, or the order in which AWS lists them.
+ * VPC flow logs as text, versions 2 to 10: the columns of a header, of `--fields`, or the order in which AWS lists them.
  * `src_ip` and `dst_ip` are those of the packet (`pkt-srcaddr`, `pkt-dstaddr`) where the log has them, else those of the
  * interface.
  */

@@ -7,7 +7,7 @@ import { isText } from "./log-record.js";
 import type { Fields, LogRecord } from "./log-record.js";
 import { timeOf } from "./log-time.js";
 
-/** Reads pairs as what they are of: a request, or traffic between two ends. */
+/** Reads pairs as what they are of: a request, a question to DNS, or traffic between two ends. */
 export function pairsRecord(fields: Fields, line: string): Reading {
   const { src: source, dst: destination } = endsOf(fields);
   const time =
