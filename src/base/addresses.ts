@@ -214,24 +214,28 @@ function unmapped(bytes: Uint8Array): Uint8Array {
 
 /** Every IPv4 address that a 16-byte address may be carrying, by the layouts in which the IPv4 Internet is reached. */
 function carriedIpv4(bytes: Uint8Array): Uint8Array[] {
+  return [...carriedByPrefix(bytes), ...isatap(bytes)];
+}
+
+function carriedByPrefix(bytes: Uint8Array): Uint8Array[] {
   const pick = (...at: number[]): Uint8Array => Uint8Array.from(at, (index) => bytes[index]!);
   const last = bytes.subarray(12);
   // RFC 4291 2.5.5 (compatible, mapped), RFC 2765 2.1 (translated)
   if (startsWith(bytes, 0, 0, 0, 0, 0, 0, 0, 0)) {
     const middle = bytes[8]! * 0x1000000 + bytes[9]! * 0x10000 + bytes[10]! * 0x100 + bytes[11]!;
-    return middle === 0 || middle === 0xffff || middle === 0xffff0000 ? [last] : isatap(bytes);
+    return middle === 0 || middle === 0xffff || middle === 0xffff0000 ? [last] : [];
   }
   // RFC 6052 2.1: the well-known prefix of NAT64
   if (startsWith(bytes, 0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0)) return [last];
   // RFC 8215: a network's own NAT64 prefix of any length from /48, in the layouts of RFC 6052 2.2 (byte 8 stays empty)
   if (startsWith(bytes, 0x00, 0x64, 0xff, 0x9b, 0, 1)) {
-    return [last, pick(6, 7, 9, 10), pick(7, 9, 10, 11), pick(9, 10, 11, 12), ...isatap(bytes)];
+    return [last, pick(6, 7, 9, 10), pick(7, 9, 10, 11), pick(9, 10, 11, 12)];
   }
   // RFC 3056: 6to4
-  if (startsWith(bytes, 0x20, 0x02)) return [pick(2, 3, 4, 5), ...isatap(bytes)];
+  if (startsWith(bytes, 0x20, 0x02)) return [pick(2, 3, 4, 5)];
   // RFC 4380: Teredo, the client's address with every bit inverted
-  if (startsWith(bytes, 0x20, 0x01, 0, 0)) return [last.map((byte) => byte ^ 0xff), ...isatap(bytes)];
-  return isatap(bytes);
+  if (startsWith(bytes, 0x20, 0x01, 0, 0)) return [last.map((byte) => byte ^ 0xff)];
+  return [];
 }
 
 /** RFC 5214 6.1: the interface identifier names the IPv4 address, under any prefix. */
