@@ -1,5 +1,6 @@
 /** Under which names logs keep the same things: addresses, ports, requests, users, processes. */
-import { fieldOf, firstOf } from "./log-record.js";
+import { once } from "../base/lazy.js";
+import { fieldOf, firstOf, saysSomething } from "./log-record.js";
 import type { Fields } from "./log-record.js";
 import { timeOf } from "./log-time.js";
 
@@ -569,7 +570,7 @@ export function valueOf(fields: Fields, meaning: Meaning, first?: "client" | "lo
   if (typeof first === "object") {
     for (const name of first) {
       const value = fieldOf(fields, name);
-      if (says(value) && fits?.(value) !== false) return value;
+      if (saysSomething(value) && fits?.(value) !== false) return value;
     }
   }
   const roles: readonly Role[] = typeof first === "string" ? [first, meaning] : [meaning];
@@ -583,7 +584,6 @@ export function valueOf(fields: Fields, meaning: Meaning, first?: "client" | "lo
 
 const isAddressOrList = (value: unknown): boolean =>
   Array.isArray(value) ? value.some(isAddress) : isAddress(address(value));
-const says = (value: unknown): boolean => value !== undefined && value !== null && value !== "" && value !== "-";
 
 /** Whether a text is an IP address, of either version. */
 export function isAddress(value: unknown): value is string {
@@ -617,11 +617,8 @@ interface Listed {
   readonly holders: ReadonlySet<string>;
 }
 
-let listed: Listed | undefined;
-
 // Made when the first record asks: the lists stand further down.
-function listedNames(): Listed {
-  if (listed !== undefined) return listed;
+const listedNames = once((): Listed => {
   const exact: Places = new Map();
   const plain: Places = new Map();
   const holders = new Set<string>();
@@ -638,9 +635,8 @@ function listedNames(): Listed {
       for (let dot = name.indexOf("."); dot !== -1; dot = name.indexOf(".", dot + 1)) holders.add(name.slice(0, dot));
     }
   }
-  listed = { exact, plain, holders };
-  return listed;
-}
+  return { exact, plain, holders };
+});
 
 /** What a record has under the listed names: its names are looked up, which are fewer. */
 function namedIn(fields: Fields): Named {
@@ -678,7 +674,7 @@ function alikeIn(named: Named, fields: Fields): ReadonlyMap<Role, readonly Candi
 }
 
 function keep(candidates: Map<Role, Candidate[]>, role: Role, rank: number, value: unknown): void {
-  if (!says(value)) return;
+  if (!saysSomething(value)) return;
   const known = candidates.get(role);
   if (known === undefined) candidates.set(role, [{ rank, value }]);
   else known.push({ rank, value });

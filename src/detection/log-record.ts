@@ -38,11 +38,16 @@ export function fieldOf(fields: Fields, name: string): unknown {
   return value;
 }
 
-/** The first of the named fields that says something: neither absent nor empty nor `-`. */
+/** Whether a field says something: it is neither absent nor empty nor `-`. */
+export function saysSomething(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== "" && value !== "-";
+}
+
+/** The first of the named fields that says something. */
 export function firstOf(fields: Fields, names: readonly string[]): unknown {
   for (const name of names) {
     const value = fieldOf(fields, name);
-    if (value !== undefined && value !== null && value !== "" && value !== "-") return value;
+    if (saysSomething(value)) return value;
   }
   return undefined;
 }

@@ -1,5 +1,6 @@
 /** Finds out where a guard is, and what follows from it: the verdict on this host, and whether IMDS may be asked. */
 import { ImdsRefusedError } from "../base/errors.js";
+import { once } from "../base/lazy.js";
 import { isLoadedByNode } from "../base/loader.js";
 import type { System } from "../base/system.js";
 import { atLeast, CATALOGUE } from "../events/catalogue.js";
@@ -43,15 +44,6 @@ function hostOf(system: System): Promise<HostReport> {
     hosts.set(system, host);
   }
   return host;
-}
-
-function once(work: () => void): () => void {
-  let done = false;
-  return () => {
-    if (done) return;
-    done = true;
-    work();
-  };
 }
 
 function announce({ decision, reporter }: Pick<Placed, "decision" | "reporter">): void {

@@ -1,4 +1,5 @@
 /** What the SDK's own providers are given, so that they read nothing but what was said of them. */
+import { once } from "../base/lazy.js";
 import { loadSdkConfig } from "../base/load-sdk.js";
 import { ownProperties } from "../base/own-properties.js";
 import type { System } from "../base/system.js";
@@ -16,9 +17,11 @@ const READ = [
   ..."timeout maxRetries ec2MetadataV1Disabled".split(" "),
 ];
 
+const unsaid = once((): object => Object.fromEntries(READ.map((name) => [name, undefined])));
+
 /** The same options; what is missing is an own `undefined`, which goes along where the SDK spreads them. */
 export function stockInit<T extends object>(init: T | undefined): T {
-  return { ...Object.fromEntries(READ.map((name) => [name, undefined])), ...init } as T;
+  return { ...unsaid(), ...init } as T;
 }
 
 /**

@@ -57,9 +57,10 @@ function parse(bytes: Buffer): ReadonlyMap<string, string> {
 
 const TIGHTENING: readonly string[] = SETTINGS.filter(({ tightens }) => tightens !== undefined).map(({ key }) => key);
 
-const REPAIR = `Let the administrator of this machine repair or remove ${MACHINE_FILE}. Allowed: ${TIGHTENING.join(", ")}.`;
+const repair = (): string =>
+  `Let the administrator of this machine repair or remove ${MACHINE_FILE}. Allowed: ${TIGHTENING.join(", ")}.`;
 
-function unusable(complaint: string, advice = REPAIR): ImdsGuardSettingsError {
+function unusable(complaint: string, advice = repair()): ImdsGuardSettingsError {
   return new ImdsGuardSettingsError(
     "ERR_IMDS_GUARD_CONFIG_FILE",
     `The settings of this machine, ${MACHINE_FILE}, cannot be used: ${complaint}`,
