@@ -7,6 +7,7 @@ import { realSystem } from "../base/system.js";
 import type { CertificateLink } from "../roles-anywhere/certificate-link.js";
 import { kindsInEnvironment, namesCertificate } from "../settings/certificate-names.js";
 import { snapshotOptions } from "../settings/check-options.js";
+import { profileIn } from "../settings/environment.js";
 import type { ConfigFileLocations } from "../settings/locations.js";
 import type { GuardOptions } from "../settings/options.js";
 import type { Verifiable } from "./accounts.js";
@@ -41,7 +42,8 @@ export interface GuardDependencies {
   readonly environmentProfile?: string;
 }
 
-const NOWHERE: ConfigFileLocations = ownProperties({});
+/** The files are where they are by default. */
+const USUAL_PLACES: ConfigFileLocations = ownProperties({});
 
 /**
  * Creates a guard. Nothing is read or sent before the first call.
@@ -51,18 +53,18 @@ export function createGuard(init: GuardOptions = {}, dependencies: GuardDependen
   const options = snapshotOptions(init);
   const keysOfOptions = keyRingOf(Object.entries(options.certificates ?? {}));
   const own = ownProperties(dependencies);
-  const { system = realSystem, locations = NOWHERE, sts, family = createFamily(), environmentProfile } = own;
+  const { system = realSystem, locations = USUAL_PLACES, sts, family = createFamily(), environmentProfile } = own;
+  const named = options.profile || environmentProfile;
   /** The profile whose settings are read, or were: the environment may name another by now. */
-  let profileRead = options.profile || environmentProfile;
-  const profileToRead = (): string => profileRead || system.env["AWS_PROFILE"] || "default";
+  let profileRead = named;
+  const profileToRead = (): string => profileRead || profileIn(system.env);
   const links: Links = new Map();
   /** Ends what goes on in the background. */
   const ending = new AbortController();
   const stages = createStages({
     open: () => {
       profileRead = profileToRead();
-      const profile = options.profile || environmentProfile;
-      return openGuard({ options: { ...options, profile }, keysOfOptions, system, locations, sts });
+      return openGuard({ options: { ...options, profile: named }, keysOfOptions, system, locations, sts });
     },
     place: (opened) => placeGuard(opened, system, ending.signal),
     live: (allowed) => family.life(sameLife(allowed), () => startLife(allowed, system, family)),
@@ -187,10 +189,10 @@ export function createGuard(init: GuardOptions = {}, dependencies: GuardDependen
       if (same && where.filepath === locations.filepath && where.configFilepath === locations.configFilepath)
         return guard;
       const name = JSON.stringify([profile, where.filepath, where.configFilepath, byEnvironment === true]);
-      const named = byEnvironment !== true && profile ? { profile } : {};
-      const found = byEnvironment === true && profile ? { environmentProfile: profile } : {};
+      const inCode = byEnvironment !== true && profile ? { profile } : {};
+      const inEnvironment = byEnvironment === true && profile ? { environmentProfile: profile } : {};
       return family.member(name, () =>
-        createGuard({ ...options, ...named }, { ...own, ...found, locations: where, family }),
+        createGuard({ ...options, ...inCode }, { ...own, ...inEnvironment, locations: where, family }),
       );
     },
   };

@@ -9,6 +9,7 @@ import type { System } from "../base/system.js";
 import type { Reporter } from "../events/reporter.js";
 import type { HostReport } from "../host/report.js";
 import type { CertificateLink } from "../roles-anywhere/certificate-link.js";
+import { profileIn } from "../settings/environment.js";
 import type { ConfigFileLocations } from "../settings/locations.js";
 import type { Resolved } from "../settings/resolve.js";
 
@@ -135,5 +136,5 @@ export function guardOfProfile(guard: Guard, profile: string | undefined, where:
  * have named another when the guard read its settings.
  */
 export function guardOfEnvironment(guard: Guard, { env }: Pick<System, "env">, where: ConfigFileLocations = {}): Guard {
-  return internalsOf(guard).ofProfile(env["AWS_PROFILE"] || "default", where, true);
+  return internalsOf(guard).ofProfile(profileIn(env), where, true);
 }

@@ -4,6 +4,7 @@ import type { System } from "../base/system.js";
 import { routeToCertificate, routeToImds } from "../sdk/ini.js";
 import { CERTIFICATE_KEYS, kindsInEnvironment } from "../settings/certificate-names.js";
 import { readAllProfiles } from "../settings/config-files.js";
+import { profileIn } from "../settings/environment.js";
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -59,7 +60,7 @@ const DECISIVE: readonly string[] = [
  * The profiles of both shared files, read on behalf of `profile`. The SDK's loader reads those that this package does
  * not use, because they hold a mistake that is none to the SDK.
  */
-export async function readProfiles(system: System, profile = "default"): Promise<Profiles> {
+export async function readProfiles(system: System, profile = profileIn(system.env)): Promise<Profiles> {
   const { profiles } = readAllProfiles(profile, {}, system);
   return profiles ?? (await (await loadIniFiles()).parseKnownFiles({}));
 }

@@ -6,6 +6,7 @@ import type { ImdsGuardError } from "../base/errors.js";
 import { mayPass } from "../base/errors.js";
 import { fromNodeProviderChain } from "../sdk/node-chain.js";
 import type { System } from "../base/system.js";
+import { profileIn } from "../settings/environment.js";
 import type { ChildPlan } from "./child-environment.js";
 import { environmentChanges } from "./child-environment.js";
 import type { ConfigCopies } from "./config-copy.js";
@@ -65,9 +66,9 @@ export async function prepareChild(options: PrepareOptions): Promise<PreparedChi
   const mayServe = ofInstance ? whereabouts.decision.kind === "contact" : ofCertificate || serve === "all";
   const serving = mayServe && serve !== "none";
   if (!serving && !ofInstance && !ofCertificate)
-    await verifyVisible(guard, origin, system.env, profiles[profile ?? nameIn(system.env)]);
+    await verifyVisible(guard, origin, system.env, profiles[profile ?? profileIn(system.env)]);
 
-  const named = profile ?? nameIn(system.env);
+  const named = profile ?? profileIn(system.env);
   const waiting = serving ? await firstLook(guard, profile) : undefined;
   const region =
     serving && !ofCertificate && whereabouts.decision.kind === "contact"
@@ -106,10 +107,6 @@ export async function prepareChild(options: PrepareOptions): Promise<PreparedChi
     await close();
     throw error;
   }
-}
-
-function nameIn(env: Environment): string {
-  return env["AWS_PROFILE"] || "default";
 }
 
 /** Keys that the program will read by itself are held against the expected accounts where that needs nobody's help. */

@@ -23,6 +23,11 @@ export function environmentOf({ env, platform }: Pick<System, "env" | "platform"
   return variables;
 }
 
+/** The profile that the environment names: `AWS_PROFILE`, else `default`. */
+export function profileIn(env: Environment): string {
+  return env["AWS_PROFILE"] || "default";
+}
+
 function ambiguous(name: string, one: string, other: string): ImdsGuardSettingsError {
   const says = `is set twice in different letters, to ${printable(one)} and ${printable(other)}`;
   return new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", `${name} ${says}`, {

@@ -13,7 +13,7 @@ import { readProfile } from "./config-files.js";
 import type { Endpoint } from "./endpoint.js";
 import { parseEndpoint } from "./endpoint.js";
 import type { Environment } from "./environment.js";
-import { environmentOf } from "./environment.js";
+import { environmentOf, profileIn } from "./environment.js";
 import { readMachineFile } from "./machine-file.js";
 import { nearest } from "./nearest.js";
 import type { EndpointOverride, GuardOptions, SettingSource, Settings } from "./options.js";
@@ -64,7 +64,7 @@ export interface SourcesRead extends Sources {
 export function readSources(options: GuardOptions, system: System, locations: ConfigFileLocations = {}): SourcesRead {
   const own = ownProperties(options);
   const env = environmentOf(system);
-  const name = own.profile || env["AWS_PROFILE"] || "default";
+  const name = own.profile || profileIn(env);
   const machine = readMachineFile(system);
   const read = readProfile(name, ownProperties(locations), { ...system, env });
   if (read.problem && read.refusesAll) throw read.problem;

@@ -4,6 +4,7 @@ import { isImdsGuardError } from "../../base/errors.js";
 import { printable } from "../../base/text.js";
 import type { EventDetails } from "../../events/catalogue.js";
 import type { Profile } from "../../settings/config-files.js";
+import { profileIn } from "../../settings/environment.js";
 import { HELPER_WORD, kindsInEnvironment } from "../../settings/certificate-names.js";
 import type { Check, Machine } from "./check.js";
 import { exists } from "./check.js";
@@ -41,7 +42,7 @@ export async function judgeCertificates(profiles: Profiles, { system }: Machine)
     }
   }
   if (kindsInEnvironment(system.env).length > 0) {
-    const name = system.env["AWS_PROFILE"] || "default";
+    const name = profileIn(system.env);
     const profile = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
     const subject = "environment";
     lines.push(

@@ -3,6 +3,7 @@ import { isImdsGuardError } from "../../base/errors.js";
 import { printable, shellExport } from "../../base/text.js";
 import type { Profile } from "../../settings/config-files.js";
 import { parseEndpoint } from "../../settings/endpoint.js";
+import { profileIn } from "../../settings/environment.js";
 import type { Settings } from "../../settings/options.js";
 import type { Resolved } from "../../settings/resolve.js";
 import type { Check, Machine } from "./check.js";
@@ -254,7 +255,7 @@ export async function checkProfiles(machine: Machine): Promise<Check[]> {
     import("@smithy/shared-ini-file-loader"),
   ]);
   const { env } = machine.system;
-  const { problem } = readProfile(env["AWS_PROFILE"] || "default", {}, machine.system);
+  const { problem } = readProfile(profileIn(env), {}, machine.system);
   if (problem !== undefined) {
     return [
       {
