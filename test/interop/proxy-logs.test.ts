@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { once } from "node:events";
 import { Agent } from "node:https";
@@ -34,15 +35,20 @@ async function findingsOf(path: string, accounts: readonly string[]): Promise<Sc
   return found;
 }
 
+/** A stand-in for S3, and its port, which only the proxy is told. */
+async function startStorage(): Promise<{ readonly storage: Server; readonly behind: number }> {
+  const storage = createServer((request, response) => {
+    request.resume().on("end", () => response.writeHead(200, { etag: '"x"' }).end());
+  }).listen(0, "127.0.0.1");
+  await once(storage, "listening");
+  return { storage, behind: (storage.address() as AddressInfo).port };
+}
+
 test.skipIf(SQUID === undefined)(
   "squid's log convicts the account of the stock SDK's key",
   { timeout: 60_000 },
   async () => {
-    const storage = createServer((request, response) => {
-      request.resume().on("end", () => response.writeHead(200, { etag: '"x"' }).end());
-    }).listen(0, "127.0.0.1");
-    await once(storage, "listening");
-    const { port: behind } = storage.address() as AddressInfo;
+    const { storage, behind } = await startStorage();
     const port = await freePort();
     const log = join(folder, "access.log");
     chmodSync(folder, 0o777);
@@ -151,11 +157,7 @@ test(
   async (context) => {
     const missing = withoutMitmproxy();
     if (missing !== undefined) return context.skip(missing);
-    const storage = createServer((request, response) => {
-      request.resume().on("end", () => response.writeHead(200, { etag: '"x"' }).end());
-    }).listen(0, "127.0.0.1");
-    await once(storage, "listening");
-    const { port: behind } = storage.address() as AddressInfo;
+    const { storage, behind } = await startStorage();
     const port = await freePort();
     const metricsPort = await freePort();
     const [log, dump, har, addon] = ["proxy.jsonl", "dump.txt", "flows.har", "addon.py"].map((name) =>

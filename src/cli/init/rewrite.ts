@@ -180,8 +180,10 @@ function look(name: string, program: Node, text: string, edits: Edit[], byHand: 
   visit(program, (node) => {
     const value = node.type === "VariableDeclarator" ? (node["init"] as Node | null) : null;
     if (value?.type !== "ObjectExpression") return;
+    const named = nameOf(node["id"]);
+    if (named === undefined) return;
     if ((value["properties"] as readonly Node[]).some((property) => keyOf(property) === "credentials"))
-      withCredentials.add(nameOf(node["id"]) ?? "");
+      withCredentials.add(named);
   });
   visit(program, (node) => {
     if (node.type !== "NewExpression" || !isClient(node["callee"] as Node, clients, namespaces)) return;
@@ -193,7 +195,7 @@ function look(name: string, program: Node, text: string, edits: Edit[], byHand: 
       const given = `{ ...${seen.guard}.clientConfig() }`;
       edits.push(bare ? insert(node.end, `(${given})`) : insert(node.end - 1, given));
       seen.firstUse ??= node.start;
-    } else if (withCredentials.has(nameOf(config) ?? "none")) return;
+    } else if (isNamedIn(withCredentials, config)) return;
     else if (config.type !== "ObjectExpression" || more.length > 0) byHand.push({ line: line(node), says });
     else {
       const properties = config["properties"] as readonly Node[];
@@ -362,6 +364,11 @@ function propertiesOf(pattern: Node): [string, string][] {
 }
 
 const keyOf = (property: Node): string | undefined => nameOf(property["key"]) ?? stringOf(property["key"]);
+
+function isNamedIn(names: ReadonlySet<string>, node: unknown): boolean {
+  const name = nameOf(node);
+  return name !== undefined && names.has(name);
+}
 
 function nameOf(node: unknown): string | undefined {
   const identifier = node as Node | null | undefined;
