@@ -91,16 +91,30 @@ const CUTS = [
   { name: "ground", withAll: [LIBRARY.register, LIBRARY.index] },
   {
     name: "ground",
-    with: ["package-version", "plain-load", "own-folder"].map((name) => source(`base/${name}.ts`)),
+    with: ["package-version", "plain-load", "own-folder", "own-sockets"].map((name) => source(`base/${name}.ts`)),
     withAll: [PROGRAM.cli, LIBRARY.index],
   },
   { name: "firewall-hooks", with: [LIBRARY.register, source("firewall/install.ts")] },
-  { name: "core", with: [LIBRARY.index] },
-  { name: "connection", with: [source("guard/open-acquirer.ts"), source("guard/sts-identity.ts")] },
+  {
+    name: "core",
+    with: [
+      LIBRARY.index,
+      ...["base/connection-options", "base/utc-time", "base/members-of", "aws/imds-protocol"].map((name) =>
+        source(`${name}.ts`),
+      ),
+    ],
+  },
+  { name: "connection", with: [source("guard/open-acquirer.ts")] },
+  // TLS is loaded where somebody is asked over it: STS and Roles Anywhere.
+  { name: "sts", with: [source("guard/sts-identity.ts")] },
   { name: "profiles", with: [source("sdk/shared-keys.ts")] },
   { name: "certificates", with: [source("guard/certificate-links.ts"), source("guard/certificate-plan.ts")] },
   { name: "reporting", with: [LIBRARY.firewall, PRELOADED["settings-and-events"]] },
-  { name: "observing", with: [LIBRARY.extras, source("guard/impersonator-probe.ts")] },
+  {
+    name: "probe",
+    with: ["guard/impersonator-probe", "network/probe", "network/responder"].map((name) => source(`${name}.ts`)),
+  },
+  { name: "observing", with: [LIBRARY.extras] },
   { name: "detection", with: modulesIn("detection").filter((path) => path !== ARCHIVES) },
   { name: "archives", with: [ARCHIVES] },
   { name: "gateway", with: modulesIn("gateway") },
@@ -116,7 +130,13 @@ const CUTS = [
   },
   { name: "serving", with: modulesIn("serving") },
   { name: "monitoring", with: modulesIn("monitor") },
-  { name: "operations", with: modulesIn("cli") },
+  {
+    name: "operations",
+    with: [
+      ...modulesIn("cli"),
+      ...["cli/init/project", "roles-anywhere/trust-policy"].map((name) => source(`${name}.ts`)),
+    ],
+  },
   { name: "doctor", with: modulesIn("cli/doctor") },
   { name: "init", with: [source("cli/init/rewrite.ts")] },
   { name: "demo-hosts", with: Object.values(DEMO) },
