@@ -73,6 +73,14 @@ const ledger = join(folder, "ledger.jsonl");
 let failed = false;
 /** Processes of tests that were started: each has a heartbeat of its own. */
 let processes = 0;
+/** Those that run: each leads a group of its own, which no terminal ends. @type {Set<import("node:child_process").ChildProcess>} */
+const running = new Set();
+for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]))
+  process.once(signal, () => {
+    for (const { pid } of running) if (pid !== undefined) process.kill(-pid, "SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+    process.kill(process.pid, signal);
+  });
 try {
   const { sources, mutants } = await instrument(wanted.paths);
   writeFileSync(join(folder, "sources.json"), JSON.stringify(sources));
@@ -236,7 +244,10 @@ async function tests(file, alone) {
     ],
     { cwd: ROOT, env, stdio: process.env["MUTATION_DEBUG"] ? "inherit" : "ignore", detached: true },
   );
-  const entry = judge(await watched(child, at, PATIENCE), file.slice(ROOT.length));
+  running.add(child);
+  const ending = await watched(child, at, PATIENCE);
+  running.delete(child);
+  const entry = judge(ending, file.slice(ROOT.length));
   if (entry !== undefined) note(ledger, entry);
   return entry !== undefined && "caught" in entry;
 }
