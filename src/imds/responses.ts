@@ -72,7 +72,7 @@ const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z$/;
  * Errors come with HTTP 200 and a `Code` other than `Success` (EC2 user guide, "Troubleshoot IAM roles for EC2").
  *
  * They may be past their end: IMDS gives such ones while it cannot renew. Of an emulator (`madeUp`) key and dates may be
- * anything: one that is not ahead, or far ahead, becomes an hour.
+ * anything, one that is not ahead, or far ahead, becomes an hour, and `Code` may be missing, which the SDK does not read.
  *
  * @throws ImdsUnavailableError `ERR_IMDS_CREDENTIALS_UNAVAILABLE` for such a `Code`
  * @throws ImdsUntrustedError `ERR_IMDS_MALFORMED`
@@ -80,7 +80,7 @@ const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z$/;
 export function parseCredentials(body: Buffer, now: number, madeUp = false): RoleCredentials {
   const source = "role credentials";
   const fields = parseObject(body, source);
-  if (fields["Code"] !== "Success") throw unsuccessful(fields, source);
+  if (fields["Code"] !== "Success" && !(madeUp && fields["Code"] === undefined)) throw unsuccessful(fields, source);
   if (fields["Type"] !== undefined && fields["Type"] !== "AWS-HMAC")
     throw malformed(source, "a Type other than AWS-HMAC");
 

@@ -81,7 +81,7 @@ export interface GuardOptions {
   /** Own endpoint, `http://<literal address or host name>[:port]`. Honoured with `mode: "allow"`, or on loopback. */
   readonly endpoint?: string | undefined;
   /**
-   * For development: an emulator of IMDS (amazon-ec2-metadata-mock, LocalStack) at the endpoint, which has to be on loopback
+   * For development: an emulator of IMDS (amazon-ec2-metadata-mock, Moto) at the endpoint, which has to be on loopback
    * or at a private address. Made-up keys and dates are taken from it, never on a host that is EC2 or at a metadata address.
    * Default `off`, which wins from whichever source it comes, as do `mode: "deny"`, `attestation: "required"`,
    * `verifyWithSts: "on"` and `expectedAccounts`. A warning event at each start.

@@ -282,6 +282,30 @@ describe("parseCredentials", () => {
     },
   );
 
+  describe("of an emulator", () => {
+    /** What Moto's server answers. */
+    const MOTO = {
+      AccessKeyId: "test-key",
+      SecretAccessKey: "test-secret-key",
+      Token: "test-session-token",
+      Expiration: "2026-03-02T09:30:00Z",
+    };
+    const madeUp = (changes: object) => parseCredentials(json({ ...MOTO, ...changes }), NOW, true);
+
+    test("are taken without a Code", () => {
+      expect(madeUp({})).toMatchObject({ accessKeyId: "test-key", expiration: new Date(MOTO.Expiration) });
+      expect(codeOf(() => parseCredentials(json(MOTO), NOW))).toBe("ERR_IMDS_MALFORMED");
+    });
+
+    test.each([
+      ["Failed", "ERR_IMDS_CREDENTIALS_UNAVAILABLE"],
+      ["", "ERR_IMDS_MALFORMED"],
+      [null, "ERR_IMDS_MALFORMED"],
+    ])("are not with the Code %j", (Code, expected) => {
+      expect(codeOf(() => madeUp({ Code }))).toBe(expected);
+    });
+  });
+
   test("a Code of failure wins over credentials beside it", () => {
     expect(codeOf(() => credentials({ Code: "Failed" }))).toBe("ERR_IMDS_CREDENTIALS_UNAVAILABLE");
   });

@@ -165,6 +165,40 @@ describe.skipIf(missing !== undefined || clients.length === 0)("programs in othe
     },
   );
 
+  it("Moto: an emulator on loopback is taken as it is", async ({ skip }) => {
+    const venv = process.env["RIG_MOTO"] ?? join(folder, "moto");
+    const server = join(venv, "bin", "moto_server");
+    const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1", "moto[server]"];
+    const failed = existsSync(server)
+      ? undefined
+      : (attempt("python3", ["-m", "venv", venv], folder) ?? attempt(join(venv, "bin", "python"), pip, folder));
+    if (failed !== undefined) {
+      console.log(`interop (clients): Moto cannot be installed here: ${failed}`);
+      return skip();
+    }
+    await withMachine({ host: "laptop" }, async (machine) => {
+      await machine.serve({ kind: "nobody" });
+      await machine.command("sh", ["-ec", '"$1" -H 127.0.0.1 -p 5017 > "$HOME/emulator" 2>&1 &', "sh", server]);
+      const asked = ["-e", 'fetch("http://127.0.0.1:5017/latest/meta-data/").catch(() => process.exit(1))'];
+      await expect.poll(() => machine.command(process.execPath, asked), { timeout: 60_000, interval: 500 }).toBe("");
+      const run = (emulator: string) =>
+        machine.run(CLI, {
+          args: ["credential-process"],
+          env: {
+            ...guarded,
+            AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://127.0.0.1:5017",
+            IMDS_GUARD_EMULATOR: emulator,
+          },
+          timeoutMs: 60_000,
+        });
+      const { stdout, stderr } = await run("on");
+      expect(JSON.parse(stdout), stderr).toMatchObject({ AccessKeyId: "test-key", SessionToken: "test-session-token" });
+      expect(stderr).toMatch(/imds\.emulator_allowed/);
+      // Without the setting its keys are what they are: none that AWS ever gave out.
+      expect(await run("off")).toMatchObject({ stdout: "", exitCode: 1 });
+    });
+  });
+
   it("amazon-ec2-metadata-mock: its credentials are served, by IMDSv2 only", async ({ skip }) => {
     const bin = join(folder, "bin");
     mkdirSync(bin, { recursive: true });
