@@ -1,5 +1,5 @@
 /** Reads and verifies the one shape of signed message that AWS serves as `rsa2048`, and nothing else. */
-import { constants, createHash, timingSafeEqual, verify } from "node:crypto";
+import { constants, createHash, verify } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { attestationInvalid } from "./attestation-error.js";
 import type { AttestationRule } from "./attestation-rules.js";
@@ -80,8 +80,7 @@ export function verifySignedIdentity(signed: SignedIdentity, keys: readonly KeyO
 
 /** Whether the embedded content has the digest that the signed attributes state. */
 export function matchesDigest(signed: SignedIdentity): boolean {
-  const digest = createHash("sha256").update(signed.content).digest();
-  return signed.messageDigest.length === digest.length && timingSafeEqual(digest, signed.messageDigest);
+  return createHash("sha256").update(signed.content).digest().equals(signed.messageDigest);
 }
 
 function verifyAttributes(signed: SignedIdentity, key: KeyObject): boolean {

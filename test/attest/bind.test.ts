@@ -249,6 +249,21 @@ describe("bindIdentity", () => {
       { level: "none", bound: ["instance"], unbound: ["account"], code: "ERR_IMDS_ACCOUNT_UNEXPECTED" },
     ],
     [
+      "a key of another expected account",
+      { ...complete, accessKeyId: OTHERS_KEY, expectedAccounts: [ACCOUNT, OTHER] },
+      { level: "signed", bound: ["instance", "expected-account"], unbound: ["account"], code: undefined },
+    ],
+    [
+      "a key of an expected account beside a document of one that is not",
+      { ...complete, accessKeyId: OTHERS_KEY, expectedAccounts: [OTHER] },
+      { level: "none", bound: ["instance"], unbound: [], code: "ERR_IMDS_ACCOUNT_MISMATCH" },
+    ],
+    [
+      "a key of an account that is not expected beside a document of one that is",
+      { ...complete, accessKeyId: OTHERS_KEY, expectedAccounts: [ACCOUNT] },
+      { level: "none", bound: ["instance"], unbound: [], code: "ERR_IMDS_ACCOUNT_MISMATCH" },
+    ],
+    [
       "empty expectations are none",
       { ...complete, expectedAccounts: [], expectedRoles: [], expectedRegions: [] },
       { level: "bound", bound: ["instance", "account"], unbound: [], code: undefined },
@@ -283,6 +298,7 @@ describe("bindIdentity", () => {
         { ...complete, instanceProfileArn: profileArn(OTHER) + "x".repeat(300) },
         {},
       ],
+      ["a host whose id begins with 41 plain characters", { ...complete, hostInstanceId: "i".repeat(41) }, {}],
       ["an instance profile id that is none", { ...complete, instanceProfileId: "x" }, {}],
       [
         "an instance profile id of another account, without document",

@@ -94,6 +94,11 @@ describe("readSignedIdentity", () => {
     ["revocation lists", { certificates: tlv(0xa1, sequence()) }, "certificates-embedded"],
     ["version 3", { version: integer(3) }, "signed-data-version"],
     ["a version of two octets", { version: tlv(0x02, Buffer.from([0, 1])) }, "signed-data-version"],
+    [
+      "a version of two octets, the first of them 1",
+      { version: tlv(0x02, Buffer.from([1, 0])) },
+      "signed-data-version",
+    ],
     ["a version that is no integer", { version: octets(Buffer.from([1])) }, "signed-data-version"],
     ["no digest algorithm", { digestAlgorithms: set() }, "digest-algorithms"],
     ["two digest algorithms", { digestAlgorithms: set(digest256, algorithm(OID.sha1)) }, "digest-algorithms"],
@@ -113,6 +118,7 @@ describe("readSignedIdentity", () => {
     ["content without a type", { encapsulated: sequence() }, "content-type"],
     ["content in a set", { encapsulated: set(oid(OID.data)) }, "content-type"],
     ["detached content", { wrapper: none }, "content-missing"],
+    ["a content wrapper of another tag", { wrapper: tlv(0xa1, octets(Buffer.from(text))) }, "content-octets"],
     ["an empty content wrapper", { wrapper: tlv(0xa0) }, "content-octets"],
     ["two contents", { wrapper: tlv(0xa0, octets(none), octets(none)) }, "content-octets"],
     ["content that is text", { content: tlv(0x0c, Buffer.from(text)) }, "content-octets"],
@@ -139,6 +145,16 @@ describe("readSignedIdentity", () => {
     [
       "attributes that are not sequences",
       { signedAttributes: tlv(0xa0, set(oid(OID.contentType), set(oid(OID.data)))) },
+      "signed-attributes",
+    ],
+    [
+      "an attribute of three parts",
+      { attributes: [contentType, messageDigest, sequence(oid(OID.signingTime), set(integer(1)), set(integer(1)))] },
+      "signed-attributes",
+    ],
+    [
+      "an attribute whose values are a sequence",
+      { attributes: [contentType, messageDigest, sequence(oid(OID.signingTime), sequence(integer(1)))] },
       "signed-attributes",
     ],
     [
@@ -204,6 +220,7 @@ describe("readSignedIdentity", () => {
     ],
     ["an empty signature", { signature: none }, "signature-octets"],
     ["a signature of RSA-1024", { signature: Buffer.alloc(128) }, "signature-octets"],
+    ["nothing in a signature of RSA-8192", { signature: Buffer.alloc(1024) }, "ok"],
     ["a signature too long for RSA-8192", { signature: Buffer.alloc(1025) }, "signature-octets"],
     ["a signature in pieces", { signatureOctets: tlv(0x24, octets(Buffer.alloc(256))) }, "signature-octets"],
   ];
@@ -231,6 +248,7 @@ describe("readSignedIdentity", () => {
     ["padding in the middle", `BQA=${oneLine}`, "text-base64"],
     ["padding missing", "BQA", "text-base64"],
     ["spare bits that are not zero", "BQB=", "text-base64"],
+    ["8 KiB of zeros", Buffer.alloc(8 * 1024).toString("base64"), "ber-tag"],
     ["more than 8 KiB", Buffer.alloc(8 * 1024 + 1).toString("base64"), "message-size"],
     [
       "something after the end",

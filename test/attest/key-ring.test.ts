@@ -28,6 +28,15 @@ const certificate = wrap(
 
 const weak = generateKeyPairSync("rsa", { modulusLength: 1024 }).publicKey;
 const lowExponent = generateKeyPairSync("rsa", { modulusLength: 2048, publicExponent: 3 }).publicKey;
+/** A key of so many bits, made of nothing but ones: only its size counts, and a real one would take minutes to make. */
+function ofBits(bits: number): KeyObject {
+  const modulus = Buffer.alloc(Math.ceil(bits / 8), 0xff);
+  modulus[0] = 0xff >> (modulus.length * 8 - bits);
+  return createPublicKey({
+    key: { kty: "RSA", n: modulus.toString("base64url"), e: "AQAB" },
+    format: "jwk",
+  });
+}
 const elliptic = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey;
 const pss = generateKeyPairSync("rsa-pss", { modulusLength: 2048 }).publicKey;
 
@@ -88,6 +97,7 @@ describe("parseTrustedKeys", () => {
     ["a block without end", pem.slice(0, -10), "a PEM block that is not well-formed"],
     ["a good block and one without end", `${pem}${pem.slice(0, -10)}`, "a PEM block that is not well-formed"],
     ["a good block and an end alone", `${pem}-----END PUBLIC KEY-----`, "a PEM block that is not well-formed"],
+    ["a good block and a beginning alone", `${pem}-----BEGIN PUBLIC KEY-----\n`, "a PEM block that is not well-formed"],
     ["an end of another kind", pem.replace("END PUBLIC KEY", "END CERTIFICATE"), "a PEM block that is not well-formed"],
     ["rubbish inside", pem.replace("\n", "\n!!\n"), "a PEM block that is not well-formed"],
     ["a key under the label of a certificate", wrap("CERTIFICATE", spki), "a CERTIFICATE block that cannot be read"],
@@ -96,6 +106,7 @@ describe("parseTrustedKeys", () => {
     ["more than 64 KiB", pem + " ".repeat(64 * 1024), "longer than 64 KiB"],
     ["an RSA-1024 key", publicPem(weak), "an RSA key of 1024 bits; allowed: 2048 to 8192"],
     ["an RSA key with exponent 3", publicPem(lowExponent), "an RSA key with a public exponent below 65537"],
+    ["an RSA key of 8193 bits", publicPem(ofBits(8193)), "an RSA key of 8193 bits; allowed: 2048 to 8192"],
     ["an elliptic key", publicPem(elliptic), "a key that is not RSA"],
     ["an RSA-PSS key", publicPem(pss), "a key that is not RSA"],
   ])("refuses %s", (_, text, says) => {
@@ -126,6 +137,10 @@ describe("parseTrustedKeys", () => {
     const padded = pem + " ".repeat(64 * 1024 - pem.length);
     expect(parseTrustedKeys("us-west-2", padded)).toHaveLength(1);
     expect(complaintOf(() => parseTrustedKeys("us-west-2", `${padded} `))).toBe("longer than 64 KiB");
+  });
+
+  test("reads keys of 8192 bits", () => {
+    expect(parseTrustedKeys("us-west-2", publicPem(ofBits(8192)))).toHaveLength(1);
   });
 
   test("refuses what is not a region", () => {
@@ -170,9 +185,16 @@ describe("createKeyRing", () => {
     }
   });
 
-  test("parses a key once", () => {
+  test("parses a key once, also for several rings", () => {
     const ring = createKeyRing();
     expect(ring.keysFor("us-west-2")).toBe(ring.keysFor("us-west-2"));
+    expect(createKeyRing().keysFor("us-west-2")[0]).toBe(ring.keysFor("us-west-2")[0]);
+    expect(ring.keysFor("us-west-1")[0]).not.toBe(ring.keysFor("us-west-2")[0]);
+  });
+
+  test("remembers no region that it has no key for", () => {
+    const ring = createKeyRing();
+    expect(ring.keysFor("xx-nowhere-1")).not.toBe(ring.keysFor("xx-nowhere-1"));
   });
 
   test("adds keys and replaces none", () => {
