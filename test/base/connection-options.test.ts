@@ -102,3 +102,39 @@ test("TLS is verified, asks for no address as a server name, and begins at 1.2",
     minVersion: "TLSv1.2",
   });
 });
+
+test("whatever is not asked for is said to be off, so that nothing else can switch it on", () => {
+  const on = (options: object): unknown[] =>
+    Object.entries(options).filter(([, value]) => value !== undefined && value !== false);
+  const { checkServerIdentity, ...tls } = tlsOptions(undefined, "x", {} as never);
+  expect(typeof checkServerIdentity).toBe("function");
+  expect(on(tls)).toEqual([
+    ["host", "x"],
+    ["servername", "x"],
+    ["secureContext", {}],
+    ["rejectUnauthorized", true],
+    ["minDHSize", 1024],
+    ["requestCert", true],
+  ]);
+  expect(on(secureContextOptions({}))).toEqual([["minVersion", "TLSv1.2"]]);
+  expect(on(tcpOptions("x", 1))).toEqual([
+    ["host", "x"],
+    ["port", 1],
+  ]);
+  const asked = { method: "GET", path: "/", host: "x", port: 1, headers: {}, maxHeaderSize: 9, setHost: false };
+  const { createConnection, ...rest } = requestOptions({} as never, asked);
+  expect(typeof createConnection).toBe("function");
+  expect(on(rest)).toEqual([
+    ["method", "GET"],
+    ["path", "/"],
+    ["host", "x"],
+    ["port", 1],
+    ["maxHeaderSize", 9],
+    ["headers", {}],
+  ]);
+});
+
+test.each(["[x", "x]", "[", "[]x", "x[y]"])("brackets that enclose no whole host stay: %s", (host) => {
+  expect(tcpOptions(host, 1)).toMatchObject({ host });
+  expect(tlsOptions(undefined, host, {} as never)).toMatchObject({ host, servername: host });
+});

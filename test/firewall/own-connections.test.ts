@@ -1,39 +1,9 @@
 /** Which connections are the guard's own, and what an installed firewall leaves for it to find. */
-import { createSocket } from "node:dgram";
-import { Resolver } from "node:dns";
 import { describe, expect, it } from "vitest";
 import { FIREWALL, kernel } from "./kernel.js";
 import { nativePrototypes } from "../../src/firewall/native-prototypes.js";
 import { isOwn, publish } from "../../src/firewall/own-connections.js";
-import { firewallAt, handleOf, markOwn } from "../../src/base/own-sockets.js";
-
-const HANDLE = { handle: "of a test" };
-const STATE = Symbol("state symbol");
-
-describe("handleOf", () => {
-  it.each([
-    ["a stream", { _handle: HANDLE }, HANDLE],
-    ["a stream without a handle", { _handle: null }, undefined],
-    ["what has none", {}, undefined],
-    ["what has another thing there", { _handle: "text" }, undefined],
-    ["a function there", { _handle: () => undefined }, undefined],
-    ["a datagram socket", { [STATE]: { handle: HANDLE }, _handle: { wrong: 1 } }, HANDLE],
-    ["another symbol before it", { [Symbol("kOther")]: { handle: { wrong: 1 } }, [STATE]: { handle: HANDLE } }, HANDLE],
-    ["a state that is gone", { [STATE]: undefined, _handle: HANDLE }, HANDLE],
-    ["a closed datagram socket", { [STATE]: { handle: null }, _handle: null }, undefined],
-    ["a state with text in it", { [STATE]: { handle: "text" }, _handle: HANDLE }, HANDLE],
-  ])("%s", (_, connection, handle) => {
-    expect(handleOf(connection)).toBe(handle);
-  });
-
-  it("finds those of Node's own", () => {
-    const socket = createSocket("udp4");
-    expect(handleOf(socket)?.constructor.name).toBe("UDP");
-    socket.close();
-    expect(handleOf(socket)).toBeUndefined();
-    expect(handleOf(new Resolver())?.constructor.name).toBe("ChannelWrap");
-  });
-});
+import { firewallAt, markOwn } from "../../src/base/own-sockets.js";
 
 describe("publish", () => {
   it("leaves what marks connections on every kind of handle, and tells nothing, for good", () => {
