@@ -1,6 +1,6 @@
 // @ts-check
 /** What may be asked of a mutation run. */
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { basename, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -16,6 +16,8 @@ const LEFT_OUT = "aws-public-keys.ts";
  * @property {readonly string[]} rooms that they are in
  * @property {number} jobs processes of tests at a time
  * @property {string | undefined} json a file
+ * @property {number} percent of the mutants to try
+ * @property {string | undefined} since a file that `json` named in an earlier run
  */
 
 /**
@@ -28,12 +30,22 @@ const LEFT_OUT = "aws-public-keys.ts";
 export function readArguments(words, root) {
   const { values, positionals } = parseArgs({
     args: [...words],
-    options: { rooms: { type: "string" }, json: { type: "string" }, jobs: { type: "string", default: "2" } },
+    options: {
+      rooms: { type: "string" },
+      json: { type: "string" },
+      jobs: { type: "string", default: "2" },
+      sample: { type: "string", default: "100" },
+      since: { type: "string" },
+    },
     allowPositionals: true,
   });
-  const { rooms: named, json, jobs } = values;
+  const { rooms: named, json, jobs, sample, since } = values;
   if (!/^\d{1,2}$/.test(jobs) || Number(jobs) < 1 || Number(jobs) > MOST_JOBS)
     throw new TypeError(`--jobs is ${JSON.stringify(jobs)}; allowed: a whole number from 1 to ${MOST_JOBS}`);
+  if (!/^\d{1,3}$/.test(sample) || Number(sample) < 1 || Number(sample) > 100)
+    throw new TypeError(`--sample is ${JSON.stringify(sample)}; allowed: a whole number from 1 to 100`);
+  if (since !== undefined && !existsSync(since))
+    throw new TypeError(`--since is ${JSON.stringify(since)}; allowed: the path of a file that --json has written`);
   if (json === "") throw new TypeError('--json is ""; allowed: the path of a file');
   if (named !== undefined && positionals.length > 0)
     throw new TypeError(
@@ -49,7 +61,8 @@ export function readArguments(words, root) {
       ? positionals.map((path) => fileOf(path, root))
       : (named?.split(",") ?? ROOMS).flatMap((room) => sourcesOf(room, root));
   const paths = [...new Set(wanted)];
-  return { paths, rooms: [...new Set(paths.map((path) => roomOf(path, root)))], jobs: Number(jobs), json };
+  const of = [...new Set(paths.map((path) => roomOf(path, root)))];
+  return { paths, rooms: of, jobs: Number(jobs), json, percent: Number(sample), since };
 }
 
 /** @param {string} given @param {string} root */

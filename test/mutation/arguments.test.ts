@@ -63,7 +63,7 @@ describe("what is asked for", () => {
       "roles-anywhere/j.ts",
       "gateway/k.ts",
     ].map(inSrc);
-    expect(read()).toEqual({ paths: all, rooms: ROOMS, jobs: 2, json: undefined });
+    expect(read()).toEqual({ paths: all, rooms: ROOMS, jobs: 2, json: undefined, percent: 100, since: undefined });
   });
 
   test("is of rooms that are there", () => {
@@ -72,11 +72,15 @@ describe("what is asked for", () => {
   });
 
   test("is some rooms", () => {
-    expect(read("--rooms", "imds,host,imds", "--jobs", "64", "--json", "x.json")).toEqual({
+    const since = join(root, "src/index.ts");
+    const words = ["--jobs", "64", "--json", "x.json", "--sample", "7", "--since", since];
+    expect(read("--rooms", "imds,host,imds", ...words)).toEqual({
       paths: ["imds/e.ts", "host/a.ts", "host/b.ts", "host/deep/c.ts"].map(inSrc),
       rooms: ["imds", "host"],
       jobs: 64,
       json: "x.json",
+      percent: 7,
+      since,
     });
   });
 
@@ -86,6 +90,8 @@ describe("what is asked for", () => {
       rooms: ["host", "settings"],
       jobs: 1,
       json: undefined,
+      percent: 100,
+      since: undefined,
     });
   });
 });
@@ -94,6 +100,18 @@ describe("what cannot be", () => {
   test.each(["NaN", "0", "65", "-1", "1.5", "1e1", "two", "", " 2"])("%j processes at a time", (jobs) => {
     expect(refusal(`--jobs=${jobs}`)).toEqual(
       new TypeError(`--jobs is ${JSON.stringify(jobs)}; allowed: a whole number from 1 to 64`),
+    );
+  });
+
+  test.each(["0", "101", "-1", "1.5", "half", ""])("a sample of %j percent", (percent) => {
+    expect(refusal(`--sample=${percent}`)).toEqual(
+      new TypeError(`--sample is ${JSON.stringify(percent)}; allowed: a whole number from 1 to 100`),
+    );
+  });
+
+  test("figures that are not there", () => {
+    expect(refusal("--since", "/nowhere.json")).toEqual(
+      new TypeError('--since is "/nowhere.json"; allowed: the path of a file that --json has written'),
     );
   });
 

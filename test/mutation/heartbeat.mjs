@@ -11,6 +11,7 @@ import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
  * the `end` of all
  * @property {string} test its full name without its file, "" where there is none
  * @property {string} mutant the one that is tried, or whose traces are looked for in `check`; "" where there is none
+ * @property {number | undefined} [patienceMs] when the next one is due at the latest; undefined: as for all
  * @property {boolean} tried whether this process has tried a mutant yet, which may have left something broken behind
  */
 

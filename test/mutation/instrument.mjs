@@ -9,6 +9,7 @@ import { Instrumenter } from "@stryker-mutator/instrumenter";
  * @property {string} fileName
  * @property {string} mutatorName
  * @property {string} replacement
+ * @property {string} was what stands there in the source
  * @property {{ start: { line: number, column: number }, end: { line: number, column: number } }} location lines from 0,
  * as columns
  */
@@ -35,7 +36,9 @@ const logger = {
  */
 export async function instrument(paths) {
   const instrumenter = new Instrumenter(logger);
-  const files = paths.map((name) => ({ name, mutate: true, content: readFileSync(name, "utf8") }));
+  /** @type {Map<string, string[]>} */
+  const contents = new Map(paths.map((name) => [name, readFileSync(name, "utf8").split("\n")]));
+  const files = paths.map((name) => ({ name, mutate: true, content: contents.get(name)?.join("\n") ?? "" }));
   const { files: made, mutants } = await instrumenter.instrument(files, {
     plugins: null,
     excludedMutations: [],
@@ -48,7 +51,17 @@ export async function instrument(paths) {
       fileName,
       mutatorName,
       replacement,
+      was: textAt(contents.get(fileName) ?? [], location),
       location,
     })),
   };
+}
+
+/** @param {readonly string[]} lines @param {Mutant["location"]} location */
+function textAt(lines, { start, end }) {
+  const within = lines.slice(start.line, end.line + 1);
+  // From the end, as the end may stand in the line of the start.
+  within.push(within.pop()?.slice(0, end.column) ?? "");
+  within[0] = within[0]?.slice(start.column) ?? "";
+  return within.join("\n");
 }

@@ -53,6 +53,7 @@ test("a mutant says where it stands, in lines and columns from 0", async () => {
     fileName: path,
     mutatorName: "EqualityOperator",
     replacement: "a >= 1",
+    was: "a > 1",
     location: { start: { line: 1, column: 45 }, end: { line: 1, column: 50 } },
   });
   expect(sources[path]).toContain("(a: number): boolean");
@@ -60,4 +61,11 @@ test("a mutant says where it stands, in lines and columns from 0", async () => {
 
 test("a source that is not there is an error", async () => {
   await expect(instrument([join(folder, "nowhere.ts")])).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("a mutant says what stood there, over several lines, too", async () => {
+  const path = join(folder, "was.ts");
+  writeFileSync(path, "export function f() {\n  g();\n}\n");
+  const { mutants } = await instrument([path]);
+  expect(mutants.find(({ mutatorName }) => mutatorName === "BlockStatement")?.was).toBe("{\n  g();\n}");
 });

@@ -6,6 +6,9 @@
  *   npm run mutation -- --rooms host,imds     these rooms
  *   npm run mutation -- src/host/verdict.ts   these files
  *   npm run mutation -- --json FILE           the figures and every survivor as JSON, too
+ *   npm run mutation -- --sample 20           so many of a hundred mutants, the same ones each time
+ *   npm run mutation -- --since FILE          what these figures of an earlier --json have as caught is not tried again:
+ *                                             for tests that came since, and for none that was taken away
  *   npm run mutation -- --jobs 4              so many processes of tests at a time; 2 where nothing is said
  *   MUTATION_DEBUG=1 npm run mutation         what vitest prints in these processes, too
  *
@@ -17,13 +20,14 @@
  * arguments are wrong. 3: no such network can be made here.
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { canUnshare } from "../support/machine.mjs";
 import { readArguments } from "./arguments.mjs";
 import { entriesOf, note } from "./ledger.mjs";
+import { caughtEarlier, nameOf, sampled } from "./selection.mjs";
 import { scores, survivors, table } from "./table.mjs";
 import { judge, watched } from "./watch.mjs";
 
@@ -33,7 +37,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const GOAL = 85;
 /**
  * A silence of 35 seconds is a hang: a little more than vitest lets a test take (vitest.config.mjs), which knows better
- * what went wrong.
+ * what went wrong. With a mutant a test says for itself how long it can take.
  */
 const PATIENCE = { startMs: 120_000, silenceMs: 35_000, everyMs: 1_000 };
 /** Processes of tests for one file of tests: a mutant that leaves something broken behind costs one. */
@@ -82,9 +86,14 @@ for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]))
     process.kill(process.pid, signal);
   });
 try {
-  const { sources, mutants } = await instrument(wanted.paths);
+  const { sources, mutants: all } = await instrument(wanted.paths);
+  const mutants = sampled(all, wanted.percent, ROOT);
+  const wantedIds = new Set(mutants.map(({ id }) => id));
   writeFileSync(join(folder, "sources.json"), JSON.stringify(sources));
   writeFileSync(ledger, "");
+  note(ledger, { leftOut: all.map(({ id }) => id).filter((id) => !wantedIds.has(id)) });
+  const earlier = wanted.since === undefined ? [] : JSON.parse(readFileSync(wanted.since, "utf8")).mutants;
+  for (const [caught, by] of caughtEarlier(mutants, earlier, ROOT)) note(ledger, { caught, by });
   const files = testsOf(wanted.rooms);
   process.stderr.write(
     `${mutants.length} mutants in ${Object.keys(sources).length} files, ${files.length} files of tests\n`,
@@ -119,6 +128,7 @@ try {
           figures,
           mutants: switched.map((mutant) => ({
             ...mutant,
+            name: nameOf(mutant, ROOT),
             caughtBy: outcome.caught.get(mutant.id),
             reached: outcome.reached.has(mutant.id),
           })),

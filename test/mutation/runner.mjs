@@ -32,19 +32,22 @@ const TIMES = 5;
 const MORE_MS = 1_500;
 /** The same where it was not run without. */
 const ALONE_MS = 10_000;
+/** What stands before and behind a test may take as long as vitest lets it, with or without a mutant. */
+const HOOKS_MS = 12_000;
 
 /** @param {object} line */
 const write = (line) => note(ledger, line);
 
 /**
- * Mutants that need no further try in a test: caught by any, or passed by this one in an earlier process; and whether
- * it can be run again at all. @param {string} test
+ * Mutants that need no further try in a test: left out by the run, caught by any, or passed by this one in an earlier
+ * process; and whether it can be run again at all. @param {string} test
  */
 function known(test) {
   const ids = new Set();
   let unrepeatable = false;
-  for (const { caught, passed, doubtful, by, ...rest } of entriesOf(ledger)) {
-    if (caught !== undefined) ids.add(caught);
+  for (const { caught, passed, doubtful, by, leftOut, ...rest } of entriesOf(ledger)) {
+    if (leftOut !== undefined) for (const id of leftOut) ids.add(id);
+    else if (caught !== undefined) ids.add(caught);
     else if (by === test) ids.add(passed ?? doubtful);
     unrepeatable ||= rest.unrepeatable === test;
   }
@@ -90,8 +93,9 @@ export default class extends TestRunner {
       switches.currentTestId = "test";
     } else switches.currentTestId = undefined;
     tried ||= now.phase === "mutant";
+    const patienceMs = now.phase === "mutant" ? this.#mostMs() + HOOKS_MS : undefined;
     if (now.phase !== "over")
-      beat(heartbeat, { phase: now.phase, test: test.fullTestName, mutant: now.mutant ?? "", tried });
+      beat(heartbeat, { phase: now.phase, test: test.fullTestName, mutant: now.mutant ?? "", tried, patienceMs });
   }
 
   /** @param {any} test */
@@ -100,17 +104,22 @@ export default class extends TestRunner {
     if (this.#now.phase !== "mutant") return fn();
     /** @type {NodeJS.Timeout | undefined} */
     let timer;
+    const tooLong = () => new Error("a test with a mutant takes too long");
     const late = new Promise((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error("a test with a mutant takes too long")),
-        this.#now.bareMs * TIMES + MORE_MS,
-      );
+      timer = setTimeout(() => reject(tooLong()), this.#mostMs());
     });
     try {
       await Promise.race([fn(), late]);
     } finally {
       clearTimeout(timer);
     }
+    // No timer runs while a test computes.
+    if (performance.now() - this.#now.began > this.#mostMs()) throw tooLong();
+  }
+
+  /** The longest that a test may take with a mutant. */
+  #mostMs() {
+    return this.#now.bareMs * TIMES + MORE_MS;
   }
 
   /** @param {any} test */

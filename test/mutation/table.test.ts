@@ -19,6 +19,7 @@ function mutant(id: string, file: string, { line = 1, to = 1, end = 14, replacem
     fileName: path(file),
     mutatorName: "ConditionalExpression",
     replacement,
+    was: "a > 1",
     location: { start: { line, column: 9 }, end: { line: to, column: end } },
   };
 }

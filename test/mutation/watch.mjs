@@ -21,13 +21,15 @@ export function watched(child, path, { startMs, silenceMs, everyMs }) {
     /** @type {bigint | undefined} */
     let seen;
     let since = performance.now();
+    let patience = silenceMs;
     let silent = false;
     const watch = setInterval(() => {
       const now = lastBeatAt(path);
       if (now !== seen) {
         seen = now;
         since = performance.now();
-      } else if (performance.now() - since > (seen === undefined ? startMs : silenceMs)) {
+        patience = Math.min(silenceMs, lastBeat(path)?.patienceMs ?? Infinity);
+      } else if (performance.now() - since > (seen === undefined ? startMs : patience)) {
         silent = true;
         clearInterval(watch);
         process.kill(-Number(child.pid), "SIGKILL");

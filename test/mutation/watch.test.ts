@@ -64,6 +64,17 @@ describe("the watch", () => {
     }
   });
 
+  test("ends a process that is silent for longer than it said itself, and no longer than for all", async () => {
+    for (const [name, silenceMs, patienceMs] of [
+      ["said", PATIENCE.silenceMs, 50],
+      ["for all", 50, PATIENCE.silenceMs],
+    ] as const) {
+      beat(at(name), { ...atMutant("1"), patienceMs });
+      const { kind } = await watched(shell("sleep 60"), at(name), { ...PATIENCE, silenceMs });
+      expect(kind).toBe("hang");
+    }
+  });
+
   test("ends a process that never begins", async () => {
     expect(await watched(shell("sleep 60"), at("never"), { ...PATIENCE, startMs: 100 })).toEqual({
       kind: "hang",
