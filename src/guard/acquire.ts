@@ -121,7 +121,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     if (error instanceof ImdsImpersonationError || error instanceof ImdsUntrustedError) forget();
     const nobody = error instanceof ImdsUnavailableError && NOBODY.includes(error.code);
     const known = host.verdict !== "unknown" || established.instanceId !== undefined;
-    if (nobody && !known && settings.silenceMs > 0) silence = { since: system.monotonic(), error };
+    if (nobody && !known) silence = { since: system.monotonic(), error };
     return error;
   }
 
@@ -209,7 +209,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     silence = undefined;
     if (identity !== proved || roleName !== role) {
       reportIdentity(attestation);
-      if (proof !== "none") reportUntoldAccount(attestation, credentials.accessKeyId);
+      reportUntoldAccount(attestation, credentials.accessKeyId);
     }
     if (lastRole !== undefined && lastRole !== role) reportRoleChange(lastRole, role);
     identity = proved;
@@ -247,7 +247,8 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   ): AttestationReport {
     const key = credentials && accountOfAccessKey(credentials.accessKeyId);
     const accountId = key?.kind === "known" ? key.accountId : undefined;
-    if (!isExpected(accountId) || !isExpected(established.accountId)) refuseChange("accountId", accountId);
+    // Where accounts are expected, what is established is one of them.
+    if (!isExpected(accountId)) refuseChange("accountId", accountId);
     refuseChange("accountId", proved.document?.accountId);
     refuseChange("instanceId", proved.document?.instanceId);
     if (proved.document) refuseSecondDocument(proved.document);
@@ -293,8 +294,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
    * nothing.
    */
   function refuseSecondDocument({ accountId, instanceId }: IdentityDocument): void {
-    const decided = established.instanceId !== undefined || host.instanceId !== undefined;
-    if (decided || settings.expectedAccounts.length > 0) return;
+    if (host.instanceId !== undefined || settings.expectedAccounts.length > 0) return;
     if (shown.size < 2) shown.add(`${accountId} ${instanceId}`);
     if (shown.size < 2) return;
     throw new ImdsImpersonationError(

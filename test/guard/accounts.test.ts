@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { contradictionOf, requireExpectedAccount } from "../../src/guard/accounts.js";
 import { accessKeyIdFor } from "../support/access-keys.mjs";
 import { fc } from "../support/properties.js";
+import { golden, wordingOf } from "../support/wording.js";
 
 const OURS = "111122223333";
 const STRANGER = "999988887777";
@@ -93,6 +94,34 @@ describe("requireExpectedAccount", () => {
         ],
       }) as Error,
     );
+  });
+
+  test("every sentence is the one that is kept", async () => {
+    const many = ["1", "2", "3", "4", "5", "6"].map((digit) => digit.repeat(12));
+    const told = (accessKeyId: string, vouched?: string): object => {
+      try {
+        requireExpectedAccount(
+          { accessKeyId },
+          "the environment",
+          { expectedAccounts: many, onUnknownAccount: "refuse" },
+          vouched,
+        );
+      } catch (error) {
+        return wordingOf(error);
+      }
+      throw new Error("was not refused");
+    };
+    const stated = { accessKeyId: accessKeyIdFor(OURS), accountId: STRANGER };
+    const texts = {
+      "a key of another account": told(accessKeyIdFor(STRANGER)),
+      "a key that tells none": told(OLD_KEY),
+      "a key that STS knows": told(OLD_KEY, STRANGER),
+      "an account beside a key of another": { evidence: contradictionOf(stated, "the environment") },
+      "an account beside a key that STS knows": {
+        evidence: contradictionOf({ ...stated, accessKeyId: OLD_KEY }, "the environment", OURS),
+      },
+    };
+    await expect(golden(texts)).toMatchFileSnapshot("golden/accounts.json");
   });
 
   test("of two accounts exactly the expected one passes", () => {

@@ -140,6 +140,48 @@ describe("what is proved", () => {
     expect(codes()).toEqual(["imds.credentials_obtained"]);
   });
 
+  test("without proof nothing of it is asked for after a finding, either, and no region is expected", async () => {
+    const options = { expectedRegions: [REGION] };
+    const { imds: server, acquirer } = await bench({ proof: "none", options });
+    server.set({ secretAccessKey: "white space is in no key" });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_MALFORMED" });
+    server.set({ secretAccessKey: "clean" });
+    const { attestation } = await acquirer.acquire();
+    expect(attestation.unbound.map(({ what }) => what)).not.toContain("expected-region");
+    server.set({ roleName: "new-role" });
+    expect((await acquirer.acquire()).roleName).toBe("new-role");
+    expect(Object.keys(server.counters.byRequest).filter((asked) => asked.includes("identity"))).toEqual([]);
+  });
+
+  test("whoever is asked for something else proves itself first, and once", async () => {
+    const { imds: server, acquirer, codes, events } = await bench();
+    expect(await acquirer.identify()).toMatchObject({
+      level: "signed",
+      document: { accountId: ACCOUNT, instanceId: INSTANCE },
+    });
+    expect((await acquirer.fetch("/latest/meta-data/instance-id")).toString()).toBe(INSTANCE);
+    expect(await acquirer.token()).toMatch(/./);
+    expect(server.counters.byRequest["GET /latest/dynamic/instance-identity/rsa2048"]).toBe(1);
+    expect(codes()).toEqual(["imds.attested"]);
+    expect(events[0]).toMatchObject({
+      endpoint: { address: "127.0.0.1" },
+      claimed: { accountId: ACCOUNT, instanceId: INSTANCE, region: REGION },
+      evidence: [{ source: "account", says: "no access key was compared" }],
+    });
+  });
+
+  test("an impostor is asked for nothing else, and no more after it", async () => {
+    const { imds: server, acquirer } = await bench({ identity: { signDocument: (text) => otherSigner.sign(text) } });
+    for (const ask of [
+      () => acquirer.identify(),
+      () => acquirer.fetch("/latest/meta-data/ami-id"),
+      () => acquirer.token(),
+    ])
+      expect(await rejection(ask())).toMatchObject({ code: "ERR_IMDS_ATTESTATION_INVALID" });
+    expect(server.counters.byRequest["GET /latest/meta-data/ami-id"]).toBeUndefined();
+    expect(server.counters.byRequest["GET /latest/dynamic/instance-identity/rsa2048"]).toBe(3);
+  });
+
   test("a role of the settings is asked for at once, and needs no listing", async () => {
     const { imds: server, acquirer } = await bench({ options: { ec2InstanceProfileName: "app-server" } });
     expect((await acquirer.acquire()).attestation.bound).toContain("requested-role");
@@ -158,6 +200,7 @@ describe("a key that IMDS would not give", () => {
     "that stands for no account": ["ASIA77777777777777777".slice(0, 20), "ERR_IMDS_ACCOUNT_UNKNOWN"],
     "with letters that are none of base32": ["ASIARTX3GSDSY43XP401", "ERR_IMDS_ACCOUNT_UNKNOWN"],
     "of 21 characters": [`${accessKeyIdFor(ACCOUNT)}A`, "ERR_IMDS_MALFORMED"],
+    "with a letter before it": [`A${accessKeyIdFor(ACCOUNT)}`, "ERR_IMDS_MALFORMED"],
     "of 19 characters": [accessKeyIdFor(ACCOUNT).slice(0, 19), "ERR_IMDS_MALFORMED"],
     "that is no temporary one": [accessKeyIdFor(ACCOUNT, "0", "AKIA"), "ERR_IMDS_MALFORMED"],
   };
@@ -167,7 +210,9 @@ describe("a key that IMDS would not give", () => {
     proofs.flatMap((proof) => Object.entries(strange).map(([name, given]) => [name, proof, ...given] as const)),
   )("%s does not pass with proof %s", async (_, proof, accessKeyId, code) => {
     const { acquirer, codes } = await bench({ identity: { accessKeyId }, proof });
-    expect(await rejection(acquirer.acquire())).toMatchObject({ code, tryNextLink: false });
+    const evidence = [{ source: "AccessKeyId", says: "the access key from IMDS" }];
+    const advice = expect.stringMatching(/^IMDS gives a new key of the role every few hours\./) as string;
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code, tryNextLink: false, evidence, advice });
     expect(codes()).not.toContain("imds.credentials_obtained");
     imds?.set({ accessKeyId: accessKeyIdFor(ACCOUNT) });
     expect((await acquirer.acquire()).attestation.level).toBe("bound");
@@ -198,7 +243,15 @@ describe("a key that IMDS would not give", () => {
     const keys = { [region]: signer.publicKeyPem };
 
     test("is signed, with an event, as long as it is a temporary one", async () => {
-      const { acquirer, codes, imds: server } = await bench({ identity: { accessKeyId: OLD_KEY, region }, keys });
+      const {
+        acquirer,
+        codes,
+        events,
+        imds: server,
+      } = await bench({
+        identity: { accessKeyId: OLD_KEY, region },
+        keys,
+      });
       expect((await acquirer.acquire()).attestation).toMatchObject({ level: "signed", unbound: [{ what: "account" }] });
       await acquirer.acquire();
       expect(codes()).toEqual([
@@ -207,6 +260,12 @@ describe("a key that IMDS would not give", () => {
         "imds.credentials_obtained",
         "imds.credentials_obtained",
       ]);
+      expect(events[1]).toMatchObject({
+        message: `The access key tells no account, which is not known to be otherwise in ${region}; the signed document stands alone`,
+        claimed: { accountId: ACCOUNT, instanceId: INSTANCE, region },
+        evidence: [{ source: "AccessKeyId", says: expect.stringMatching(/./) as string }],
+        advice: expect.stringContaining("verifyWithSts") as string,
+      });
       server.set({ accessKeyId: accessKeyIdFor(ACCOUNT, "0", "AKIA") });
       expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_MALFORMED" });
     });
@@ -245,9 +304,26 @@ describe("where the host does not tell its instance", () => {
     const error = await rejection(acquirer.acquire());
     expect(error).toMatchObject({ code: "ERR_IMDS_IDENTITY_CHANGED", tryNextLink: false });
     expect((error as { advice: string }).advice).toContain("expectedAccounts");
+    expect((error as { evidence: unknown[] }).evidence).toEqual(
+      [`${STRANGER} ${other.instanceId}`, `${ACCOUNT} ${INSTANCE}`].map((value) => ({
+        source: "IMDS",
+        value,
+        says: "a signed document is of this account and instance",
+      })),
+    );
+    // A third one is not even kept.
+    server.set({ instanceId: "i-0eeeeeeeeeeeeeeee" });
+    expect((await rejection(acquirer.acquire())) as object).toHaveProperty("evidence.length", 2);
     // Neither is believed any more: nothing tells which of the two is this host.
     server.set({ ...other, accessKeyId: accessKeyIdFor(STRANGER) });
     expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_IDENTITY_CHANGED" });
+  });
+
+  test("a host that tells its instance needs no such doubt", async () => {
+    const { acquirer, imds: server } = await bench({ identity: other });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_INSTANCE_MISMATCH" });
+    server.set({ account: ACCOUNT, instanceId: INSTANCE, accessKeyId: accessKeyIdFor(ACCOUNT) });
+    expect((await acquirer.acquire()).attestation.level).toBe("bound");
   });
 
   test("the first pins nothing: with expected accounts the genuine one still passes", async () => {
@@ -400,6 +476,16 @@ describe("contradictions are findings, and stop the chain", () => {
 });
 
 describe("an outage is no finding", () => {
+  test("and does not make a responder prove itself again", async () => {
+    const { imds: server, acquirer } = await bench();
+    await acquirer.acquire();
+    server.fail({ path: /app-server/, times: 1, outcome: 500 });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ kind: "unavailable" });
+    server.resetCounters();
+    await acquirer.acquire();
+    expect(server.counters.byRequest).toEqual({ "GET /latest/meta-data/iam/security-credentials/app-server": 1 });
+  });
+
   test("a service that is off", async () => {
     const { acquirer } = await bench({ identity: { httpEndpoint: "disabled" } });
     expect(await rejection(acquirer.acquire())).toMatchObject({
@@ -511,6 +597,14 @@ describe("credentials past their end", () => {
     expect(codes()).toEqual(["imds.attested"]);
   });
 
+  test("are refused six hours later, whoever has proved to be there", async () => {
+    const HOUR = 3_600_000;
+    const { acquirer, imds: server } = await bench({ identity: { expiresInMs: -6 * HOUR - 1 } });
+    expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_CREDENTIALS_EXPIRED" });
+    server.set({ expiresInMs: -5.9 * HOUR });
+    expect(await acquirer.acquire()).toHaveProperty("overdue");
+  });
+
   test("are refused where nothing was proved", async () => {
     const { acquirer } = await bench({ proof: "none", identity: { expiresInMs: -60_000 } });
     expect(await rejection(acquirer.acquire())).toMatchObject({ code: "ERR_IMDS_CREDENTIALS_EXPIRED" });
@@ -577,7 +671,10 @@ describe("over the life of the process", () => {
       "imds.role_changed",
       "imds.credentials_obtained",
     ]);
-    expect(events[3]?.evidence[0]?.value).toBe("app-server -> new-role");
+    expect(events[3]).toMatchObject({
+      claimed: { roleName: "new-role" },
+      evidence: [{ source: "role listing", value: "app-server -> new-role", says: "another role is attached now" }],
+    });
   });
 
   test("another role whose proof cannot be had at first is not taken on the old proof later", async () => {
@@ -609,6 +706,11 @@ describe("over the life of the process", () => {
       expect(await rejection(acquirer.acquire())).toMatchObject({
         code: "ERR_IMDS_IDENTITY_CHANGED",
         tryNextLink: false,
+        message: expect.stringContaining(
+          `The accountId behind IMDS changed from ${ACCOUNT} to ${STRANGER} during the life of this process`,
+        ) as string,
+        evidence: [{ source: "IMDS", value: STRANGER, says: `earlier answers were of accountId ${ACCOUNT}` }],
+        advice: expect.stringMatching(/^An instance keeps both for life\./) as string,
       });
     server.set({ account: ACCOUNT, accessKeyId: accessKeyIdFor(ACCOUNT) });
     server.resetCounters();

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import type { Decision, DecisionSettings, Proof } from "../../src/guard/decide.js";
-import { decide } from "../../src/guard/decide.js";
+import { decide, reportRefusal } from "../../src/guard/decide.js";
 import type { RefusalCode } from "../../src/base/errors.js";
 import type { EventCode } from "../../src/events/catalogue.js";
 import type { HostReport, Verdict } from "../../src/host/report.js";
@@ -8,6 +8,7 @@ import type { Endpoint } from "../../src/settings/endpoint.js";
 import { parseEndpoint } from "../../src/settings/endpoint.js";
 import type { AttestationMode, EndpointOverride, Mode } from "../../src/settings/options.js";
 import { fc } from "../support/properties.js";
+import { golden } from "../support/wording.js";
 
 // Properties and processes of their own take their time on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
@@ -246,6 +247,43 @@ describe("what a decision says", () => {
     disabledBy: undefined,
   };
 
+  test("every sentence is the one that is kept", async () => {
+    const seen = [{ source: "/sys/class/dmi/id/sys_vendor", value: "LENOVO", says: "another vendor" }] as never;
+    const said = (settings: Partial<DecisionSettings>, verdict: Verdict, advice?: string): object => {
+      const of = { verdict, reason: "the vendor is LENOVO", evidence: seen, ...(advice !== undefined && { advice }) };
+      const decision = decide({ ...settingsOf(row), ...settings }, of);
+      if (decision.kind === "contact") return decision.notices;
+      const events: unknown[] = [];
+      reportRefusal({ report: (code, details) => events.push([code, (details as () => object)()]) } as never, decision);
+      const { code, event, reason, advice: told, evidence: shown, target } = decision;
+      return { code, event, reason, advice: told, evidence: shown, target, events };
+    };
+    const allow = { mode: "allow" } as const;
+    const texts = {
+      "disabled by a variable": said({ disabledBy: "AWS_EC2_METADATA_DISABLED" }, "ec2"),
+      "mode deny": said({ mode: "deny" }, "ec2"),
+      "no EC2": said({}, "not-ec2"),
+      "no EC2, and a profile that is missing": said({ missingProfile: "pr\nod" }, "not-ec2"),
+      "an unknown host": said({}, "unknown"),
+      "an unknown host that has advice": said({}, "unknown", "Mount /sys."),
+      "an unknown host without proof": said({ attestation: "off", expectedAccounts: ["111122223333"] }, "unknown"),
+      "an unknown host without anything": said({ attestation: "off" }, "unknown"),
+      "AWS's endpoint elsewhere": said({ override: OVERRIDES["aws, elsewhere"] }, "ec2"),
+      "the guard's endpoint elsewhere": said({ override: OVERRIDES["guard, elsewhere"] }, "ec2"),
+      "an IPv6 endpoint elsewhere": said({ override: override("aws", "http://[2001:db8::1]:8080") }, "ec2"),
+      "a loopback endpoint": said({ override: OVERRIDES["aws, loopback"] }, "ec2"),
+      "a loopback endpoint, and a profile that is missing": said(
+        { override: OVERRIDES["aws, loopback"], missingProfile: "prod" },
+        "ec2",
+      ),
+      "allowed off EC2": said(allow, "not-ec2"),
+      "allowed off EC2 for known accounts": said({ ...allow, expectedAccounts: ["111122223333"] }, "not-ec2"),
+      "an endpoint that is allowed": said({ ...allow, override: OVERRIDES["guard, elsewhere"] }, "not-ec2"),
+      "an emulator": said({ emulator: "on", override: override("aws", "http://imds:1338") }, "not-ec2"),
+    };
+    await expect(golden(texts)).toMatchFileSnapshot("golden/decisions.json");
+  });
+
   test("every refusal has a reason, advice, an event, evidence where there is any, and where it would have gone", () => {
     for (const refusal of rows.map(outcomeOf)) {
       if (refusal.kind !== "refuse") continue;
@@ -295,6 +333,17 @@ describe("what a decision says", () => {
       kind: "address",
       host: "169.254.169.254",
       port: 80,
+    });
+  });
+
+  test("where no family is set, the IPv6 address is the spare one, and no other target has one", () => {
+    const targetOf = (settings: Partial<DecisionSettings>): object =>
+      decide({ ...settingsOf({ ...row, verdict: "ec2" }), endpointMode: undefined, ...settings }, host("ec2")).target;
+    expect(targetOf({})).toEqual({ kind: "address", host: "169.254.169.254", port: 80, spare: "fd00:ec2::254" });
+    expect(targetOf({ override: OVERRIDES["aws, localhost"] })).toEqual({
+      kind: "name",
+      host: "localhost",
+      port: 9911,
     });
   });
 
