@@ -254,7 +254,10 @@ describe("what a decision says", () => {
       const decision = decide({ ...settingsOf(row), ...settings }, of);
       if (decision.kind === "contact") return decision.notices;
       const events: unknown[] = [];
-      reportRefusal({ report: (code, details) => events.push([code, (details as () => object)()]) } as never, decision);
+      const report = (code: EventCode, details: unknown): void => {
+        events.push([code, (details as () => object)()]);
+      };
+      reportRefusal({ report }, decision);
       const { code, event, reason, advice: told, evidence: shown, target } = decision;
       return { code, event, reason, advice: told, evidence: shown, target, events };
     };
