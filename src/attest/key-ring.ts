@@ -76,7 +76,8 @@ function readBlock(region: string, block: string, label: string): KeyObject {
     throw unusable(region, "a PEM block that is neither CERTIFICATE nor PUBLIC KEY");
   try {
     // Loading it costs milliseconds, which whoever verifies nothing must not pay; and options are checked synchronously.
-    return process.getBuiltinModule("node:crypto").createPublicKey(block);
+    const { X509Certificate, createPublicKey } = process.getBuiltinModule("node:crypto");
+    return label === "CERTIFICATE" ? new X509Certificate(block).publicKey : createPublicKey(block);
   } catch (cause) {
     throw unusable(region, `a ${label} block that cannot be read`, cause);
   }
