@@ -94,11 +94,19 @@ describe("the catalogue", () => {
   });
 
   test("is sampled by kind in the quick form, and whole in the other", () => {
-    const [quick, full] = [planOf(true), planOf(false)];
+    const [quick, full] = [planOf(true, ENTRIES), planOf(false, ENTRIES)];
     expect(new Set(quick.attacks.map(({ kind }) => kind)).size).toBe(KINDS.length);
     expect(full.attacks).toEqual(ATTACKS);
     const doors = new Set(quick.assignments.flatMap(({ entries }) => entries.map(({ name }) => name)));
     expect([...doors].toSorted()).toEqual(ENTRIES.map(({ name }) => name).toSorted());
+  });
+
+  test("goes through the doors that are named, and no other", () => {
+    for (const door of ENTRIES) {
+      const { assignments, alone } = planOf(false, [door]);
+      expect(new Set([...assignments, ...alone].flatMap(({ entries }) => entries))).toEqual(new Set([door]));
+      expect(assignments.every(({ entries, attacks }) => entries.length === 1 && attacks.length > 0)).toBe(true);
+    }
   });
 });
 

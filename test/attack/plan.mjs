@@ -6,9 +6,6 @@ import { ENTRIES } from "./entries.mjs";
 
 /** @typedef {import("./field.mjs").Assignment} Assignment @typedef {import("./catalogue.mjs").Attack} Attack */
 
-const TOGETHER = ENTRIES.filter(({ together }) => together);
-const APART = ENTRIES.filter(({ together, variant }) => !together && variant !== true);
-const VARIANTS = ENTRIES.filter(({ variant }) => variant === true);
 /** Variants of a door change the process and not the host: one of every sort of host does. */
 const HOSTS_OF_VARIANTS = ["laptop", "ec2-nitro", "ec2-xen-hvm"];
 const [CHAIN] = ENTRIES;
@@ -31,8 +28,12 @@ function sample() {
 const inPieces = (items, size) =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, index) => items.slice(index * size, (index + 1) * size));
 
-/** @param {boolean} quick */
-export function planOf(quick) {
+/** @param {boolean} quick @param {readonly import("./entries.mjs").Entry[]} doors */
+export function planOf(quick, doors) {
+  const together = doors.filter((door) => door.together);
+  const variants = doors.filter((door) => door.variant === true);
+  const apart = doors.filter((door) => !door.together && door.variant !== true);
+  const hasChain = CHAIN !== undefined && doors.includes(CHAIN);
   const attacks = quick ? sample() : ATTACKS;
   const hosts = quick ? HOST_KINDS.filter(({ name }) => name === "laptop" || name === "ec2-nitro") : HOST_KINDS;
   const elsewhere = hosts.filter(({ ec2 }) => !ec2);
@@ -41,23 +42,25 @@ export function planOf(quick) {
   const assignments = [
     // Those that take longest come first.
     ...ec2.flatMap(({ name: host }) =>
-      APART.filter(({ program }) => program === "exec").flatMap((entry) =>
-        inPieces(attacks, PIECE).map((piece) => ({ host, entries: [entry], attacks: piece })),
-      ),
+      apart
+        .filter(({ program }) => program === "exec")
+        .flatMap((entry) => inPieces(attacks, PIECE).map((piece) => ({ host, entries: [entry], attacks: piece }))),
     ),
     ...ec2.flatMap(({ name: host }) =>
-      [...TOGETHER, ...APART.filter(({ program }) => program !== "exec")].map((entry) => ({
+      [...together, ...apart.filter(({ program }) => program !== "exec")].map((entry) => ({
         host,
         entries: [entry],
         attacks,
       })),
     ),
     ...elsewhere.flatMap(({ name: host }) =>
-      [TOGETHER, ...APART.map((entry) => [entry])].map((entries) => ({ host, entries, attacks })),
+      [together, ...apart.map((entry) => [entry])]
+        .filter((entries) => entries.length > 0)
+        .map((entries) => ({ host, entries, attacks })),
     ),
     ...hosts
       .filter(({ name }) => HOSTS_OF_VARIANTS.includes(name))
-      .flatMap(({ name: host }) => VARIANTS.map((entry) => ({ host, entries: [entry], attacks }))),
+      .flatMap(({ name: host }) => variants.map((entry) => ({ host, entries: [entry], attacks }))),
   ];
   const heavy = attacks.filter(isHeavy).slice(0, quick ? 2 : undefined);
   return {
@@ -66,13 +69,14 @@ export function planOf(quick) {
     assignments,
     /** What is measured alone replaces what was measured in company. */
     alone: /** @type {Assignment[]} */ (
-      CHAIN === undefined
-        ? []
-        : inPieces(heavy, 8).map((piece) => ({ host: "ec2-nitro", entries: [CHAIN], attacks: piece, alone: true }))
+      hasChain
+        ? inPieces(heavy, 8).map((piece) => ({ host: "ec2-nitro", entries: [CHAIN], attacks: piece, alone: true }))
+        : []
     ),
     genuine: ec2.map(({ name }) => name),
     probed: attacks.filter(
       ({ env, network, silent, afterGenuine }) =>
+        hasChain &&
         env === undefined &&
         (network === undefined || network === "neighbour") &&
         silent !== true &&

@@ -8,6 +8,7 @@
  *   npm run attack -- --quick                         a few of every kind, one host on and one off EC2
  *   npm run attack -- --json FILE --html FILE         every cell as data, and as a page
  *   npm run attack -- --only NAME                     attacks whose names contain this
+ *   npm run attack -- --door NAME [--door NAME]       doors whose names contain one of these
  *
  * Exit code 1: a goal was missed. 3: no machines can be made here.
  */
@@ -34,6 +35,7 @@ const { values: given } = parseArgs({
     json: { type: "string" },
     html: { type: "string" },
     only: { type: "string" },
+    door: { type: "string", multiple: true },
     lanes: { type: "string" },
   },
 });
@@ -62,7 +64,8 @@ const env = victimEnvironment({
 const leaky = path("leaky", `[default]\n${LEAKY}${LEAF}${LEAKY}`);
 
 const began = performance.now();
-const plan = planOf(given.quick);
+const doors = ENTRIES.filter(({ name }) => given.door?.some((part) => name.includes(part)) ?? true);
+const plan = planOf(given.quick, doors);
 const wanted = (/** @type {{ name: string }} */ { name }) => given.only === undefined || name.includes(given.only);
 /** @type {Cell[]} */
 const cells = [];
@@ -84,7 +87,7 @@ const besideIt = {
   },
 };
 const [chain] = ENTRIES;
-if (chain === undefined) throw new Error("there are no entry points");
+if (chain === undefined || doors.length === 0) throw new Error("there are no such doors");
 
 const half = Math.ceil(plan.stock.length / 2);
 await inLanes([
@@ -92,7 +95,7 @@ await inLanes([
     (attacks) => () => stock(attacks.filter(wanted), besideIt),
   ),
   ...inThirds(plan.probed.filter(wanted)).map((attacks) => () => probed(attacks, chain, surroundings)),
-  ...plan.genuine.map((host) => () => genuineHost(host, ENTRIES, surroundings)),
+  ...plan.genuine.map((host) => () => genuineHost(host, doors, surroundings)),
   ...plan.assignments.map(
     (assignment) => () => carryOut({ ...assignment, attacks: assignment.attacks.filter(wanted) }, surroundings),
   ),
@@ -138,7 +141,7 @@ const about = {
   seconds,
   attacks: plan.attacks.filter(wanted).length,
   hosts: plan.hosts.map(({ name, sentence, ec2 }) => ({ name, sentence, ec2 })),
-  entries: ENTRIES.map(({ name, sentence }) => ({ name, sentence })),
+  entries: doors.map(({ name, sentence }) => ({ name, sentence })),
   form: given.quick ? "quick" : "full",
   cells: all.length,
 };
