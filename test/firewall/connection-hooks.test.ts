@@ -2,13 +2,14 @@
 import { Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Method } from "./kernel.js";
+import type { Method, TcpHandle } from "./kernel.js";
 import { arrivals, kernel } from "./kernel.js";
 import { rememberCallers } from "../../src/firewall/caller-stacks.js";
 import { publish } from "../../src/firewall/own-connections.js";
 import { createClassifier } from "../../src/firewall/classify.js";
 import { hookConnections } from "../../src/firewall/connection-hooks.js";
 import { nativePrototypes } from "../../src/firewall/native-prototypes.js";
+import type { Dial, Redirect } from "../../src/firewall/redirect.js";
 import type { Attempt } from "../../src/firewall/refusal.js";
 import { EACCES } from "../../src/firewall/refusal.js";
 import { markOwn } from "../../src/base/own-sockets.js";
@@ -191,6 +192,81 @@ describe("connect of a TCP handle", () => {
     node();
     expect(functions(attempts[0]?.stack)).toContain("program");
     expect(functions(attempts[0]?.stack)).not.toContain("node");
+  });
+});
+
+describe("where programs are answered", () => {
+  interface Led {
+    readonly dial: Dial;
+    readonly refuse: () => void;
+  }
+  let led: Led[];
+  beforeEach(() => {
+    led = [];
+    attempts = [];
+    const attempted = (attempt: Attempt) => {
+      attempts.push(attempt);
+      return { blocked: true, cause: CAUSE };
+    };
+    const redirect: Redirect = (dial, refuse) => void led.push({ dial, refuse });
+    hookConnections({ classifier, attempted, redirect }, nativePrototypes());
+  });
+  const owned = (): { handle: TcpHandle; owner: object } => {
+    const handle = new kernel.TCP();
+    const owner = { destroy: () => undefined };
+    handle[Symbol("owner_symbol")] = owner;
+    return { handle, owner };
+  };
+
+  it.each([
+    ["connect", V4.imds],
+    ["connect6", `::ffff:${V4.imds}`],
+    ["connect6", "fd00:ec2::254"],
+  ] as const)("%s to %s port 80 is led away, and no attempt", async (method, literal) => {
+    const { handle, owner } = owned();
+    const asked = request();
+    expect(handle[method](asked, literal, 80)).toBe(0);
+    await turn();
+    expect(led.map(({ dial }) => dial)).toEqual([{ handle, owner, request: asked }]);
+    expect([led[0]?.dial.handle === handle, led[0]?.dial.request === asked]).toEqual([true, true]);
+    expect([attempts, asked.seen, arrivals()]).toEqual([[], [], []]);
+  });
+
+  it("is an attempt, and fails, where it cannot be led away", async () => {
+    const { handle } = owned();
+    const asked = request();
+    handle.connect(asked, V4.imds, 80);
+    led[0]?.refuse();
+    await turn();
+    expect(attempts).toMatchObject([{ literal: V4.imds, port: 80, service: "imds", via: "tcp" }]);
+    expect(asked.seen).toEqual([[asked, EACCES, handle, asked, false, false]]);
+  });
+
+  it.each([
+    ["another port", V4.imds, 8080],
+    ["no port that is a number", V4.imds, "80"],
+    ["another service", V4.ecs, 80],
+    ["a name server", V4.dns, 80],
+  ])("%s is refused as ever", async (_, literal, port) => {
+    const asked = request();
+    owned().handle.connect(asked, literal, port);
+    await turn();
+    expect([led, attempts.length, asked.seen.length, arrivals()]).toEqual([[], 1, 1, []]);
+  });
+
+  it("a handle that belongs to nobody is refused as ever", async () => {
+    const asked = request();
+    new kernel.TCP().connect(asked, V4.imds, 80);
+    await turn();
+    expect([led, attempts.length, asked.seen.length]).toEqual([[], 1, 1]);
+  });
+
+  it("the guard's own goes where it is meant to go", () => {
+    const { handle } = owned();
+    publish(nativePrototypes(), {});
+    markOwn({ _handle: handle });
+    handle.connect(request(), V4.imds, 80);
+    expect([led, arrivals()]).toEqual([[], ["tcp.connect"]]);
   });
 });
 
