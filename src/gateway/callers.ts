@@ -3,7 +3,7 @@
  * it. What cannot be told is unknown, and is never taken for somebody.
  */
 import { isIPv6 } from "node:net";
-import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from "node:fs";
 import { IMDS_IPV4, IMDS_IPV6, isLoopback, parseIp } from "../base/addresses.js";
 import type { Accounts } from "./accounts.js";
 import type { Caller } from "./rules.js";
@@ -83,7 +83,7 @@ export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () 
       new Promise<string>((resolve) => {
         setImmediate(() => {
           tables.delete(family);
-          resolve(textOf(`${proc}/net/${family === 4 ? "tcp" : "tcp6"}`));
+          resolve(tableOf(`${proc}/net/${family === 4 ? "tcp" : "tcp6"}`));
         });
       });
     tables.set(family, reading);
@@ -286,6 +286,29 @@ function endpoint(address: string, port: number, family: 4 | 6): string | undefi
 }
 
 const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+/**
+ * The kernel gives its table page by page, the smallest of which are of 4,096 bytes, and goes through all its buckets
+ * again to tell that nothing is left. A page in which another line (about 150 bytes) had found room was the last.
+ */
+const LAST_PAGE_BYTES = 4_096 - 256;
+
+function tableOf(path: string): string {
+  const page = Buffer.allocUnsafe(64 * 1_024);
+  return (
+    quietly(() => {
+      const file = openSync(path, "r");
+      try {
+        let text = "";
+        for (let count = page.length; count > LAST_PAGE_BYTES; text += page.toString("latin1", 0, count))
+          count = readSync(file, page);
+        return text;
+      } finally {
+        closeSync(file);
+      }
+    }) ?? ""
+  );
+}
 
 /** What is gone by now, or not ours to read, is as good as empty. */
 function textOf(path: string): string {

@@ -4,6 +4,7 @@ import { connect, createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterEach, describe, expect, it, test } from "vitest";
 import { readAccounts } from "../../src/gateway/accounts.js";
 import { createCallerLookup, ownerIn, readCgroup } from "../../src/gateway/callers.js";
@@ -126,6 +127,36 @@ test.skipIf(process.platform !== "linux")("a connection of this very process is 
   expect(caller).toMatchObject({ uid: process.getuid?.(), pid: process.pid, bridge: undefined, address: "127.0.0.1" });
   expect(await lookup.userOf({ ...ends, remotePort: 1 })).toBeUndefined();
 });
+
+test.skipIf(process.platform !== "linux")(
+  "each of many connections is found, on whichever page of the table",
+  async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const accepted: import("node:net").Socket[] = [];
+    const all = new Promise<void>((resolve) => {
+      server.on("connection", (socket) => accepted.push(socket) === 120 && resolve());
+    });
+    const clients = Array.from({ length: 120 }, () => connect(port, "127.0.0.1"));
+    await all;
+    const lookup = createCallerLookup(readAccounts());
+    const owners = await Promise.all(
+      accepted.map((socket) =>
+        lookup.userOf({
+          remoteAddress: socket.remoteAddress!,
+          remotePort: socket.remotePort!,
+          localAddress: "127.0.0.1",
+          localPort: port,
+        }),
+      ),
+    );
+    for (const socket of [...clients, ...accepted]) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+    expect(new Set(owners.map((owner) => owner?.uid))).toEqual(new Set([process.getuid?.()]));
+    expect(new Set(owners.map((owner) => owner?.inode)).size).toBe(120);
+  },
+);
 
 describe.skipIf(process.platform !== "linux")("what stands behind a socket", () => {
   const own = process.getuid?.() ?? 0;
@@ -301,6 +332,17 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
       expect(await ask()).toMatchObject({ inode: "6" });
       expect(await ask({ localAddress: "10.0.0.1" })).toMatchObject({ inode: "6" });
       expect(await ask({ remoteAddress: "no address" })).toBeUndefined();
+    });
+
+    it("is found behind however many others", async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.nat(1_200), fc.nat(300), async (others, length) => {
+          tables(`${line({ local: "0500000A:9C41" }).repeat(others)}${" ".repeat(length)}\n${line()}`);
+          expect(await ask()).toEqual({ uid: 1_500, inode: "777" });
+          rmSync(proc, { recursive: true });
+        }),
+        { numRuns: 50 },
+      );
     });
 
     it("is looked for once more where it has to be, and not where it need not", async () => {
