@@ -88,13 +88,13 @@ export function install(plan: FilterPlan & { readonly user: string; readonly uid
 function apply({ command, input, unless }: FilterCall): void {
   if (unless !== undefined && run(unless).ok) return;
   const result = run(command, input);
-  // A kernel without IPv6 has no table for it, and nothing to lead.
-  if (!result.ok && command[0]?.startsWith("ip6") === true && ipv6IsOff(result)) return;
+  if (!result.ok && ipv6IsOff(command, result)) return;
   demand(result, command[0] ?? "");
 }
 
-function ipv6IsOff({ missing }: Result): boolean {
-  return missing || !run(["ip6tables", "-w", "-t", "nat", "-L", "OUTPUT"]).ok;
+/** A kernel without IPv6 has no table for it, and nothing to lead. */
+function ipv6IsOff([program = ""]: readonly string[], { missing }: Result): boolean {
+  return program.startsWith("ip6") && (missing || !run(["ip6tables", "-w", "-t", "nat", "-L", "OUTPUT"]).ok);
 }
 
 function removeIptables(): void {
@@ -127,7 +127,12 @@ export function uninstall(): void {
 export function installed(): "yes" | "no" | "unknown" {
   const program = filterProgram();
   if (program === undefined) return "no";
-  const { ok, said } = run(STATUS_CALLS[program]);
-  if (ok) return "yes";
-  return process.geteuid?.() === 0 || !/permitted|permission|root/i.test(said) ? "no" : "unknown";
+  const root = process.geteuid?.() === 0;
+  for (const command of STATUS_CALLS[program]) {
+    const result = run(command);
+    if (result.ok) continue;
+    if (!root && /permitted|permission|root/i.test(result.said)) return "unknown";
+    if (!ipv6IsOff(command, result)) return "no";
+  }
+  return "yes";
 }

@@ -58,9 +58,12 @@ export interface FilterCall {
   readonly unless?: readonly string[];
 }
 
-/** For hosts without nft. The chains are filled in one transaction each; then the built-in ones are led into them. */
+/**
+ * For hosts without nft. The chains are filled in one transaction each; then the built-in ones are led into them. The
+ * jump that leads programs of this host over IPv4 comes last: where it is, all the others are.
+ */
 export function iptablesCalls({ uid, port, bridges }: FilterPlan): readonly FilterCall[] {
-  return (["iptables", "ip6tables"] as const).flatMap((program) => {
+  return (["ip6tables", "iptables"] as const).flatMap((program) => {
     const address = program === "iptables" ? `${IMDS_IPV4}/32` : `${IMDS_IPV6}/128`;
     const redirect = `-d ${address} -p tcp --dport 80 -j REDIRECT --to-ports ${port}`;
     const input = [
@@ -75,8 +78,8 @@ export function iptablesCalls({ uid, port, bridges }: FilterPlan): readonly Filt
     ].join("\n");
     return [
       { command: [`${program}-restore`, "--noflush", "-w"], input },
-      jump(program, "OUTPUT", OUTPUT),
       jump(program, "PREROUTING", PREROUTING),
+      jump(program, "OUTPUT", OUTPUT),
     ];
   });
 }
@@ -102,8 +105,8 @@ export function iptablesRemoval(): readonly (readonly string[])[] {
   );
 }
 
-/** How to ask whether the rules are in place, by program. */
+/** How to ask whether the rules are in place, by program: each of these calls succeeds. */
 export const STATUS_CALLS = {
-  nft: ["nft", "list", "table", "inet", TABLE],
-  iptables: ["iptables", "-w", "-t", "nat", "-C", "OUTPUT", "-j", OUTPUT],
+  nft: [["nft", "list", "table", "inet", TABLE]],
+  iptables: ["iptables", "ip6tables"].map((program) => [program, "-w", "-t", "nat", "-C", "OUTPUT", "-j", OUTPUT]),
 } as const;

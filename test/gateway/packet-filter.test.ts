@@ -54,11 +54,11 @@ COMMIT
   const words = (line: string) => line.split(" ");
   expect(iptablesCalls({ uid: 123, port: 9_100, bridges: ["docker0"] })).toEqual(
     [
-      ["iptables", "169.254.169.254/32"],
       ["ip6tables", "fd00:ec2::254/128"],
+      ["iptables", "169.254.169.254/32"],
     ].flatMap(([program = "", address = ""]) => [
       { command: words(`${program}-restore --noflush -w`), input: inputFor(address) },
-      ...["OUTPUT", "PREROUTING"].map((chain) => ({
+      ...["PREROUTING", "OUTPUT"].map((chain) => ({
         command: words(`${program} -w -t nat -I ${chain} 1 -j IMDS_GUARD_${chain}`),
         unless: words(`${program} -w -t nat -C ${chain} -j IMDS_GUARD_${chain}`),
       })),
@@ -77,6 +77,10 @@ it("what takes them away, and what tells whether they are there", () => {
       ]),
     ),
   );
-  expect(STATUS_CALLS.nft.join(" ")).toBe("nft list table inet imds_guard_gateway");
-  expect(STATUS_CALLS.iptables.join(" ")).toBe("iptables -w -t nat -C OUTPUT -j IMDS_GUARD_OUTPUT");
+  const asked = (by: "nft" | "iptables") => STATUS_CALLS[by].map((words) => words.join(" "));
+  expect(asked("nft")).toEqual(["nft list table inet imds_guard_gateway"]);
+  expect(asked("iptables")).toEqual([
+    "iptables -w -t nat -C OUTPUT -j IMDS_GUARD_OUTPUT",
+    "ip6tables -w -t nat -C OUTPUT -j IMDS_GUARD_OUTPUT",
+  ]);
 });

@@ -42,7 +42,7 @@ function cli(...args) {
 const CAPABILITIES = "+sys_ptrace,+dac_read_search";
 
 /** @param {Record<string, string>} env @param {string[]} args @param {number} uid @param {string[]} rights of setpriv */
-async function startDaemon(env, args, uid = DAEMON, rights = []) {
+function spawnDaemon(env, args, uid = DAEMON, rights = []) {
   const child = spawn(
     "setpriv",
     [
@@ -63,11 +63,25 @@ async function startDaemon(env, args, uid = DAEMON, rights = []) {
   );
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text) => (said += text));
-  const ready = await Promise.race([
+  const ready = Promise.race([
     once(child.stdout, "data").then(([line]) => String(line)),
     once(child, "exit").then(() => ""),
   ]);
   return { child, ready, said: () => said };
+}
+
+/** One that serves, or has ended. @param {Parameters<typeof spawnDaemon>} how */
+async function startDaemon(...how) {
+  const daemon = spawnDaemon(...how);
+  return { ...daemon, ready: await daemon.ready };
+}
+
+/** @param {import("node:child_process").ChildProcess} child @param {number} ms within which it ends */
+async function killWithin(child, ms) {
+  const ended = once(child, "exit");
+  await new Promise((resolve) => setTimeout(resolve, Math.random() * ms));
+  child.kill("SIGKILL");
+  await ended;
 }
 
 /** @param {number} uid @param {string} method @param {string} url @param {Record<string, string>} headers @param {string[]} before */
@@ -249,6 +263,10 @@ if (kind === "clients-laptop") {
     .split("\n")
     .filter((line) => line.startsWith("-A"));
   seen["statusAfter"] = cli("gateway", "status").code;
+  // As whoever installed them would have left it, had he been ended between the two programs.
+  run("ip6tables", "-t", "nat", "-D", "OUTPUT", "-j", "IMDS_GUARD_OUTPUT");
+  seen["statusOfHalf"] = cli("gateway", "status").code;
+  cli("gateway", "install", "--user", String(DAEMON));
   seen["unguarded"] = (await curl(0, "GET", "http://169.254.169.254/latest/meta-data/")).status;
   const daemon = await startDaemon({ IMDS_GUARD_PROBE: "off" }, []);
   const statuses = [];
@@ -284,26 +302,38 @@ if (kind === "clients-laptop") {
       "User-Agent": "amazon-ssm-agent",
     })
   ).status;
-  // Killed at any moment, over and over: what is asked meanwhile never reaches the responder.
-  let current = daemon;
+  // Killed at any moment, over and over, while it serves and while it starts, and so is who puts the rules in place
+  // again: what is asked meanwhile never reaches the responder.
+  await stop(daemon.child);
+  const started = performance.now();
+  let { child: current } = await startDaemon({ IMDS_GUARD_PROBE: "off" }, []);
+  const startMs = performance.now() - started;
   let asking = true;
   let requests = 0;
+  const during = /** @type {Record<string, number>} */ ({});
   const load = (async () => {
     while (asking) {
-      await Promise.all([0, 33, 1_500].map((uid) => curl(uid, "GET", "http://169.254.169.254/latest/meta-data/")));
-      requests += 3;
+      const answers = await Promise.all(
+        [0, 33, 1_500].map((uid) => curl(uid, "GET", "http://169.254.169.254/latest/meta-data/")),
+      );
+      requests += answers.length;
+      for (const { status } of answers) during[status] = (during[status] ?? 0) + 1;
     }
   })();
   for (let index = 0; index < Number(kills); index += 1) {
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 40));
-    current.child.kill("SIGKILL");
-    await once(current.child, "exit");
-    current = await startDaemon({ IMDS_GUARD_PROBE: "off" }, []);
+    await killWithin(current, index % 2 === 0 ? 250 : startMs);
+    if (index % 5 === 0)
+      await killWithin(spawn(process.execPath, [CLI, "gateway", "install", "--user", String(DAEMON)]), startMs);
+    const next = spawnDaemon({ IMDS_GUARD_PROBE: "off" }, []);
+    if (index % 2 === 1) await next.ready;
+    current = next.child;
   }
+  await killWithin(current, startMs);
   asking = false;
   await load;
+  seen["during"] = during;
+  seen["statusKilled"] = cli("gateway", "status").code;
   seen["requests"] = requests;
-  await stop(current.child);
   seen["whenGone"] = (await curl(0, "GET", "http://169.254.169.254/latest/meta-data/")).status;
   seen["asked"] = [...asked];
   seen["log"] = linesOf("/tmp/access.jsonl");
