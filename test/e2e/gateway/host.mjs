@@ -91,7 +91,7 @@ function curl(uid, method, url, headers = {}, before = []) {
     "-s",
     "--path-as-is",
     "-m",
-    "10",
+    "60",
     "-X",
     method,
     "-w",
