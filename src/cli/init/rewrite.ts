@@ -126,8 +126,9 @@ function look(name: string, program: Node, text: string, edits: Edit[], byHand: 
   function takeFrom(source: Node, names: readonly (string | undefined)[] | undefined, at: number): void {
     if (names !== undefined && names.length > 0 && names.every((name) => PROVIDERS.has(name ?? "")))
       edits.push({ start: source.start, end: source.end, text: quoted(text, source, PACKAGE) });
-    else if (names?.every((name) => name !== undefined && !PROVIDERS.has(name) && !ENDS_AT_IMDS.has(name)) !== true)
+    else if (names?.every((name) => name !== undefined && !PROVIDERS.has(name)) !== true)
       byHand.push({ line: at, says: `take ${[...PROVIDERS].join(", ")} from ${PACKAGE}` });
+    else sayEnds(names, at, byHand);
   }
 
   visit(program, (node) => {
@@ -137,8 +138,9 @@ function look(name: string, program: Node, text: string, edits: Edit[], byHand: 
       if (CLIENT_PACKAGE.test(from)) {
         for (const specifier of specifiers) {
           const local = nameOf(specifier["local"]) ?? "";
-          if (specifier.type === "ImportNamespaceSpecifier") namespaces.add(local);
-          else if (!NO_CLIENT.test(nameOf(specifier["imported"]) ?? local)) clients.add(local);
+          // The default of a CommonJS package is all that it exports.
+          if (specifier.type !== "ImportSpecifier") namespaces.add(local);
+          else if (!NO_CLIENT.test(nameOf(specifier["imported"]) ?? "")) clients.add(local);
         }
       } else if (PROVIDER_PACKAGES.has(from)) {
         const named = specifiers.filter(({ type }) => type === "ImportSpecifier");
@@ -233,12 +235,11 @@ function moveImport(
   const has = (specifier: Node): boolean => PROVIDERS.has(nameOf(specifier["imported"]) ?? "");
   const moved = named.filter(has);
   const left = named.filter((specifier) => !has(specifier));
-  const ends = left.map((specifier) => nameOf(specifier["imported"]) ?? "").filter((name) => ENDS_AT_IMDS.has(name));
-  if (ends.length > 0)
-    byHand.push({
-      line: node.loc.start.line,
-      says: `${ends.join(", ")} can end at IMDS: take fromNodeProviderChain of ${PACKAGE}`,
-    });
+  sayEnds(
+    left.map((specifier) => nameOf(specifier["imported"])),
+    node.loc.start.line,
+    byHand,
+  );
   if (moved.length === 0) return;
   const source = node["source"] as Node;
   if (left.length === 0) edits.push({ start: source.start, end: source.end, text: quoted(text, source, PACKAGE) });
@@ -249,6 +250,13 @@ function moveImport(
       `import { ${list(specifiers)} } from ${quote}${name}${quote}${semicolon}`;
     edits.push({ start: node.start, end: node.end, text: `${one(left, from)}\n${one(moved, PACKAGE)}` });
   }
+}
+
+/** Names providers that have no namesake here. */
+function sayEnds(names: readonly (string | undefined)[], line: number, byHand: ByHand[]): void {
+  const ends = names.filter((name) => ENDS_AT_IMDS.has(name ?? ""));
+  if (ends.length > 0)
+    byHand.push({ line, says: `${ends.join(", ")} can end at IMDS: take fromNodeProviderChain of ${PACKAGE}` });
 }
 
 /** The statements that make the guard: behind the last one that loads something, and before its first use. */

@@ -67,6 +67,18 @@ describe("init rewrites", () => {
       ),
     ],
     [
+      "a client of a CommonJS package that is imported as a whole by its default",
+      "a.mjs",
+      lines(`import aws from '@aws-sdk/client-ses';`, `export const ses = new aws.SES({ apiVersion: '2010-12-01' });`),
+      lines(
+        `import aws from '@aws-sdk/client-ses';`,
+        `import { createGuard } from 'imds-guard';`,
+        ``,
+        `const guard = createGuard();`,
+        `export const ses = new aws.SES({ ...guard.clientConfig(), apiVersion: '2010-12-01' });`,
+      ),
+    ],
+    [
       "a CommonJS client that is made before the last require",
       "a.js",
       lines(
@@ -156,6 +168,16 @@ describe("init rewrites", () => {
     const { text: same, changes, byHand } = rewrite("a.ts", text);
     expect({ same, changes }).toEqual({ same: text, changes: [] });
     expect(byHand.map((each) => each.line)).toEqual([line]);
+  });
+
+  test.each([
+    `import { defaultProvider } from "@aws-sdk/credential-provider-node";`,
+    `const { defaultProvider } = require("@aws-sdk/credential-provider-node");`,
+    `export { defaultProvider } from "@aws-sdk/credential-provider-node";`,
+  ])("and names the provider that has no namesake: %s", (text) => {
+    expect(rewrite("a.ts", text).byHand).toEqual([
+      { line: 1, says: "defaultProvider can end at IMDS: take fromNodeProviderChain of imds-guard" },
+    ]);
   });
 
   test("keeps all other text, and stays readable, whatever stands around", () => {
