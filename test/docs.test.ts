@@ -134,6 +134,12 @@ it("lists every page on the site, and no other", () => {
   expect([...new Set(listed)].toSorted()).toEqual(PAGES.toSorted());
 });
 
+/** The site lets a block of code scroll in a narrow window only where it is fenced. */
+it.each(["README.md", "SECURITY.md", "CHANGELOG.md", ...PAGES])("%s fences its code", (file) => {
+  const text = page(file).replace(/^```[\s\S]*?^```/gm, "");
+  expect(text.match(/^\n {4}\S.*$/gm) ?? []).toEqual([]);
+});
+
 /** The names that a link may have behind `#` on a page: its headings as GitHub writes them, and anchors of its own. */
 function anchorsOf(text: string): string[] {
   const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
