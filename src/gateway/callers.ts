@@ -42,6 +42,8 @@ export interface SocketOwner {
 /** Links of open files that one look at the processes follows; a host with more leaves programs unknown. */
 const MAX_LINKS = 50_000;
 const MAX_HOLDERS = 8;
+/** Turns for which a reading waits for further connections that would be answered from it. */
+const MAX_TURNS = 64;
 /** Programs that asked before are looked at first. */
 const MAX_RECENT = 16;
 /** Milliseconds for which units of a user's processes are told from memory, where no rule asks for them. */
@@ -69,28 +71,37 @@ const NO_MEMBERSHIP: Membership = { unit: undefined, container: undefined };
 
 /** `proc` is where the process file system is mounted; `now` tells milliseconds on a clock that never jumps. */
 export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () => performance.now()): CallerLookup {
-  const tables = new Map<4 | 6, Promise<string>>();
+  const tables = new Map<4 | 6, { asked: number; readonly reading: Promise<SocketTable> }>();
   let look: { readonly wanted: Map<string, number>; exact: boolean; readonly done: Promise<Look> } | undefined;
   let recent: readonly string[] = [];
   /** Users whose processes did not let their open files be listed, until when. */
   const closed = new Map<number, number>();
   const remembered = new Map<number, { readonly until: number; readonly membership: Membership }>();
 
-  /** Everybody who asks before the turn ends is answered from one reading, which is younger than all their connections. */
-  function table(family: 4 | 6): Promise<string> {
-    const reading =
-      tables.get(family) ??
-      new Promise<string>((resolve) => {
-        setImmediate(() => {
-          tables.delete(family);
-          resolve(tableOf(`${proc}/net/${family === 4 ? "tcp" : "tcp6"}`));
-        });
-      });
-    tables.set(family, reading);
+  /**
+   * Everybody who asks before the reading begins is answered from it: it is younger than all their connections. As this
+   * program is given one new connection in a turn, it begins with the first turn that brings none.
+   */
+  function table(family: 4 | 6): Promise<SocketTable> {
+    const known = tables.get(family);
+    if (known !== undefined) {
+      known.asked += 1;
+      return known.reading;
+    }
+    const reading = new Promise<SocketTable>((resolve) => {
+      const gather = (heard: number, turns: number): void => {
+        const asked = tables.get(family)?.asked ?? heard;
+        if (asked > heard && turns > 0) return void setImmediate(gather, asked, turns - 1);
+        tables.delete(family);
+        resolve(readTable(textOfTable(`${proc}/net/${family === 4 ? "tcp" : "tcp6"}`)));
+      };
+      setImmediate(gather, 0, MAX_TURNS);
+    });
+    tables.set(family, { asked: 1, reading });
     return reading;
   }
 
-  /** As {@link table}: one look at the processes for all that ask in the same turn. */
+  /** One look at the processes for all that ask in the same turn, which are those whose owners came from one reading. */
   function lookFor({ uid, inode }: SocketOwner, exact: boolean): Promise<Look> {
     if (look === undefined) {
       const wanted = new Map<string, number>();
@@ -243,8 +254,24 @@ export function readCgroup(text: string): Membership {
   return { unit, container };
 }
 
+/** Lines of the kernel's table by the near end of their sockets, so that each connection finds its own at once. */
+export type SocketTable = ReadonlyMap<string, readonly string[]>;
+
+/** Reads the text of `/proc/net/tcp` or `/proc/net/tcp6`. */
+export function readTable(text: string): SocketTable {
+  const table = new Map<string, string[]>();
+  for (const line of text.split("\n")) {
+    const at = line.indexOf(": ") + 2;
+    const local = line.slice(at, line.indexOf(" ", at));
+    const lines = table.get(local);
+    if (lines === undefined) table.set(local, [line]);
+    else lines.push(line);
+  }
+  return table;
+}
+
 /** The owner that a table names for the far end of a connection: a socket of this host that leads to IMDS or to us. */
-export function ownerIn(table: string, connection: Connection, family: 4 | 6): SocketOwner | undefined {
+export function ownerIn(table: SocketTable, connection: Connection, family: 4 | 6): SocketOwner | undefined {
   const local = endpoint(connection.remoteAddress, connection.remotePort, family);
   if (local === undefined) return undefined;
   const remotes = [
@@ -253,14 +280,8 @@ export function ownerIn(table: string, connection: Connection, family: 4 | 6): S
     endpoint(connection.localAddress, connection.localPort, family),
   ];
   let found: SocketOwner | undefined;
-  for (let at = table.indexOf(local); at !== -1; at = table.indexOf(local, at + 1)) {
-    const start = table.lastIndexOf("\n", at) + 1;
-    const end = table.indexOf("\n", at);
-    const fields = table
-      .slice(start, end === -1 ? undefined : end)
-      .trim()
-      .split(/\s+/);
-    const [, from, to = "", state = "", , , , uid = "", , inode = "0"] = fields;
+  for (const line of table.get(local) ?? []) {
+    const [, from, to = "", state = "", , , , uid = "", , inode = "0"] = line.trim().split(/\s+/);
     if (from !== local || !remotes.includes(to) || OWNERLESS.has(state) || inode === "0" || !/^\d+$/.test(uid))
       continue;
     // Two sockets cannot have the same two ends; a table that says so says nothing. The same one may stand there twice,
@@ -293,7 +314,7 @@ const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
  */
 const LAST_PAGE_BYTES = 4_096 - 256;
 
-function tableOf(path: string): string {
+function textOfTable(path: string): string {
   const page = Buffer.allocUnsafe(64 * 1_024);
   return (
     quietly(() => {

@@ -79,7 +79,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     openAccessLog(options.accessLog.path, options.accessLog.format, (code) =>
       note(`warning: ${options.accessLog?.path} cannot be written (${code}); lines wait for it`),
     );
-  const announce = createAnnouncer(reporter, system);
+  const announce = createAnnouncer(reporter, seldom(system));
+  const crowded = seldom(system);
   const responder: Responder = await startResponder({
     port: options.port,
     addresses: ["127.0.0.1", ...(hasIpv6() ? ["::1"] : []), ...bridges.flatMap(({ addresses }) => addresses)],
@@ -95,6 +96,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       counter.count(exchange);
       log?.write(recordOf(exchange, system.now()));
       announce(exchange);
+    },
+    onCrowded(uid) {
+      if (crowded(String(uid)))
+        note(
+          `warning: ${uid === undefined ? "callers that cannot be told have" : `user ${accounts.userName(uid) ?? uid} has`} too many connections; some were ended`,
+        );
     },
   });
 
@@ -163,26 +170,27 @@ function load({ rulesFile, rulesOptional, accounts, note }: GatewayOptions): rea
   return file.rules;
 }
 
-/** Events for those who are on call, each kind of them once in ten minutes. */
-function createAnnouncer(reporter: Reporter, system: System): (exchange: Exchange) => void {
+/** Whether something of this kind is to be said: once in ten minutes. */
+function seldom(system: System): (kind: string) => boolean {
   const said = new Map<string, number>();
+  return (kind) => {
+    const now = system.monotonic();
+    if (now - (said.get(kind) ?? Number.NEGATIVE_INFINITY) < QUIET_MS) return false;
+    said.delete(kind);
+    said.set(kind, now);
+    if (said.size > MAX_KINDS) said.delete(said.keys().next().value ?? "");
+    return true;
+  };
+}
+
+/** Events for those who are on call. */
+function createAnnouncer(reporter: Reporter, first: (kind: string) => boolean): (exchange: Exchange) => void {
   return (exchange) => {
     const code = codeOf(exchange);
     if (code === undefined) return;
     const { caller, reason } = exchange;
-    const kind = JSON.stringify([
-      code,
-      caller.uid,
-      caller.program,
-      caller.container,
-      caller.bridge && caller.address,
-      reason,
-    ]);
-    const now = system.monotonic();
-    if (now - (said.get(kind) ?? Number.NEGATIVE_INFINITY) < QUIET_MS) return;
-    said.delete(kind);
-    said.set(kind, now);
-    if (said.size > MAX_KINDS) said.delete(said.keys().next().value ?? "");
+    const kind = [code, caller.uid, caller.program, caller.container, caller.bridge && caller.address, reason];
+    if (!first(JSON.stringify(kind))) return;
     reporter.report(code, {
       message: `${nameOf(caller)} asked for ${printable(exchange.path)} (IMDSv${exchange.version}, answered ${exchange.status}${reason === "" ? "" : `: ${reason}`})`,
       evidence: evidenceOf(caller),

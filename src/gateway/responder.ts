@@ -12,10 +12,12 @@ import { judge } from "./rules.js";
 import type { TokenMint } from "./tokens.js";
 import type { Answer, Upstream } from "./upstream.js";
 
-/** Connections held at once; a further one takes the place of the oldest that has not asked yet. */
-const MAX_CONNECTIONS = 1_024;
-/** Of these, connections of one user: who opens more loses its own. */
-const MAX_CONNECTIONS_OF_USER = 256;
+/** Connections held at once; a further one takes the place of one of the user that holds the most. */
+const MAX_CONNECTIONS = 640;
+/** Of these, connections of one user: who opens more loses its own, first those that have not asked yet. */
+const MAX_CONNECTIONS_OF_USER = 512;
+/** Connections that wait for this program to take them, as far as the kernel's own limit (`somaxconn`) goes. */
+const BACKLOG = 4_096;
 /** Bytes of a request's line and headers. */
 const MAX_HEADER_BYTES = 8 * 1024;
 /** Milliseconds in which a connection has to bring its request, and for which it may idle. */
@@ -60,11 +62,13 @@ export interface ResponderOptions {
   /** Undefined where IMDS may be asked; else why every request is refused. */
   readonly refusal: () => Promise<string | undefined>;
   readonly v1: "refuse" | "report";
-  /** Connections of one user. Default 256. */
+  /** Connections of one user. Default 512. */
   readonly connectionsOfUser?: number | undefined;
   /** Milliseconds after which a connection takes no further request. Default 60,000. */
   readonly connectionMs?: number | undefined;
   readonly onExchange: (exchange: Exchange) => void;
+  /** Connections of this user were ended for the sake of others, or of its own newer ones. */
+  readonly onCrowded?: ((uid: number | undefined) => void) | undefined;
 }
 
 /** A running responder. */
@@ -73,6 +77,9 @@ export interface Responder {
   readonly connections: () => number;
   close(): Promise<void>;
 }
+
+/** Whose a connection is: the user's, nobody's who is known, or of somebody who is being looked up. */
+type Holder = number | "unnamed" | undefined;
 
 interface Verdict {
   readonly status: number;
@@ -89,22 +96,20 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
   const { connectionMs = CONNECTION_TIMEOUT_MS } = options;
   /** Who is at the other end does not change while a connection lasts. */
   const callers = new WeakMap<Socket, Caller>();
-  const open = new Set<Socket>();
+  const open = new Map<Socket, Holder>();
   /** Connections without a request under way, oldest first. */
   const idle = new Set<Socket>();
   /** Connections that end with the answer to what they asked. */
   const last = new WeakSet<Socket>();
-  const byUser = new Map<number | undefined, Set<Socket>>();
+  const byHolder = new Map<Holder, Set<Socket>>();
   const owners = new WeakMap<Socket, Promise<SocketOwner | undefined>>();
   const servers: ReturnType<typeof createServer>[] = [];
   let port = options.port;
 
   function accept(socket: Socket): void {
-    const oldest =
-      open.size >= MAX_CONNECTIONS ? (idle.values().next().value ?? open.values().next().value) : undefined;
-    oldest?.destroy();
-    open.add(socket);
+    if (open.size >= MAX_CONNECTIONS) crowdOut();
     idle.add(socket);
+    keep(socket, "unnamed");
     let timer = setTimeout(() => {
       if (idle.has(socket)) return void socket.destroy();
       last.add(socket);
@@ -112,8 +117,7 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
     }, connectionMs).unref();
     socket.once("close", () => {
       clearTimeout(timer);
-      open.delete(socket);
-      idle.delete(socket);
+      drop(socket);
     });
     // Whoever opened it is looked up at once: a program that asks and ends is known while its socket lasts.
     const ends = endsOf(socket);
@@ -127,16 +131,53 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
     );
   }
 
+  function keep(socket: Socket, holder: Holder): void {
+    release(socket);
+    open.set(socket, holder);
+    const held = byHolder.get(holder);
+    if (held === undefined) byHolder.set(holder, new Set([socket]));
+    else held.add(socket);
+  }
+
+  function release(socket: Socket): void {
+    const holder = open.get(socket);
+    const held = byHolder.get(holder);
+    if (held?.delete(socket) === true && held.size === 0) byHolder.delete(holder);
+    open.delete(socket);
+  }
+
+  function drop(socket: Socket): void {
+    release(socket);
+    idle.delete(socket);
+    socket.destroy();
+  }
+
+  /** Ends a connection of whoever holds the most. */
+  function crowdOut(): void {
+    let holder: Holder;
+    let held = new Set<Socket>();
+    for (const [each, its] of byHolder) if (its.size > held.size) [holder, held] = [each, its];
+    const [oldest] = held;
+    const given = oldestIdle(held) ?? oldest;
+    if (given !== undefined) drop(given);
+    if (holder !== "unnamed") options.onCrowded?.(holder);
+  }
+
+  function oldestIdle(held: ReadonlySet<Socket>): Socket | undefined {
+    for (const socket of held) if (idle.has(socket)) return socket;
+    return undefined;
+  }
+
   function hold(socket: Socket, uid: number | undefined): void {
-    const held = byUser.get(uid) ?? new Set<Socket>();
-    byUser.set(uid, held);
-    if (held.size >= connectionsOfUser) ([...held].find((other) => idle.has(other)) ?? socket).destroy();
     if (socket.destroyed) return;
-    held.add(socket);
-    socket.once("close", () => {
-      held.delete(socket);
-      if (held.size === 0 && byUser.get(uid) === held) byUser.delete(uid);
-    });
+    const held = byHolder.get(uid);
+    if (held !== undefined && held.size >= connectionsOfUser) {
+      options.onCrowded?.(uid);
+      const given = oldestIdle(held) ?? socket;
+      drop(given);
+      if (given === socket) return;
+    }
+    keep(socket, uid);
   }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -297,7 +338,7 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
     });
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ port, host, exclusive: true }, resolve);
+      server.listen({ port, host, exclusive: true, backlog: BACKLOG }, resolve);
     });
     port = (server.address() as AddressInfo).port;
     servers.push(server);
@@ -305,7 +346,7 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
 
   async function close(): Promise<void> {
     const ended = servers.map((server) => new Promise((resolve) => server.close(resolve)));
-    for (const socket of open) socket.destroy();
+    for (const socket of open.keys()) socket.destroy();
     await Promise.all(ended);
   }
 

@@ -21,8 +21,8 @@ let exchanges: Exchange[] = [];
 let fetched: string[] = [];
 let issued = 0;
 const mint = createTokenMint(realSystem.monotonic);
-const own = mint.issue(`user ${OWN}`, 60);
-const another = mint.issue(`user ${OWN + 1}`, 60);
+const own = mint.issue(`user ${OWN}`, 21_600);
+const another = mint.issue(`user ${OWN + 1}`, 21_600);
 
 beforeEach(async () => {
   exchanges = [];

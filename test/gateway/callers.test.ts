@@ -7,7 +7,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, test } from "vitest";
 import { readAccounts } from "../../src/gateway/accounts.js";
-import { createCallerLookup, ownerIn, readCgroup } from "../../src/gateway/callers.js";
+import { createCallerLookup, ownerIn, readCgroup, readTable } from "../../src/gateway/callers.js";
 
 const HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 /** 10.0.0.5:40000 to 169.254.169.254:80, as a little-endian machine writes it. */
@@ -49,7 +49,7 @@ describe("the owner of a connection", () => {
     ["of a user that begins with a number", line({ uid: "1x" }), undefined],
     ["in a line that ends too early", "   1: 0500000A:9C40 FEA9FEA9:0050 01\n", undefined],
   ])("%s", (_, table, expected) => {
-    expect(ownerIn(HEAD + table, connection, 4)).toEqual(expected);
+    expect(ownerIn(readTable(HEAD + table), connection, 4)).toEqual(expected);
   });
 
   it("is found for IPv6, and for IPv4 on a socket of both families", () => {
@@ -57,15 +57,15 @@ describe("the owner of a connection", () => {
       local: "0000000000000000FFFF00000500000A:9C40",
       remote: "0000000000000000FFFF0000FEA9FEA9:0050",
     });
-    expect(ownerIn(HEAD + six, connection, 6)).toEqual({ uid: 1_500, inode: "777" });
+    expect(ownerIn(readTable(HEAD + six), connection, 6)).toEqual({ uid: 1_500, inode: "777" });
     // 2001:db8::1 to fd00:ec2::254
     const pure = line({
       local: "B80D0120000000000000000001000000:9C40",
       remote: "C20E00FD000000000000000054020000:0050",
     });
     const from = { ...connection, remoteAddress: "2001:db8::1", localAddress: "::1" };
-    expect(ownerIn(HEAD + pure, from, 6)).toEqual({ uid: 1_500, inode: "777" });
-    expect(ownerIn(HEAD + pure, from, 4)).toBeUndefined();
+    expect(ownerIn(readTable(HEAD + pure), from, 6)).toEqual({ uid: 1_500, inode: "777" });
+    expect(ownerIn(readTable(HEAD + pure), from, 4)).toBeUndefined();
   });
 });
 
@@ -349,8 +349,8 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
       tables("");
       const late = async (localAddress: string) => {
         const asked = ask({ localAddress });
-        // Between the first reading and the second.
-        await new Promise((resolve) => setImmediate(resolve));
+        // Between the first reading and the third: each begins with the second turn, for the first brought who asks.
+        for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
         writeFileSync(join(proc, "net", "tcp"), HEAD + line());
         const owner = await asked;
         writeFileSync(join(proc, "net", "tcp"), HEAD);
@@ -358,6 +358,37 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
       };
       expect(await late("127.0.0.1")).toMatchObject({ inode: "777" });
       expect(await late("10.0.0.1")).toBeUndefined();
+    });
+
+    it("is read once for those who come turn after turn, and not before the last of them has come", async () => {
+      const lines = Array.from({ length: 20 }, (_, index) =>
+        line({ local: `0500000A:${(0x9c40 + index).toString(16).toUpperCase()}`, inode: String(1_000 + index) }),
+      );
+      tables("");
+      const lookup = createCallerLookup(readAccounts(), proc);
+      const owners: Promise<unknown>[] = [];
+      for (let index = 0; index < 20; index += 1) {
+        owners.push(lookup.userOf({ ...connection, localAddress: "10.0.0.1", remotePort: 40_000 + index }));
+        writeFileSync(join(proc, "net", "tcp"), HEAD + lines.slice(0, index + 1).join(""));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      writeFileSync(join(proc, "net", "tcp"), HEAD + lines.map((each) => each.replace("1500", "1600")).join(""));
+      expect(await Promise.all(owners)).toEqual(
+        lines.map((_, index) => ({ uid: 1_600, inode: String(1_000 + index) })),
+      );
+    });
+
+    it("is read for the first of those who come without end", async () => {
+      tables(line());
+      const lookup = createCallerLookup(readAccounts(), proc);
+      let first: unknown;
+      const asked = lookup.userOf(connection).then((owner) => (first = owner));
+      for (let turn = 0; turn < 1_000 && first === undefined; turn += 1) {
+        void lookup.userOf({ ...connection, remotePort: 1 });
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(first).toMatchObject({ inode: "777" });
+      await asked;
     });
 
     it("is read anew for each turn", async () => {

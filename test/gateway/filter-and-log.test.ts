@@ -33,12 +33,12 @@ describe("the packet filter", () => {
   it("is the same for iptables, whose built-in chains are led into its own once", () => {
     const calls = iptablesCalls(PLAN);
     expect(calls.map(({ command }) => command[0])).toEqual([
-      "iptables-restore",
-      "iptables",
-      "iptables",
       "ip6tables-restore",
       "ip6tables",
       "ip6tables",
+      "iptables-restore",
+      "iptables",
+      "iptables",
     ]);
     expect(calls[0]?.input).toContain("--uid-owner 123 -j RETURN");
     expect(calls[1]?.unless).toContain("-C");

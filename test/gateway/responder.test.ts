@@ -246,13 +246,70 @@ describe.skipIf(process.platform !== "linux")("the responder", () => {
     expect(fetched).toEqual([]);
   });
 
+  it("answers a thousand programs of one user at once", async () => {
+    await start();
+    const token = (await ask("PUT", "/latest/api/token", TTL)).body;
+    const headers = { "X-aws-ec2-metadata-token": token };
+    const answers = await Promise.all(Array.from({ length: 1_000 }, () => ask("GET", `${ROLE}app`, headers)));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+  });
+
+  const opened = async (count: number) => {
+    const sockets = Array.from({ length: count }, () => connect(responder!.port, "127.0.0.1"));
+    for (const socket of sockets) socket.on("error", () => undefined);
+    await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
+    return sockets;
+  };
+
   it("answers while idle connections fill it, of which the oldest give way", async () => {
-    await start({ connectionsOfUser: 20 });
-    const idle = Array.from({ length: 50 }, () => connect(responder!.port, "127.0.0.1").on("error", () => undefined));
-    await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
+    const crowded: (number | undefined)[] = [];
+    await start({ connectionsOfUser: 20, onCrowded: (uid) => crowded.push(uid) });
+    const idle = await opened(50);
     expect((await get("/latest/meta-data/mac")).status).toBe(200);
-    expect(responder!.connections()).toBeLessThanOrEqual(21);
+    expect(responder!.connections()).toBeLessThanOrEqual(20);
+    expect(new Set(crowded)).toEqual(new Set([OWN]));
+    expect(crowded.length).toBeGreaterThanOrEqual(30);
+    // The last are those that stayed.
+    expect(idle.slice(-10).map(({ destroyed }) => destroyed)).toEqual(Array.from({ length: 10 }, () => false));
     for (const socket of idle) socket.destroy();
+  });
+
+  it("ends a new connection of a user all of whose others are being answered", async () => {
+    await start({ connectionsOfUser: 2 });
+    const token = (await ask("PUT", "/latest/api/token", TTL)).body;
+    const slow = [1, 2].map(() => ask("GET", "/latest/meta-data/slow", { "X-aws-ec2-metadata-token": token }));
+    while (fetched.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const [third] = await opened(1);
+    await new Promise((resolve) => third!.once("close", resolve));
+    expect((await Promise.all(slow)).map(({ status }) => status)).toEqual([200, 200]);
+  });
+
+  it("takes the place for a new connection from whoever holds the most, however long others have been there", async () => {
+    const real = createCallerLookup(readAccounts());
+    const others = new Set<number>();
+    const crowded: (number | undefined)[] = [];
+    await start({
+      connectionsOfUser: 5_000,
+      onCrowded: (uid) => crowded.push(uid),
+      lookup: {
+        ...real,
+        async userOf(connection) {
+          const owner = await real.userOf(connection);
+          return owner && others.has(connection.remotePort) ? { ...owner, uid: OWN + 1 } : owner;
+        },
+      },
+    });
+    const other = connect({ port: responder!.port, host: "127.0.0.1", localPort: 0 });
+    let gone = false;
+    other.on("error", () => undefined).on("close", () => (gone = true));
+    await new Promise((resolve) => other.once("connect", resolve));
+    others.add(other.localPort!);
+    const many = await opened(800);
+    expect((await get("/latest/meta-data/mac")).status).toBe(200);
+    expect(responder!.connections()).toBeLessThanOrEqual(640);
+    expect(gone).toBe(false);
+    expect(new Set(crowded)).toEqual(new Set([OWN]));
+    for (const socket of [other, ...many]) socket.destroy();
   });
 
   it("ends a connection that has had its time, and answers first what was asked on it", async () => {
