@@ -71,7 +71,10 @@ const NO_MEMBERSHIP: Membership = { unit: undefined, container: undefined };
 
 /** `proc` is where the process file system is mounted; `now` tells milliseconds on a clock that never jumps. */
 export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () => performance.now()): CallerLookup {
-  const tables = new Map<4 | 6, { asked: number; readonly reading: Promise<SocketTable> }>();
+  const readings = new Map<
+    4 | 6,
+    { readonly wanted: Set<string>; asked: number; readonly done: Promise<SocketTable> }
+  >();
   let look: { readonly wanted: Map<string, number>; exact: boolean; readonly done: Promise<Look> } | undefined;
   let recent: readonly string[] = [];
   /** Users whose processes did not let their open files be listed, until when. */
@@ -82,22 +85,28 @@ export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () 
    * Everybody who asks before the reading begins is answered from it: it is younger than all their connections. As this
    * program is given one new connection in a turn, it begins with the first turn that brings none.
    */
-  function table(family: 4 | 6): Promise<SocketTable> {
-    const known = tables.get(family);
-    if (known !== undefined) {
-      known.asked += 1;
-      return known.reading;
-    }
-    const reading = new Promise<SocketTable>((resolve) => {
+  function ownerOfSocket(connection: Connection, family: 4 | 6): Promise<SocketOwner | undefined> {
+    const reading = readings.get(family) ?? beginReading(family);
+    reading.asked += 1;
+    const local = endpoint(connection.remoteAddress, connection.remotePort, family);
+    if (local !== undefined) reading.wanted.add(local);
+    return reading.done.then((table) => ownerIn(table, connection, family));
+  }
+
+  function beginReading(family: 4 | 6) {
+    const wanted = new Set<string>();
+    const done = new Promise<SocketTable>((resolve) => {
       const gather = (heard: number, turns: number): void => {
-        const asked = tables.get(family)?.asked ?? heard;
+        const { asked } = reading;
         if (asked > heard && turns > 0) return void setImmediate(gather, asked, turns - 1);
-        tables.delete(family);
-        resolve(readTable(textOfTable(`${proc}/net/${family === 4 ? "tcp" : "tcp6"}`)));
+        readings.delete(family);
+        const path = `${proc}/net/${family === 4 ? "tcp" : "tcp6"}`;
+        resolve(quietly(() => readTable(pagesOf(path), wanted)) ?? new Map<string, readonly string[]>());
       };
       setImmediate(gather, 0, MAX_TURNS);
     });
-    tables.set(family, { asked: 1, reading });
+    const reading = { wanted, asked: 0, done };
+    readings.set(family, reading);
     return reading;
   }
 
@@ -200,7 +209,7 @@ export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () 
       const { localAddress } = connection;
       const families = isIPv6(localAddress) && !/^::ffff:/i.test(localAddress) ? SIX_ALONE : FOUR_FIRST;
       for (const family of isLoopback(localAddress) ? [...families, ...families] : families) {
-        const owner = ownerIn(await table(family), connection, family);
+        const owner = await ownerOfSocket(connection, family);
         if (owner !== undefined) return owner;
       }
       return undefined;
@@ -254,19 +263,27 @@ export function readCgroup(text: string): Membership {
   return { unit, container };
 }
 
-/** Lines of the kernel's table by the near end of their sockets, so that each connection finds its own at once. */
+/** Lines of the kernel's table by the near end of their sockets. */
 export type SocketTable = ReadonlyMap<string, readonly string[]>;
 
-/** Reads the text of `/proc/net/tcp` or `/proc/net/tcp6`. */
-export function readTable(text: string): SocketTable {
+/** The lines of `/proc/net/tcp` or `/proc/net/tcp6` that begin at these ends; a page may end within a line. */
+export function readTable(pages: Iterable<string>, wanted: ReadonlySet<string>): SocketTable {
   const table = new Map<string, string[]>();
-  for (const line of text.split("\n")) {
+  const take = (line: string): void => {
     const at = line.indexOf(": ") + 2;
     const local = line.slice(at, line.indexOf(" ", at));
+    if (!wanted.has(local)) return;
     const lines = table.get(local);
     if (lines === undefined) table.set(local, [line]);
     else lines.push(line);
+  };
+  let rest = "";
+  for (const page of pages) {
+    const lines = (rest + page).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) take(line);
   }
+  take(rest);
   return table;
 }
 
@@ -314,21 +331,17 @@ const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
  */
 const LAST_PAGE_BYTES = 4_096 - 256;
 
-function textOfTable(path: string): string {
+function* pagesOf(path: string): Iterable<string> {
   const page = Buffer.allocUnsafe(64 * 1_024);
-  return (
-    quietly(() => {
-      const file = openSync(path, "r");
-      try {
-        let text = "";
-        for (let count = page.length; count > LAST_PAGE_BYTES; text += page.toString("latin1", 0, count))
-          count = readSync(file, page);
-        return text;
-      } finally {
-        closeSync(file);
-      }
-    }) ?? ""
-  );
+  const file = openSync(path, "r");
+  try {
+    for (let count = page.length; count > LAST_PAGE_BYTES;) {
+      count = readSync(file, page);
+      yield page.toString("latin1", 0, count);
+    }
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** What is gone by now, or not ours to read, is as good as empty. */

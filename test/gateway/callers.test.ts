@@ -21,7 +21,24 @@ const line = ({
   `   1: ${local} ${remote} ${state} 00000000:00000000 00:00000000 00000000  ${uid}        0 ${inode} 1 0000000000000000 20 4 30 10 -1\n`;
 const connection = { remoteAddress: "10.0.0.5", remotePort: 40_000, localAddress: "127.0.0.1", localPort: 9_100 };
 
+const NEAR_ENDS = new Set([
+  "0500000A:9C40",
+  "0000000000000000FFFF00000500000A:9C40",
+  "B80D0120000000000000000001000000:9C40",
+]);
+/** As the kernel gives it, page by page. */
+const tableOf = (text: string) => readTable(text.match(/[\s\S]{1,100}/g) ?? [], NEAR_ENDS);
+
 describe("the owner of a connection", () => {
+  it("is looked for in the lines that begin where it does, wherever pages end", () => {
+    const lines = [line({ inode: "1" }), line({ local: "0500000A:9C41" }), line({ inode: "2" }), line({ inode: "3" })];
+    const text = (HEAD + lines.join("")).trimEnd();
+    const expected = new Map([["0500000A:9C40", [0, 2, 3].map((index) => lines[index]!.trimEnd())]]);
+    for (let at = 0; at <= text.length; at += 1)
+      expect(readTable([text.slice(0, at), text.slice(at)], NEAR_ENDS)).toEqual(expected);
+    expect(readTable([], NEAR_ENDS)).toEqual(new Map());
+  });
+
   it.each([
     ["led here by the packet filter", line(), { uid: 1_500, inode: "777" }],
     ["made to the port itself", line({ remote: "0100007F:238C" }), { uid: 1_500, inode: "777" }],
@@ -49,7 +66,7 @@ describe("the owner of a connection", () => {
     ["of a user that begins with a number", line({ uid: "1x" }), undefined],
     ["in a line that ends too early", "   1: 0500000A:9C40 FEA9FEA9:0050 01\n", undefined],
   ])("%s", (_, table, expected) => {
-    expect(ownerIn(readTable(HEAD + table), connection, 4)).toEqual(expected);
+    expect(ownerIn(tableOf(HEAD + table), connection, 4)).toEqual(expected);
   });
 
   it("is found for IPv6, and for IPv4 on a socket of both families", () => {
@@ -57,15 +74,15 @@ describe("the owner of a connection", () => {
       local: "0000000000000000FFFF00000500000A:9C40",
       remote: "0000000000000000FFFF0000FEA9FEA9:0050",
     });
-    expect(ownerIn(readTable(HEAD + six), connection, 6)).toEqual({ uid: 1_500, inode: "777" });
+    expect(ownerIn(tableOf(HEAD + six), connection, 6)).toEqual({ uid: 1_500, inode: "777" });
     // 2001:db8::1 to fd00:ec2::254
     const pure = line({
       local: "B80D0120000000000000000001000000:9C40",
       remote: "C20E00FD000000000000000054020000:0050",
     });
     const from = { ...connection, remoteAddress: "2001:db8::1", localAddress: "::1" };
-    expect(ownerIn(readTable(HEAD + pure), from, 6)).toEqual({ uid: 1_500, inode: "777" });
-    expect(ownerIn(readTable(HEAD + pure), from, 4)).toBeUndefined();
+    expect(ownerIn(tableOf(HEAD + pure), from, 6)).toEqual({ uid: 1_500, inode: "777" });
+    expect(ownerIn(tableOf(HEAD + pure), from, 4)).toBeUndefined();
   });
 });
 
