@@ -62,6 +62,8 @@ export interface ResponderOptions {
   /** Undefined where IMDS may be asked; else why every request is refused. */
   readonly refusal: () => Promise<string | undefined>;
   readonly v1: "refuse" | "report";
+  /** Connections held at once. Default 512. */
+  readonly maxConnections?: number | undefined;
   /** Connections of one user. Default 320. */
   readonly connectionsOfUser?: number | undefined;
   /** Milliseconds after which a connection takes no further request. Default 60,000. */
@@ -93,7 +95,7 @@ interface Verdict {
 /** @throws the system's error where an address cannot be had (`EADDRINUSE`, `EACCES`) */
 export async function startResponder(options: ResponderOptions): Promise<Responder> {
   const { lookup, mint, upstream, connectionsOfUser = MAX_CONNECTIONS_OF_USER } = options;
-  const { connectionMs = CONNECTION_TIMEOUT_MS } = options;
+  const { connectionMs = CONNECTION_TIMEOUT_MS, maxConnections = MAX_CONNECTIONS } = options;
   /** Who is at the other end does not change while a connection lasts. */
   const callers = new WeakMap<Socket, Caller>();
   const open = new Map<Socket, Holder>();
@@ -107,7 +109,7 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
   let port = options.port;
 
   function accept(socket: Socket): void {
-    if (open.size >= MAX_CONNECTIONS) crowdOut();
+    if (open.size >= maxConnections) crowdOut();
     idle.add(socket);
     keep(socket, "unnamed");
     let timer = setTimeout(() => {
