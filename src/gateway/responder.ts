@@ -13,9 +13,9 @@ import type { TokenMint } from "./tokens.js";
 import type { Answer, Upstream } from "./upstream.js";
 
 /** Connections held at once; a further one takes the place of one of the user that holds the most. */
-const MAX_CONNECTIONS = 512;
+const MAX_CONNECTIONS = 1_280;
 /** Of these, connections of one user: who opens more loses its own, first those that have not asked yet. */
-const MAX_CONNECTIONS_OF_USER = 320;
+const MAX_CONNECTIONS_OF_USER = 1_024;
 /** Connections that wait for this program to take them, as far as the kernel's own limit (`somaxconn`) goes. */
 const BACKLOG = 4_096;
 /** Bytes of a request's line and headers. */
@@ -62,9 +62,9 @@ export interface ResponderOptions {
   /** Undefined where IMDS may be asked; else why every request is refused. */
   readonly refusal: () => Promise<string | undefined>;
   readonly v1: "refuse" | "report";
-  /** Connections held at once. Default 512. */
+  /** Connections held at once. Default 1,280. */
   readonly maxConnections?: number | undefined;
-  /** Connections of one user. Default 320. */
+  /** Connections of one user. Default 1,024. */
   readonly connectionsOfUser?: number | undefined;
   /** Milliseconds after which a connection takes no further request. Default 60,000. */
   readonly connectionMs?: number | undefined;
