@@ -298,9 +298,8 @@ export function ownerIn(table: SocketTable, connection: Connection, family: 4 | 
   ];
   let found: SocketOwner | undefined;
   for (const line of table.get(local) ?? []) {
-    const [, from, to = "", state = "", , , , uid = "", , inode = "0"] = line.trim().split(/\s+/);
-    if (from !== local || !remotes.includes(to) || OWNERLESS.has(state) || inode === "0" || !/^\d+$/.test(uid))
-      continue;
+    const [, , to = "", state = "", , , , uid = "", , inode = "0"] = line.trim().split(/\s+/);
+    if (!remotes.includes(to) || OWNERLESS.has(state) || inode === "0" || !/^\d+$/.test(uid)) continue;
     // Two sockets cannot have the same two ends; a table that says so says nothing. The same one may stand there twice,
     // where the kernel was read while others came and went.
     if (found !== undefined && (found.inode !== inode || found.uid !== Number(uid))) return undefined;

@@ -50,6 +50,7 @@ describe("the owner of a connection", () => {
     ["left behind by a program that ended, which says root", line({ state: "05", uid: "0", inode: "0" }), undefined],
     ["half closed by a program that waits for the answer", line({ state: "05" }), { uid: 1_500, inode: "777" }],
     ["stated twice", line() + line({ uid: "0", inode: "778" }), undefined],
+    ["stated twice for two sockets", line() + line({ inode: "778" }), undefined],
     ["stated twice for two users", line() + line({ uid: "0" }), undefined],
     ["read twice, while others came and went", line() + line(), { uid: 1_500, inode: "777" }],
     ["in an empty table", "", undefined],
@@ -212,6 +213,13 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
     expect(await identify("777")).toMatchObject({ pid: 11, unit: undefined });
     processes({ pid: 10, unit: "a.service", inodes: ["777"] }, { pid: 11, unit: "a.service", inodes: ["777"] });
     expect(await identify("777")).toMatchObject({ unit: "a.service" });
+  });
+
+  it("is looked for to the end where one of those who ask at once needs that", async () => {
+    processes({ pid: 10, unit: "a.service", inodes: ["777"] }, { pid: 11, unit: "b.service", inodes: ["777"] });
+    const lookup = createCallerLookup(readAccounts(), proc);
+    const asked = [false, true, false].map((exact) => identify("777", exact, lookup));
+    expect((await Promise.all(asked)).map(({ unit }) => unit)).toEqual([undefined, undefined, undefined]);
   });
 
   it("has the unit that all processes of its user share where nobody tells who holds it", async () => {
