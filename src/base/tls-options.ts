@@ -48,14 +48,13 @@ export function secureContextOptions(trust: {
   readonly ca?: string | readonly string[] | undefined;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
-  readonly passphrase?: string | undefined;
 }): SecureContextOptions {
-  const { ca, cert, key, passphrase } = trust;
+  const { ca, cert, key } = trust;
   const options = {
     ca,
     cert,
     key,
-    passphrase,
+    passphrase: undefined,
     minVersion: "TLSv1.2",
     allowPartialTrustChain: undefined,
     ciphers: undefined,

@@ -173,6 +173,9 @@ export function authoritiesOf({ system, profile }: AwsSettings): string | undefi
   const extra = ownText(system.env, "NODE_EXTRA_CA_CERTS");
   const more = extra === undefined ? undefined : system.readFile(extra, MAX_BUNDLE);
   const text = read.bytes.toString("latin1");
+  // node:tls takes an empty one for none, and one without a certificate for one that trusts nobody.
+  if (!/^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/m.test(text))
+    throw settingsError(`AWS_CA_BUNDLE (${printable(path, 200)}) holds no certificate in PEM form`, "AWS_CA_BUNDLE");
   return more?.kind === "content" ? `${text}\n${more.bytes.toString("latin1")}` : text;
 }
 

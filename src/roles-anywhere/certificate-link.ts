@@ -4,11 +4,10 @@ import type { Reporter } from "../events/reporter.js";
 import { createLifetime } from "../base/lifetime.js";
 import type { System } from "../base/system.js";
 import type { SessionCredentials } from "./answer.js";
-import type { SessionPlan } from "./create-session.js";
+import type { Identity, SessionPlan } from "./create-session.js";
 import { createSession } from "./create-session.js";
 import { clockInWords } from "./failures.js";
 import type { IdentityLoader } from "./identity.js";
-import type { LoadedIdentity } from "./identity.js";
 
 /** Credentials for as long as somebody asks. */
 export interface CertificateLink {
@@ -30,7 +29,7 @@ export interface LinkDependencies {
 
 /** How one session is obtained; `aheadMs` is what is known of this host's clock. */
 export type Obtain = (
-  identity: LoadedIdentity,
+  identity: Identity,
   clock: { readonly aheadMs: number; readonly onClock: (aheadMs: number) => void },
 ) => Promise<SessionCredentials>;
 

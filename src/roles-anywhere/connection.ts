@@ -4,8 +4,10 @@
  */
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import type { SecureContext } from "node:tls";
 import { detachInherited, requestOptions, tcpOptions } from "../base/connection-options.js";
 import { printable } from "../base/text.js";
+import { certificateError } from "./certificate.js";
 
 /** What is sent, and how. */
 export interface Exchange {
@@ -22,8 +24,7 @@ export interface Exchange {
   /** Proxy that is asked to connect; default: none. */
   readonly proxy?: URL | undefined;
   /** Certificate and key of this end (mutual TLS), PEM. */
-  readonly client?:
-    { readonly cert: string; readonly key: string; readonly passphrase?: string | undefined } | undefined;
+  readonly client?: { readonly cert: string; readonly key: string } | undefined;
 }
 
 /** What was answered; any status. */
@@ -50,11 +51,16 @@ const MAX_HEADER_BYTES = 16 * 1024;
 /**
  * Sends and reads the whole answer.
  * @throws NoAnswer
+ * @throws RolesAnywhereError `ERR_ROLES_ANYWHERE_CERTIFICATE` where OpenSSL does not take this end's for TLS
  */
 export async function exchange(what: Exchange): Promise<Answer> {
-  const [{ request }, { connect }, { connect: secure, createSecureContext }, { secureContextOptions, tlsOptions }] =
-    await Promise.all([import("node:http"), import("node:net"), import("node:tls"), import("../base/tls-options.js")]);
   const { url, proxy } = what;
+  const [{ request }, { connect }, tls] = await Promise.all([
+    import("node:http"),
+    import("node:net"),
+    // Plain HTTP stays on this machine: there is no proxy for it, either.
+    url.protocol === "https:" ? loadTls() : undefined,
+  ]);
   const { host, port } = addressOf(url);
   return new Promise<Answer>((resolve, reject) => {
     const open = new Set<{ destroy: () => unknown }>();
@@ -73,9 +79,8 @@ export async function exchange(what: Exchange): Promise<Answer> {
       return socket;
     };
     const over = (socket: Socket): void => {
-      if (url.protocol === "http:") return send(socket);
-      const context = createSecureContext(secureContextOptions({ ca: what.ca, ...what.client }));
-      const encrypted = own(secure(tlsOptions(socket, host, context)));
+      if (tls === undefined) return send(socket);
+      const encrypted = own(tls.connect(tls.tlsOptions(socket, host, context as SecureContext)));
       encrypted.once("secureConnect", () => send(encrypted));
     };
     const send = (socket: Socket): void => {
@@ -105,16 +110,26 @@ export async function exchange(what: Exchange): Promise<Answer> {
       message.on("response", (response) => collect(response, fail, (answer) => finish(() => resolve(answer))));
       message.end(what.body);
     };
-    if (proxy === undefined) {
+    // The authorities are read while the connection is made.
+    let context: SecureContext | undefined;
+    const prepare = (): void => {
+      try {
+        context = tls?.createSecureContext(tls.secureContextOptions({ ca: what.ca, ...what.client }));
+      } catch (error) {
+        finish(() => reject(unfitForTls(error as NodeJS.ErrnoException)));
+      }
+    };
+    if (tls === undefined || proxy === undefined) {
       const socket = own(connect(tcpOptions(host, port)));
       socket.once("connect", () => over(socket));
+      prepare();
       return;
     }
     const gate = addressOf(proxy);
     const through = own(
       proxy.protocol === "https:"
-        ? secure({
-            ...tlsOptions(undefined, gate.host, createSecureContext(secureContextOptions({}))),
+        ? tls.connect({
+            ...tls.tlsOptions(undefined, gate.host, tls.createSecureContext(tls.secureContextOptions({}))),
             port: gate.port,
           })
         : connect(tcpOptions(gate.host, gate.port)),
@@ -141,7 +156,26 @@ export async function exchange(what: Exchange): Promise<Answer> {
       });
       tunnel.end();
     });
+    prepare();
   });
+}
+
+/** OpenSSL asks more of a certificate in TLS than where it reads one: no SHA-1, and no short keys in its chain. */
+function unfitForTls(error: NodeJS.ErrnoException): Error {
+  return certificateError(
+    "TLS",
+    `OpenSSL does not take it for TLS (${error.code ?? "unknown"})`,
+    "Have it issued again, with SHA-256 or better, by an authority whose key has 2048 bits or more (EC: 256).",
+    error,
+  );
+}
+
+async function loadTls() {
+  const [{ connect, createSecureContext }, { secureContextOptions, tlsOptions }] = await Promise.all([
+    import("node:tls"),
+    import("../base/tls-options.js"),
+  ]);
+  return { connect, createSecureContext, secureContextOptions, tlsOptions };
 }
 
 function addressOf(url: URL): { readonly host: string; readonly port: number } {

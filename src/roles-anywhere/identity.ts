@@ -27,14 +27,6 @@ export interface IdentitySources {
   readonly passphrase?: Source | undefined;
 }
 
-/** An identity, and the texts it was read from, for those who hand them on (mutual TLS). */
-export interface LoadedIdentity extends Identity {
-  readonly certificateText: string;
-  /** Absent where a function signs. */
-  readonly keyText?: string | undefined;
-  readonly passphrase?: string | undefined;
-}
-
 /** Reads the identity. */
 export interface IdentityLoader {
   /**
@@ -43,7 +35,7 @@ export interface IdentityLoader {
    * @throws RolesAnywhereError `ERR_ROLES_ANYWHERE_CERTIFICATE`, `ERR_ROLES_ANYWHERE_KEY`,
    * `ERR_ROLES_ANYWHERE_UNREACHABLE` for a function that gives nothing in time
    */
-  load(now: number): Promise<LoadedIdentity>;
+  load(now: number): Promise<Identity>;
 }
 
 /** What a loader works with. */
@@ -64,7 +56,7 @@ const ENDING_MS = 15 * DAY;
 /** Makes a loader. It reads nothing yet. */
 export function createIdentityLoader(sources: IdentitySources, options: LoaderOptions): IdentityLoader {
   const { system, reporter } = options;
-  let held: LoadedIdentity | undefined;
+  let held: Identity | undefined;
   let exposed = false;
   const reported = new Set<string>();
   const once = (key: string, report: () => void): void => {
@@ -74,19 +66,18 @@ export function createIdentityLoader(sources: IdentitySources, options: LoaderOp
     report();
   };
 
-  async function read(now: number): Promise<LoadedIdentity> {
+  async function read(now: number): Promise<Identity> {
     const { certificate, certificateChain, privateKey, passphrase } = sources;
     const text = await certificateFrom(certificate, options);
     const more = certificateChain && (await certificateFrom(certificateChain, options));
     const chain = readCertificateChain(text, more, now);
-    if (hasOwnKey(privateKey, "sign")) return { chain, key: privateKey.sign, certificateText: text.text };
+    if (hasOwnKey(privateKey, "sign")) return { chain, key: privateKey.sign };
     const keyText = await keyTextFrom(privateKey, options);
     const secret = passphrase && (await passphraseFrom(passphrase, options));
     const key = readPrivateKey(keyText, nameOf(privateKey), secret);
     if (!chain.leaf.checkPrivateKey(key)) throw wrongPair(nameOf(privateKey), nameOf(certificate));
     warnOfMode(privateKey);
-    const certificateText = more === undefined ? text.text : `${text.text}\n${more.text}`;
-    return { chain, key, certificateText, keyText, passphrase: secret };
+    return { chain, key };
   }
 
   function warnOfMode(key: Source): void {
@@ -102,7 +93,7 @@ export function createIdentityLoader(sources: IdentitySources, options: LoaderOp
     });
   }
 
-  function warnOfEnd({ chain }: LoadedIdentity, now: number): void {
+  function warnOfEnd({ chain }: Identity, now: number): void {
     const { notBefore, notAfter, leaf } = chain;
     const left = notAfter.getTime() - now;
     if (left >= Math.min(ENDING_MS, (notAfter.getTime() - notBefore.getTime()) / 3)) return;
@@ -117,7 +108,7 @@ export function createIdentityLoader(sources: IdentitySources, options: LoaderOp
 
   return {
     async load(now) {
-      let fresh: LoadedIdentity;
+      let fresh: Identity;
       try {
         fresh = await read(now).catch(async (error: unknown) => {
           if (!isOfFiles(sources)) throw error;

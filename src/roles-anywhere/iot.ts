@@ -4,10 +4,9 @@ import type { SessionCredentials } from "./answer.js";
 import { malformed, parseIotCredentials, parseServiceError } from "./answer.js";
 import type { Answer } from "./connection.js";
 import { exchange, NoAnswer } from "./connection.js";
-import type { SessionBounds } from "./create-session.js";
+import type { Identity, SessionBounds } from "./create-session.js";
 import { pause, proxyOf } from "./create-session.js";
 import { isPassing, refused, unreachable } from "./failures.js";
-import type { LoadedIdentity } from "./identity.js";
 import { keyError } from "./private-key.js";
 
 /** What is asked for. */
@@ -27,21 +26,25 @@ const ADVICE =
 /**
  * Asks for the credentials of a role alias.
  * AWS: IoT Core Developer Guide, "Authorizing direct calls to AWS services using AWS IoT Core credential provider".
- * @throws RolesAnywhereError of every code but `_CERTIFICATE`
+ * @throws RolesAnywhereError of every code
  */
 export async function askRoleAlias(
-  identity: LoadedIdentity,
+  { chain, key }: Identity,
   plan: IotPlan,
   bounds: Pick<SessionBounds, "system" | "timeoutMs" | "maxRetries">,
 ): Promise<SessionCredentials> {
   const { system, maxRetries, timeoutMs } = bounds;
-  const { certificateText: cert, keyText: key, passphrase } = identity;
-  if (key === undefined) throw keyError("sign", "TLS needs the key itself", "Give privateKey.");
+  if (typeof key === "function") throw keyError("sign", "TLS needs the key itself", "Give privateKey.");
+  // As they were read, and not as they are written: OpenSSL takes fewer forms, and TLS wants the chain in its order.
+  const client = {
+    cert: [chain.leaf, ...chain.intermediates].map(String).join(""),
+    key: key.export({ type: "pkcs8", format: "pem" }).toString(),
+  };
   const end = system.monotonic() + timeoutMs;
   for (let retry = 0; ; retry += 1) {
     let answer: Answer;
     try {
-      answer = await ask(plan, { cert, key, passphrase }, system, Math.max(1, Math.floor(end - system.monotonic())));
+      answer = await ask(plan, client, system, Math.max(1, Math.floor(end - system.monotonic())));
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
       if (!error.mayPass) throw malformed(SOURCE, error.message, error.cause);
@@ -60,7 +63,7 @@ export async function askRoleAlias(
 
 function ask(
   { url, roleAlias, thingName, ca }: IotPlan,
-  client: { readonly cert: string; readonly key: string; readonly passphrase?: string | undefined },
+  client: { readonly cert: string; readonly key: string },
   system: System,
   timeoutMs: number,
 ): Promise<Answer> {

@@ -94,11 +94,11 @@ test("TLS is verified, asks for no address as a server name, and begins at 1.2",
   expect(check?.("other.example", certificate("other.example"))).toMatchObject({
     code: "ERR_TLS_CERT_ALTNAME_INVALID",
   });
-  expect(secureContextOptions({ ca: "c", cert: "d", key: "e", passphrase: "f" })).toMatchObject({
+  expect(secureContextOptions({ ca: "c", cert: "d", key: "e" })).toMatchObject({
     ca: "c",
     cert: "d",
     key: "e",
-    passphrase: "f",
+    passphrase: undefined,
     minVersion: "TLSv1.2",
   });
 });

@@ -6,11 +6,11 @@ import type { EventDetails } from "../../src/events/catalogue.js";
 import type { SessionCredentials } from "../../src/roles-anywhere/answer.js";
 import type { Obtain } from "../../src/roles-anywhere/certificate-link.js";
 import { createCertificateLink } from "../../src/roles-anywhere/certificate-link.js";
-import type { LoadedIdentity } from "../../src/roles-anywhere/identity.js";
+import type { Identity } from "../../src/roles-anywhere/create-session.js";
 
 const HOUR = 3_600_000;
 const START = Date.parse("2026-01-01T00:00:00Z");
-const IDENTITY = {} as LoadedIdentity;
+const IDENTITY = {} as Identity;
 
 let time = 0;
 let events: (EventDetails & { readonly code: string })[] = [];

@@ -65,8 +65,6 @@ describe("is read", () => {
       privateKey: named("tls.key", leaf.key),
     });
     expect(identity.chain.intermediates).toHaveLength(1);
-    expect(identity).toMatchObject({ certificateText: `${leaf.cert}\n${issuing.cert}`, keyText: leaf.key });
-    expect(identity.passphrase).toBeUndefined();
     expect(events).toEqual([]);
   });
 
@@ -76,7 +74,7 @@ describe("is read", () => {
       certificateChain: fetching(() => Promise.resolve(issuing.cert)),
       privateKey: fetching(async () => Promise.resolve(new Uint8Array(Buffer.from(leaf.key)))),
     });
-    expect(identity).toMatchObject({ certificateText: `${leaf.cert}\n${issuing.cert}`, keyText: leaf.key });
+    expect(identity.chain.intermediates).toHaveLength(1);
   });
 
   test.each([
@@ -86,12 +84,12 @@ describe("is read", () => {
     ["with a mark of its encoding", "\ufeffpass\n"],
   ])("with a passphrase from a file, %s", async (_, written) => {
     const privateKey = text(encrypted(leaf.key, "pass"));
-    expect(await load({ privateKey, passphrase: named("pass", written) })).toMatchObject({ passphrase: "pass" });
+    expect(await load({ privateKey, passphrase: named("pass", written) })).toHaveProperty("key.type", "private");
   });
 
   test("with a passphrase that ends with a line, given as it is", async () => {
     const privateKey = text(encrypted(leaf.key, "pass\n"));
-    expect(await load({ privateKey, passphrase: text("pass\n") })).toMatchObject({ passphrase: "pass\n" });
+    expect(await load({ privateKey, passphrase: text("pass\n") })).toHaveProperty("key.type", "private");
     expect(await refusal(load({ privateKey, passphrase: named("pass", "pass\n") }))).toMatchObject({
       code: "ERR_ROLES_ANYWHERE_KEY",
     });
@@ -101,7 +99,7 @@ describe("is read", () => {
     const sign = (): Buffer => Buffer.alloc(0);
     const identity = await load({ privateKey: { sign } });
     expect(identity.key).toBe(sign);
-    expect(identity).toEqual({ chain: identity.chain, key: sign, certificateText: leaf.cert });
+    expect(identity).toEqual({ chain: identity.chain, key: sign });
   });
 });
 

@@ -92,6 +92,38 @@ test("what is refused, unexpected, or of another authority", async () => {
 });
 
 test.each([
+  ["with a byte order mark", (text: string) => `\ufeff${text}`],
+  ["in indented lines", (text: string) => text.replace(/^/gm, "  ")],
+  ["each block in one line", (text: string) => text.replace(/(?<=[\w+/=])\n(?=[\w+/=])/g, "")],
+  [
+    "with what openssl pkcs12 writes in between",
+    (text: string) => text.replace(/^(?=-----BEGIN)/gm, "Bag Attributes\n    localKeyID: 01 \n"),
+  ],
+])("a certificate and a key %s", async (_, written) => {
+  const provide = fromIotRoleAlias(
+    init({ certificate: written(thing.cert + issuing.cert), privateKey: written(thing.key) }),
+  );
+  expect(await provide()).toMatchObject({ accountId: ACCOUNT });
+  expect(requests).toEqual([expect.objectContaining({ subject: "pump-7" })]);
+});
+
+test("a chain in another order, and what does not belong to it, is sent as TLS wants it", async () => {
+  const provide = fromIotRoleAlias(init({ certificate: thing.cert + root.cert + stranger.cert + issuing.cert }));
+  expect(await provide()).toMatchObject({ accountId: ACCOUNT });
+});
+
+test("a certificate that OpenSSL does not take for TLS is an error, and not the end of the process", async () => {
+  const old = issue({ name: "Old", ca: true, kind: "rsa" });
+  const weak = issue({ name: "weak", issuer: old, kind: "rsa", sha1: true });
+  const provide = fromIotRoleAlias(init({ certificate: weak.cert, privateKey: weak.key }));
+  await expect(provide()).rejects.toMatchObject({
+    code: "ERR_ROLES_ANYWHERE_CERTIFICATE",
+    message: expect.stringContaining("ERR_SSL_CA_MD_TOO_WEAK") as string,
+  });
+  expect(requests).toEqual([]);
+});
+
+test.each([
   ["plain HTTP", { endpoint: "http://127.0.0.1:1" }, "_SETTINGS"],
   ["no alias", { roleAlias: undefined }, "_SETTINGS"],
   ["an alias that is a path", { roleAlias: "../x" }, "_SETTINGS"],

@@ -130,6 +130,11 @@ describe("credentials", () => {
       process.env["AWS_CA_BUNDLE"] = bundle;
       const trusting = fromRolesAnywhere(init({ endpoint: secure.url, guard: { log: "off" } }));
       await expect(trusting()).resolves.toMatchObject({ accountId: ACCOUNT });
+      for (const nothing of ["", "\n", "# none\n", tls.key]) {
+        writeFileSync(bundle, nothing);
+        const lost = fromRolesAnywhere(init({ endpoint: secure.url, guard: { log: "off" } }));
+        await expect(lost()).rejects.toMatchObject({ code: "ERR_ROLES_ANYWHERE_SETTINGS" });
+      }
     } finally {
       delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
       delete process.env["AWS_CA_BUNDLE"];

@@ -22,6 +22,7 @@ import { oid, octets, sequence, set, tlv } from "./identity-signer.mjs";
  * @property {Buffer} [serial] content octets
  * @property {number} [usage] first octet of the key usage, or none
  * @property {boolean} [v1]
+ * @property {boolean} [sha1] signed by an RSA key with the hash that TLS no longer takes
  * @property {KeyObject} [privateKey] of another one that is to be certified again
  */
 
@@ -59,13 +60,14 @@ export function issue({
   ]),
   usage = ca ? 0x06 : 0x80,
   v1 = false,
+  sha1 = false,
   privateKey = makeKey(kind),
 }) {
   const subject = nameOf(name);
   const signer = issuer?.privateKey ?? privateKey;
   const rsa = signer.asymmetricKeyType === "rsa";
   const algorithm = rsa
-    ? sequence(oid("1.2.840.113549.1.1.11"), tlv(0x05, Buffer.alloc(0)))
+    ? sequence(oid(`1.2.840.113549.1.1.${sha1 ? 5 : 11}`), tlv(0x05, Buffer.alloc(0)))
     : signer.asymmetricKeyType === "ed25519"
       ? sequence(oid("1.3.101.112"))
       : sequence(oid("1.2.840.10045.4.3.2"));
@@ -84,7 +86,7 @@ export function issue({
     createPublicKey(privateKey).export({ type: "spki", format: "der" }),
     ...(v1 ? [] : [tlv(0xa3, sequence(...extensions))]),
   );
-  const signature = sign(signer.asymmetricKeyType === "ed25519" ? null : "sha256", body, signer);
+  const signature = sign(signer.asymmetricKeyType === "ed25519" ? null : sha1 ? "sha1" : "sha256", body, signer);
   const der = sequence(body, algorithm, tlv(0x03, Buffer.concat([Buffer.from([0]), signature])));
   return {
     cert: pem("CERTIFICATE", der),
