@@ -241,8 +241,8 @@ export function openRoleAlias(
   dependencies: LinkDependencies,
 ): CertificateLink {
   const { plan, sources } = roleAliasPlan(certificateSettings, aws);
-  return createCertificateLink("AWS IoT", createIdentityLoader(sources, dependencies), dependencies, (identity) =>
-    askRoleAlias(identity, plan, dependencies),
+  return createCertificateLink("AWS IoT", createIdentityLoader(sources, dependencies), dependencies, (identity, clock) =>
+    askRoleAlias(identity, plan, { ...dependencies, ...clock }),
   );
 }
 

@@ -183,7 +183,7 @@ export function proxyOf(url: URL, { env }: System): URL | undefined {
 }
 
 /** How far this host is ahead of the answer's Date, which TLS makes AWS's. */
-function aheadOf(date: string | undefined, system: System): number | undefined {
+export function aheadOf(date: string | undefined, system: System): number | undefined {
   const said = date === undefined ? Number.NaN : Date.parse(date);
   return Number.isNaN(said) ? undefined : system.now() - said;
 }

@@ -5,8 +5,8 @@ import { malformed, parseIotCredentials, parseServiceError } from "./answer.js";
 import type { Answer } from "./connection.js";
 import { exchange, NoAnswer } from "./connection.js";
 import type { Identity, SessionBounds } from "./create-session.js";
-import { pause, proxyOf } from "./create-session.js";
-import { isPassing, refused, unreachable } from "./failures.js";
+import { aheadOf, pause, proxyOf } from "./create-session.js";
+import { CLOCK_TOLERANCE_MS, isPassing, refused, unreachable } from "./failures.js";
 import { keyError } from "./private-key.js";
 
 /** What is asked for. */
@@ -31,9 +31,9 @@ const ADVICE =
 export async function askRoleAlias(
   { chain, key }: Identity,
   plan: IotPlan,
-  bounds: Pick<SessionBounds, "system" | "timeoutMs" | "maxRetries">,
+  bounds: Omit<SessionBounds, "aheadMs">,
 ): Promise<SessionCredentials> {
-  const { system, maxRetries, timeoutMs } = bounds;
+  const { system, maxRetries, timeoutMs, onClock } = bounds;
   if (typeof key === "function") throw keyError("sign", "TLS needs the key itself", "Give privateKey.");
   // As they were read, and not as they are written: OpenSSL takes fewer forms, and TLS wants the chain in its order.
   const client = {
@@ -52,7 +52,13 @@ export async function askRoleAlias(
       throw unreachable(SOURCE, error.message, error.cause);
     }
     const { status, headers, body } = answer;
-    if (status === 200) return parseIotCredentials(body, system.now());
+    if (status === 200) {
+      // Nothing is signed with the clock here; but the end of what is given is held against it.
+      const ahead = aheadOf(headers.date, system) ?? 0;
+      const off = Math.abs(ahead) >= CLOCK_TOLERANCE_MS;
+      if (off) onClock(ahead);
+      return parseIotCredentials(body, system.now() - (off ? ahead : 0));
+    }
     if (status < 400) throw malformed(SOURCE, `HTTP ${status} where credentials are 200`);
     const error = parseServiceError(headers["x-amzn-errortype"], body);
     if (!isPassing(status, error)) throw refused(SOURCE, status, error, undefined, ADVICE);
