@@ -4,10 +4,12 @@
  */
 import { accessSync, closeSync, constants, openSync, readSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import type { RolesAnywhereError } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import type { System } from "../base/system.js";
 import type { Reporter } from "../events/reporter.js";
 import { settingsError } from "../roles-anywhere/arns.js";
+import { isCertificateLabel } from "../roles-anywhere/certificate.js";
 import type { CertificateSettings } from "../roles-anywhere/certificate-settings.js";
 import { mergeSettings } from "../roles-anywhere/certificate-settings.js";
 import type { HelperLine } from "../roles-anywhere/helper-line.js";
@@ -18,6 +20,7 @@ import { askRoleAlias } from "../roles-anywhere/iot.js";
 import { createCertificateLink, createRolesAnywhereLink } from "../roles-anywhere/certificate-link.js";
 import { MAX_PEM } from "../roles-anywhere/pem.js";
 import { needsNewerNode } from "../roles-anywhere/private-key.js";
+import type { PemBlock, PemRead } from "../roles-anywhere/pem.js";
 import { readPem } from "../roles-anywhere/pem.js";
 import type { CertificateKind } from "../settings/certificate-names.js";
 import { LOOK_INTERVAL_MS } from "../settings/locations.js";
@@ -107,20 +110,31 @@ export function helperLineOf(
   return { line, ...(found !== undefined && { obstacle: found }) };
 }
 
-/** What was found of lines, and until when on the system's own clock: they are asked about at every call. */
-const seen = new WeakMap<System, Map<string, { readonly until: number; readonly obstacle: string | undefined }>>();
+/** What was found of a line, and until when on the system's own clock. */
+interface SeenLine {
+  readonly until: number;
+  readonly obstacle: string | undefined;
+}
+
+/** Of the lines of a system: they are asked about at every call. */
+const seen = new WeakMap<System, Map<string, SeenLine>>();
 /** Lines that one system remembers; it has a few profiles. */
 const MOST_LINES = 64;
 
-/** As {@link obstacleTo}: program, certificate and key are looked at once in a second, as profile files are. */
+/**
+ * As {@link obstacleTo}: program, certificate and key are looked at once in a second, as profile files are. Where they
+ * could be read before, a file without its form is one that is being renewed: what is held outlasts that.
+ */
 function obstacleToNow(line: HelperLine & { readonly kind: "native" }, system: System): string | undefined {
-  const ofSystem = seen.get(system) ?? new Map<string, { until: number; obstacle: string | undefined }>();
+  const ofSystem = seen.get(system) ?? new Map<string, SeenLine>();
   seen.set(system, ofSystem);
-  const key = JSON.stringify([line.program, line.settings.certificate, line.settings.privateKey]);
+  const { certificate, privateKey, intermediates } = line.settings;
+  const key = JSON.stringify([line.program, certificate, privateKey, intermediates]);
   const now = system.monotonic();
   const known = ofSystem.get(key);
   if (known !== undefined && now < known.until) return known.obstacle;
-  const obstacle = obstacleTo(line, system);
+  const wasRead = known !== undefined && known.obstacle === undefined;
+  const obstacle = wasRead ? lastingObstacleTo(line, system) : obstacleTo(line, system);
   if (ofSystem.size >= MOST_LINES) ofSystem.clear();
   ofSystem.set(key, { until: now + LOOK_INTERVAL_MS, obstacle });
   return obstacle;
@@ -138,25 +152,30 @@ function choiceOfHelperLine(
   profile: AwsSettings["profile"],
   system: System,
   environment: ChoiceInput["environment"],
+  obstacle: typeof obstacleTo = obstacleToNow,
 ): CertificateChoice | undefined {
-  const read = helperLineOf(profile, system, obstacleToNow);
+  const read = helperLineOf(profile, system, obstacle);
   if (read === undefined || read.obstacle !== undefined || read.line.kind !== "native") return undefined;
   const { settings, proxy } = read.line;
-  const setting = "credential_process";
-  const named = (text: string | undefined) => (text === undefined ? undefined : { text, setting });
-  const file = (path: string | undefined) => (path === undefined ? undefined : { file: path, setting });
+  const setting = (flag: string): string => `--${flag} of credential_process`;
+  const named = (flag: string, text: string | undefined) =>
+    text === undefined ? undefined : { text, setting: setting(flag) };
+  const file = (flag: string, path: string | undefined) =>
+    path === undefined ? undefined : { file: path, setting: setting(flag) };
+  const { durationSeconds: duration, endpoint: written } = settings;
   const lineSettings: CertificateSettings = {
-    certificate: file(settings.certificate),
-    private_key: file(settings.privateKey),
-    intermediates: file(settings.intermediates),
-    trust_anchor_arn: named(settings.trustAnchorArn),
-    profile_arn: named(settings.profileArn),
-    role_arn: named(settings.roleArn),
-    duration: named(settings.durationSeconds === undefined ? undefined : String(settings.durationSeconds)),
-    session_name: named(settings.roleSessionName),
-    region: named(settings.region),
-    endpoint: named(settings.endpoint),
-    passphrase_file: named(settings.passphrase),
+    certificate: file("certificate", settings.certificate),
+    private_key: file("private-key", settings.privateKey),
+    intermediates: file("intermediates", settings.intermediates),
+    trust_anchor_arn: named("trust-anchor-arn", settings.trustAnchorArn),
+    profile_arn: named("profile-arn", settings.profileArn),
+    role_arn: named("role-arn", settings.roleArn),
+    duration: named("session-duration", duration === undefined ? undefined : String(duration)),
+    session_name: named("role-session-name", settings.roleSessionName),
+    region: named("region", settings.region),
+    // As the helper has it: a host alone is asked over TLS.
+    endpoint: named("endpoint", written === undefined || written.includes("://") ? written : `https://${written}`),
+    passphrase_file: named("pkcs8-password", settings.passphrase),
     proxy,
   };
   const { endpoint, ...added } = settingsOf("roles-anywhere", profile, environment, system);
@@ -172,17 +191,62 @@ function choiceOfHelperLine(
 
 /** Why a line that can be read has to be run nevertheless. */
 function obstacleTo(line: HelperLine & { readonly kind: "native" }, system: System): string | undefined {
+  return lastingObstacleTo(line, system) ?? obstacleOfForm(line, system);
+}
+
+/** Of the program, and of keys that are whole and not for node:crypto. */
+function lastingObstacleTo(line: HelperLine & { readonly kind: "native" }, system: System): string | undefined {
   if (isScript(line.program, system)) return "the program of that name is a script";
-  const { certificate, privateKey } = line.settings;
-  const read = system.readFile(certificate, MAX_PEM);
-  if (read.kind === "content" && !read.bytes.includes("-----BEGIN CERTIFICATE-----"))
-    return "its certificate is not in PEM form";
-  const key = system.readFile(privateKey, MAX_PEM);
-  if (key.kind !== "content") return undefined;
-  const block = readPem(key.bytes.toString("latin1")).blocks.find(({ label }) => label.endsWith("PRIVATE KEY"));
-  if (!key.bytes.includes("PRIVATE KEY-----") || block?.label === "TSS2 PRIVATE KEY")
-    return "its private key is none that Node.js reads";
+  const [block] = keysOf(pemOf(line.settings.privateKey, system));
+  if (block?.label === "TSS2 PRIVATE KEY") return "its private key is one of a TPM";
   return supportsMlDsa() || block === undefined ? undefined : needsNewerNode(block.der);
+}
+
+/**
+ * The helper takes what it understands of a file and passes over the rest, where this package wants to understand all.
+ * What is not there at all is said here in clearer words than the helper has.
+ */
+function obstacleOfForm(line: HelperLine & { readonly kind: "native" }, system: System): string | undefined {
+  const { certificate, privateKey, intermediates } = line.settings;
+  const [leaf, key] = [pemOf(certificate, system), pemOf(privateKey, system)];
+  if (leaf !== undefined && !isWholeChain(leaf)) return "its certificate is in no form that is read here";
+  if (key !== undefined && (key.problem !== undefined || keysOf(key).length !== 1))
+    return "its private key is in no form that is read here";
+  const more = intermediates === undefined ? undefined : pemOf(intermediates, system);
+  return more === undefined || isWholeChain(more) ? undefined : "its intermediates are in no form that is read here";
+}
+
+/** Blocks of a file; nothing of one that is absent, unreadable or empty. */
+function pemOf(path: string, system: System): PemRead | undefined {
+  const read = system.readFile(path, MAX_PEM);
+  if (read.kind === "too-large") return { blocks: [], problem: "is too large" };
+  const text = read.kind === "content" ? read.bytes.toString("utf8") : "";
+  return text.trim() === "" ? undefined : readPem(text);
+}
+
+function keysOf(read: PemRead | undefined): readonly PemBlock[] {
+  return read?.blocks.filter(({ label }) => label.endsWith("PRIVATE KEY")) ?? [];
+}
+
+function isWholeChain({ blocks, problem }: PemRead): boolean {
+  return problem === undefined && blocks.some(({ label }) => isCertificateLabel(label));
+}
+
+/**
+ * What certificate and key of a line have that was run and failed, or nothing: the helper's own words are few.
+ * @throws RolesAnywhereError `ERR_ROLES_ANYWHERE_SETTINGS`
+ */
+export async function findingOfLine({ system, profile }: AwsSettings): Promise<RolesAnywhereError | undefined> {
+  const choice = choiceOfHelperLine(profile, system, "endpoint", () => undefined);
+  if (choice === undefined || switchedOff(profile, system)) return undefined;
+  const { sources } = rolesAnywherePlan(choice.certificateSettings, { system, profile });
+  const reporter = { report: () => undefined };
+  return createIdentityLoader(sources, { system, reporter, timeoutMs: SESSION_TIMEOUT_MS })
+    .load(system.now())
+    .then(
+      () => undefined,
+      (error: unknown) => error as RolesAnywhereError,
+    );
 }
 
 function supportsMlDsa(): boolean {
@@ -241,8 +305,11 @@ export function openRoleAlias(
   dependencies: LinkDependencies,
 ): CertificateLink {
   const { plan, sources } = roleAliasPlan(certificateSettings, aws);
-  return createCertificateLink("AWS IoT", createIdentityLoader(sources, dependencies), dependencies, (identity, clock) =>
-    askRoleAlias(identity, plan, { ...dependencies, ...clock }),
+  return createCertificateLink(
+    "AWS IoT",
+    createIdentityLoader(sources, dependencies),
+    dependencies,
+    (identity, clock) => askRoleAlias(identity, plan, { ...dependencies, ...clock }),
   );
 }
 

@@ -61,9 +61,12 @@ function noCertificate({ text, source }: PemSource): RolesAnywhereError {
 function certificatesOf({ text, source }: PemSource): X509Certificate[] {
   const { blocks, problem } = readPem(text);
   if (problem !== undefined) throw certificateError(source, `it ${problem}`, ADVICE_FORM);
-  return blocks
-    .filter(({ label }) => label === "CERTIFICATE" || label === "X509 CERTIFICATE")
-    .map((block) => decode(block, source));
+  return blocks.filter(({ label }) => isCertificateLabel(label)).map((block) => decode(block, source));
+}
+
+/** RFC 7468, and what OpenSSL reads besides. */
+export function isCertificateLabel(label: string): boolean {
+  return label === "CERTIFICATE" || label === "X509 CERTIFICATE";
 }
 
 function decode({ der }: PemBlock, source: string): X509Certificate {
@@ -81,7 +84,9 @@ function checkLeaf(
   others: boolean,
   now: number,
 ): { readonly publicKey: KeyObject; readonly algorithm: SignatureAlgorithm } {
-  checkVersion(leaf, source);
+  const fields = fieldsOf(leaf.raw);
+  if (fields[0]?.equals(VERSION_3) !== true)
+    throw certificateError(source, "it is no X.509 version 3 certificate", "Roles Anywhere takes version 3 alone.");
   if (leaf.ca) {
     const order = others
       ? " Its first certificate has to be the one of the workload: leaf first, then intermediates."
@@ -92,7 +97,12 @@ function checkLeaf(
       `Roles Anywhere takes end-entity certificates (CA false).${order}`,
     );
   }
-  checkUsage(leaf, source);
+  if (leavesOutSignature(fields))
+    throw certificateError(
+      source,
+      "its key usage leaves out digitalSignature",
+      "Roles Anywhere wants key usage digitalSignature.",
+    );
   checkValidity(leaf, source, "certificate", now);
   let publicKey: KeyObject;
   try {
@@ -108,49 +118,60 @@ function checkLeaf(
   if (algorithm === undefined)
     throw certificateError(source, `it is for ${keyInWords(publicKey)}`, `Allowed: ${KEY_KINDS}.`);
   // OpenSSL finds the name of such a curve by itself; RFC 5480 forbids them, and other readers refuse them.
-  if (publicKey.asymmetricKeyType === "ec" && leaf.raw.includes(PRIME_FIELD))
+  if (publicKey.asymmetricKeyType === "ec" && fields[PUBLIC_KEY]?.includes(PRIME_FIELD) === true)
     throw certificateError(source, "it writes its curve out and does not name it", `Allowed: ${KEY_KINDS}.`);
   return { publicKey, algorithm };
 }
 
 /** [0] EXPLICIT INTEGER 2, with which the body of a version 3 certificate begins (RFC 5280, 4.1). */
 const VERSION_3 = Buffer.from("a003020102", "hex");
-/** The object identifier of the key usage, 2.5.29.15, and `critical TRUE`, which may follow. */
+/** Where the public key stands in such a body: behind version, serial number, algorithm, issuer, validity and subject. */
+const PUBLIC_KEY = 6;
+/** Tag of the extensions. */
+const EXTENSIONS = 0xa3;
+/** The object identifier of the key usage, 2.5.29.15. */
 const KEY_USAGE = Buffer.from("0603551d0f", "hex");
-const CRITICAL = Buffer.from("0101ff", "hex");
 const DIGITAL_SIGNATURE = 0x80;
 /** The object identifier 1.2.840.10045.1.1, with which the parameters of a curve begin. */
 const PRIME_FIELD = Buffer.from("06072a8648ce3d0101", "hex");
 
-/**
- * What node:crypto does not tell. OpenSSL has read the DER as a certificate by now, so that the field is looked up and
- * not parsed.
- */
-function checkVersion({ raw }: X509Certificate, source: string): void {
-  const body = afterHeader(raw, afterHeader(raw, 0));
-  if (!raw.subarray(body, body + VERSION_3.length).equals(VERSION_3))
-    throw certificateError(source, "it is no X.509 version 3 certificate", "Roles Anywhere takes version 3 alone.");
+/** The body of a certificate: node:crypto tells neither its version nor its key usage (its `keyUsage` is the extended one). */
+function fieldsOf(raw: Buffer): Buffer[] {
+  return elementsIn(elementsIn(raw)[0]);
 }
 
-/** As {@link checkVersion}: the `keyUsage` of node:crypto is the extended one. */
-function checkUsage({ raw }: X509Certificate, source: string): void {
-  const found = raw.indexOf(KEY_USAGE);
-  if (found === -1) return;
-  let at = found + KEY_USAGE.length;
-  if (raw.subarray(at, at + CRITICAL.length).equals(CRITICAL)) at += CRITICAL.length;
-  // OCTET STRING, BIT STRING, unused bits, and then the first octet of usages.
-  if (raw[at] === 0x04 && raw[at + 2] === 0x03 && ((raw[at + 5] ?? 0) & DIGITAL_SIGNATURE) === 0)
-    throw certificateError(
-      source,
-      "its key usage leaves out digitalSignature",
-      "Roles Anywhere wants key usage digitalSignature.",
-    );
+function leavesOutSignature(fields: readonly Buffer[]): boolean {
+  const [extensions] = elementsIn(fields.find((field) => field[0] === EXTENSIONS));
+  const usage = elementsIn(extensions)
+    .map(elementsIn)
+    .find(([name]) => name?.equals(KEY_USAGE) === true);
+  // OCTET STRING, and in it BIT STRING: tag, length, unused bits, and then the first octet of usages.
+  const [bits] = elementsIn(usage?.at(-1));
+  return bits !== undefined && ((bits[3] ?? 0) & DIGITAL_SIGNATURE) === 0;
 }
 
-/** Where the content of the DER element at `at` begins. */
-function afterHeader(raw: Buffer, at: number): number {
-  const length = raw[at + 1] ?? 0;
+/** The DER elements within another, header and all. OpenSSL has read them by now, so that they are as long as they say. */
+function elementsIn(der: Buffer | undefined): Buffer[] {
+  const found: Buffer[] = [];
+  if (der === undefined) return found;
+  for (let at = contentOf(der, 0); at < der.length;) {
+    const end = endOf(der, at);
+    found.push(der.subarray(at, end));
+    at = end;
+  }
+  return found;
+}
+
+/** Where the content of the element at `at` begins. */
+function contentOf(der: Buffer, at: number): number {
+  const length = der[at + 1] ?? 0;
   return at + 2 + (length & 0x80 ? length & 0x7f : 0);
+}
+
+function endOf(der: Buffer, at: number): number {
+  const content = contentOf(der, at);
+  if (content === at + 2) return content + (der[at + 1] ?? 0);
+  return der.subarray(at + 2, content).reduce((length, octet) => length * 256 + octet, 0) + content;
 }
 
 /** From the leaf's issuer to the last that is no root. Of two that would do, the one that is valid now. */

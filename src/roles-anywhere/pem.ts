@@ -49,12 +49,14 @@ export function readPem(text: string): PemRead {
       // Only the last line may be padded, and the characters have to make whole octets.
       if (base64 === "" || base64.length % 4 !== 0 || /=[^=]/.test(base64))
         return { blocks, problem: `has a block (line ${open.begun}) that is not base64` };
+      const sealed = open.headers.some((header) => /^Proc-Type: .*ENCRYPTED/.test(header));
+      // Others (RFC 1421 has many) are none of OpenSSL's, which takes a block with them for a broken one.
+      const headers = sealed ? open.headers : [];
       blocks.push({
         label: open.label,
         der: Buffer.from(base64, "base64"),
-        text: [`-----BEGIN ${end}-----`, ...open.headers, ...linesOf(base64), `-----END ${end}-----`, ""].join("\n"),
-        encrypted:
-          end.startsWith("ENCRYPTED ") || open.headers.some((header) => /^Proc-Type: .*ENCRYPTED/.test(header)),
+        text: [`-----BEGIN ${end}-----`, ...headers, ...linesOf(base64), `-----END ${end}-----`, ""].join("\n"),
+        encrypted: end.startsWith("ENCRYPTED ") || sealed,
       });
       if (blocks.length > MAX_BLOCKS) return { blocks, problem: `has more than ${MAX_BLOCKS} blocks` };
       open = undefined;

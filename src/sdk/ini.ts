@@ -9,6 +9,7 @@ import { hasExtra, loadExtra } from "../base/extra.js";
 import type { Guard } from "../guard/guard.js";
 import { credentialStateOf, withCredentialState } from "../guard/credential-state.js";
 import { instanceCredentials, servicesOf } from "../guard/guard.js";
+import type { AwsSettings } from "../guard/certificate-plan.js";
 import type { CertificateLink } from "../roles-anywhere/certificate-link.js";
 import { kindsInProfile, namesCertificate } from "../settings/certificate-names.js";
 import type { ProviderCall } from "./memoize.js";
@@ -55,7 +56,7 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
   // Remembered by profile: clients with profiles of their own may share this provider.
   const byProfile = new Map<string, StockProvider>();
   const resolve: StockProvider = async (call) => {
-    const named = { certificate: false };
+    const named: { certificate: boolean; run?: AwsSettings } = { certificate: false };
     try {
       const profile = profileOfCall(shared, stockInit, call);
       const guard = guardOfCall(shared, stockInit, profile);
@@ -72,7 +73,10 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
         if (way === undefined) return undefined;
         named.certificate = true;
         const link = await certificateLinkOf(guard, profiles, way, profile);
-        if (link === undefined) return undefined;
+        if (link === undefined) {
+          named.run = { system: services.system, profile: profiles[way.leaf] ?? {} };
+          return undefined;
+        }
         return alongRoute(own, call, profiles, way.route, async () => ({ ...(await link.get({ forceRefresh })) }));
       };
       const { sharedKeysOf } = await import("./shared-keys.js");
@@ -102,7 +106,7 @@ export const fromIni = (init: FromIniInit = {}): StockProvider => {
       return await guard.verify(credentials, "profile");
     } catch (error) {
       if (named.certificate) noteCertificate(error);
-      throw await toProviderError(error, stockInit.logger);
+      throw await toProviderError(named.run ? await failureOfRun(error, named.run) : error, stockInit.logger);
     }
   };
   const provider: StockProvider = (call) => {
@@ -255,6 +259,25 @@ export async function certificateLinkOf(
   if (choice === undefined) return undefined;
   const verify = (credentials: AwsCredentialIdentity): Promise<unknown> => guard.verify(credentials, "certificate");
   return linkFor(choice, { system, profile }, { links, system, reporter, settings, verify });
+}
+
+/** Why a line that was run gives nothing: what its certificate and key have, or the error without the line. */
+async function failureOfRun(error: unknown, aws: AwsSettings): Promise<unknown> {
+  if (isImdsGuardError(error) || !(error instanceof Error)) return error;
+  if (hasExtra("certificates")) {
+    const { findingOfLine } = await loadExtra(
+      "certificates",
+      "a profile of a certificate",
+      () => import("../guard/certificate-links.js"),
+    );
+    const finding = await findingOfLine(aws).catch((reason: unknown) => reason);
+    if (finding !== undefined) return finding;
+  }
+  // Node.js shows the command of a program that failed, and a passphrase may stand on it.
+  const line = aws.profile["credential_process"] ?? "";
+  for (const part of ["message", "stack"] as const)
+    if (line !== "") error[part] = error[part]?.replaceAll(line, "credential_process") ?? "";
+  return error;
 }
 
 /** Noted on the error itself: chain and profile provider may be of two copies of this package. */

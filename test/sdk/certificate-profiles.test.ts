@@ -1,7 +1,8 @@
 /** Profiles and variables that name a certificate: chain, `fromIni`, guard, and the helper's lines. */
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import { createGuard } from "../../src/sdk/application-guard.js";
@@ -180,6 +181,102 @@ describe("a line of aws_signing_helper", () => {
     await fromIni({ profile: "premises", guard: guard() })();
     expect(codes()).toContain("roles_anywhere.passphrase_exposed");
     expect(JSON.stringify(events)).not.toContain("hunter2");
+  });
+
+  /** No script, which would be run in any case: Node.js itself, which prints this before anything else. */
+  const program = (answer: string, code = 0): string => {
+    const path = join(folder, "aws_signing_helper");
+    symlinkSync(process.execPath, path);
+    const said = join(folder, "said.cjs");
+    writeFileSync(said, `require("node:fs").writeSync(1, ${JSON.stringify(answer)}); process.exit(${code});`);
+    vi.stubEnv("NODE_OPTIONS", `--require ${said}`);
+    return path;
+  };
+  const write = (name: string, content: string | Buffer): void =>
+    writeFileSync(join(folder, name), content, { mode: 0o600 });
+  const other = issue({ name: "other", issuer: root });
+  const half = leaf.cert.slice(0, 300);
+  const der = Buffer.from(leaf.cert.replace(/-----.*-----/g, ""), "base64");
+  const FORMS: readonly [string, string, string | Buffer][] = [
+    ["a certificate in DER", "tls.crt", der],
+    ["half a certificate behind it", "tls.crt", leaf.cert + half],
+    ["half a certificate in front of it", "tls.crt", half + leaf.cert],
+    ["more than is read", "tls.crt", leaf.cert + "#".repeat(300_000)],
+    ["two keys", "tls.key", leaf.key + other.key],
+    ["a key with a space in it", "tls.key", leaf.key.replace("MI", "M I")],
+    ["a key of a TPM", "tls.key", leaf.key.replaceAll("PRIVATE", "TSS2 PRIVATE")],
+    ["no key", "tls.key", leaf.cert],
+    ["intermediates that are none", "more.pem", "none"],
+  ];
+
+  test.each(FORMS)("with %s is left to the helper, which may read it", async (_, name, content) => {
+    const line = helperLine(program(JSON.stringify({ Version: 1, AccessKeyId: "AKIAEXAMPLE", SecretAccessKey: "x" })));
+    write(name, content);
+    const more = name === "more.pem" ? ` --intermediates ${join(folder, name)}` : "";
+    config({ premises: { credential_process: `${line}${more} --endpoint ${service.url}` } });
+    const credentials = await fromIni({ profile: "premises", guard: guard() })();
+    expect(credentials.accessKeyId).toBe("AKIAEXAMPLE");
+    expect(service.requests).toEqual([]);
+  });
+
+  test.each(FORMS)(
+    "with %s that the helper does not read, either, is an error that says it",
+    async (_, name, content) => {
+      const line = helperLine(program("", 1));
+      write(name, content);
+      const more = name === "more.pem" ? ` --intermediates ${join(folder, name)}` : "";
+      config({ premises: { credential_process: `${line}${more} --pkcs8-password hunter2` } });
+      const error = await fromIni({ profile: "premises", guard: guard() })().catch((reason: unknown) => reason);
+      expect(error).toMatchObject({
+        code: `ERR_ROLES_ANYWHERE_${name === "tls.key" ? "KEY" : "CERTIFICATE"}`,
+        tryNextLink: false,
+      });
+      expect(inspect(error)).not.toContain("hunter2");
+    },
+  );
+
+  test("that fails for another reason is not shown: a passphrase may stand on it", async () => {
+    const line = `${helperLine(program("", 1))} --debug --pkcs8-password hunter2`;
+    config({ premises: { credential_process: line } });
+    const error = await fromIni({ profile: "premises", guard: guard() })().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(Error);
+    expect(inspect(error)).not.toContain("hunter2");
+  });
+
+  test("that was read is not run because a file is being renewed", async () => {
+    config({
+      premises: { credential_process: `${helperLine("/nowhere/aws_signing_helper")} --endpoint ${service.url}` },
+    });
+    const provide = fromIni({ profile: "premises", guard: guard() });
+    await provide();
+    for (const [name, content] of [
+      ["tls.crt", ""],
+      ["tls.crt", half],
+      ["tls.key", leaf.key.slice(0, 60)],
+    ] as const) {
+      write("tls.crt", leaf.cert);
+      write("tls.key", leaf.key);
+      write(name, content);
+      // Files are looked at once in a second.
+      await new Promise((resolve) => setTimeout(resolve, 1_100));
+      expect((await provide({ forceRefresh: true } as object)).accountId).toBe(ACCOUNT);
+    }
+    expect(service.requests).toHaveLength(4);
+  });
+
+  test("names its flags where a value is wrong, and takes a host for an endpoint, as the helper does", async () => {
+    const line = helperLine("/nowhere/aws_signing_helper");
+    config({ premises: { credential_process: `${line} --role-arn app` } });
+    await expect(fromIni({ profile: "premises", guard: guard() })()).rejects.toMatchObject({
+      code: "ERR_ROLES_ANYWHERE_SETTINGS",
+      message: expect.stringContaining('--role-arn of credential_process is "app"') as string,
+    });
+    config({ premises: { credential_process: `${line} --endpoint ${new URL(service.url).host}` } });
+    const impatient = { ...guard(), maxRetries: 0 };
+    await expect(fromIni({ profile: "premises", guard: impatient })()).rejects.toMatchObject({
+      code: "ERR_ROLES_ANYWHERE_UNREACHABLE",
+      message: expect.stringContaining("ERR_SSL_WRONG_VERSION_NUMBER") as string,
+    });
   });
 
   test("a word that switches nothing is refused", async () => {
