@@ -97,14 +97,19 @@ export function createGuard(init: GuardOptions = {}, dependencies: GuardDependen
   async function certificateLink(): Promise<CertificateLink | undefined> {
     const { profile, settings, reporter } = await stages.opened();
     if (kindsInEnvironment(system.env).length === 0 && !namesCertificate(profile)) return undefined;
-    const { chooseCertificate, linkFor } = await loadExtra(
+    const { chooseCertificate, findingOfLine, linkFor } = await loadExtra(
       "certificates",
       "a profile or variable of a certificate",
       () => import("./certificate-links.js"),
     );
     const environment = options.profile === undefined ? "all" : "adds";
     const choice = chooseCertificate({ system, profile, environment });
-    if (choice === undefined) return undefined;
+    if (choice === undefined) {
+      // A guard runs no helper: what its line's files have is all there is to say.
+      const finding = await findingOfLine({ system, profile });
+      if (finding !== undefined) throw finding;
+      return undefined;
+    }
     const verify = (credentials: Verifiable): Promise<unknown> => guard.verify(credentials, "certificate");
     return linkFor(choice, { system, profile }, { links, system, reporter, settings, verify });
   }

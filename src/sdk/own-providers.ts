@@ -41,10 +41,10 @@ export async function isForOwn(kind: "profile" | "chain", guard: Guard, asked: A
     const keys = sharedKeysOf(services, name, { filepath, configFilepath });
     const forced = ownProperty(asked.call, "forceRefresh") === true;
     const { profiles } = keys.look(forced);
-    if (profiles === undefined) return false;
-    const way = routeToCertificate(profiles, name);
+    // Files that cannot be read now hold nothing else than before.
+    const way = profiles && routeToCertificate(profiles, name);
     // A chain does not go on to the instance from there, whoever obtains the credentials.
-    if (way !== undefined)
+    if (profiles !== undefined && way !== undefined)
       return kind === "chain" || (await certificateLinkOf(guard, profiles, way, asked.profile)) !== undefined;
     return (await keys.get(forced)) !== undefined;
   } catch (error) {

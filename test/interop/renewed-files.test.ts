@@ -4,7 +4,7 @@
  */
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -105,6 +105,10 @@ describe("a shared file that is renewed", () => {
     await wait(1_300);
     expect(await ask()).toEqual(every(key(2)));
     unlinkSync(path);
+    await wait(1_300);
+    expect(await ask()).toEqual(every(key(2)));
+    // What cannot be read at all is no other than what is gone.
+    mkdirSync(path);
     await wait(1_300);
     expect(await ask()).toEqual(every(key(2)));
   }, 30_000);

@@ -231,6 +231,8 @@ describe("a line of aws_signing_helper", () => {
         code: `ERR_ROLES_ANYWHERE_${name === "tls.key" ? "KEY" : "CERTIFICATE"}`,
         tryNextLink: false,
       });
+      const ofGuard = createGuard({ ...guard(), profile: "premises" }).credentials();
+      await expect(ofGuard).rejects.toMatchObject({ code: (error as { code: unknown }).code });
       expect(inspect(error)).not.toContain("hunter2");
     },
   );
