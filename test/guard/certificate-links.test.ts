@@ -32,7 +32,7 @@ const PROFILE = `arn:aws:rolesanywhere:eu-central-1:${ACCOUNT}:profile/p-1`;
 const ROLE = `arn:aws:iam::${ACCOUNT}:role/app`;
 const LINE = `aws_signing_helper credential-process --certificate /c.pem --private-key /k.pem --trust-anchor-arn ${ANCHOR} --profile-arn ${PROFILE} --role-arn ${ROLE}`;
 const FILES = {
-  "c.pem": "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----",
+  "c.pem": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
   "k.pem": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
 };
 
@@ -136,6 +136,7 @@ describe("what names credentials", () => {
 
 describe("a line of the helper", () => {
   const profile = { credential_process: LINE };
+  const flag = (name: string): string => `--${name} of credential_process`;
 
   test("is read natively, with what adds to it", () => {
     const line = `${LINE} --intermediates /i.pem --session-duration 900 --role-session-name me --region us-east-1 --endpoint https://line.example --pkcs8-password hunter2 --with-proxy`;
@@ -143,22 +144,21 @@ describe("a line of the helper", () => {
       profile: { credential_process: line, imds_guard_roles_anywhere_duration: "1000" },
       env: { IMDS_GUARD_ROLES_ANYWHERE_SESSION_NAME: "you" },
     });
-    const setting = "credential_process";
     expect(chosen).toEqual({
       kind: "roles-anywhere",
       exposed: true,
       certificateSettings: {
-        certificate: { file: "/c.pem", setting },
-        private_key: { file: "/k.pem", setting },
-        intermediates: { file: "/i.pem", setting },
-        trust_anchor_arn: { text: ANCHOR, setting },
-        profile_arn: { text: PROFILE, setting },
-        role_arn: { text: ROLE, setting },
-        duration: { text: "900", setting },
-        session_name: { text: "me", setting },
-        region: { text: "us-east-1", setting },
-        endpoint: { text: "https://line.example", setting },
-        passphrase_file: { text: "hunter2", setting },
+        certificate: { file: "/c.pem", setting: flag("certificate") },
+        private_key: { file: "/k.pem", setting: flag("private-key") },
+        intermediates: { file: "/i.pem", setting: flag("intermediates") },
+        trust_anchor_arn: { text: ANCHOR, setting: flag("trust-anchor-arn") },
+        profile_arn: { text: PROFILE, setting: flag("profile-arn") },
+        role_arn: { text: ROLE, setting: flag("role-arn") },
+        duration: { text: "900", setting: flag("session-duration") },
+        session_name: { text: "me", setting: flag("role-session-name") },
+        region: { text: "us-east-1", setting: flag("region") },
+        endpoint: { text: "https://line.example", setting: flag("endpoint") },
+        passphrase_file: { text: "hunter2", setting: flag("pkcs8-password") },
         proxy: true,
       },
     });
@@ -167,13 +167,12 @@ describe("a line of the helper", () => {
   test("has no more than it says, and no proxy where it names none", () => {
     const chosen = choose({ profile });
     expect(chosen?.exposed).toBe(false);
-    const setting = "credential_process";
     expect(chosen?.certificateSettings).toEqual({
-      certificate: { file: "/c.pem", setting },
-      private_key: { file: "/k.pem", setting },
-      trust_anchor_arn: { text: ANCHOR, setting },
-      profile_arn: { text: PROFILE, setting },
-      role_arn: { text: ROLE, setting },
+      certificate: { file: "/c.pem", setting: flag("certificate") },
+      private_key: { file: "/k.pem", setting: flag("private-key") },
+      trust_anchor_arn: { text: ANCHOR, setting: flag("trust-anchor-arn") },
+      profile_arn: { text: PROFILE, setting: flag("profile-arn") },
+      role_arn: { text: ROLE, setting: flag("role-arn") },
       proxy: false,
     });
   });
@@ -226,12 +225,24 @@ describe("a line of the helper", () => {
 
   test.each<[string, Partial<Record<keyof typeof FILES, string>>, string | undefined]>([
     ["files that are as Node.js reads them", {}, undefined],
-    ["a certificate in another form", { "c.pem": "0\u0082" }, "its certificate is not in PEM form"],
-    ["a key in another form", { "k.pem": "0\u0082" }, "its private key is none that Node.js reads"],
+    ["a certificate in another form", { "c.pem": "0\u0082" }, "its certificate is in no form that is read here"],
+    ["a certificate of OpenSSL's older label", { "c.pem": FILES["c.pem"].replaceAll("CERT", "X509 CERT") }, undefined],
+    ["an empty certificate, which is being written", { "c.pem": " \n" }, undefined],
+    ["a key in another form", { "k.pem": "0\u0082" }, "its private key is in no form that is read here"],
+    [
+      "two keys",
+      { "k.pem": `${FILES["k.pem"]}\n${FILES["k.pem"]}` },
+      "its private key is in no form that is read here",
+    ],
+    [
+      "half a key behind one",
+      { "k.pem": `${FILES["k.pem"]}\n-----BEGIN X-----` },
+      "its private key is in no form that is read here",
+    ],
     [
       "a key of a TPM",
       { "k.pem": "-----BEGIN TSS2 PRIVATE KEY-----\nAAAA\n-----END TSS2 PRIVATE KEY-----" },
-      "its private key is none that Node.js reads",
+      "its private key is one of a TPM",
     ],
     [
       "a key behind parameters",
@@ -243,6 +254,32 @@ describe("a line of the helper", () => {
     ],
   ])("looks at its files: %s", (_, files, obstacle) => {
     expect(helperLineOf(profile, machine({ ...FILES, ...files }).system)?.obstacle).toBe(obstacle);
+  });
+
+  test("looks at its intermediates", () => {
+    const line = { credential_process: `${LINE} --intermediates /i.pem` };
+    const obstacle = (text: string | undefined): string | undefined =>
+      helperLineOf(line, machine({ ...FILES, ...(text !== undefined && { "i.pem": text }) }).system)?.obstacle;
+    for (const fine of [undefined, "", FILES["c.pem"]]) expect(obstacle(fine), fine).toBeUndefined();
+    for (const odd of ["none", FILES["k.pem"], `${FILES["c.pem"]}\n-----BEGIN CERTIFICATE-----\nAAAA`])
+      expect(obstacle(odd), odd).toBe("its intermediates are in no form that is read here");
+  });
+
+  test("that was read is left to the helper for lasting reasons alone", () => {
+    const asked = machine(FILES);
+    const files = { ...FILES };
+    const system = {
+      ...asked.system,
+      readFile: (...call: Parameters<typeof asked.system.readFile>) => machine(files).system.readFile(...call),
+    };
+    expect(choose({ profile, system })).toBeDefined();
+    files["k.pem"] = "-----BEGIN PRIVATE KEY-----\nAA";
+    asked.advance(60_000);
+    expect(choose({ profile, system })).toBeDefined();
+    files["k.pem"] = "-----BEGIN TSS2 PRIVATE KEY-----\nAAAA\n-----END TSS2 PRIVATE KEY-----";
+    expect(choose({ profile, system })).toBeDefined();
+    asked.advance(60_000);
+    expect(choose({ profile, system })).toBeUndefined();
   });
 
   test("leaves files that are not there for the link to complain of", () => {
