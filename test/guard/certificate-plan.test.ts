@@ -208,22 +208,32 @@ describe("a plan for a role alias of AWS IoT", () => {
 });
 
 describe("whom to trust", () => {
-  const FILES = { "ca.pem": "OURS", "more.pem": "MORE", "home/nobody/ca.pem": "AT HOME" };
+  // One certificate in a bundle is enough for it to be one.
+  const BEGIN = "# first\n-----BEGIN CERTIFICATE-----\n";
+  const FILES = { "ca.pem": `${BEGIN}OURS`, "more.pem": "MORE", "home/nobody/ca.pem": `${BEGIN}AT HOME` };
 
   test.each<[string, Record<string, string>, Record<string, string>, string | undefined]>([
     ["as Node.js has it", {}, {}, undefined],
     ["more authorities alone change nothing here", { NODE_EXTRA_CA_CERTS: "/more.pem" }, {}, undefined],
-    ["a bundle of the environment", { AWS_CA_BUNDLE: "/ca.pem" }, {}, "OURS\n"],
-    ["a bundle of the profile", {}, { ca_bundle: "/ca.pem" }, "OURS\n"],
-    ["the environment first", { AWS_CA_BUNDLE: "/ca.pem" }, { ca_bundle: "/missing.pem" }, "OURS\n"],
-    ["a bundle at home", { AWS_CA_BUNDLE: "~/ca.pem" }, {}, "AT HOME\n"],
-    ["a bundle and more", { AWS_CA_BUNDLE: "/ca.pem", NODE_EXTRA_CA_CERTS: "/more.pem" }, {}, "OURS\n\nMORE\n"],
-    ["more that is not there", { AWS_CA_BUNDLE: "/ca.pem", NODE_EXTRA_CA_CERTS: "/missing.pem" }, {}, "OURS\n"],
+    ["a bundle of the environment", { AWS_CA_BUNDLE: "/ca.pem" }, {}, `${BEGIN}OURS\n`],
+    ["a bundle of the profile", {}, { ca_bundle: "/ca.pem" }, `${BEGIN}OURS\n`],
+    ["the environment first", { AWS_CA_BUNDLE: "/ca.pem" }, { ca_bundle: "/missing.pem" }, `${BEGIN}OURS\n`],
+    ["a bundle at home", { AWS_CA_BUNDLE: "~/ca.pem" }, {}, `${BEGIN}AT HOME\n`],
+    ["a bundle and more", { AWS_CA_BUNDLE: "/ca.pem", NODE_EXTRA_CA_CERTS: "/more.pem" }, {}, `${BEGIN}OURS\n\nMORE\n`],
+    ["more that is not there", { AWS_CA_BUNDLE: "/ca.pem", NODE_EXTRA_CA_CERTS: "/missing.pem" }, {}, `${BEGIN}OURS\n`],
   ])("%s", (_, env, profile, ca) => {
     const around = aws(env, profile, FILES);
     expect(authoritiesOf(around)).toBe(ca);
     expect(planOf({}, around).ca).toBe(ca);
   });
+
+  test.each(["", "\n", "OURS", "x -----BEGIN CERTIFICATE-----", "-----BEGIN PRIVATE KEY-----"])(
+    "not a bundle of %j",
+    (text) => {
+      const around = aws({ AWS_CA_BUNDLE: "/ca.pem" }, {}, { "ca.pem": text });
+      expect(said(() => authoritiesOf(around))).toMatch(/^AWS_CA_BUNDLE \(.*\) holds no certificate in PEM form/);
+    },
+  );
 });
 
 test("every sentence is the one that is kept", async () => {
