@@ -168,7 +168,7 @@ function signedApplication(part: Part, index: number): ShippedRule {
       references: [BULLETIN, SIGNED_REQUEST],
       level: "high",
     },
-    { category: "application" },
+    { category: "application", definition: "Requirements: the text of the line as message" },
     {
       // Splunk has no search for expressions alone.
       selection: { "message|contains": "Credential=", "message|re": `Credential=${keys(part)}` },
@@ -340,7 +340,7 @@ const GENERAL: readonly ShippedRule[] = [
       falsepositives: ["Traffic of instances that reaches AWS through networks of your own"],
       level: "high",
     },
-    { product: "aws", service: "guardduty" },
+    { product: "aws", service: "guardduty", definition: "Requirements: findings of GuardDuty, with its names of fields" },
     {
       selection: { "type|startswith": "UnauthorizedAccess:IAMUser/InstanceCredentialExfiltration" },
       condition: "selection",

@@ -297,6 +297,8 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
       "date": "2026-11-28",
       "tags": [
         "attack.initial-access",
+        "attack.persistence",
+        "attack.privilege-escalation",
         "attack.t1078.004",
         "attack.credential-access",
         "attack.t1552.005"
@@ -357,6 +359,8 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
       "date": "2026-11-21",
       "tags": [
         "attack.initial-access",
+        "attack.persistence",
+        "attack.privilege-escalation",
         "attack.t1078.004",
         "attack.credential-access",
         "attack.t1552.005"
@@ -509,6 +513,8 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
       "date": "2026-11-28",
       "tags": [
         "attack.initial-access",
+        "attack.persistence",
+        "attack.privilege-escalation",
         "attack.t1078.004",
         "attack.credential-access",
         "attack.t1552.005"
@@ -699,6 +705,8 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
         "attack.credential-access",
         "attack.t1552.005",
         "attack.initial-access",
+        "attack.persistence",
+        "attack.privilege-escalation",
         "attack.t1078.004"
       ],
       "correlation": {
@@ -1469,7 +1477,8 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
       ],
       "logsource": {
         "category": "network",
-        "service": "connection"
+        "service": "connection",
+        "definition": "Requirements: flows with the names of the Elastic Common Schema, such as destination.ip"
       },
       "detection": {
         "selection": {
@@ -1511,7 +1520,8 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
       ],
       "logsource": {
         "category": "network",
-        "service": "connection"
+        "service": "connection",
+        "definition": "Requirements: flows with the names of the Elastic Common Schema, such as destination.ip"
       },
       "detection": {
         "selection": {
@@ -1633,7 +1643,8 @@ export const SIGMA_RULES: readonly ShippedRule[] = [
       ],
       "logsource": {
         "category": "network",
-        "service": "connection"
+        "service": "connection",
+        "definition": "Requirements: flows with the names of the Elastic Common Schema, such as destination.ip"
       },
       "detection": {
         "selection": {

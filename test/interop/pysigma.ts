@@ -19,7 +19,7 @@ export interface BackendPackage {
 }
 
 /** pySigma before 1.0 does not work with the pyparsing that pip would take. */
-const OLD = ["pyparsing<3.3"];
+export const OLD = ["pyparsing<3.3"];
 
 export const BACKEND_PACKAGES: readonly BackendPackage[] = [
   {

@@ -10,8 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Conversion } from "../../src/detection/sigma-rule.js";
-import { SIGMA_RULES } from "../../src/detection/sigma-rules.js";
-import { BACKEND_PACKAGES, good, pythonEnvironments } from "./pysigma.js";
+import { BACKEND_PACKAGES, good, OLD, pythonEnvironments } from "./pysigma.js";
 import type { BackendPackage } from "./pysigma.js";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -66,6 +65,50 @@ const targets = packages.flatMap((one) =>
   ),
 );
 const found: Conversion[] = [];
+
+/**
+ * SigmaHQ's validators: those of today, which compare with lists that they would download (and then do not run), and the
+ * last ones that bring their lists with them.
+ */
+const VALIDATORS = [
+  { packages: ["pysigma-validators-sigmahq"], which: "all", complete: false },
+  { packages: ["pysigma-validators-sigmahq==0.12.2", ...OLD], which: "detections", complete: true },
+];
+const RULE_FOLDERS = [
+  { name: "src/detection/rules", folder: () => fileURLToPath(new URL("src/detection/rules/", ROOT)) },
+  { name: "the folder for Splunk", folder: () => written("checked", "--backend", "splunk", ...ACCOUNTS) },
+  {
+    name: "the folder for a site that has EC2",
+    folder: () => written("checked-site", "--backend", "splunk", "--suppress", "10.20.0.0/16", "--vlan", "7"),
+  },
+];
+interface Validation {
+  readonly rules: number;
+  readonly ran: readonly string[];
+  readonly withoutData: readonly string[];
+  readonly issues: readonly { readonly validator: string; readonly file: string; readonly issue: string }[];
+}
+
+/** What validators object to and is meant, by validator, rule and the words of the objection. */
+const MEANT: readonly (readonly [validator: string, file: RegExp, issue: RegExp])[] = [
+  // The number of an account is a text in CloudTrail, with its zeros in front.
+  ["number_as_string", /^aws_cloudtrail_vpce_foreign_/, /string=111122223333$/],
+  // SigmaHQ's configuration leaves out the check of log sources. Ours are those of logs that it has no rules for.
+  ["sigmahq_logsource_unknown", /./, /product='(?:imds_guard|zeek|suricata)'|service='(?:guardduty|connection)'/],
+  ["sigmahq_logsource_unknown", /^app_aws_/, /category='application'/],
+  // Fields that the definition of the log source asks for.
+  ["sigmahq_invalid_fieldname", /^net_connection_lnx_imds_container$/, /field=(?:container\.id|k8s\.pod\.name)$/],
+  ["sigmahq_invalid_fieldname", /^web_imds_ssrf_body$/, /field=cs-body$/],
+  [
+    "sigmahq_invalid_fieldname",
+    /^proxy_aws_foreign_account_signature$/,
+    /field=(?:cs-)?(?:authorization|request_headers)$/,
+  ],
+  // ATT&CK of 2026 has no tactic of this name.
+  ["sigmahq_tags_techniques_without_tactics", /./, /missing_tactic=attack\.defense-evasion$/],
+];
+const isMeant = (validator: string, file: string, issue: string): boolean =>
+  MEANT.some(([name, rules, words]) => name === validator && rules.test(file) && words.test(issue));
 
 describe.skipIf(environments.missing !== undefined)("pySigma", () => {
   const complete = environments.missing === undefined ? written("all", ...ACCOUNTS) : "";
@@ -157,22 +200,14 @@ describe.skipIf(environments.missing !== undefined)("pySigma", () => {
     },
   );
 
-  it("finds nothing to object to", { timeout: 600_000 }, () => {
-    const environment = environments.install("validators", ["sigma-cli", "pysigma-validators-sigmahq"]);
-    const { rules, ran, withoutData, issues } = environment.rules(
-      "validate",
-      written("checked", "--backend", "splunk", ...ACCOUNTS),
-    ) as {
-      rules: number;
-      ran: string[];
-      withoutData: string[];
-      issues: string[];
-    };
-    // All of them: Splunk expresses every rule, so that all have the ending that the convention asks for.
-    expect(rules).toBeGreaterThanOrEqual(SIGMA_RULES.length);
-    expect(issues).toEqual([]);
-    expect(ran.length).toBeGreaterThan(50);
-    // These compare with lists that they would download.
-    process.stdout.write(`validators: ${ran.length} ran over ${rules} rules; no data for ${withoutData.join(", ")}\n`);
+  describe.each(VALIDATORS)("the validators of $packages", ({ packages: wanted, which, complete: all }) => {
+    it.each(RULE_FOLDERS)("find nothing to object to in $name", { timeout: 600_000 }, ({ folder }) => {
+      const environment = environments.install(`validators ${which}`, ["sigma-cli", ...wanted]);
+      const { rules, ran, withoutData, issues } = environment.rules("validate", folder(), which) as Validation;
+      expect(rules).toBeGreaterThan(30);
+      expect(issues.filter(({ validator, file, issue }) => !isMeant(validator, file, issue))).toEqual([]);
+      expect(ran.length).toBeGreaterThan(60);
+      if (all) expect(withoutData).toEqual([]);
+    });
   });
 });
