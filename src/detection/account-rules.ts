@@ -113,7 +113,12 @@ function idOf(file: string): string {
 
 function signedProxy(part: Part, index: number): ShippedRule {
   const { file, suffix } = named("proxy_aws_foreign_account_signature", part, index);
-  const fields = ["cs-authorization", "authorization", "request_headers"];
+  // Each by itself: in SQL nothing is said of a field that is absent, and a filter that asks for all would never let one by.
+  const searches = Object.entries({
+    header: "cs-authorization",
+    plain: "authorization",
+    headers: "request_headers",
+  });
   return rule(
     {
       file,
@@ -129,9 +134,13 @@ function signedProxy(part: Part, index: number): ShippedRule {
       definition: "Requirements: the header Authorization of requests, or the part of it before the signature",
     },
     {
-      selection: fields.map((field) => ({ [`${field}|re`]: `Credential=${keys(part)}` })),
-      filter_main_own: fields.map((field) => ({ [`${field}|re`]: `Credential=${ownKeys(part)}` })),
-      condition: "selection and not filter_main_own",
+      ...Object.fromEntries(
+        searches.flatMap(([of, field]) => [
+          [`selection_${of}`, { [`${field}|re`]: `Credential=${keys(part)}` }],
+          [`filter_main_${of}`, { [`${field}|re`]: `Credential=${ownKeys(part)}` }],
+        ]),
+      ),
+      condition: searches.map(([of]) => `(selection_${of} and not filter_main_${of})`).join(" or "),
     },
   );
 }
@@ -340,7 +349,11 @@ const GENERAL: readonly ShippedRule[] = [
       falsepositives: ["Traffic of instances that reaches AWS through networks of your own"],
       level: "high",
     },
-    { product: "aws", service: "guardduty", definition: "Requirements: findings of GuardDuty, with its names of fields" },
+    {
+      product: "aws",
+      service: "guardduty",
+      definition: "Requirements: findings of GuardDuty, with its names of fields",
+    },
     {
       selection: { "type|startswith": "UnauthorizedAccess:IAMUser/InstanceCredentialExfiltration" },
       condition: "selection",

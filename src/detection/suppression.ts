@@ -3,7 +3,7 @@ import { IMDS_IPV4, IMDS_IPV6, inNetwork, overlaps, parseNetwork } from "../base
 import { invalidArgument } from "../base/errors.js";
 import { fieldOf } from "./log-record.js";
 import type { LogRecord } from "./log-record.js";
-import type { FieldMap, LogSource, SigmaRule } from "./sigma-rule.js";
+import type { LogSource, Search, SigmaRule } from "./sigma-rule.js";
 import { isDetectionRule } from "./sigma-rule.js";
 
 /** Networks whose traffic is to be expected. */
@@ -55,14 +55,28 @@ export function withSuppression<R extends SigmaRule>(rule: R, { subnets = [], vl
     Object.entries(source).every(([key, value]) => rule.logsource[key as keyof LogSource] === value),
   )?.[1];
   if (places === undefined) return rule;
-  const filters: Record<string, FieldMap> = {};
-  for (const field of subnets.length > 0 ? places.hosts : [])
-    filters[`filter_main_ec2_${name(field)}`] = { [`${field}|cidr`]: single(subnets) };
-  if (vlans.length > 0 && places.vlan !== undefined) filters["filter_main_ec2_vlan"] = { [places.vlan]: single(vlans) };
-  if (Object.keys(filters).length === 0) return rule;
+  const filters = [
+    ...(subnets.length > 0 ? places.hosts.map((field) => filterOf(field, `${field}|cidr`, subnets)) : []),
+    ...(vlans.length > 0 && places.vlan !== undefined ? [filterOf(places.vlan, places.vlan, vlans)] : []),
+  ];
+  if (filters.length === 0) return rule;
   const { condition, ...searches } = rule.detection;
-  const detection = { ...searches, ...filters, condition: `(${condition}) and not 1 of filter_main_ec2_*` };
-  return { ...rule, detection };
+  const conditions = [`(${condition})`, ...filters.map((filter) => filter.condition)];
+  const detection = filters.reduce((all, filter) => ({ ...all, ...filter.searches }), searches);
+  return { ...rule, detection: { ...detection, condition: conditions.join(" and ") } };
+}
+
+/**
+ * What is filtered by a field, and its absence: in SQL nothing is said of what is absent, neither that it is in a network
+ * nor that it is not, and a record without a VLAN would never be found.
+ */
+function filterOf(field: string, key: string, values: readonly (string | number)[]) {
+  const [inside, absent] = [`filter_main_ec2_${name(field)}`, `filter_main_no_${name(field)}`];
+  const searches: Readonly<Record<string, Search>> = {
+    [inside]: { [key]: single(values) },
+    [absent]: { [field]: null },
+  };
+  return { searches, condition: `(${absent} or not ${inside})` };
 }
 
 function checkSubnets(subnets: readonly string[]): void {

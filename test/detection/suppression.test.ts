@@ -22,7 +22,10 @@ describe("withSuppression", () => {
       "id.resp_h|cidr": ["10.20.30.0/24", "2001:db8::/32"],
     });
     expect(rule.detection["filter_main_ec2_vlan"]).toEqual({ vlan: 30 });
-    expect(rule.detection.condition).toBe("(1 of selection_*) and not 1 of filter_main_ec2_*");
+    expect(rule.detection["filter_main_no_vlan"]).toEqual({ vlan: null });
+    expect(rule.detection.condition).toBe(
+      "(1 of selection_*) and (filter_main_no_id_orig_h or not filter_main_ec2_id_orig_h) and (filter_main_no_id_resp_h or not filter_main_ec2_id_resp_h) and (filter_main_no_vlan or not filter_main_ec2_vlan)",
+    );
     expect(ruleOf("zeek_conn_imds_responder").detection.condition).toBe("1 of selection_*");
   });
 

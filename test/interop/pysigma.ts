@@ -1,7 +1,7 @@
 /** pySigma and its back ends, each in an environment of its own: some want an older pySigma than others. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -12,10 +12,12 @@ export interface BackendPackage {
   readonly backends: readonly string[];
   /** Pipelines: pySigma's own by name, those of ours as `imds-guard sigma write` does. */
   readonly pipelines: readonly string[];
-  /** Its log sources are those of one product. */
+  /** Its log sources are those of one product, or it has gaps of its own. */
   readonly limited?: true;
-  /** What has to be installed with it so that it works. */
+  /** What has to be installed with it so that it works, or so that its queries can be parsed. */
   readonly also?: readonly string[];
+  /** The least version of Python 3 that it takes. */
+  readonly python?: number;
 }
 
 /** pySigma before 1.0 does not work with the pyparsing that pip would take. */
@@ -52,7 +54,16 @@ export const BACKEND_PACKAGES: readonly BackendPackage[] = [
   },
   { package: "pysigma-backend-datadog", backends: ["datadog"], pipelines: ["datadog"], also: OLD },
   { package: "pysigma-backend-sqlite", backends: ["sqlite"], pipelines: [] },
-  { package: "pysigma-backend-duckdb", backends: ["duckdb"], pipelines: [] },
+  { package: "pysigma-backend-duckdb", backends: ["duckdb"], pipelines: [], also: ["duckdb"] },
+  // Its lists of codes match nothing: the folder for all back ends is not cut down for it.
+  {
+    package: "pysigma-backend-clickhouse",
+    backends: ["clickhouse"],
+    pipelines: [],
+    limited: true,
+    also: ["chdb"],
+    python: 13,
+  },
   { package: "pysigma-backend-secops", backends: ["secops"], pipelines: ["secops_udm"] },
   { package: "pysigma-backend-logpoint", backends: ["logpoint"], pipelines: ["logpoint_windows"] },
   { package: "pysigma-backend-databricks", backends: ["databricks"], pipelines: [] },
@@ -95,8 +106,8 @@ export interface Outcome {
 export interface Environments {
   /** Why there can be none, such as `PyPI`. */
   readonly missing: string | undefined;
-  /** Installs packages into an environment of that name, once. */
-  readonly install: (name: string, packages: readonly string[]) => Environment;
+  /** Installs packages into an environment of that name, once; of Python 3.`minor` or later where that is given. */
+  readonly install: (name: string, packages: readonly string[], minor?: number) => Environment;
   readonly close: () => void;
 }
 
@@ -126,6 +137,16 @@ export function good(outcome: Outcome): Outcome {
   return outcome;
 }
 
+/** A Python 3.`minor` or later: the first on the path, or one of pyenv's. */
+export function pythonOf(minor: number): string | undefined {
+  const versions = join(homedir(), ".pyenv", "versions");
+  const kept = existsSync(versions) ? readdirSync(versions).map((name) => join(versions, name, "bin", "python3")) : [];
+  const check = `import sys; sys.exit(sys.version_info < (3, ${minor}))`;
+  return ["python3", `python3.${minor}`, `python3.${minor + 1}`, ...kept].find(
+    (python) => run(python, ["-c", check]).status === 0,
+  );
+}
+
 /** Makes the folder and looks whether Python and PyPI are here. */
 export function pythonEnvironments(): Environments {
   const folder = mkdtempSync(join(tmpdir(), "imds-guard-pysigma-"));
@@ -140,12 +161,14 @@ export function pythonEnvironments(): Environments {
   const known = new Map<string, Environment>();
   return {
     missing,
-    install(name, packages) {
+    install(name, packages, minor) {
       const before = known.get(name);
       if (before !== undefined) return before;
       const home = join(folder, name);
       const bin = (program: string): string => join(home, "bin", program);
-      good(run("python3", ["-m", "venv", "--without-pip", home]));
+      const python = minor === undefined ? "python3" : pythonOf(minor);
+      if (python === undefined) throw new Error(`no Python 3.${minor} or later`);
+      good(run(python, ["-m", "venv", "--without-pip", home]));
       good(pipInstall(bin("python"), packages));
       const environment: Environment = {
         run: (program, args, input) => run(bin(program), args, input),

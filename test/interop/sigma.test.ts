@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Conversion } from "../../src/detection/sigma-rule.js";
-import { BACKEND_PACKAGES, good, OLD, pythonEnvironments } from "./pysigma.js";
+import { BACKEND_PACKAGES, good, OLD, pythonEnvironments, pythonOf } from "./pysigma.js";
 import type { BackendPackage } from "./pysigma.js";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -49,11 +49,14 @@ interface Converted {
   readonly failed: Readonly<Record<string, string>>;
 }
 
-const packages = BACKEND_PACKAGES.filter(
+const tooNew = BACKEND_PACKAGES.filter(({ python }) => python !== undefined && pythonOf(python) === undefined);
+for (const { package: name, python } of tooNew)
+  process.stdout.write(`skipped: ${name} wants Python 3.${python}, which is not here\n`);
+const packages = BACKEND_PACKAGES.filter((one) => !tooNew.includes(one)).filter(
   (one) => ONLY === undefined || ONLY.split(",").some((part) => one.package.endsWith(part)),
 );
 const environmentOf = (one: BackendPackage) =>
-  environments.install(one.package, ["sigma-cli", one.package, ...(one.also ?? [])]);
+  environments.install(one.package, ["sigma-cli", one.package, ...(one.also ?? [])], one.python);
 const targets = packages.flatMap((one) =>
   one.backends.flatMap((backend) =>
     [undefined, ...one.pipelines].map((pipeline) => ({
@@ -151,7 +154,9 @@ describe.skipIf(environments.missing !== undefined)("pySigma", () => {
   );
 
   it.runIf(UPDATE && ONLY === undefined)("writes down what it found", () => {
-    writeFileSync(RECORD, `${JSON.stringify(found, null, 2)}\n`);
+    // What could not be tried here is as it was.
+    const kept = recorded.filter(({ backend }) => tooNew.some(({ backends }) => backends.includes(backend)));
+    writeFileSync(RECORD, `${JSON.stringify([...found, ...kept], null, 2)}\n`);
     execFileSync(process.execPath, [fileURLToPath(new URL("scripts/generate-detection-rules.mjs", ROOT))]);
   });
 

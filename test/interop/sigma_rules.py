@@ -8,6 +8,7 @@ No request leaves the machine: what a validator would download is refused, and t
 
 import json
 import pathlib
+import re
 import socket
 import sys
 import urllib.request
@@ -49,6 +50,25 @@ def backend_of(name, pipeline):
     return plugins.backends[name](processing_pipeline=resolved, **options)
 
 
+def parsed_by_duckdb(query):
+    import duckdb
+
+    duckdb.extract_statements(query)
+
+
+def parsed_by_clickhouse(query):
+    import chdb
+
+    chdb.query(f"EXPLAIN AST {query}")
+    # Escaped as in a pattern, which a list of texts is not.
+    if re.search(r"IN \([^)]*\\_", query):
+        raise ValueError("a list has an underscore escaped, and matches nothing")
+
+
+# Some write what their own engine does not take.
+CHECKS = {"duckdb": parsed_by_duckdb, "clickhouse": parsed_by_clickhouse}
+
+
 def convert(folder, name, pipeline=None):
     texts = {path.stem: path.read_text() for path in sorted(pathlib.Path(folder).rglob("*.y*ml"))}
     rules = {stem: yaml.safe_load(text) for stem, text in texts.items()}
@@ -62,6 +82,7 @@ def convert(folder, name, pipeline=None):
             query = found if isinstance(found, str) else "\n".join(str(one) for one in found)
             if query.strip() == "":
                 raise ValueError("the query is empty")
+            CHECKS.get(name, lambda _: None)(query)
             queries[stem] = query
         except Exception as error:
             failed[stem] = f"{type(error).__name__}: {error}"
