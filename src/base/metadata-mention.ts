@@ -211,9 +211,12 @@ type Found = Omit<Mention, "layers">;
 const NUMBERS = /(?<![\w.])(?:0x[0-9a-f]{1,40}|\d{1,40})(?:\.(?:0x[0-9a-f]{1,40}|\d{1,40})){0,3}(?!\w|\.\w)/gi;
 /** The quad wherever it stands: in a name such as those of nip.io, and with a port behind a dot, as tcpdump writes it. */
 const QUAD = /(?<!\d|\d[.-])169([.-])254\1(169|170)\1(\d{1,3})(?!\d|[.-]\d{1,3}[.-]\d)/g;
-/** The address as eight hexadecimal digits: alone or in a name, as a socket address, or in the kernel's own order. */
+/**
+ * The address as eight hexadecimal digits: alone or in a name, as a socket address, in the kernel's own order, or in the
+ * groups of a dump.
+ */
 const HEX =
-  /(?:(?<![0-9a-z])(?:0x0*)?(a9fea[9a][0-9a-f]{2})(?![0-9a-f])|0200[0-9a-f]{4}(a9fea9fe)|(fea9fea9)(?=:[0-9a-f]{4}))/gi;
+  /(?:(?<![0-9a-z])(?:0x0*)?(a9fea[9a][0-9a-f]{2})(?![0-9a-f])|0200[0-9a-f]{4}(a9fea9fe)|(fea9fea9)(?=:[0-9a-f]{4})|\b(?:a9 fe a9 fe|a9fe a9fe|[0-9a-f]{2}a9 fea9 fe[0-9a-f]{2})\b)/gi;
 const V6 = /(?<![0-9a-f:.])[0-9a-f:.]{2,64}/gi;
 const NAME =
   /(?<![\w.-])(?:instance-data(?:\.[a-z0-9-]+\.compute|\.ec2)?\.internal|metadata\.google\.internal|instance-data(?=[:/]|$))/gi;

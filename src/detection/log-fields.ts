@@ -81,6 +81,7 @@ export const ALIASES = {
     "remote_ip",
     "remoteAddr",
     "remoteIp",
+    "src_host",
     "sip",
   ],
   dst: [
@@ -215,6 +216,7 @@ export const ALIASES = {
     "RequestUri",
     "requestURI",
     "url.full",
+    "url.address",
     "url.original",
     "http.url",
     "http_url",
@@ -486,6 +488,8 @@ export const ALIASES = {
     "comm",
     "InitiatingProcessFileName",
     "FolderPath",
+    "src.process.name",
+    "ContextBaseFileName",
   ],
   parent: [
     "ParentImage",
@@ -516,6 +520,8 @@ export const ALIASES = {
     "auid",
     "login",
     "usrName",
+    "src.process.user",
+    "Email",
   ],
   query_name: [
     "query",
@@ -529,6 +535,7 @@ export const ALIASES = {
     "QuestionName",
     "domain",
     "QH",
+    "DomainName",
   ],
   answer: [
     "answers",
@@ -540,6 +547,18 @@ export const ALIASES = {
     "rdatas",
     "resolved_ip",
     "ipaddr",
+    "IP4Records",
+    "IP6Records",
+  ],
+  /** The host whose agent tells. */
+  device: [
+    "Computer",
+    "DeviceName",
+    "ComputerName",
+    "hostIdentifier",
+    "endpoint.name",
+    "host.name",
+    "src_instance.vm_name",
   ],
   action: [
     "action",
@@ -559,6 +578,8 @@ export type Meaning = keyof typeof ALIASES;
 
 /** Meanings whose value is an address: what a name holds besides is passed over. */
 const ADDRESSES: ReadonlySet<Meaning> = new Set(["src", "dst"]);
+/** Meanings whose value may be an object. Others hold texts and numbers: `agent` and `url` are objects in ECS. */
+const OBJECTS: ReadonlySet<Meaning> = new Set(["answer", "body", "query_name", "query"]);
 
 /**
  * The value that a record has of a meaning, under whatever name: as the name is listed, or written otherwise (`SrcIP`,
@@ -566,7 +587,7 @@ const ADDRESSES: ReadonlySet<Meaning> = new Set(["src", "dst"]);
  * side of a connection.
  */
 export function valueOf(fields: Fields, meaning: Meaning, first?: "client" | "local" | readonly string[]): unknown {
-  const fits = ADDRESSES.has(meaning) ? isAddressOrList : undefined;
+  const fits = ADDRESSES.has(meaning) ? isAddressOrList : OBJECTS.has(meaning) ? undefined : isNoObject;
   if (typeof first === "object") {
     for (const name of first) {
       const value = fieldOf(fields, name);
@@ -581,6 +602,8 @@ export function valueOf(fields: Fields, meaning: Meaning, first?: "client" | "lo
   for (const role of roles) for (const { value } of alike.get(role) ?? NONE) if (fits?.(value) !== false) return value;
   return undefined;
 }
+
+const isNoObject = (value: unknown): boolean => typeof value !== "object" || Array.isArray(value);
 
 const isAddressOrList = (value: unknown): boolean =>
   Array.isArray(value) ? value.some(isAddress) : isAddress(address(value));
@@ -728,6 +751,8 @@ export function firewallFields(fields: Fields): Fields {
     action: valueOf(fields, "action"),
     vlan: fields["vlan"],
     user: valueOf(fields, "user"),
+    Image: valueOf(fields, "image"),
+    Computer: valueOf(fields, "device"),
   };
 }
 
@@ -845,6 +870,7 @@ const TIMES = [
   "when",
   "requestReceivedTimestamp",
   "EdgeStartTimestamp",
+  "startedDateTime",
   "timestamp_start",
   "time_flow_start_ns",
   "time_received_ns",
@@ -860,13 +886,17 @@ const TIMES = [
   "metadata.event_timestamp",
   "metadata.eventTimestamp",
 ];
+/** Numbers for earlier times are no times, but durations. */
+const EARLIEST = Date.UTC(1973, 2, 3);
+
 /** The time of a record, under the usual names. */
 export function usualTime(fields: Fields): number | undefined {
   const named = namedIn(fields);
   for (const candidates of [named.exact, alikeIn(named, fields)]) {
     for (const { value } of candidates.get("time") ?? NONE) {
       const time = timeOf(value);
-      if (time !== undefined) return time;
+      // What is a small number took that long.
+      if (time !== undefined && (typeof value !== "number" || time > EARLIEST)) return time;
     }
   }
   return undefined;

@@ -285,9 +285,13 @@ const REQUEST_IN_TEXT =
 const ADDRESS = new RegExp(`^${IP}$`, "i");
 const FIRST_IP = new RegExp(String.raw`(?<![\w.:])${IP}(?![\w.])(?!:[0-9a-f]{0,4}:[0-9a-f])`, "i");
 
+/** Statuses that servers and proxies give; other numbers of three digits are counts. */
+const STATUSES = String.raw`10[0-3]|20[0-8]|226|30[0-8]|4[0-4]\d|45[01]|49[4-9]|50\d|51[01]|52[0-7]|530`;
+const STATUS_IN_TEXT = new RegExp(String.raw`(?:^|[\s"=:,])(${STATUSES})(?=[\s",;]|$)`);
+
 /**
  * A request line in any text: the client is the last address before it or else the first one behind it, the status the
- * first number of three digits behind it.
+ * first number behind it that is one.
  */
 function requestLine(line: string): Reading {
   const parts = REQUEST_IN_TEXT.exec(line);
@@ -296,7 +300,7 @@ function requestLine(line: string): Reading {
   const uri = target!.replace(/["',;]+$/, "");
   if (version === undefined && !/^(?:\/|https?:\/\/|[\w.-]+:\d+$|\[)/i.test(uri)) return undefined;
   const rest = line.slice(parts.index + parts[0].length, parts.index + parts[0].length + 256);
-  const status = /(?:^|[\s"=:,])([1-5]\d\d)(?=[\s",;]|$)/.exec(rest)?.[1];
+  const status = STATUS_IN_TEXT.exec(rest)?.[1];
   const client = FIRST_IP.exec(line.slice(0, parts.index))?.[0] ?? FIRST_IP.exec(rest)?.[0];
   // nginx' error log: whom it asked for the answer.
   const upstream = /\bupstream: "(?:[a-z]{2,8}:\/\/)?([^"/]{1,255})/.exec(rest)?.[1]?.replace(/:\d{1,5}$/, "");
@@ -313,6 +317,11 @@ function timeIn(line: string): number | undefined {
   // Suricata and Snort: the month first. BIND: the day first. Cisco: with a year, and mostly without a zone.
   const american = /^\d\d\/\d\d\/\d{4}-\d\d:\d\d:\d\d(?:\.\d{1,3})?/.exec(head)?.[0];
   if (american !== undefined) return timeOf(american);
+  // ctime(3)
+  const ctime = /^"?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d\d:\d\d:\d\d) (\d{4})\b/.exec(
+    head,
+  );
+  if (ctime !== null) return timeOf(`${ctime[1]} ${ctime[2]} ${ctime[4]} ${ctime[3]}`);
   const words = /^(?:<\d{1,3}>)?([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d{4}) (\d\d:\d\d:\d\d)/.exec(head);
   if (words !== null) return timeOf(`${words[1]} ${words[2]} ${words[3]} ${words[4]}`);
   const dashed = /^(\d\d)-([A-Z][a-z]{2})-(\d{4}) (\d\d:\d\d:\d\d)/.exec(head);
@@ -556,7 +565,8 @@ function arrow(line: string): Reading {
 }
 
 const SOCKET_LINE = new RegExp(
-  String.raw`^\s*(?:tcp|udp)[46]?\s+(?:([A-Z][A-Z0-9-]{2,14})\s+)?(?:\d+\s+\d+\s+)?${END("from")}\s+${END("to")}(?:\s+([A-Z][A-Z0-9_-]{2,14}))?(?:\s|$)`,
+  // ss leaves out the protocol where one was asked for.
+  String.raw`^\s*(?:(?:tcp|udp)[46]?\s+|(?=[A-Z][A-Z0-9-]{2,14}\s+\d+\s+\d+\s))(?:([A-Z][A-Z0-9-]{2,14})\s+)?(?:\d+\s+\d+\s+)?${END("from")}\s+${END("to")}(?:\s+([A-Z][A-Z0-9_-]{2,14}))?(?:\s|$)`,
   "i",
 );
 
@@ -580,6 +590,44 @@ function socketLine(line: string): Reading {
     state: parts[1] ?? parts.at(-1),
   };
   return [recordOf(hostSource("network_connection", name ?? "/"), own, line, undefined)];
+}
+
+const STRACE = new RegExp(
+  String.raw`\bsa_family=AF_INET6?, sin6?_port=htons\((\d{1,5})\), .{0,80}?inet_(?:addr\(|pton\(AF_INET6?, )"(${IP})"`,
+  "i",
+);
+
+/** Calls with an address that strace has seen. */
+function straceLine(line: string): Reading {
+  const parts = line.includes("sa_family=AF_INET") ? STRACE.exec(line.slice(0, 4_096)) : null;
+  if (parts === null) return undefined;
+  const own = {
+    DestinationIp: parts[2],
+    DestinationPort: parts[1],
+    ProcessId: /^(?:\[pid +)?(\d{1,10})\b/.exec(line)?.[1],
+    state: / = -1 (E[A-Z]{3,16})\b/.exec(line)?.[1],
+  };
+  return [recordOf(hostSource("network_connection", "/"), own, line, timeIn(line))];
+}
+
+const MAC = "[0-9a-f]{1,2}(?::[0-9a-f]{1,2}){5}";
+// tcpdump, tshark, arp -a, ip neighbour
+const ARP_ANSWER = new RegExp(
+  String.raw`\b(?:Reply |ARP \d{1,5} )(${IP}) is[- ]at (${MAC})|\((${IP})\) at (${MAC})|(?:^|\s)(${IP}) dev \S{1,32} lladdr (${MAC})`,
+  "i",
+);
+
+/** Who has an address on the link, as answers and tables of neighbours tell it. */
+function arpAnswer(line: string): Reading {
+  const parts = ARP_ANSWER.exec(line.slice(0, 1_024));
+  if (parts === null) return undefined;
+  const [, replied, mac, listed, listedMac, neighbour, neighbourMac] = parts;
+  const fields = {
+    "arp.opcode": "reply",
+    "arp.src_ip": replied ?? listed ?? neighbour,
+    "arp.src_mac": mac ?? listedMac ?? neighbourMac,
+  };
+  return [recordOf({ product: "suricata", service: "arp" }, fields, line, timeIn(line))];
 }
 
 const TUPLE = new RegExp(
@@ -726,6 +774,9 @@ function windowsText(line: string): Reading {
 const ROW_HINT =
   /https?:\/\/|[\t,|]"?(?:GET|POST|PUT|HEAD|DELETE|OPTIONS|PATCH|CONNECT|TRACE)"?[\t,|]|[\da-f][.:][\da-f:.]*[\da-f]"?[\s,|]"?[\d:a-f]/i;
 const PORT = /^\d{1,5}$/;
+/** The type of a question as Cisco Umbrella writes it, two columns before the name. */
+const UMBRELLA_TYPE = /^\d{1,5} \([A-Z]{1,10}\)$/;
+const STATUS = new RegExp(`^(?:${STATUSES})$`);
 const METHODS = new Set("GET POST PUT HEAD DELETE OPTIONS PATCH CONNECT TRACE".split(" "));
 
 /**
@@ -737,7 +788,16 @@ function row(line: string): Reading {
   if (!ROW_HINT.test(part)) return undefined;
   const separator = ["\t", ",", "|", " "].find((one) => part.split(one, 6).length > 5);
   if (separator === undefined) return undefined;
-  const columns = quotedColumns(part, separator).map((column) => column.trim().replace(/^"(.*)"$/, "$1"));
+  const columns = quotedColumns(part, separator)
+    .map((column) => column.trim().replace(/^"(.*)"$/, "$1"))
+    .filter((column) => separator !== " " || column !== "");
+  const asked = columns.findIndex((column) => UMBRELLA_TYPE.test(column));
+  if (asked !== -1 && columns.length > asked + 2) {
+    const query = columns[asked + 2]!.replace(/\.$/, "");
+    return [
+      recordOf({ category: "dns" }, { src_ip: columns.find((one) => ADDRESS.test(one)), query }, line, timeIn(line)),
+    ];
+  }
   const method = columns.findIndex(
     (column, index) => METHODS.has(column) && columns.slice(index + 1, index + 4).some(isTarget),
   );
@@ -747,7 +807,7 @@ function row(line: string): Reading {
   if (url !== -1 && separator !== " ") {
     const client = columns.find((column) => ADDRESS.test(column));
     const own = { src_ip: client, "c-ip": client, "cs-method": columns[method], "c-uri": columns[url] };
-    const status = columns.slice(url).find((column) => /^[1-5]\d\d$/.test(column));
+    const status = columns.slice(url).find((column) => STATUS.test(column));
     return client === undefined
       ? undefined
       : [recordOf(PROXY, { ...own, "sc-status": status, "cs-host": hostOf(columns[url]!) }, line, timeIn(line))];
@@ -959,6 +1019,20 @@ export const TEXT_FORMATS: readonly LogFormat[] = [
   pattern("conntrack", "conntrack -L, conntrack -E", "a protocol, `src=` and `dst=`", FIREWALL, conntrack),
   pattern("aws-nlb", "AWS network load balancers", "`tls`, a time and two ends", FIREWALL, networkBalancer),
   pattern("azure-flow", "Azure flow logs", "`time,address,address,port,port,protocol,direction,`", FIREWALL, flowTuple),
+  pattern(
+    "strace",
+    "system calls that strace has seen",
+    "`sa_family=AF_INET`, a port and an address",
+    HOST_SOURCES,
+    straceLine,
+  ),
+  pattern(
+    "arp",
+    "who answers for an address: ARP in tcpdump and tshark, arp -a, ip neighbour",
+    "`Reply address is-at MAC`, `(address) at MAC`, `address dev ... lladdr MAC`",
+    { product: "suricata", service: "arp" },
+    arpAnswer,
+  ),
   pattern("sockets", "tables of sockets: ss, netstat", "a protocol and two ends", HOST_SOURCES, socketLine),
   pattern(
     "api-gateway",

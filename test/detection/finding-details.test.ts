@@ -51,6 +51,17 @@ describe("a finding tells", () => {
       { who: { address: "10.20.4.85", port: "39731" }, answer: { answered: true, bytes: "410", state: "SF" } },
     ],
     ["zeek-conn", 9, { answer: { answered: false, state: "S0" } }],
+    ["hosts", 3, { who: { address: "10.4.5.6" }, what: { to: "169.254.169.254", port: "80" } }],
+    ["hosts", 4, { who: { process: "curl", pid: "4120" }, answer: { answered: true, state: "ESTAB" } }],
+    ["hosts", 5, { rule: { level: "high" }, fields: { "arp.src_mac": "00:11:22:33:44:55" } }],
+    ["vendors", 2, { time: "2026-11-29T10:11:12.000Z", answer: { status: "200" } }],
+    ["vendors", 4, { who: { address: "10.4.5.6", process: "curl" } }],
+    ["vendors", 5, { what: { query: "x.example.org", answers: "169.254.169.254" } }],
+    ["vendors", 6, { who: { user: "root", process: "curl" } }],
+    ["vendors", 7, { what: { method: "GET", url: "http://169.254.169.254/latest/meta-data/" } }],
+    ["vendors", 8, { who: { user: "root", process: "curl", host: "srv-7" } }],
+    // Beside the time there is how long it took.
+    ["vendors", 10, { time: "2026-11-29T10:11:12.123Z" }],
     ["conntrack", 2, { answer: { answered: false, state: "SYN_SENT" } }],
     ["fortigate", 1, { time: "2026-07-05T12:00:00.123Z", answer: { answered: false, state: "deny" } }],
     [
