@@ -15,12 +15,22 @@ export interface Engine {
   readonly packages: readonly string[];
   /** The least version of Python 3 that its back end takes. */
   readonly python?: number;
+  /** Whether its counts leave out what was longer ago than the timespan. */
+  readonly timespans: boolean;
+  /** Whether its queries for networks run on fields that hold names, too, and on those with a hyphen. */
+  readonly networks: boolean;
 }
 
 export const ENGINES: readonly Engine[] = [
-  { name: "sqlite", packages: ["pysigma", "pysigma-backend-sqlite"] },
-  { name: "duckdb", packages: ["pysigma", "pysigma-backend-duckdb", "duckdb"] },
-  { name: "clickhouse", packages: ["pysigma", "pysigma-backend-clickhouse", "chdb"], python: 13 },
+  { name: "sqlite", packages: ["pysigma", "pysigma-backend-sqlite"], timespans: true, networks: true },
+  { name: "duckdb", packages: ["pysigma", "pysigma-backend-duckdb", "duckdb"], timespans: false, networks: true },
+  {
+    name: "clickhouse",
+    packages: ["pysigma", "pysigma-backend-clickhouse", "chdb"],
+    python: 13,
+    timespans: false,
+    networks: false,
+  },
 ];
 
 /** The engines that can be installed here; of each other one a line says why not. */
