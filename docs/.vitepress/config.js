@@ -72,7 +72,6 @@ export default defineConfig({
           { text: "The gateway", link: "/docs/gateway" },
           { text: "Roles Anywhere", link: "/docs/roles-anywhere" },
           { text: "Monitoring", link: "/docs/guides/monitoring" },
-          { text: "Hosts and clusters", link: "/docs/guides/fleet-hosts" },
           { text: "SIEM", link: "/docs/detection" },
           { text: "Log formats", link: "/docs/log-formats" },
           { text: "Hosts and clusters", link: "/docs/guides/fleet-hosts" },
