@@ -28,7 +28,7 @@ const usageFile = join(folder, "usage");
 // As the unit of examples/systemd starts it.
 const daemon = spawn(
   process.execPath,
-  ["--max-semi-space-size=2", "-r", USAGE, CLI, "gateway", "--json", "--port", "9100"],
+  ["--max-semi-space-size=1", "--max-old-space-size=64", "-r", USAGE, CLI, "gateway", "--json", "--port", "9100"],
   {
     env: {
       ...process.env,
