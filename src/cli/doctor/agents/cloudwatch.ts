@@ -61,6 +61,8 @@ export const cloudwatch: Agent = {
     const { yaml, common, fetch } = placesOf(machine);
     const read = readText(machine.system, yaml);
     if (read.kind === "unknown") return [unreadable(yaml, read.why, "its mode")];
+    if (read.kind === "text" && parseYaml(read.text) === undefined)
+      return [{ status: "unknown", says: `${yaml} is no YAML, so its mode is not known` }];
     const mode = read.kind === "text" ? modeOf(read.text) : undefined;
     const evidence = [
       {
