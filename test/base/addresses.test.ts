@@ -1,6 +1,16 @@
 import { isIP } from "node:net";
 import { describe, expect, it } from "vitest";
-import { IMDS_IPV4, IMDS_IPV6, isImdsAddress, isLoopback, parseIp, sameAddress } from "../../src/base/addresses.js";
+import {
+  carriedAddresses,
+  IMDS_IPV4,
+  IMDS_IPV6,
+  ipv6Text,
+  isImdsAddress,
+  isLocalOrPrivate,
+  isLoopback,
+  parseIp,
+  sameAddress,
+} from "../../src/base/addresses.js";
 import { fc } from "../support/properties.js";
 
 /** The spelling that the WHATWG URL parser of Node gives an IPv6 literal: an independent reading of the same bytes. */
@@ -227,4 +237,55 @@ describe("isImdsAddress", () => {
       { examples: [[IMDS_IPV4]] },
     );
   });
+});
+
+describe("ipv6Text", () => {
+  it("is the spelling of the URL parser", () => {
+    fc.assert(
+      fc.property(fc.ipV6(), (text) => {
+        const bytes = parseIp(text)?.bytes ?? new Uint8Array();
+        fc.pre(!ipv6Text(bytes).includes("."));
+        expect(`[${ipv6Text(bytes)}]`).toBe(canonicalIpv6(text));
+      }),
+    );
+  });
+
+  it.each([
+    ["::", "::"],
+    ["::1", "::1"],
+    ["1:0:0:2:0:0:0:3", "1:0:0:2::3"],
+    ["1:0:0:2:3:0:0:4", "1::2:3:0:0:4"],
+    ["1:0:2:3:4:5:6:7", "1:0:2:3:4:5:6:7"],
+    ["FD00:EC2:0::254", "fd00:ec2::254"],
+    ["::ffff:a9fe:a9fe", "::ffff:169.254.169.254"],
+  ])("of %s is %s", (text, written) => {
+    expect(ipv6Text(parseIp(text)?.bytes ?? new Uint8Array())).toBe(written);
+  });
+});
+
+it.each([
+  ["127.0.0.1", true],
+  ["::1", true],
+  ["10.0.0.1", true],
+  ["172.16.0.1", true],
+  ["172.32.0.1", false],
+  ["192.168.1.1", true],
+  ["fd12::1", true],
+  ["fd00:ec2::254", false],
+  ["169.254.169.254", false],
+  ["8.8.8.8", false],
+  ["2001:db8::1", false],
+  ["x", false],
+])("%s is of this machine or private: %s", (text, is) => {
+  expect(isLocalOrPrivate(text)).toBe(is);
+});
+
+it.each([
+  ["::ffff:169.254.169.254", ["169.254.169.254"]],
+  ["64:ff9b::a9fe:a9fe", ["169.254.169.254"]],
+  ["2001:db8::1", []],
+  ["169.254.169.254", []],
+  ["x", []],
+])("%s carries %j", (text, carried) => {
+  expect(carriedAddresses(text)).toEqual(carried);
 });
