@@ -52,6 +52,8 @@ export const FORMATS: readonly FormatName[] = [
   "conntrack",
   "aws-nlb",
   "azure-flow",
+  "strace",
+  "arp",
   "sockets",
   "api-gateway",
   "apache-error",

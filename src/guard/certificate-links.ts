@@ -51,6 +51,8 @@ export function boundsOf(
 export interface CertificateChoice {
   readonly kind: CertificateKind;
   readonly certificateSettings: CertificateSettings;
+  /** They come from a line of aws_signing_helper. */
+  readonly helperLine?: boolean;
   /** A passphrase stands on the line of a profile. */
   readonly exposed?: boolean;
 }
@@ -185,6 +187,7 @@ function choiceOfHelperLine(
   return {
     kind: "roles-anywhere",
     certificateSettings: mergeSettings(added, definedSettings, endpoint === undefined ? {} : { endpoint }),
+    helperLine: true,
     exposed: settings.passphrase !== undefined,
   };
 }

@@ -146,6 +146,7 @@ describe("a line of the helper", () => {
     });
     expect(chosen).toEqual({
       kind: "roles-anywhere",
+      helperLine: true,
       exposed: true,
       certificateSettings: {
         certificate: { file: "/c.pem", setting: flag("certificate") },

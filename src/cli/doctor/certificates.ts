@@ -75,7 +75,7 @@ async function identityOf(subject: string, named: Named): Promise<Line[]> {
   ]);
   const choice = chooseCertificate(named);
   if (choice === undefined) return [];
-  const { kind, certificateSettings, exposed } = choice;
+  const { kind, certificateSettings, helperLine, exposed } = choice;
   const plan = kind === "iot" ? roleAliasPlan : rolesAnywherePlan;
   const seen: Line[] = [];
   const reporter = {
@@ -98,7 +98,7 @@ async function identityOf(subject: string, named: Named): Promise<Line[]> {
   });
   const { chain } = await loader.load(system.now());
   const what = kind === "iot" ? "a role alias of AWS IoT" : "IAM Roles Anywhere";
-  const how = certificateSettings.certificate?.setting === "credential_process" ? ", its line is read natively" : "";
+  const how = helperLine === true ? ", its line is read natively" : "";
   const more = chain.intermediates.length === 0 ? "" : `, with ${chain.intermediates.length} intermediates`;
   return [
     {
