@@ -45,7 +45,7 @@ describe("a file", () => {
   });
 
   test("that the system does not give is unreadable, with the system's word", () => {
-    const loop = join(folder, "loop");
+    const loop = join(folder, `loop-${++files}`);
     symlinkSync(loop, loop);
     expect(readFile(loop, 1)).toEqual({ kind: "unreadable", code: "ELOOP" });
     expect(readFile(`${folder}/${"x".repeat(300)}`, 1)).toEqual({ kind: "unreadable", code: "ENAMETOOLONG" });
@@ -57,7 +57,7 @@ describe("a file", () => {
   });
 
   test.skipIf(process.platform === "win32")("that is a pipe or a device is not waited for and not read", () => {
-    const pipe = join(folder, "pipe");
+    const pipe = join(folder, `pipe-${++files}`);
     execFileSync("mkfifo", [pipe]);
     for (const path of [pipe, "/dev/zero", "/dev/null"])
       expect(readFile(path, 1)).toEqual({ kind: "unreadable", code: "ENOTREG" });

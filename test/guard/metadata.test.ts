@@ -1,10 +1,58 @@
 /** What the signed document states, unsigned metadata may not state otherwise. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { checkAgainstDocument } from "../../src/guard/metadata.js";
+import { checkAgainstDocument, checkMetadataPath } from "../../src/guard/metadata.js";
 import { ACCOUNT, INSTANCE, REGION, rejection, rigOn, startSigningImds } from "./guarded-host.js";
 import type { ImdsServer } from "../support/imds-server.mjs";
 import { identityDocument } from "../support/imds-server.mjs";
 import { golden, wordingOf } from "../support/wording.js";
+
+describe("a path of metadata", () => {
+  test.each([
+    "/latest/meta-data",
+    "/latest/meta-data/",
+    "/latest/meta-data/placement/region",
+    "/2024-04-11/dynamic/instance-identity/document",
+    "/latest/user-data",
+    "/latest/meta-data/network/interfaces/macs/02:29:96:8f:6a:2d/vpc-id",
+    "/latest/meta-data/tags/instance/a.b",
+    `/latest/meta-data/${"x".repeat(512 - "/latest/meta-data/".length)}`,
+  ])("may be %s", (path) => expect(checkMetadataPath(path)).toBeUndefined());
+
+  test.each([
+    undefined,
+    5,
+    ["/latest/meta-data"],
+    new String("/latest/meta-data"),
+    "",
+    "latest/meta-data",
+    "/",
+    "/latest",
+    "/latest/api/token",
+    "/1.0/meta-data",
+    "//latest/meta-data",
+    "/latest//meta-data",
+    "/latest/meta-data/../api/token",
+    "/latest/meta-data/./ami-id",
+    "/latest/meta-data/..",
+    "/latest/meta-data/%2e%2e/api",
+    "/latest/meta-data?x",
+    "/latest/meta-data#x",
+    "/latest/meta-data/a b",
+    "/latest/meta-data\r\nX: y",
+    "/latest/meta-data/a\n",
+    "http://elsewhere/latest/meta-data",
+    `/latest/meta-data/${"x".repeat(513 - "/latest/meta-data/".length)}`,
+    "/latest/meta-data/iam/security-credentials",
+    "/latest/meta-data/iam/security-credentials/",
+    "/latest/meta-data/iam/security-credentials/role",
+    "/latest/meta-data/iam/security-credentials-extended/role",
+    "/latest/meta-data/identity-credentials/ec2/info",
+  ])("may not be %j", (path) => {
+    expect(() => checkMetadataPath(path)).toThrow(
+      expect.objectContaining({ name: "TypeError", code: "ERR_INVALID_ARG_VALUE" }),
+    );
+  });
+});
 
 const DOCUMENT = {
   accountId: ACCOUNT,
