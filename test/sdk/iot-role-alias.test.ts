@@ -8,6 +8,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
+import { createSecureContext } from "node:tls";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { fromIotRoleAlias } from "../../src/sdk/iot-role-alias.js";
 import { fromNodeProviderChain } from "../../src/sdk/node-chain.js";
@@ -112,14 +113,27 @@ test("a chain in another order, and what does not belong to it, is sent as TLS w
   expect(await provide()).toMatchObject({ accountId: ACCOUNT });
 });
 
+/** Why OpenSSL does not take a certificate for TLS, by its code. */
+function refusalOf(pair: { readonly cert: string; readonly key: string }): string | undefined {
+  try {
+    createSecureContext(pair);
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code;
+  }
+}
+
 test("a certificate that OpenSSL does not take for TLS is an error, and not the end of the process", async () => {
   const old = issue({ name: "Old", ca: true, kind: "rsa" });
   const weak = issue({ name: "weak", issuer: old, kind: "rsa", sha1: true });
   const provide = fromIotRoleAlias(init({ certificate: weak.cert, privateKey: weak.key }));
-  await expect(provide()).rejects.toMatchObject({
-    code: "ERR_ROLES_ANYWHERE_CERTIFICATE",
-    message: expect.stringContaining("ERR_SSL_CA_MD_TOO_WEAK") as string,
-  });
+  // Whether SHA-1 is too weak is a matter of the OpenSSL in this Node.js; where it is not, the server refuses.
+  const weakness = refusalOf({ cert: weak.cert, key: weak.key });
+  await expect(provide()).rejects.toMatchObject(
+    weakness === undefined
+      ? { code: "ERR_ROLES_ANYWHERE_UNREACHABLE" }
+      : { code: "ERR_ROLES_ANYWHERE_CERTIFICATE", message: expect.stringContaining(weakness) as string },
+  );
   expect(requests).toEqual([]);
 });
 
