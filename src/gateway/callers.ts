@@ -71,10 +71,7 @@ const NO_MEMBERSHIP: Membership = { unit: undefined, container: undefined };
 
 /** `proc` is where the process file system is mounted; `now` tells milliseconds on a clock that never jumps. */
 export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () => performance.now()): CallerLookup {
-  const readings = new Map<
-    4 | 6,
-    { readonly wanted: Set<string>; asked: number; readonly done: Promise<SocketTable> }
-  >();
+  const readings = new Map<4 | 6, { readonly wanted: Set<string>; readonly done: Promise<SocketTable> }>();
   let look: { readonly wanted: Map<string, number>; exact: boolean; readonly done: Promise<Look> } | undefined;
   let recent: readonly string[] = [];
   /** Users whose processes did not let their open files be listed, until when. */
@@ -87,7 +84,6 @@ export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () 
    */
   function ownerOfSocket(connection: Connection, family: 4 | 6): Promise<SocketOwner | undefined> {
     const reading = readings.get(family) ?? beginReading(family);
-    reading.asked += 1;
     const local = endpoint(connection.remoteAddress, connection.remotePort, family);
     if (local !== undefined) reading.wanted.add(local);
     return reading.done.then((table) => ownerIn(table, connection, family));
@@ -97,15 +93,14 @@ export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () 
     const wanted = new Set<string>();
     const done = new Promise<SocketTable>((resolve) => {
       const gather = (heard: number, turns: number): void => {
-        const { asked } = reading;
-        if (asked > heard && turns > 0) return void setImmediate(gather, asked, turns - 1);
+        if (wanted.size > heard && turns > 0) return void setImmediate(gather, wanted.size, turns - 1);
         readings.delete(family);
         const path = `${proc}/net/${family === 4 ? "tcp" : "tcp6"}`;
         resolve(quietly(() => readTable(pagesOf(path), wanted)) ?? new Map<string, readonly string[]>());
       };
       setImmediate(gather, 0, MAX_TURNS);
     });
-    const reading = { wanted, asked: 0, done };
+    const reading = { wanted, done };
     readings.set(family, reading);
     return reading;
   }
