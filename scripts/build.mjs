@@ -74,6 +74,9 @@ const modulesIn = (/** @type {string} */ folder) =>
     .filter((name) => name.endsWith(".ts"))
     .map((name) => source(`${folder}/${name}`));
 
+/** @param {readonly string[]} paths of modules in src */
+const modules = (...paths) => paths.map((path) => source(`${path}.ts`));
+
 /** Libraries for what few logs are packed in. */
 const ARCHIVES = source("detection/log-archive.ts");
 
@@ -91,29 +94,25 @@ const CUTS = [
   { name: "ground", withAll: [LIBRARY.register, LIBRARY.index] },
   {
     name: "ground",
-    with: ["package-version", "plain-load", "own-folder", "own-sockets"].map((name) => source(`base/${name}.ts`)),
+    with: modules("base/package-version", "base/plain-load", "base/own-folder", "base/own-sockets"),
     withAll: [PROGRAM.cli, LIBRARY.index],
   },
   { name: "firewall-hooks", with: [LIBRARY.register, source("firewall/install.ts")] },
   {
     name: "core",
+    // The last four are small, and what else needs them would load the code that speaks to IMDS for them.
     with: [
       LIBRARY.index,
-      ...["base/connection-options", "base/utc-time", "base/members-of", "aws/imds-protocol"].map((name) =>
-        source(`${name}.ts`),
-      ),
+      ...modules("base/connection-options", "base/utc-time", "base/members-of", "aws/imds-protocol"),
     ],
   },
-  { name: "connection", with: [source("guard/open-acquirer.ts")] },
+  { name: "connection", with: modules("guard/open-acquirer") },
   // TLS is loaded where somebody is asked over it: STS and Roles Anywhere.
-  { name: "sts", with: [source("guard/sts-identity.ts")] },
-  { name: "profiles", with: [source("sdk/shared-keys.ts")] },
-  { name: "certificates", with: [source("guard/certificate-links.ts"), source("guard/certificate-plan.ts")] },
+  { name: "sts", with: modules("guard/sts-identity") },
+  { name: "profiles", with: modules("sdk/shared-keys") },
+  { name: "certificates", with: modules("guard/certificate-links", "guard/certificate-plan") },
   { name: "reporting", with: [LIBRARY.firewall, PRELOADED["settings-and-events"]] },
-  {
-    name: "probe",
-    with: ["guard/impersonator-probe", "network/probe", "network/responder"].map((name) => source(`${name}.ts`)),
-  },
+  { name: "probe", with: modules("guard/impersonator-probe", "network/probe", "network/responder") },
   { name: "observing", with: [LIBRARY.extras] },
   { name: "detection", with: modulesIn("detection").filter((path) => path !== ARCHIVES) },
   { name: "archives", with: [ARCHIVES] },
@@ -124,21 +123,16 @@ const CUTS = [
   // What other programs wait for brings nothing of the commands that people wait for.
   {
     name: "commands",
-    with: ["exec", "serve", "credential-process", "detect", "executable/preload"].map((name) =>
-      source(`cli/${name}.ts`),
-    ),
+    with: modules("cli/exec", "cli/serve", "cli/credential-process", "cli/detect", "cli/executable/preload"),
   },
   { name: "serving", with: modulesIn("serving") },
   { name: "monitoring", with: modulesIn("monitor") },
   {
     name: "operations",
-    with: [
-      ...modulesIn("cli"),
-      ...["cli/init/project", "roles-anywhere/trust-policy"].map((name) => source(`${name}.ts`)),
-    ],
+    with: [...modulesIn("cli"), ...modules("cli/init/project", "roles-anywhere/trust-policy")],
   },
   { name: "doctor", with: modulesIn("cli/doctor") },
-  { name: "init", with: [source("cli/init/rewrite.ts")] },
+  { name: "init", with: modules("cli/init/rewrite") },
   { name: "demo-hosts", with: Object.values(DEMO) },
 ];
 
