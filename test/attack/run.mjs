@@ -10,7 +10,7 @@
  *   npm run attack -- --only NAME                     attacks whose names contain this
  *   npm run attack -- --door NAME [--door NAME]       doors whose names contain one of these
  *
- * Exit code 1: a goal was missed. 3: no machines can be made here.
+ * Exit code 1: a goal was missed. 2: no door has such a name. 3: no machines can be made here.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, tmpdir } from "node:os";
@@ -39,6 +39,13 @@ const { values: given } = parseArgs({
     lanes: { type: "string" },
   },
 });
+const doors = ENTRIES.filter(({ name }) => given.door?.some((part) => name.includes(part)) ?? true);
+if (doors.length === 0) {
+  process.stderr.write(
+    `--door ${given.door?.join(" --door ")} names none of: ${ENTRIES.map(({ name }) => name).join(", ")}\n`,
+  );
+  process.exit(2);
+}
 const able = canUnshare();
 if (!able.ok) {
   process.stderr.write(`no machines can be made here: ${able.reason}\n`);
@@ -64,7 +71,6 @@ const env = victimEnvironment({
 const leaky = path("leaky", `[default]\n${LEAKY}${LEAF}${LEAKY}`);
 
 const began = performance.now();
-const doors = ENTRIES.filter(({ name }) => given.door?.some((part) => name.includes(part)) ?? true);
 const plan = planOf(given.quick, doors);
 const wanted = (/** @type {{ name: string }} */ { name }) => given.only === undefined || name.includes(given.only);
 /** @type {Cell[]} */
@@ -87,7 +93,7 @@ const besideIt = {
   },
 };
 const [chain] = ENTRIES;
-if (chain === undefined || doors.length === 0) throw new Error("there are no such doors");
+if (chain === undefined) throw new Error("there are no entry points");
 
 const half = Math.ceil(plan.stock.length / 2);
 await inLanes([
