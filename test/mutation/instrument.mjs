@@ -36,9 +36,8 @@ const logger = {
  */
 export async function instrument(paths) {
   const instrumenter = new Instrumenter(logger);
-  /** @type {Map<string, string[]>} */
-  const contents = new Map(paths.map((name) => [name, readFileSync(name, "utf8").split("\n")]));
-  const files = paths.map((name) => ({ name, mutate: true, content: contents.get(name)?.join("\n") ?? "" }));
+  const files = paths.map((name) => ({ name, mutate: true, content: readFileSync(name, "utf8") }));
+  const lines = new Map(files.map(({ name, content }) => [name, content.split("\n")]));
   const { files: made, mutants } = await instrumenter.instrument(files, {
     plugins: null,
     excludedMutations: [],
@@ -51,7 +50,7 @@ export async function instrument(paths) {
       fileName,
       mutatorName,
       replacement,
-      was: textAt(contents.get(fileName) ?? [], location),
+      was: textAt(lines.get(fileName) ?? [], location),
       location,
     })),
   };
