@@ -27,7 +27,7 @@ const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: 
   "dist/esm/register.js": { start: 262, all: 262 },
   "dist/esm/firewall.js": { start: 98, all: 98 },
   "dist/esm/credential-provider-imds.js": { start: 205, all: 205 },
-  "dist/esm/extras.js": { start: 129, all: 129 },
+  "dist/esm/extras.js": { start: 122, all: 122 },
   "dist/cli.js": { start: 45, all: 1600 },
 };
 /** Files that a start reads: each costs more than what is in it. */
