@@ -7,7 +7,7 @@ import { createKeyRing, parseTrustedKeys } from "../../src/attest/key-ring.js";
 import { ImdsGuardSettingsError } from "../../src/base/errors.js";
 import { algorithm, createSigner, integer, OID, oid, sequence, set, tlv } from "../support/identity-signer.mjs";
 import { outcomeOf } from "./outcome.js";
-import { golden, wordingOf } from "../support/wording.js";
+import { golden, refusalOf } from "../support/wording.js";
 import { fc } from "../support/properties.js";
 
 const signer = createSigner();
@@ -114,21 +114,13 @@ describe("parseTrustedKeys", () => {
   });
 
   test("every sentence is the one that is kept", async () => {
-    const told = (run: () => unknown): object => {
-      try {
-        run();
-      } catch (error) {
-        return wordingOf(error);
-      }
-      throw new Error("was not refused");
-    };
     const texts = {
-      "no region": told(() => parseTrustedKeys("", pem)),
-      "a ring for no region": told(() => createKeyRing(new Map([["", []]]))),
-      "a private key": told(() => parseTrustedKeys("us-west-2", signer.privateKeyPem)),
-      "a private key in a ring": told(() => createKeyRing(new Map([["us-west-2", [signer.privateKey]]]))),
-      "a weak key": told(() => parseTrustedKeys("us-west-2", publicPem(weak))),
-      "a broken block": told(() => parseTrustedKeys("us-west-2", wrap("CERTIFICATE", spki))),
+      "no region": refusalOf(() => parseTrustedKeys("", pem)),
+      "a ring for no region": refusalOf(() => createKeyRing(new Map([["", []]]))),
+      "a private key": refusalOf(() => parseTrustedKeys("us-west-2", signer.privateKeyPem)),
+      "a private key in a ring": refusalOf(() => createKeyRing(new Map([["us-west-2", [signer.privateKey]]]))),
+      "a weak key": refusalOf(() => parseTrustedKeys("us-west-2", publicPem(weak))),
+      "a broken block": refusalOf(() => parseTrustedKeys("us-west-2", wrap("CERTIFICATE", spki))),
     };
     await expect(golden(texts)).toMatchFileSnapshot("golden/trusted-keys.json");
   });

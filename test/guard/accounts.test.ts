@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { contradictionOf, requireExpectedAccount } from "../../src/guard/accounts.js";
 import { accessKeyIdFor } from "../support/access-keys.mjs";
 import { fc } from "../support/properties.js";
-import { golden, wordingOf } from "../support/wording.js";
+import { golden, refusalOf } from "../support/wording.js";
 
 const OURS = "111122223333";
 const STRANGER = "999988887777";
@@ -98,19 +98,9 @@ describe("requireExpectedAccount", () => {
 
   test("every sentence is the one that is kept", async () => {
     const many = ["1", "2", "3", "4", "5", "6"].map((digit) => digit.repeat(12));
-    const told = (accessKeyId: string, vouched?: string): object => {
-      try {
-        requireExpectedAccount(
-          { accessKeyId },
-          "the environment",
-          { expectedAccounts: many, onUnknownAccount: "refuse" },
-          vouched,
-        );
-      } catch (error) {
-        return wordingOf(error);
-      }
-      throw new Error("was not refused");
-    };
+    const settings = { expectedAccounts: many, onUnknownAccount: "refuse" } as const;
+    const told = (accessKeyId: string, vouched?: string): object =>
+      refusalOf(() => requireExpectedAccount({ accessKeyId }, "the environment", settings, vouched));
     const stated = { accessKeyId: accessKeyIdFor(OURS), accountId: STRANGER };
     const texts = {
       "a key of another account": told(accessKeyIdFor(STRANGER)),

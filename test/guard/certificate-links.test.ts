@@ -13,7 +13,7 @@ import {
   linkFor,
   SESSION_TIMEOUT_MS,
 } from "../../src/guard/certificate-links.js";
-import { golden, wordingOf } from "../support/wording.js";
+import { golden, refusalOf } from "../support/wording.js";
 import { machine } from "./guarded-host.js";
 
 const folder = mkdtempSync(join(tmpdir(), "imds-guard-links-"));
@@ -58,15 +58,6 @@ function words(given: Given): unknown {
       return [word, text ?? file ?? value, setting] as const;
     });
   return [kind, ...texts.map(([word, text, setting]) => `${word} = ${String(text)} (${setting})`)];
-}
-
-function refused(run: () => unknown): object {
-  try {
-    run();
-  } catch (error) {
-    return wordingOf(error);
-  }
-  throw new Error("was not refused");
 }
 
 describe("what names credentials", () => {
@@ -126,8 +117,8 @@ describe("what names credentials", () => {
     const profile = { [ROLE_KEY]: ROLE, [ALIAS]: "x" };
     const env = { [ROLE_KEY.toUpperCase()]: ROLE, [ALIAS.toUpperCase()]: "x" };
     const texts = {
-      "in a profile": refused(() => choose({ profile })),
-      "in the environment": refused(() => choose({ env, profile })),
+      "in a profile": refusalOf(() => choose({ profile })),
+      "in the environment": refusalOf(() => choose({ env, profile })),
     };
     await expect(golden(texts)).toMatchFileSnapshot("golden/certificate-choices.json");
     expect(words({ env, profile: { [ALIAS]: "y" }, environment: "adds" })).toBeDefined();
@@ -218,8 +209,8 @@ describe("a line of the helper", () => {
 
   test("that is told in another word than those two is an error", async () => {
     const texts = {
-      "in the profile": refused(() => choose({ profile: { ...profile, imds_guard_roles_anywhere: "nativ" } })),
-      "in the environment": refused(() => choose({ profile, env: { IMDS_GUARD_ROLES_ANYWHERE: "off" } })),
+      "in the profile": refusalOf(() => choose({ profile: { ...profile, imds_guard_roles_anywhere: "nativ" } })),
+      "in the environment": refusalOf(() => choose({ profile, env: { IMDS_GUARD_ROLES_ANYWHERE: "off" } })),
     };
     await expect(golden(texts)).toMatchFileSnapshot("golden/helper-words.json");
   });

@@ -10,7 +10,7 @@ import {
   sourcesOf,
 } from "../../src/guard/certificate-plan.js";
 import type { CertificateSettings } from "../../src/roles-anywhere/certificate-settings.js";
-import { golden, wordingOf } from "../support/wording.js";
+import { golden, refusalOf, wordingOf } from "../support/wording.js";
 import { machine } from "./guarded-host.js";
 
 const ACCOUNT = "111122223333";
@@ -46,15 +46,7 @@ const planOf = (more: Partial<CertificateSettings>, around = aws()): ReturnType<
 const aliasOf = (more: Partial<CertificateSettings>): ReturnType<typeof roleAliasPlan>["plan"] =>
   roleAliasPlan({ ...ALIAS, ...more }, aws()).plan;
 
-function refused(run: () => unknown): object {
-  try {
-    run();
-  } catch (error) {
-    return wordingOf(error);
-  }
-  throw new Error("was not refused");
-}
-const said = (run: () => unknown): string => (refused(run) as { message: string }).message;
+const said = (run: () => unknown): string => (refusalOf(run) as { message: string }).message;
 
 describe("what environment and profile say", () => {
   test("is read by the words of the kind, trimmed, with the name of each setting", () => {
@@ -240,31 +232,31 @@ test("every sentence is the one that is kept", async () => {
   const without = (...words: (keyof CertificateSettings)[]): CertificateSettings =>
     Object.fromEntries(Object.entries({ ...COMPLETE, ...ALIAS }).filter(([word]) => !words.includes(word as never)));
   const texts = {
-    "nothing of Roles Anywhere": refused(() => rolesAnywherePlan({}, aws())),
-    "no key": refused(() => rolesAnywherePlan(without("private_key"), aws())),
-    "no role, though somebody signs": refused(() =>
+    "nothing of Roles Anywhere": refusalOf(() => rolesAnywherePlan({}, aws())),
+    "no key": refusalOf(() => rolesAnywherePlan(without("private_key"), aws())),
+    "no role, though somebody signs": refusalOf(() =>
       rolesAnywherePlan({ ...without("role_arn", "private_key"), sign: () => new Uint8Array() }, aws()),
     ),
-    "nothing of AWS IoT": refused(() => roleAliasPlan({}, aws())),
-    "no alias": refused(() => roleAliasPlan(without("role_alias"), aws())),
-    "an ARN that is none": refused(() => planOf({ role_arn: named("arn:aws:iam::1:role/x", "the role") })),
-    "a region that is none": refused(() => planOf({ region: named("nowhere", "the region") })),
-    "an anchor in a region that is none": refused(() =>
+    "nothing of AWS IoT": refusalOf(() => roleAliasPlan({}, aws())),
+    "no alias": refusalOf(() => roleAliasPlan(without("role_alias"), aws())),
+    "an ARN that is none": refusalOf(() => planOf({ role_arn: named("arn:aws:iam::1:role/x", "the role") })),
+    "a region that is none": refusalOf(() => planOf({ region: named("nowhere", "the region") })),
+    "an anchor in a region that is none": refusalOf(() =>
       planOf({
         trust_anchor_arn: named(arn("trust-anchor/a", "nowhere"), "the anchor"),
         profile_arn: named(arn("profile/p", "nowhere"), "the profile"),
       }),
     ),
-    "a region of another partition": refused(() => planOf({ region: named("cn-north-1", "the region") })),
-    "a word that is no switch": refused(() => planOf({}, aws({ AWS_USE_FIPS_ENDPOINT: "yes" }))),
-    "a word of the profile that is no switch": refused(() => planOf({}, aws({}, { use_dualstack_endpoint: "1" }))),
-    "an endpoint in plain HTTP": refused(() => planOf({ endpoint: named("http://x.example", "the endpoint") })),
-    "IoT in plain HTTP": refused(() => aliasOf({ endpoint: named("http://127.0.0.1", "the endpoint") })),
-    "a bundle that is not there": refused(() => planOf({}, aws({ AWS_CA_BUNDLE: "/missing.pem" }))),
-    "a duration that is none": refused(() => planOf({ duration: named("1h", "the duration") })),
-    "a session name that is none": refused(() => planOf({ session_name: named("a", "the name") })),
-    "an alias that is none": refused(() => aliasOf({ role_alias: named("a/b", "the alias") })),
-    "a thing that is none": refused(() => aliasOf({ thing_name: named("a/b", "the thing") })),
+    "a region of another partition": refusalOf(() => planOf({ region: named("cn-north-1", "the region") })),
+    "a word that is no switch": refusalOf(() => planOf({}, aws({ AWS_USE_FIPS_ENDPOINT: "yes" }))),
+    "a word of the profile that is no switch": refusalOf(() => planOf({}, aws({}, { use_dualstack_endpoint: "1" }))),
+    "an endpoint in plain HTTP": refusalOf(() => planOf({ endpoint: named("http://x.example", "the endpoint") })),
+    "IoT in plain HTTP": refusalOf(() => aliasOf({ endpoint: named("http://127.0.0.1", "the endpoint") })),
+    "a bundle that is not there": refusalOf(() => planOf({}, aws({ AWS_CA_BUNDLE: "/missing.pem" }))),
+    "a duration that is none": refusalOf(() => planOf({ duration: named("1h", "the duration") })),
+    "a session name that is none": refusalOf(() => planOf({ session_name: named("a", "the name") })),
+    "an alias that is none": refusalOf(() => aliasOf({ role_alias: named("a/b", "the alias") })),
+    "a thing that is none": refusalOf(() => aliasOf({ thing_name: named("a/b", "the thing") })),
     "one word": wordingOf(incomplete("It", "iot", ["endpoint"])),
   };
   await expect(golden(texts)).toMatchFileSnapshot("golden/certificate-plans.json");

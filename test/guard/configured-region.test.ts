@@ -1,7 +1,7 @@
 /** Regions that settings name, and what is said where nobody names one. */
 import { expect, test } from "vitest";
 import { checkedRegion, noRegion } from "../../src/guard/configured-region.js";
-import { golden, wordingOf } from "../support/wording.js";
+import { golden, refusalOf, wordingOf } from "../support/wording.js";
 
 test.each(["eu-central-1", "us-gov-west-1", "local", "fips-us-east-1", "xx-new-9"])("%s may be one", (region) => {
   expect(checkedRegion(region)).toBe(region);
@@ -15,14 +15,7 @@ test.each(["evil.host/", "a b", "", "-x", "x-", "us-east-1\n", "us-east-1.evil",
 );
 
 test("every sentence is the one that is kept", async () => {
-  const refusedOf = (region: string): object => {
-    try {
-      checkedRegion(region);
-    } catch (error) {
-      return wordingOf(error);
-    }
-    throw new Error("was not refused");
-  };
+  const refusedOf = (region: string): object => refusalOf(() => checkedRegion(region));
   const refused = { reason: "this host is not EC2", evidence: [{ source: "x", says: "y" }] };
   const texts = {
     "a region that is none": refusedOf("evil.host/"),

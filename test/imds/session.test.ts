@@ -1,5 +1,4 @@
-import { createServer } from "node:net";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { describe, expect, test, vi } from "vitest";
 import { ImdsGuardError } from "../../src/base/errors.js";
 import type { ImdsSession } from "../../src/imds/session.js";
@@ -7,6 +6,7 @@ import { createSession } from "../../src/imds/session.js";
 import type { System } from "../../src/base/system.js";
 import { realSystem } from "../../src/base/system.js";
 import type { RawServer } from "./raw-server.js";
+import { freePort } from "../support/free-port.js";
 import { golden, wordingOf } from "../support/wording.js";
 import { answer, deadlineOf, LONG, readHead, seeingSockets, SHORT, startServer } from "./raw-server.js";
 
@@ -468,11 +468,3 @@ test("says of each failure what was asked, what came of it, and what to do about
     told[`${status} to a GET`] = await ask({ content: give(status) });
   await expect(golden(told).replaceAll(/port \d+/g, "port N")).toMatchFileSnapshot("golden/session.json");
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -2,14 +2,13 @@ import { gzipSync } from "node:zlib";
 import { Socket } from "node:net";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:http";
 import { Worker } from "node:worker_threads";
-import type { AddressInfo } from "node:net";
 import { describe, expect, test, vi } from "vitest";
 import { ImdsGuardError, ImdsUnavailableError } from "../../src/base/errors.js";
 import type { ImdsRequest, ImdsResponse } from "../../src/imds/transport.js";
 import { exchange, startDeadline, wasReset, wasUnreachable } from "../../src/imds/transport.js";
 import type { RawServer } from "./raw-server.js";
+import { freePort } from "../support/free-port.js";
 import { golden, wordingOf } from "../support/wording.js";
 import { answer, deadlineOf, drip, flood, LONG, seeingSockets, SHORT, startServer } from "./raw-server.js";
 import { compileSource } from "../support/compiled-source.mjs";
@@ -345,14 +344,6 @@ describe("what breaks on the way", () => {
     }
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Has the connection that `run` makes at once go elsewhere, as code in the same process could. */
 function ledTo<T>(elsewhere: { readonly host: string; readonly port: number }, run: () => Promise<T>): Promise<T> {

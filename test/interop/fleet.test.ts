@@ -5,8 +5,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -33,6 +31,7 @@ import {
 import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startMotoStandIn } from "./moto-stand-in.mjs";
+import { freePort } from "../support/free-port.js";
 
 const CLI = process.env["RIG_CLI"] ?? fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const OWN = "123456789012";
@@ -387,14 +386,6 @@ describe.skipIf(missing !== undefined)("imds-guard fleet against moto", () => {
     expect(terraform.status).toBe(0);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 async function answers(url: string): Promise<void> {
   for (let attempt = 0; attempt < 300; attempt += 1) {

@@ -15,6 +15,7 @@ import { createAccountJudge } from "../../src/detection/account-judge.js";
 import { openLog } from "../../src/detection/log-stream.js";
 import { scan } from "../../src/detection/scan.js";
 import type { ScanFinding } from "../../src/detection/scan-finding.js";
+import { freePort } from "../support/free-port.js";
 
 const SQUID = ["/usr/sbin/squid", "/usr/local/sbin/squid"].find((path) => existsSync(path));
 if (SQUID === undefined) process.stdout.write("skipped: squid is not here (Debian: apt-get install squid)\n");
@@ -240,11 +241,3 @@ test(
     expect(events).not.toContain(KEY);
   },
 );
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}

@@ -1,13 +1,14 @@
 /** What programs in this process are answered that bring an IMDS client of their own, and what nobody else is. */
 import type { IncomingHttpHeaders } from "node:http";
 import { request as httpRequest } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
-import { connect, createServer } from "node:net";
+import type { Socket } from "node:net";
+import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Answers } from "../../src/firewall/redirect.js";
 import type { Guard } from "../../src/guard/guard.js";
 import { createMetadataAnswers } from "../../src/sdk/metadata-answers.js";
 import { accessKeyIdFor } from "../support/access-keys.mjs";
+import { freePort } from "../support/free-port.js";
 import type { ImdsServer } from "../support/imds-server.mjs";
 import { ACCOUNT, INSTANCE, LAPTOP, REGION, rigOn, startSigningImds, STRANGER } from "../guard/guarded-host.js";
 
@@ -25,15 +26,6 @@ afterEach(async () => {
 
 const answersAt = (level: "metadata" | "credentials" = "metadata"): Answers =>
   createMetadataAnswers({ guard: () => Promise.resolve(guard), level });
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const ours = (): boolean => true;
 

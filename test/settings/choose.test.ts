@@ -6,7 +6,7 @@ import { environmentOf } from "../../src/settings/environment.js";
 import type { SettingName } from "../../src/settings/table.js";
 import { SETTINGS, specOf } from "../../src/settings/table.js";
 import { fc } from "../support/properties.js";
-import { golden, wordingOf } from "../support/wording.js";
+import { golden, refusalOf } from "../support/wording.js";
 
 /** What each source says of one setting, as text where it is text. */
 interface Said {
@@ -37,14 +37,7 @@ const chosen = (name: SettingName, said: Said): unknown => {
   return found && [found.source, found.value];
 };
 
-function refused(name: SettingName, said: Said): object {
-  try {
-    choose(name, sources(name, said));
-  } catch (error) {
-    return wordingOf(error);
-  }
-  throw new Error("was not refused");
-}
+const refused = (name: SettingName, said: Said): object => refusalOf(() => choose(name, sources(name, said)));
 
 const [ONE, TWO, THREE] = ["111122223333", "222233334444", "333344445555"] as const;
 

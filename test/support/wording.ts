@@ -8,6 +8,16 @@ export function wordingOf(error: unknown): object {
   return { name, code, message, evidence, advice, tryNextLink };
 }
 
+/** {@link wordingOf} what `run` throws, which has to throw. */
+export function refusalOf(run: () => unknown): object {
+  try {
+    run();
+  } catch (error) {
+    return wordingOf(error);
+  }
+  throw new Error("was not refused");
+}
+
 /** A golden file as its test keeps it. */
 export function golden(texts: Readonly<Record<string, object>>): string {
   return `${JSON.stringify(texts, null, 2)}\n`;
