@@ -3,8 +3,9 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseKnownFiles } from "@smithy/shared-ini-file-loader";
 import { describe, expect, test, vi } from "vitest";
+import type { FileRead } from "../../src/base/system.js";
 import type { FileKind } from "../../src/settings/locations.js";
-import { readProfile } from "../../src/settings/config-files.js";
+import { readAllProfiles, readProfile } from "../../src/settings/config-files.js";
 import { complaintAbout } from "../../src/settings/ini.js";
 import { MAX_CONFIG_FILE } from "../../src/settings/locations.js";
 import { makeHome } from "./home.js";
@@ -274,6 +275,129 @@ describe("readProfile", () => {
       expect("polluted" in inherited).toBe(false);
     }
   });
+});
+
+describe("[default] beside [profile default] in the config file", () => {
+  test.each<[string, string, Record<string, string>]>([
+    ["is passed over", "[default]\na = 1\nb = 1\n[profile default]\na = 2\n", { a: "2" }],
+    ["is passed over in any order", "[profile default]\na = 2\n[default]\na = 1\nb = 1\n", { a: "2" }],
+    ["counts where the other is empty", "[profile default]\na =\n[default]\na = 1\n", { a: "1" }],
+    ["counts where the other has nothing", "[default]\na = 1\n[profile default]\n", { a: "1" }],
+    [
+      "counts where the other has a name without a value, too",
+      "[profile default]\na =\nb = 2\n[default]\na = 1\n",
+      { b: "2" },
+    ],
+  ])("%s", (_, config, profile) => {
+    expect(readProfile("default", {}, makeHome({ config }).system()).profile).toEqual(profile);
+  });
+
+  test("is the SDK's rule for that file and that profile alone", () => {
+    const config = "[profile x]\na = 1\n[x]\na = 9\n";
+    const credentials = "[profile default]\nb = 2\n[default]\nb = 1\nc = 1\n[x]\nc = 3\n";
+    const { system } = makeHome({ config, credentials });
+    expect(readProfile("default", {}, system()).profile).toEqual({ b: "1", c: "1" });
+    expect(readProfile("x", {}, system()).profile).toEqual({ a: "1", c: "3" });
+  });
+});
+
+describe("the keys of this package in a profile", () => {
+  test("are told by file, the credentials file in front, with all their values and however they are written", () => {
+    const config =
+      "[default]\nimds_guard_mode = deny\nregion = x\nImds-Guard-Mode =\n[default]\nimds_guard_mode = allow\n[profile x]\nimds_guard_log = off\n";
+    const { own } = readProfile("default", {}, makeHome({ config, credentials: "[default]\na = b\n" }).system());
+    expect(own).toEqual([
+      { kind: "credentials", keys: new Map() },
+      {
+        kind: "config",
+        keys: new Map([
+          ["imds_guard_mode", ["deny", "allow"]],
+          ["Imds-Guard-Mode", [""]],
+        ]),
+      },
+    ]);
+  });
+});
+
+describe("every profile", () => {
+  const read = (config?: string, credentials?: string): ReturnType<typeof readAllProfiles> => {
+    const home = makeHome({
+      ...(config !== undefined && { config }),
+      ...(credentials !== undefined && { credentials }),
+    });
+    return readAllProfiles("default", {}, home.system());
+  };
+
+  test("of both files is there by name, without what objects inherit", () => {
+    const { profiles } = read("[default]\na = 1\n[profile x]\nb = 2\n", "[x]\nb = 3\n[y]\n");
+    expect(profiles).toEqual({ default: { a: "1" }, x: { b: "3" }, y: {} });
+    expect(Object.getPrototypeOf(profiles)).toBeNull();
+    expect(Object.getPrototypeOf(profiles?.["x"])).toBeNull();
+  });
+
+  test("is none where a file cannot be used", () => {
+    expect(read("[default]\n", "[__proto__]\n").profiles).toBeUndefined();
+    expect(read("[default]\n", "imds_guard_mode\n").profiles).toBeUndefined();
+    expect(read("[default]\n", "no file of settings\n").profiles).toEqual({ default: {} });
+  });
+
+  test.each<[string | undefined, string | undefined, boolean]>([
+    [undefined, undefined, true],
+    ["", undefined, true],
+    ["[default]\n", "[default]\r\n", true],
+    ["[default]", "[default]\n", false],
+    ["[default]\n", "[default]\na = b", false],
+    ["[default]", undefined, false],
+    ["imds_guard_mode", undefined, false],
+  ])("of %j and %j: whole is %s", (config, credentials, whole) => {
+    expect(read(config, credentials).whole).toBe(whole);
+  });
+});
+
+describe("a file of another user", () => {
+  test("is passed over at its default place, the first of them is told of, and the other one counts", () => {
+    const home = makeHome({ config: "[default]\na = 1\n", credentials: "[default]\nb = 2\n" });
+    vi.spyOn(process, "geteuid").mockReturnValue(4_242);
+    try {
+      const denied = { kind: "unreadable", code: "EACCES" } as const;
+      const one = readProfile("default", {}, home.system({}, { [home.credentials]: denied }));
+      expect([one.profile, one.exists, one.problem, one.refusesAll]).toEqual([{ a: "1" }, true, undefined, false]);
+      expect(one.passedOver).toMatchObject({
+        code: "ERR_IMDS_GUARD_CONFIG_FILE",
+        evidence: [{ source: home.credentials, says: "it cannot be read (EACCES)" }],
+      });
+      expect(one.passedOver?.advice).toContain("point AWS_SHARED_CREDENTIALS_FILE at another one");
+      const both = readProfile("default", {}, home.system({}, { [home.config]: denied, [home.credentials]: denied }));
+      expect([both.profile, both.exists]).toEqual([{}, false]);
+      expect(both.passedOver?.evidence[0]?.source).toBe(home.config);
+      // Beside one that cannot be used.
+      writeFileSync(home.credentials, "[__proto__]\n");
+      const worse = readProfile("default", {}, home.system({}, { [home.config]: denied }));
+      expect(worse).toMatchObject({ exists: true, profile: {}, own: [], refusesAll: false });
+      expect([worse.problem?.evidence[0]?.source, worse.passedOver?.evidence[0]?.source]).toEqual([
+        home.credentials,
+        home.config,
+      ]);
+    } finally {
+      vi.restoreAllMocks();
+    }
+  });
+});
+
+test("what a file that cannot be used is told of", () => {
+  const home = makeHome({ config: "[__proto__]\n" });
+  const problemWith = (read?: FileRead) =>
+    readProfile("default", {}, home.system({}, read && { [home.config]: read })).problem;
+  expect(problemWith()).toMatchObject({
+    message: `The shared config file "${home.config}" cannot be used: line 1 names a profile "__proto__", which the AWS SDK cannot hold. See docs/errors.md#ERR_IMDS_GUARD_CONFIG_FILE`,
+    evidence: [{ source: home.config, says: 'line 1 names a profile "__proto__", which the AWS SDK cannot hold' }],
+    advice:
+      'Repair or remove the file, or point AWS_CONFIG_FILE at another one. Allowed: UTF-8 text of "[profile name]" sections and "name = value" lines, at most 1 MiB.',
+  });
+  expect(problemWith({ kind: "unreadable", code: "ERR_ACCESS_DENIED" })?.advice).toContain(
+    `--allow-fs-read=${home.config} `,
+  );
+  expect(problemWith({ kind: "unreadable", code: "EIO" })?.advice).toContain("Repair or remove the file");
 });
 
 describe("beside the SDK's loader", () => {

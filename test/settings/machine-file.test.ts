@@ -3,6 +3,7 @@ import type { FileRead } from "../../src/base/system.js";
 import { realSystem } from "../../src/base/system.js";
 import { readEarlySettings } from "../../src/settings/early.js";
 import { MACHINE_FILE } from "../../src/settings/locations.js";
+import { readMachineFile } from "../../src/settings/machine-file.js";
 import type { GuardOptions, Settings } from "../../src/settings/options.js";
 import { resolveSettings } from "../../src/settings/resolve.js";
 import { isUnconfigured } from "../../src/settings/early-defaults.js";
@@ -72,27 +73,62 @@ describe("the settings of the machine", () => {
     });
   });
 
-  test.each<[string, FileRead]>([
-    ["of another user", file("", { uid: 1000, mode: 0o644 })],
-    ["that its group may write", file("", { uid: 0, mode: 0o664 })],
-    ["that everybody may write", file("", { uid: 0, mode: 0o646 })],
-    ["that is no text", { ...file(""), bytes: Buffer.from([0xff]) } as FileRead],
-    ["with a key that cannot tighten", file("imds_guard_timeout = 100")],
-    ["with a key that is none", file("imds_guard_mod = deny")],
-    ["with a key of AWS's", file("disable_ec2_metadata = true")],
-    ["for one profile", file("[profile x]\nimds_guard_mode = deny")],
-    ["with prose", file("deny all")],
-    ["with a key twice", file("imds_guard_mode = deny\nimds_guard_mode = deny")],
-    ["that may not be read", { kind: "unreadable", code: "EACCES" }],
-    ["that is a directory", { kind: "unreadable", code: "EISDIR" }],
-    ["that is too large", { kind: "too-large", limit: 1 }],
-  ])("in a file %s are an error, and never without effect", async (_, read) => {
-    await expect(resolveSettings({}, system(read))).rejects.toMatchObject({
+  const UNTRUSTED = "it has to be owned by root and writable by nobody else";
+
+  test.each<[string, FileRead, string]>([
+    ["of another user", file("", { uid: 1000, mode: 0o644 }), UNTRUSTED],
+    ["that nobody is known to have", { kind: "content", bytes: Buffer.alloc(0) }, UNTRUSTED],
+    ["that its group may write", file("", { uid: 0, mode: 0o620 }), UNTRUSTED],
+    ["that everybody may write", file("", { uid: 0, mode: 0o602 }), UNTRUSTED],
+    ["that is no text", { ...file(""), bytes: Buffer.from([0xff]) } as FileRead, "it is not UTF-8 text"],
+    [
+      "with a key that cannot tighten",
+      file("imds_guard_timeout = 100"),
+      'line 1: "imds_guard_timeout" cannot be set there, where settings can only be tightened; did you mean imds_guard_mode?',
+    ],
+    [
+      "with a key that is none",
+      file("# one\n\nimds_guard_egres = report"),
+      'line 3: "imds_guard_egres" cannot be set there, where settings can only be tightened; did you mean imds_guard_egress?',
+    ],
+    [
+      "with a key of AWS's",
+      file("ec2_metadata = true"),
+      'line 1: "ec2_metadata" cannot be set there, where settings can only be tightened',
+    ],
+    [
+      "for one profile",
+      file("\n[profile x]\nimds_guard_mode = deny"),
+      "line 2 begins a section; it has none but [default]",
+    ],
+    ["with prose", file("imds_guard_mode = deny\ndeny all"), 'line 2 is not "name = value"'],
+    ["with a value alone", file("= deny"), 'line 1 is not "name = value"'],
+    [
+      "with a key twice",
+      file("imds_guard_mode = deny\r\n\r\nimds_guard_mode = deny"),
+      "line 3 sets imds_guard_mode once more",
+    ],
+    ["that may not be read", { kind: "unreadable", code: "EACCES" }, "it cannot be read (EACCES)"],
+    ["that is a directory", { kind: "unreadable", code: "EISDIR" }, "it is a directory"],
+    ["that is too large", { kind: "too-large", limit: 1 }, "it is larger than 1048576 bytes"],
+  ])("in a file %s are an error, and never without effect", async (_, read, says) => {
+    const refusal = {
       code: "ERR_IMDS_GUARD_CONFIG_FILE",
       tryNextLink: false,
-    });
+      message: `The settings of this machine, ${MACHINE_FILE}, cannot be used: ${says}${says.endsWith("?") ? "" : "."} See docs/errors.md#ERR_IMDS_GUARD_CONFIG_FILE`,
+      evidence: [{ source: MACHINE_FILE, says }],
+      advice: `Let the administrator of this machine repair or remove ${MACHINE_FILE}. Allowed: imds_guard_mode, imds_guard_attestation, imds_guard_expected_accounts, imds_guard_expected_roles, imds_guard_expected_regions, imds_guard_on_unknown_account, imds_guard_verify_with_sts, imds_guard_emulator, imds_guard_firewall, imds_guard_firewall_allow, imds_guard_firewall_answers, imds_guard_egress.`,
+    };
+    await expect(resolveSettings({}, system(read))).rejects.toMatchObject(refusal);
     expect(() => readEarlySettings({}, system(read))).toThrow(MACHINE_FILE);
     expect(isUnconfigured(system(read))).toBe(false);
+  });
+
+  test("that Node.js was not allowed to read are an error that names its flag", async () => {
+    await expect(resolveSettings({}, system({ kind: "unreadable", code: "ERR_ACCESS_DENIED" }))).rejects.toMatchObject({
+      evidence: [{ source: MACHINE_FILE, says: "it cannot be read (ERR_ACCESS_DENIED)" }],
+      advice: expect.stringContaining(`--allow-fs-read=${MACHINE_FILE} `) as string,
+    });
   });
 
   test("with a word that is none is an error", async () => {
@@ -121,5 +157,38 @@ describe("the settings of the machine", () => {
       }),
       { numRuns: 100 },
     );
+  });
+});
+
+describe("the keys of the file", () => {
+  const read = (given: FileRead, platform: NodeJS.Platform = "linux"): Record<string, string> =>
+    Object.fromEntries(readMachineFile({ ...system(given), platform }));
+
+  test.each<[string, string, Record<string, string>]>([
+    ["an empty file", "", {}],
+    ["white space and comments", " \t\n# one\n; two\n  # three\n", {}],
+    ["a key", "imds_guard_mode = deny", { imds_guard_mode: "deny" }],
+    ["a key without spaces", "imds_guard_mode=deny", { imds_guard_mode: "deny" }],
+    ["a key in a section", "[default]\nimds_guard_mode = deny\n", { imds_guard_mode: "deny" }],
+    ["indented lines of Windows", "  [default] \r\n\timds_guard_mode = deny \r\n", { imds_guard_mode: "deny" }],
+    ["a comment behind a section", "[default] # all\nimds_guard_mode = deny ; why\n", { imds_guard_mode: "deny" }],
+    ["equals signs and number signs within", "imds_guard_mode = a=b#c;d", { imds_guard_mode: "a=b#c;d" }],
+    ["a key without a value", "imds_guard_mode =", { imds_guard_mode: "" }],
+    [
+      "two keys",
+      "imds_guard_mode = deny\nimds_guard_egress = report",
+      { imds_guard_mode: "deny", imds_guard_egress: "report" },
+    ],
+  ])("%s", (_, text, keys) => {
+    expect(read(file(text))).toEqual(keys);
+  });
+
+  test("are none where there is no file, and on Windows", () => {
+    expect(read({ kind: "absent" })).toEqual({});
+    expect(read(file("imds_guard_mode = deny"), "win32")).toEqual({});
+  });
+
+  test.each([0o644, 0o600, 0o755, 0o4755, 0o1711])("are read from a file of root's with mode %o", (mode) => {
+    expect(read(file("imds_guard_mode = deny", { uid: 0, mode }))).toEqual({ imds_guard_mode: "deny" });
   });
 });
