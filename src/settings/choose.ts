@@ -5,7 +5,7 @@ import { printable } from "../base/text.js";
 import type { OwnKeys } from "./config-files.js";
 import type { Environment } from "./environment.js";
 import type { GuardOptions, SettingSource } from "./options.js";
-import type { Parsed, SettingName, SettingSpec } from "./table.js";
+import type { SettingName, SettingSpec } from "./table.js";
 import { complaint, parseSetting, specOf } from "./table.js";
 
 /** Where settings of this package come from, in the order in which the nearest has the word. */
@@ -61,7 +61,7 @@ function candidates(setting: SettingSpec, { options, env, files }: Sources): Can
 /** An empty text says nothing, but where it stands for a list of what is expected: in code an empty one is an error. */
 function parseText(setting: SettingSpec, written: string, text: string | undefined): { value: unknown } | undefined {
   if (text === undefined || (text === "" && !isExpected(setting))) return undefined;
-  const parsed: Parsed = text === "" ? { allowed: setting.allowed } : parseSetting(setting, setting.read(text));
+  const parsed = parseSetting(setting, setting.read(text));
   if (hasOwnKey(parsed, "allowed")) throw wrongSetting(written, text, parsed.allowed);
   return parsed;
 }
@@ -97,9 +97,10 @@ function amongSources(setting: SettingSpec, found: readonly Candidate[]): Candid
     return found.find((candidate) => candidate.value === strictest) ?? first;
   }
   if (!isExpected(setting)) return first;
-  const common = found
-    .slice(1)
-    .reduce((left, { value }) => left.filter((item) => (value as string[]).includes(item)), first.value as string[]);
+  const common = found.reduce(
+    (left, { value }) => left.filter((item) => (value as string[]).includes(item)),
+    first.value as string[],
+  );
   if (common.length > 0) return { ...first, value: common };
   const lists = found.map(({ written, value }) => `${written} = ${(value as string[]).join(",")}`).join("; ");
   throw nothingLeft(setting.name, lists);

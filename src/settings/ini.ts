@@ -49,7 +49,7 @@ export function parseIni(text: string, kind: FileKind): IniSection[] {
       continue;
     }
     if (raw.trimStart() === raw) block = undefined;
-    entries.push({ key: block === undefined || block === "" ? name : `${block}.${name}`, value });
+    entries.push({ key: block === undefined ? name : `${block}.${name}`, value });
   }
   return sections;
 }
@@ -67,7 +67,7 @@ export function complaintAbout(bytes: Buffer, kind: FileKind, profile: string): 
   }
   if (text.includes("\0")) return "it contains NUL bytes";
   let inSection = false;
-  let property: "none" | "value" | "block" = "none";
+  let property: "value" | "block" | undefined;
   for (const [index, raw] of text.split(LINE_END).entries()) {
     const at = `line ${index + 1}`;
     const inner = /[\r\v\f\x1c-\x1e\x85\u2028\u2029]/.exec(raw.trim())?.[0];
@@ -84,7 +84,7 @@ export function complaintAbout(bytes: Buffer, kind: FileKind, profile: string): 
       const complaint = complaintAboutSection(line.slice(1, -1), kind, profile);
       if (complaint !== undefined) return `${at} ${complaint}`;
       inSection = true;
-      property = "none";
+      property = undefined;
       continue;
     }
     // What continues a value may be anything, what stands in a block may not.
@@ -141,7 +141,7 @@ function complaintAboutSection(section: string, kind: FileKind, profile: string)
 }
 
 function sectionIn(line: string): string | undefined {
-  return line.length > 1 && line.startsWith("[") && line.endsWith("]") ? line.slice(1, -1) : undefined;
+  return line.startsWith("[") && line.endsWith("]") ? line.slice(1, -1) : undefined;
 }
 
 function withoutComment(line: string): string {

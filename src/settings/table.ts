@@ -51,7 +51,7 @@ function words(allowed: readonly string[]): Pick<SettingSpec, "allowed" | "read"
   return {
     allowed: allowed.join(", "),
     read: (text) => text.trim(),
-    check: (value) => (typeof value === "string" && allowed.includes(value) ? value : INVALID),
+    check: (value) => (allowed.includes(value as string) ? value : INVALID),
   };
 }
 
@@ -104,7 +104,7 @@ const CERTIFICATES: Pick<SettingSpec, "allowed" | "read" | "check"> = {
       const equals = pair.indexOf("=");
       return [pair.slice(0, Math.max(0, equals)).trim(), pair.slice(equals + 1).trim()];
     });
-    return pairs.every(([region, path]) => region !== "" && path !== "") ? Object.fromEntries(pairs) : value;
+    return pairs.every(([, path]) => path !== "") ? Object.fromEntries(pairs) : value;
   },
   check: (value) => {
     if (!isPlainObject(value)) return INVALID;

@@ -121,7 +121,10 @@ test("every sentence is the one that is kept", async () => {
     "two words in one file": refused("log", { config: ["info", "off"] }),
     "lists with nothing in common": refused("expectedAccounts", { option: [ONE, TWO], env: THREE, config: [ONE] }),
     "lists with nothing in common in one file": refused("expectedRegions", { config: ["us-east-1", "eu-west-1"] }),
-    "a list with nothing of the machine's": refused("expectedAccounts", { env: `${ONE},${TWO}`, machine: THREE }),
+    "a list with nothing of the machine's": refused("expectedAccounts", {
+      env: `${ONE},${TWO}`,
+      machine: `${THREE},444455556666`,
+    }),
   };
   await expect(golden(texts)).toMatchFileSnapshot("golden/choices.json");
 });

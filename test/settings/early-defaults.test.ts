@@ -1,8 +1,16 @@
 /** Where nothing was said about the firewall, reading it properly comes to the same. */
+import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readEarlySettings } from "../../src/settings/early.js";
 import { SETTINGS } from "../../src/settings/table.js";
-import { isUnconfigured, EARLY_DEFAULTS, EARLY_VARIABLES } from "../../src/settings/early-defaults.js";
+import {
+  isUnconfigured,
+  EARLY_DEFAULTS,
+  EARLY_VARIABLES,
+  reportingVariables,
+} from "../../src/settings/early-defaults.js";
+import type { EarlySettings } from "../../src/settings/early-defaults.js";
+import { MACHINE_FILE } from "../../src/settings/locations.js";
 import type { System } from "../../src/base/system.js";
 import { realSystem } from "../../src/base/system.js";
 import { fc } from "../support/properties.js";
@@ -56,6 +64,40 @@ describe("something is said", () => {
   ])("in %j and %j", (env, files) => {
     expect(isUnconfigured(system(env, files))).toBe(false);
   });
+});
+
+it("is not found where a file cannot be read, or the machine has one of its own", () => {
+  const reading = (kind: "unreadable" | "content", path: string, platform: NodeJS.Platform = "linux"): boolean =>
+    isUnconfigured({
+      ...system({}),
+      platform,
+      readFile: (read) =>
+        read !== path
+          ? { kind: "absent" }
+          : kind === "content"
+            ? { kind, bytes: Buffer.alloc(0) }
+            : { kind, code: "EACCES" },
+    });
+  expect(reading("unreadable", CONFIG)).toBe(false);
+  expect(reading("unreadable", CREDENTIALS)).toBe(false);
+  expect(reading("content", CREDENTIALS)).toBe(true);
+  expect(reading("content", MACHINE_FILE)).toBe(false);
+  expect(reading("unreadable", MACHINE_FILE)).toBe(false);
+  expect(reading("content", MACHINE_FILE, "win32")).toBe(true);
+});
+
+it.each<[Partial<EarlySettings>, Record<string, string>]>([
+  [{}, {}],
+  [{ firewall: "off", egress: "report" }, {}],
+  [
+    { log: "off", eventFormat: "ecs", telemetry: "opentelemetry" },
+    { IMDS_GUARD_LOG: "off", IMDS_GUARD_EVENT_FORMAT: "ecs", IMDS_GUARD_TELEMETRY: "opentelemetry" },
+  ],
+  [{ eventsFile: "/var/log/events" }, { IMDS_GUARD_EVENTS_FILE: resolve("/var/log/events") }],
+  // A child may start in another directory.
+  [{ eventsFile: "events" }, { IMDS_GUARD_EVENTS_FILE: resolve("events") }],
+])("hands %j on to children as %j", (settings, variables) => {
+  expect(reportingVariables({ ...EARLY_DEFAULTS, ...settings })).toEqual(variables);
 });
 
 it("never passes over anything that would be read", () => {

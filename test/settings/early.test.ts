@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ImdsGuardSettingsError } from "../../src/base/errors.js";
-import { readEarlySettings } from "../../src/settings/early.js";
+import { readEarlySettings, readExpectedAccounts } from "../../src/settings/early.js";
 import { resolveSettings } from "../../src/settings/resolve.js";
 import { realSystem } from "../../src/base/system.js";
 
@@ -18,6 +18,14 @@ function system(env: Record<string, string>, files: Readonly<Record<string, stri
   const paths = { AWS_CONFIG_FILE: join(folder, "config"), AWS_SHARED_CREDENTIALS_FILE: join(folder, "credentials") };
   return { ...realSystem, env: { ...paths, ...env } };
 }
+
+it.each<[Record<string, string>, Record<string, string>, readonly string[]]>([
+  [{}, {}, []],
+  [{ IMDS_GUARD_EXPECTED_ACCOUNTS: "111122223333" }, {}, ["111122223333"]],
+  [{ AWS_PROFILE: "a" }, { config: "[profile a]\nimds_guard_expected_accounts = 444455556666\n" }, ["444455556666"]],
+])("the accounts that %j and %j expect are %j", (env, files, accounts) => {
+  expect(readExpectedAccounts(system(env, files))).toEqual(accounts);
+});
 
 describe("readEarlySettings", () => {
   const cases: [string, Record<string, string>, Record<string, string>][] = [

@@ -14,7 +14,18 @@ describe("nearest", () => {
     ["expectedroles", "expectedRoles"],
     ["atestation", "attestation"],
     ["zzzzzzzzzzzz", undefined],
+    // A third of the word, two at least, and six at most.
+    ["mo", "mode"],
+    ["m", undefined],
+    ["modexyz", undefined],
+    ["attestationxyzw", "attestation"],
+    ["attestationxyzwv", "attestation"],
+    ["attestationxyzwvuts", undefined],
+    ["expectedAccountsxxxxxx", "expectedAccounts"],
+    ["expectedAccountsxxxxxxx", undefined],
   ])("of %s is %s", (word, found) => expect(nearest(word, WORDS)).toBe(found));
+
+  test("is the first of those that are equally near", () => expect(nearest("moda", ["modb", "modc"])).toBe("modb"));
 
   test("is nothing for a long one", () => expect(nearest("x".repeat(5_000), WORDS)).toBeUndefined());
 

@@ -348,14 +348,31 @@ describe("a wrong word", () => {
     const home = makeHome();
     writeFileSync(join(home.directory, "eu.pem"), "PEM");
     mkdirSync(join(home.directory, "directory"));
+    writeFileSync(join(home.directory, "large.pem"), "x".repeat(64 * 1024 + 1));
     const resolveWith = (path: string) =>
       resolveSettings({}, home.system({ IMDS_GUARD_CERTIFICATES: `eu-west-1 = ${join(home.directory, path)}` }));
     expect((await resolveWith("eu.pem")).settings.certificates).toEqual(new Map([["eu-west-1", "PEM"]]));
-    for (const path of ["missing.pem", "directory"])
-      await expect(resolveWith(path)).rejects.toMatchObject({
-        code: "ERR_IMDS_GUARD_SETTING",
-        message: expect.stringContaining(path) as string,
-      });
+    for (const [path, kind] of [
+      ["missing.pem", "absent"],
+      ["directory", "unreadable"],
+      ["large.pem", "too-large"],
+    ] as const) {
+      const whole = join(home.directory, path);
+      const allowed = `readable PEM files of at most 64 KiB (eu-west-1: ${kind})`;
+      for (const [written, failing] of [
+        ["IMDS_GUARD_CERTIFICATES", resolveWith(path)],
+        ["imds_guard_certificates", settings({ profile: `imds_guard_certificates = eu-west-1 = ${whole}` })],
+      ] as const)
+        await expect(failing).rejects.toMatchObject({
+          code: "ERR_IMDS_GUARD_SETTING",
+          evidence: [{ source: written, says: `not one of: ${allowed}` }],
+        });
+    }
+  });
+
+  test("given in code are texts, and no files are read", async () => {
+    const certificates = { "eu-west-1": "PEM" };
+    expect((await settings({ options: { certificates } })).certificates).toEqual(new Map([["eu-west-1", "PEM"]]));
   });
 });
 
@@ -439,7 +456,8 @@ describe("options in code", () => {
     [{ mode: "alow" }, 'guard.mode is "alow"; allowed: ec2-only, allow, deny'],
     [{ mode: null }, "guard.mode is null"],
     [{ mode: ["deny"] }, "guard.mode is an array"],
-    [{ modus: "deny" }, 'guard is "modus"; allowed: did you mean mode?'],
+    [{ modus: "deny" }, 'guard is "modus"; allowed: did you mean mode? mode, attestation, expectedAccounts, '],
+    [{ somethingElse: "deny" }, 'guard is "somethingElse"; allowed: mode, attestation, expectedAccounts, '],
     [{ expectedAccount: ["111122223333"] }, "did you mean expectedAccounts?"],
     [{ ExpectedAccounts: ["111122223333"] }, "did you mean expectedAccounts?"],
     [{ expectedAccounts: [] }, "guard.expectedAccounts is an array"],
@@ -457,10 +475,19 @@ describe("options in code", () => {
     [{ certificates: { "eu-west-1": "" } }, "guard.certificates is an object"],
     [{ certificates: ["x"] }, "guard.certificates is an array"],
     [{ probe: false }, "guard.probe is false"],
-    [{ profile: 1 }, "guard.profile is 1"],
-    [{ onEvent: "x" }, 'guard.onEvent is "x"'],
-    [{ logger: "x" }, 'guard.logger is "x"'],
+    [{ profile: 1 }, "guard.profile is 1; allowed: a profile name"],
+    [{ onEvent: "x" }, 'guard.onEvent is "x"; allowed: a function'],
+    [{ logger: "x" }, 'guard.logger is "x"; allowed: an object with debug, info, warn and error'],
     [{ logger: null }, "guard.logger is null"],
+    [{ logger: [] }, "guard.logger is an array"],
+    [{ stsCa: 5 }, "guard.stsCa is 5; allowed: certificates in PEM"],
+    [{ stsCa: "/etc/ca.pem" }, "guard.stsCa is "],
+    [{ stsCa: "x-----BEGIN CERTIFICATE-----" }, "guard.stsCa is "],
+    [{ stsCa: "-----BEGIN CERTIFICATE-----x" }, "guard.stsCa is "],
+    [{ stsProxy: 5 }, "guard.stsProxy is an object; allowed: http://[user:password@]host[:port]"],
+    ...["proxy:3128", "https://proxy", "http://proxy/path", "http://proxy/?a", "http://proxy/#a"].map(
+      (stsProxy): [unknown, string] => [{ stsProxy }, "guard.stsProxy is an object"],
+    ),
   ])("%j", (options, message) => {
     const error = mistake(options);
     expect([error instanceof TypeError, error.code]).toEqual([true, "ERR_INVALID_ARG_VALUE"]);
@@ -477,8 +504,17 @@ describe("options in code", () => {
       profile: "x",
       onEvent: () => undefined,
       logger,
+      stsCa: "CA\r\n-----BEGIN CERTIFICATE-----\r\nMII",
+      stsProxy: "http://user:password@proxy:3128",
     };
-    for (const options of [{}, all, { mode: undefined, unknown: undefined } as GuardOptions])
+    expect(snapshotOptions(all)).toEqual(all);
+    expect(Object.isFrozen(snapshotOptions(all))).toBe(true);
+    for (const options of [
+      {},
+      { stsCa: "-----BEGIN CERTIFICATE-----\nMII" },
+      { stsProxy: "http://proxy/" },
+      { mode: undefined, unknown: undefined } as GuardOptions,
+    ])
       expect(() => snapshotOptions(options)).not.toThrow();
   });
 
@@ -651,6 +687,51 @@ describe("AWS's own settings", () => {
     expect(
       (await problem({ env: { AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://169.254.169.254\0.example.com" } })).message,
     ).toContain("254\\u0000.example");
+  });
+});
+
+describe("what somebody should know", () => {
+  test("is a profile that is named and that no file has", async () => {
+    const { warnings, settings: found } = await resolve({ env: { AWS_PROFILE: "missing" }, profile: "a = b" });
+    expect(found.missingProfile).toBe("missing");
+    expect(warnings).toEqual([
+      {
+        code: "settings.profile_missing",
+        message: 'Profile "missing" is named, and no shared config file has it',
+        evidence: [{ source: "profile", value: "missing", says: "in neither file" }],
+        advice: "Correct the name, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, which tell where the files are.",
+      },
+    ]);
+  });
+
+  test.each<[Sources]>([
+    [{}],
+    [{ profile: "a = b" }],
+    [{ options: { profile: "default" }, profile: "a = b" }],
+    [{ env: { AWS_PROFILE: "default" }, profile: "a = b" }],
+  ])("is nothing in %j", async (sources) => {
+    const { warnings, settings: found } = await resolve(sources);
+    expect([warnings, found.missingProfile]).toEqual([[], undefined]);
+  });
+
+  test("is a file in the home of another user, and that it lacks the profile", async () => {
+    const home = makeHome({ config: "[default]\n" });
+    vi.spyOn(process, "geteuid").mockReturnValue(4_242);
+    try {
+      const denied = { kind: "unreadable", code: "EACCES" } as const;
+      const surroundings = home.system({ AWS_PROFILE: "missing" }, { [home.config]: denied });
+      const { warnings, problem: none } = await resolveSettings({}, surroundings);
+      expect([none, warnings.length, warnings[1]?.code]).toEqual([undefined, 2, "settings.profile_missing"]);
+      expect(warnings[0]).toEqual({
+        code: "settings.file_passed_over",
+        message: `A shared config file in the home of another user is passed over: ${home.config} cannot be read`,
+        evidence: [{ source: home.config, says: "it cannot be read (EACCES)" }],
+        advice:
+          "Set HOME to the home of this user, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE to files of its own.",
+      });
+    } finally {
+      vi.restoreAllMocks();
+    }
   });
 });
 

@@ -132,19 +132,31 @@ describe("certificates", () => {
     });
   });
 
-  test.each(["", "us-east-1", "=/a", "us-east-1=", "us-east-1=/a,", "US=/a", "us-east-1=/a,eu-west-1"])(
-    "are refused where a pair is none: %j",
-    (text) => {
-      expect(ofText("certificates", text)).toEqual(refused("certificates"));
-    },
-  );
+  test.each([
+    "",
+    "us-east-1",
+    "=/a",
+    "us-east-1=",
+    "us-east-1=/a,",
+    "US=/a",
+    "us-east-1=/a,eu-west-1",
+    "us-east-1=,us-east-1=/a",
+  ])("are refused where a pair is none: %j", (text) => {
+    expect(ofText("certificates", text)).toEqual(refused("certificates"));
+  });
 
-  test.each([[], null, "x", new Map(), { "us-east-1": "" }, { "us-east-1": 5 }, { nowhere_1: "x" }])(
-    "in code are regions and texts, and not %j",
-    (value) => {
-      expect(ofCode("certificates", value)).toEqual(refused("certificates"));
-    },
-  );
+  test.each([
+    [],
+    null,
+    "x",
+    new Map(),
+    { "us-east-1": "" },
+    { "us-east-1": 5 },
+    { nowhere_1: "x" },
+    { "us-east-1": "x", nowhere_1: "x" },
+  ])("in code are regions and texts, and not %j", (value) => {
+    expect(ofCode("certificates", value)).toEqual(refused("certificates"));
+  });
 
   test("are a copy that nobody changes and that inherits nothing", () => {
     const given = { "us-east-1": "x" };
