@@ -1,7 +1,6 @@
 /** Requests that no client of the service sends: what each is answered with, who is named, and that nothing is asked for it. */
 import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { realSystem } from "../../src/base/system.js";
 import { readAccounts } from "../../src/gateway/accounts.js";
 import { createCallerLookup } from "../../src/gateway/callers.js";
 import type { Exchange, Responder } from "../../src/gateway/responder.js";
@@ -20,7 +19,9 @@ let responder: Responder;
 let exchanges: Exchange[] = [];
 let fetched: string[] = [];
 let issued = 0;
-const mint = createTokenMint(realSystem.monotonic);
+/** Neither tokens nor what is remembered of answers get older while a test runs. */
+const still = () => 0;
+const mint = createTokenMint(still);
 const own = mint.issue(`user ${OWN}`, 21_600);
 const another = mint.issue(`user ${OWN + 1}`, 21_600);
 
@@ -48,7 +49,7 @@ beforeEach(async () => {
     bridgeOf: () => undefined,
     lookup: createCallerLookup(accounts),
     mint,
-    upstream: createUpstream(source, realSystem.monotonic, realSystem.now),
+    upstream: createUpstream(source, still, still),
     rules: () => rules,
     uidMin: 1_000,
     refusal: async () => undefined,
@@ -58,22 +59,24 @@ beforeEach(async () => {
 });
 afterEach(() => responder.close());
 
-/** The statuses of all answers to these bytes, until the connection ends or is silent for a while. */
+/** A last request on the same connection: what is answered before it belongs to the bytes that went ahead. */
+const END = "/end-of-test";
+
+/** The statuses of all answers to these bytes. */
 function statuses(bytes: string): Promise<readonly number[]> {
   return new Promise((resolve) => {
     const socket = connect(responder.port, "127.0.0.1", () => socket.write(Buffer.from(bytes, "latin1")));
     let text = "";
-    let quiet: NodeJS.Timeout | undefined;
-    socket.setEncoding("latin1").on("data", (piece: string) => {
-      text += piece;
-      clearTimeout(quiet);
-      quiet = setTimeout(() => socket.destroy(), 150);
-    });
+    socket.setEncoding("latin1").once("data", () => socket.write(get(END, "Connection: close")));
+    socket.on("data", (piece: string) => (text += piece));
     socket.on("error", () => undefined);
     socket.on("close", () => {
-      clearTimeout(quiet);
       expect(text).not.toContain("secret");
-      resolve([...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status)));
+      const answers = [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
+      // Where the connection ended with these bytes it was not asked.
+      const ended = exchanges.filter(({ path }) => path === END).length;
+      exchanges = exchanges.filter(({ path }) => path !== END);
+      resolve(answers.slice(0, answers.length - ended));
     });
   });
 }
