@@ -9,8 +9,8 @@ export interface Bridge {
 }
 
 /** Link-local addresses of IPv6 are left out: what is led to a bridge arrives at one that clients can name. */
-export function bridgesOf(sys = "/sys"): readonly Bridge[] {
-  return Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) => {
+export function bridgesOf(sys = "/sys", interfaces = networkInterfaces()): readonly Bridge[] {
+  return Object.entries(interfaces).flatMap(([name, addresses = []]) => {
     if (!existsSync(`${sys}/class/net/${name}/bridge`)) return [];
     const own = addresses.filter(({ address }) => !address.startsWith("fe80:")).map(({ address }) => address);
     return own.length > 0 ? [{ name, addresses: own }] : [];

@@ -1,21 +1,20 @@
 /** The gateway itself: guard, responder, rules, log, counters and events, joined for as long as the daemon runs. */
 import { readFileSync, statSync } from "node:fs";
-import { printable } from "../base/text.js";
 import type { System } from "../base/system.js";
-import type { EventCode, EventFormat } from "../events/catalogue.js";
-import type { Reporter } from "../events/reporter.js";
+import type { EventFormat } from "../events/catalogue.js";
 import type { Guard } from "../guard/guard.js";
 import { servicesOf } from "../guard/guard.js";
 import { probeAndReport } from "../guard/impersonator-probe.js";
 import { openAccessLog, recordOf } from "./access-log.js";
 import type { Accounts } from "./accounts.js";
+import { createAnnouncer, seldom } from "./announcer.js";
 import type { Bridge } from "./bridges.js";
 import { createCallerLookup } from "./callers.js";
 import type { Counter } from "./counters.js";
 import { createCounter } from "./counters.js";
-import type { Exchange, Responder } from "./responder.js";
+import type { Responder } from "./responder.js";
 import { startResponder } from "./responder.js";
-import type { Caller, GatewayRule } from "./rules.js";
+import type { GatewayRule } from "./rules.js";
 import type { RulesFile } from "./rules-file.js";
 import { MAX_RULES_BYTES, readRules } from "./rules-file.js";
 import { createTokenMint } from "./tokens.js";
@@ -62,9 +61,6 @@ export class RulesError extends Error {
 }
 
 const PROBE_EVERY_MS = 60 * 60_000;
-/** The same program, refused for the same reason, is an event once in this time; every request is in the log. */
-const QUIET_MS = 10 * 60_000;
-const MAX_KINDS = 256;
 
 /** @throws RulesError; ImdsGuardSettingsError; the system's error where an address cannot be had */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
@@ -79,8 +75,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     openAccessLog(options.accessLog.path, options.accessLog.format, (code) =>
       note(`warning: ${options.accessLog?.path} cannot be written (${code}); lines wait for it`),
     );
-  const announce = createAnnouncer(reporter, seldom(system));
-  const crowded = seldom(system);
+  const announce = createAnnouncer(reporter, seldom(system.monotonic));
+  const crowded = seldom(system.monotonic);
   const responder: Responder = await startResponder({
     port: options.port,
     addresses: ["127.0.0.1", ...(hasIpv6() ? ["::1"] : []), ...bridges.flatMap(({ addresses }) => addresses)],
@@ -168,83 +164,6 @@ function load({ rulesFile, rulesOptional, accounts, note }: GatewayOptions): rea
     );
   }
   return file.rules;
-}
-
-/** Whether something of this kind is to be said: once in ten minutes. */
-function seldom(system: System): (kind: string) => boolean {
-  const said = new Map<string, number>();
-  return (kind) => {
-    const now = system.monotonic();
-    if (now - (said.get(kind) ?? Number.NEGATIVE_INFINITY) < QUIET_MS) return false;
-    said.delete(kind);
-    said.set(kind, now);
-    if (said.size > MAX_KINDS) said.delete(said.keys().next().value ?? "");
-    return true;
-  };
-}
-
-/** Events for those who are on call. */
-function createAnnouncer(reporter: Reporter, first: (kind: string) => boolean): (exchange: Exchange) => void {
-  return (exchange) => {
-    const code = codeOf(exchange);
-    if (code === undefined) return;
-    const { caller, reason } = exchange;
-    const kind = [code, caller.uid, caller.program, caller.container, caller.bridge && caller.address, reason];
-    if (!first(JSON.stringify(kind))) return;
-    reporter.report(code, {
-      message: `${nameOf(caller)} asked for ${printable(exchange.path)} (IMDSv${exchange.version}, answered ${exchange.status}${reason === "" ? "" : `: ${reason}`})`,
-      evidence: evidenceOf(caller),
-      advice: ADVICE[code],
-    });
-  };
-}
-
-type GatewayEvent = Extract<EventCode, "gateway.refused" | "gateway.denied" | "gateway.v1_request">;
-
-/** A token that has run out is nobody's fault: clients take another. */
-function codeOf({ outcome, version, status }: Exchange): GatewayEvent | undefined {
-  if (outcome === "refused") return "gateway.refused";
-  if (version === 1) return "gateway.v1_request";
-  return outcome === "denied" && status === 403 ? "gateway.denied" : undefined;
-}
-
-const ADVICE: Readonly<Record<GatewayEvent, string>> = {
-  "gateway.refused":
-    "Give this program credentials of another kind, or tell it not to ask (AWS_EC2_METADATA_DISABLED=true). Without the gateway it would believe whoever answers.",
-  "gateway.denied": "If this program needs it, give its user a rule in the gateway's file and reload.",
-  "gateway.v1_request":
-    "Update the AWS SDK of this program, or whatever else in it asks without a token; then require IMDSv2.",
-};
-
-function nameOf({ program, pid, user, uid, bridge, address }: Caller): string {
-  if (bridge !== undefined) return `a client at ${address} on ${bridge}`;
-  const who = user ?? (uid === undefined ? "an unknown user" : `user ${uid}`);
-  return program === undefined
-    ? `a program of ${printable(who)}`
-    : `${printable(program)} (pid ${pid ?? 0}) of ${printable(who)}`;
-}
-
-function evidenceOf({
-  uid,
-  user,
-  pid,
-  program,
-  unit,
-  container,
-  address,
-  bridge,
-}: Caller): { source: string; value: string; says: string }[] {
-  const facts: readonly (readonly [source: string, value: string | number | undefined, says: string])[] = [
-    ["program", program, "asked"],
-    ["pid", pid, "its process"],
-    ["user", user ?? uid, "owns the socket, as the kernel says"],
-    ["unit", unit, "the systemd unit of the process"],
-    ["container", container, "the container of the process"],
-    ["address", bridge === undefined ? undefined : address, `where it came from, on ${bridge ?? ""}`],
-  ];
-  return facts.flatMap(([source, value, says]) =>
-    value === undefined ? [] : [{ source, value: String(value).slice(0, 100), says }],
-  );
 }
 
 /** Whether `::1` is there to listen on. */

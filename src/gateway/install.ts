@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import type { FilterCall, FilterPlan } from "./packet-filter.js";
 import { iptablesCalls, iptablesRemoval, NFT_REMOVAL, nftRules, STATUS_CALLS } from "./packet-filter.js";
 import type { InstalledState } from "./state.js";
-import { readState, removeState, writeState } from "./state.js";
+import { readState, removeState, STATE_FILE, writeState } from "./state.js";
 
 const TIMEOUT_MS = 10_000;
 
@@ -63,7 +63,10 @@ export function describePlan(plan: FilterPlan, by: "nft" | "iptables"): string {
  * later call fails.
  * @throws FilterError
  */
-export function install(plan: FilterPlan & { readonly user: string; readonly uid: number }): InstalledState {
+export function install(
+  plan: FilterPlan & { readonly user: string; readonly uid: number },
+  stateFile = STATE_FILE,
+): InstalledState {
   const by = filterProgram();
   if (by === undefined)
     throw new FilterError(
@@ -76,12 +79,12 @@ export function install(plan: FilterPlan & { readonly user: string; readonly uid
       for (const call of iptablesCalls(plan)) apply(call);
     } catch (error) {
       // Rules that were in place before stay: without them every program would be open again.
-      if (readState() === undefined) removeIptables();
+      if (readState(stateFile) === undefined) removeIptables();
       throw error;
     }
   }
   const state = { uid: plan.uid, port: plan.port, bridges: plan.bridges, user: plan.user, by };
-  writeState(state);
+  writeState(state, stateFile);
   return state;
 }
 
@@ -111,8 +114,8 @@ function demand({ ok, said }: Result, program: string): void {
 }
 
 /** Takes rules of either program away; fine where there are none. @throws FilterError */
-export function uninstall(): void {
-  const state = readState();
+export function uninstall(stateFile = STATE_FILE): void {
+  const state = readState(stateFile);
   const program = filterProgram();
   if (program === "nft") demand(run(["nft", "-f", "-"], NFT_REMOVAL), "nft");
   if (state?.by === "iptables" || program === "iptables") {
@@ -120,7 +123,7 @@ export function uninstall(): void {
       throw new FilterError("iptables cannot be asked", "run it as root: rules need CAP_NET_ADMIN");
     removeIptables();
   }
-  removeState();
+  removeState(stateFile);
 }
 
 /** Whether rules are in place, as the kernel says; "unknown" for those who may not ask it. */

@@ -253,10 +253,10 @@ describe.skipIf(process.platform !== "linux")("the responder", () => {
   });
 
   it("answers many more programs of one user at once than it may hold connections", async () => {
-    await start({ connectionsOfUser: 40 });
+    await start({ connectionsOfUser: 150 });
     const token = (await ask("PUT", "/latest/api/token", TTL)).body;
     const headers = { "X-aws-ec2-metadata-token": token };
-    const answers = await Promise.all(Array.from({ length: 120 }, () => ask("GET", `${ROLE}app`, headers)));
+    const answers = await Promise.all(Array.from({ length: 400 }, () => ask("GET", `${ROLE}app`, headers)));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
   });
 
@@ -301,7 +301,7 @@ describe.skipIf(process.platform !== "linux")("the responder", () => {
     let first: number | undefined;
     const crowded: (number | undefined)[] = [];
     await start({
-      maxConnections: 60,
+      maxConnections: 150,
       onCrowded: (uid) => crowded.push(uid),
       lookup: {
         ...real,
@@ -317,9 +317,9 @@ describe.skipIf(process.platform !== "linux")("the responder", () => {
     other!.on("close", () => (gone = true));
     // By now it is known whose it is.
     await ask("PUT", "/latest/api/token", TTL);
-    const many = await opened(100);
+    const many = await opened(250);
     expect((await get("/latest/meta-data/mac")).status).toBe(200);
-    expect(responder!.connections()).toBeLessThanOrEqual(60);
+    expect(responder!.connections()).toBeLessThanOrEqual(150);
     expect(gone).toBe(false);
     expect(new Set(crowded)).toEqual(new Set([OWN]));
     for (const socket of [other!, ...many]) socket.destroy();
