@@ -4,7 +4,7 @@
  * by the request they send, so that a request forged through any library is never mistaken for the SDK's.
  */
 import { ownProperties } from "../base/own-properties.js";
-import { adapters, moduleClass } from "./load-adapters.js";
+import * as own from "./load-adapters.js";
 
 type Parent = { readonly filename?: string | null } | undefined;
 type Load = (this: unknown, request: string, parent: Parent, isMain: boolean) => unknown;
@@ -42,6 +42,13 @@ const SECOND_MAJOR = /[\\/][^\\/]*aws-sdk[^\\/]*[\\/]lib[\\/]/;
 type Adapters = typeof import("./adapters.js");
 type Adapter = Exclude<keyof Adapters, "guardedHttp">;
 
+/** What loads the adapters with the first module that is adapted, and which loader adapts itself. */
+export interface Loading {
+  readonly adapters: () => Adapters;
+  /** The class of modules; undefined, or none of Node's: that of `node:module`. */
+  readonly moduleClass: () => unknown;
+}
+
 /** Told of a module that stays as it is: the file, and why. */
 export type Unadapted = (file: string, error: unknown) => void;
 
@@ -49,10 +56,12 @@ export type Unadapted = (file: string, error: unknown) => void;
  * Adapts the SDK's modules from now on; those loaded before are as they were, and their requests are refused. So are
  * those of a module that cannot be adapted: the program gets it as it is, whatever goes wrong here.
  */
-export function adaptSdkModules(unadapted: Unadapted): void {
-  const own = moduleClass() as Partial<Loader> | undefined;
+export function adaptSdkModules(unadapted: Unadapted, { adapters, moduleClass }: Loading = own): void {
+  const ours = moduleClass() as Partial<Loader> | undefined;
   const loader =
-    typeof own?._load === "function" ? (own as Loader) : (process.getBuiltinModule("node:module") as unknown as Loader);
+    typeof ours?._load === "function"
+      ? (ours as Loader)
+      : (process.getBuiltinModule("node:module") as unknown as Loader);
   // Another copy of this package was here before: two installed versions, or a test runner's own.
   if (Object.hasOwn(loader, ADAPTED)) return;
   // A test runner ends the realms that it makes, with all their code: those leave it to others to come.
