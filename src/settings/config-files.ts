@@ -146,10 +146,10 @@ function emptyProfile(): Record<string, string | undefined> {
 
 function mergedProfile(files: readonly SharedFile[], name: string): Profile {
   const merged = emptyProfile();
-  for (const { kind, sections } of files) {
+  for (const { sections } of files) {
     let own = sections.filter(({ profile }) => profile === name);
-    if (kind === "config" && name === "default" && own.some(({ prefixed, entries }) => prefixed && holds(entries)))
-      own = own.filter(({ prefixed }) => prefixed);
+    // Both forms are there of the default profile in the config file alone.
+    if (own.some(({ prefixed, entries }) => prefixed && holds(entries))) own = own.filter(({ prefixed }) => prefixed);
     for (const { entries } of own) for (const { key, value } of entries) if (value !== "") merged[key] = value;
   }
   return merged;
