@@ -14,14 +14,16 @@ import { ATTACKER_ACCOUNT } from "../support/impersonator.mjs";
  * @property {boolean} [preload] the process is started with `-r imds-guard/register`
  * @property {"polluted" | "proxied" | "settings"} [before] what surrounds the application before anything is loaded
  * @property {"polluted" | "proxied"} [after] what surrounds it once our modules are
- * @property {boolean} [variant] of another door, tried on a host of every sort and not on every one
+ * @property {string} [of] the door of which it is a variant: what the victim's settings concede there they concede
+ * here, too. It is tried on a host of every sort, and not on every one
  * @property {"key" | "region" | "instance id"} gives
  */
 
-/** Doors of an application that is not alone in its process. @type {readonly Omit<Entry, "together" | "variant">[]} */
+/** Doors of an application that is not alone in its process. @type {readonly (Omit<Entry, "together"> & { of: string })[]} */
 const VARIANTS = [
   {
     name: "polluted",
+    of: "chain",
     sentence: "fromNodeProviderChain, with settings and options on Object.prototype before anything is loaded",
     program: "ask",
     asks: "chain",
@@ -30,6 +32,7 @@ const VARIANTS = [
   },
   {
     name: "polluted later",
+    of: "chain",
     sentence: "fromNodeProviderChain, with settings and options on Object.prototype once it is loaded",
     program: "ask",
     asks: "chain",
@@ -38,6 +41,7 @@ const VARIANTS = [
   },
   {
     name: "polluted instance",
+    of: "instance",
     sentence: "fromInstanceMetadata, with settings and options on Object.prototype once it is loaded",
     program: "ask",
     asks: "instance",
@@ -46,6 +50,7 @@ const VARIANTS = [
   },
   {
     name: "polluted region",
+    of: "region",
     sentence: "fromGuardedRegion, with settings and options on Object.prototype once it is loaded",
     program: "ask",
     asks: "region",
@@ -54,6 +59,7 @@ const VARIANTS = [
   },
   {
     name: "polluted metadata",
+    of: "metadata",
     sentence: "MetadataService.request, with settings and options on Object.prototype before anything is loaded",
     program: "ask",
     asks: "metadata",
@@ -62,6 +68,7 @@ const VARIANTS = [
   },
   {
     name: "polluted preload",
+    of: "preload",
     sentence: "the stock SDK's own chain under the preload, with settings on Object.prototype before it",
     program: "ask",
     asks: "stock-chain",
@@ -71,6 +78,7 @@ const VARIANTS = [
   },
   {
     name: "proxied",
+    of: "chain",
     sentence: "fromNodeProviderChain, after a library put an agent on every request",
     program: "ask",
     asks: "chain",
@@ -79,6 +87,7 @@ const VARIANTS = [
   },
   {
     name: "proxied later",
+    of: "chain",
     sentence: "fromNodeProviderChain, before a library put an agent on every request",
     program: "ask",
     asks: "chain",
@@ -87,6 +96,7 @@ const VARIANTS = [
   },
   {
     name: "proxied preload",
+    of: "preload",
     sentence: "the stock SDK's own chain under the preload, after a library put an agent on every request",
     program: "ask",
     asks: "stock-chain",
@@ -96,6 +106,7 @@ const VARIANTS = [
   },
   {
     name: "two forms",
+    of: "chain",
     sentence: "fromNodeProviderChain that was required, with a guard that was imported",
     program: "ask",
     asks: "imported-and-required",
@@ -103,6 +114,7 @@ const VARIANTS = [
   },
   {
     name: "installed twice",
+    of: "chain",
     sentence: "fromNodeProviderChain of one copy with a guard of a second, under the preload of the first",
     program: "ask",
     asks: "installed-twice",
@@ -111,14 +123,23 @@ const VARIANTS = [
   },
   {
     name: "inlined",
+    of: "chain",
     sentence: "fromNodeProviderChain that a bundler put into the program, with a guard of the installed copy",
     program: "ask",
     asks: "inlined",
     gives: "key",
   },
-  { name: "worker", sentence: "fromNodeProviderChain in a worker", program: "worker", asks: "chain", gives: "key" },
+  {
+    name: "worker",
+    of: "chain",
+    sentence: "fromNodeProviderChain in a worker",
+    program: "worker",
+    asks: "chain",
+    gives: "key",
+  },
   {
     name: "worker preload",
+    of: "preload",
     sentence: "the stock SDK's own chain in a worker under the preload",
     program: "worker",
     asks: "stock-chain",
@@ -127,6 +148,7 @@ const VARIANTS = [
   },
   {
     name: "worker polluted",
+    of: "chain",
     sentence:
       "fromNodeProviderChain in a worker, with settings and options on Object.prototype before anything is loaded",
     program: "worker",
@@ -136,6 +158,7 @@ const VARIANTS = [
   },
   {
     name: "worker proxied",
+    of: "chain",
     sentence: "fromNodeProviderChain in a worker, after a library put an agent on every request",
     program: "worker",
     asks: "chain",
@@ -144,6 +167,7 @@ const VARIANTS = [
   },
   {
     name: "worker twice",
+    of: "chain",
     sentence: "fromNodeProviderChain of one copy with a guard of a second, in a worker",
     program: "worker",
     asks: "installed-twice",
@@ -198,7 +222,7 @@ export const ENTRIES = [
     together: false,
     gives: "key",
   },
-  ...VARIANTS.map((variant) => ({ ...variant, together: false, variant: true })),
+  ...VARIANTS.map((variant) => ({ ...variant, together: false })),
 ];
 
 const PROGRAMS = {

@@ -43,7 +43,7 @@ const EXEC_SLACK_MS = 9_000;
  * {any} told @param {boolean} met @returns {Cell}
  */
 export function cellOf(attack, host, entry, told, met) {
-  const concession = attack.concedes?.[entry.name];
+  const concession = attack.concedes?.[entry.of ?? entry.name];
   const base = {
     attack: attack.name,
     kind: attack.kind,

@@ -73,6 +73,19 @@ describe("a cell", () => {
     );
   });
 
+  test("concedes a variant of a door what it concedes the door, and no variant of another", () => {
+    const attack = { concedes: { metadata: "no proof is asked for" } };
+    const change = { values: ["i-0bad0bad0bad0bad0"], events: [] };
+    expect(judged(change, "polluted metadata", "ec2-nitro", attack).status).toBe("conceded");
+    expect(judged({ ...change, values: ["us-east-1"] }, "polluted region", "ec2-nitro", attack).status).toBe("region");
+    const doors = ENTRIES.filter(({ of }) => of === undefined).map(({ name }) => name);
+    for (const { of, asks, gives } of ENTRIES) {
+      if (of === undefined) continue;
+      expect(doors).toContain(of);
+      expect([gives, asks === "stock-chain"]).toEqual([doorOf(of).gives, doorOf(of).asks === "stock-chain"]);
+    }
+  });
+
   test("off EC2 counts packets", () => {
     expect(
       missedBy({ ...judged({ code: "ERR_IMDS_NOT_EC2" }, "chain", "laptop"), connections: 1, datagrams: 0 }),

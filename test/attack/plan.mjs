@@ -31,8 +31,8 @@ const inPieces = (items, size) =>
 /** @param {boolean} quick @param {readonly import("./entries.mjs").Entry[]} doors */
 export function planOf(quick, doors) {
   const together = doors.filter((door) => door.together);
-  const variants = doors.filter((door) => door.variant === true);
-  const apart = doors.filter((door) => !door.together && door.variant !== true);
+  const variants = doors.filter((door) => door.of !== undefined);
+  const apart = doors.filter((door) => !door.together && door.of === undefined);
   const hasChain = CHAIN !== undefined && doors.includes(CHAIN);
   const attacks = quick ? sample() : ATTACKS;
   const hosts = quick ? HOST_KINDS.filter(({ name }) => name === "laptop" || name === "ec2-nitro") : HOST_KINDS;
