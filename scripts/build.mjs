@@ -16,7 +16,7 @@
  * is in NOTICE. With --whole the dependencies are bundled, too, and only the program and the preload are built: the files
  * of a single executable, and in FOLDER/files.json which of them there are and which the preload loads.
  */
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { builtinModules, createRequire } from "node:module";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -219,7 +219,11 @@ function shrink(output) {
       codegen: { removeWhitespace: !readable },
     });
     if (errors.length > 0) throw new Error(`${fileName} cannot be made smaller: ${errors[0]?.message}`);
-    writeFileSync(path, code);
+    // A shell starts this file itself: through a module the start takes 4 ms more.
+    if (fileName === "cli.cjs" && !whole) {
+      writeFileSync(path, `#!/usr/bin/env node\n${code}`);
+      chmodSync(path, 0o755);
+    } else writeFileSync(path, code);
   }
 }
 
@@ -236,7 +240,7 @@ function writeWrappers() {
         : `import all from "./${name}.cjs";\nexport const {\n${names.map((each) => `  ${each},\n`).join("")}} = all;\n`;
     writeFileSync(join(OUTPUT, `${name}.js`), text);
   }
-  writeFileSync(join(OUTPUT, "cli.js"), '#!/usr/bin/env node\nimport "./cli.cjs";\n', { mode: 0o755 });
+  writeFileSync(join(OUTPUT, "cli.js"), 'import "./cli.cjs";\n');
 }
 
 async function buildForBundlers() {

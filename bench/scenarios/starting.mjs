@@ -6,7 +6,7 @@ import { canUnshare, createMachine } from "../../test/support/machine.mjs";
 import { ratioAtMost } from "../figures.mjs";
 import { inTurns } from "../packages.mjs";
 
-const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+const CLI = fileURLToPath(new URL("../../dist/cli.cjs", import.meta.url));
 const BINARY = fileURLToPath(new URL("../../dist-binary/imds-guard", import.meta.url));
 const EMPTY = fileURLToPath(new URL("../clients/empty.cjs", import.meta.url));
 
@@ -45,7 +45,7 @@ export async function starting({ short }) {
     );
     const size = built ? `${(statSync(BINARY).size / 1e6).toFixed(1)} MB` : "";
     return {
-      title: "Starting the command (beside an empty program; the single executable beside node dist/cli.js)",
+      title: "Starting the command (beside an empty program; the single executable beside node dist/cli.cjs)",
       rows: rows.flatMap(({ args, most, empty, program, binary }) => [
         { what: args.join(" "), unit: "ms", ours: program, stock: empty, goals: [ratioAtMost(most)] },
         ...(built

@@ -4,7 +4,7 @@
  * door. In a folder of its own beside `bench/`: a program that people run for its figures, and no suite of the test
  * runner.
  *
- *   npm run attack                                    the whole matrix (22 minutes on two cores that others used, too)
+ *   npm run attack                                    the whole matrix (half an hour on two cores that others used, too)
  *   npm run attack -- --quick                         a few of every kind, one host on and one off EC2
  *   npm run attack -- --json FILE --html FILE         every cell as data, and as a page
  *   npm run attack -- --only NAME                     attacks whose names contain this
