@@ -21,7 +21,7 @@ interface Init {
  * What a client that speaks IMDS itself is told: no token of the service leaves the guard, and no region but an
  * attested one.
  */
-async function answer(method: string, path: string): Promise<string> {
+async function answer(method: string | undefined, path: string): Promise<string> {
   // The clients want one; what it says is never looked at.
   if (method === "PUT" && path === TOKEN_PATH) return "held-by-imds-guard";
   const guard = await guardFor();
@@ -39,7 +39,7 @@ export function adaptCredentialProvider(exports: object): object {
       return async (options) => {
         const { hostname, host, method, path } = ownProperties(options);
         return serviceOf((hostname ?? host ?? "").replace(/^\[(.+)\]$/, "$1")) === "imds"
-          ? Buffer.from(await answer(method ?? "GET", path ?? "/"))
+          ? Buffer.from(await answer(method, path ?? "/"))
           : httpRequest(options);
       };
     },
@@ -137,7 +137,7 @@ export function adaptSecondMajor(exports: object): object {
 
 const SECOND_MAJOR_METHODS = {
   request(path: string, options: Options, callback?: Callback): void {
-    const [{ method = "GET" }, done] =
+    const [{ method }, done] =
       typeof options === "function" ? [NOTHING, options] : [ownProperties(options), callback as Callback];
     callBack(answer(method, path), done);
   },
@@ -182,7 +182,7 @@ class GuardedRequest extends EventEmitter {
   end(): this {
     if (this.#ended) return this;
     this.#ended = true;
-    const { method = "GET", path = "/" } = this.#options;
+    const { method, path } = this.#options;
     answer(method, path ?? "/").then(
       (text) =>
         this.emit("response", Object.assign(Readable.from([Buffer.from(text)]), { statusCode: 200, headers: {} })),

@@ -42,10 +42,12 @@ export async function isForOwn(kind: "profile" | "chain", guard: Guard, asked: A
     const forced = ownProperty(asked.call, "forceRefresh") === true;
     const { profiles } = keys.look(forced);
     // Files that cannot be read now hold nothing else than before.
-    const way = profiles && routeToCertificate(profiles, name);
-    // A chain does not go on to the instance from there, whoever obtains the credentials.
-    if (profiles !== undefined && way !== undefined)
-      return kind === "chain" || (await certificateLinkOf(guard, profiles, way, asked.profile)) !== undefined;
+    if (profiles !== undefined) {
+      const way = routeToCertificate(profiles, name);
+      // A chain does not go on to the instance from there, whoever obtains the credentials.
+      if (way !== undefined)
+        return kind === "chain" || (await certificateLinkOf(guard, profiles, way, asked.profile)) !== undefined;
+    }
     return (await keys.get(forced)) !== undefined;
   } catch (error) {
     throw await toProviderError(error, undefined, false);

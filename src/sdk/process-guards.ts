@@ -22,7 +22,7 @@ function guardNamed(profile: string | undefined): Promise<Guard> {
   const present = guards.get(profile ?? "");
   if (present !== undefined) return present;
   const guard = import("../guard/create-guard.js").then(({ createGuard }) =>
-    createGuard(profile === undefined ? {} : { profile }, { speaks: true }),
+    createGuard({ profile }, { speaks: true }),
   );
   guards.set(profile ?? "", guard);
   return guard;

@@ -73,7 +73,7 @@ export function adaptSdkModules(unadapted: Unadapted, { adapters, moduleClass }:
   const adapt = (exports: object, file: string, adapter: () => object, loaded?: CachedModule): object => {
     try {
       const adaptedExports = adapted.get(exports) ?? adapter();
-      if (loaded !== undefined && loaded.exports !== adaptedExports) loaded.exports = adaptedExports;
+      if (loaded !== undefined) loaded.exports = adaptedExports;
       adapted.set(exports, adaptedExports).set(adaptedExports, adaptedExports);
       return adaptedExports;
     } catch (error) {
@@ -103,7 +103,7 @@ export function adaptSdkModules(unadapted: Unadapted, { adapters, moduleClass }:
     if (REGION_LOOKUP.test(file)) requireGuarded(loaded, file);
     const result = apply(run, this, [loaded, file]);
     const name = adapterOf(file, file);
-    const exports: unknown = name === undefined ? undefined : loaded.exports;
+    const { exports } = loaded;
     if (name !== undefined && isObject(exports)) adapt(exports, file, () => adapters()[name](exports), loaded);
     return result;
   };
@@ -150,7 +150,7 @@ function adapterOf(request: string, asker: string): Adapter | undefined {
   if (METADATA_CLIENT.test(request)) return "adaptMetadataClient";
   if (DEFAULT_CHAIN.test(request)) return "adaptDefaultChain";
   if (PROVIDERS.test(request)) return "adaptProviders";
-  if (/(?:^|[\\/])metadata_service(?:\.js)?$/.test(request) && (SECOND_MAJOR.test(asker) || SECOND_MAJOR.test(request)))
+  if (/[\\/]metadata_service(?:\.js)?$/.test(request) && (SECOND_MAJOR.test(asker) || SECOND_MAJOR.test(request)))
     return "adaptSecondMajor";
   return undefined;
 }

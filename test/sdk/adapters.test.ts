@@ -138,19 +138,26 @@ describe("providers that are the SDK's own", () => {
     });
   });
 
-  it.each<[string, (module: object) => object]>([
-    ["defaultProvider", adaptDefaultChain],
-    ["fromIni", adaptProviders],
-  ])("%s is led to keys in a shared file", async (name, adapt) => {
-    const stock = { defaultProvider: factory, fromIni: factory, fromTemporaryCredentials: factory };
-    const key = accessKeyIdFor("111122223333");
-    const credentials = `[default]\naws_access_key_id = ${key}\naws_secret_access_key = s\naws_session_token = t\n`;
-    const provider = (adapt(stock) as Module)[name]?.();
-    expect(provider).toHaveProperty("memoized", true);
-    await withAttestedEnvironment({ credentials }, {}, async () => {
-      expect(await provider?.()).toMatchObject({ accessKeyId: key });
-    });
-  });
+  it.each<[string, (module: object) => object, boolean]>([
+    ["defaultProvider", adaptDefaultChain, false],
+    ["fromIni", adaptProviders, true],
+  ])(
+    "%s is led to keys in a shared file, before those of the environment or behind them",
+    async (name, adapt, before) => {
+      const stock = { defaultProvider: factory, fromIni: factory, fromTemporaryCredentials: factory };
+      const key = accessKeyIdFor("111122223333");
+      const credentials = `[default]\naws_access_key_id = ${key}\naws_secret_access_key = s\naws_session_token = t\n`;
+      const provider = (adapt(stock) as Module)[name]?.();
+      expect(provider).toHaveProperty("memoized", true);
+      await withAttestedEnvironment({ credentials }, {}, async () => {
+        expect(await provider?.()).toMatchObject({ accessKeyId: key });
+      });
+      const env = { AWS_ACCESS_KEY_ID: "AKIA", AWS_SECRET_ACCESS_KEY: "s" };
+      await withAttestedEnvironment({ credentials, env }, {}, async () => {
+        expect(await provider?.()).toMatchObject({ accessKeyId: before ? key : (await stranger()).accessKeyId });
+      });
+    },
+  );
 
   it("the chain by its name says that it remembers; it was not there in the first versions", async () => {
     const stock = { fromIni: factory, fromTemporaryCredentials: factory };

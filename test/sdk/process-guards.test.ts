@@ -19,7 +19,9 @@ it("is one for each profile, or that of the environment at that moment", async (
     expect(await guardFor({ profile: "a" })).toBe(await guardFor({ profile: "a" }));
     expect(profileNameOf(await guardFor({ profile: "a" }))).toBe("a");
     expect(await guardFor({ profile: "b" })).not.toBe(await guardFor({ profile: "a" }));
+    const named = await guardFor({ profile: "a" });
     process.env["AWS_PROFILE"] = "b";
+    expect(await guardFor({ profile: "a" })).toBe(named);
     expect([await profileOf(), await profileOf({ profile: "" })]).toEqual(["b", "b"]);
     expect((await servicesOf(await guardFor())).settings.mode).toBe("deny");
     expect(await profileOf({ profile: "a" })).toBe("a");

@@ -163,6 +163,15 @@ describe("a module that is loaded from now on", () => {
 
   const FILE = "/app/node_modules/@aws-sdk/credential-providers/dist-cjs/index.js";
 
+  it("is what whoever imports it gets, too, right after it has run", () => {
+    const stock = {};
+    const { Loader } = loaderOf({ [FILE]: exporting(stock) });
+    adapting(Loader);
+    const module = new Loader(FILE);
+    Loader._extensions[".js"](module, FILE);
+    expect(module.exports).toEqual({ by: "adaptProviders", of: stock });
+  });
+
   it("that is a function is adapted, and what is neither that nor an object is not", () => {
     const stock = (): void => undefined;
     const { Loader, load } = loaderOf({ [FILE]: exporting(stock) });
@@ -266,7 +275,10 @@ describe("a module that was loaded before", () => {
 
   it.each<[string, (Loader: ReturnType<typeof loaderOf>["Loader"]) => void]>([
     ["has nothing of it in its cache", (Loader) => (Loader._cache[FILE] = undefined)],
-    ["has another one in its cache", (Loader) => (Loader._cache[FILE] = new Loader(FILE))],
+    [
+      "has another one in its cache",
+      (Loader) => (Loader._cache[FILE] = Object.assign(new Loader(FILE), { loaded: true })),
+    ],
     [
       "does not find it",
       (Loader) => {

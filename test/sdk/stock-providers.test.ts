@@ -1,4 +1,6 @@
 /** What the SDK's own providers are led to, and what is left to them. */
+import { utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { GuardOptions } from "../../src/settings/options.js";
 import { createGuard } from "../../src/guard/create-guard.js";
@@ -217,10 +219,37 @@ describe.each(["profile", "chain"] as const)("a provider of a %s", (kind: Provid
         (await provider((profile && { callerClientConfig: { profile } }) as object | undefined)).accessKeyId;
       expect([await ask(), await ask("a"), await ask(), await ask("a")]).toEqual([KEY, other, KEY, other]);
       expect(guards).toEqual([undefined, "a", undefined, "a"]);
+      const last = leadingToOwn(factory, kind, guardFor)({});
+      const inOrder = [await last({ callerClientConfig: { profile: "a" } } as object), await last()];
+      expect(inOrder.map(({ accessKeyId }) => accessKeyId)).toEqual([other, KEY]);
       const named = leadingToOwn(factory, kind, guardFor)({ profile: "a" });
       expect((await named()).accessKeyId).toBe(other);
       expect(calls).toEqual([]);
     });
+  });
+});
+
+it("a chain with a sign-on in its options is left to the SDK", async () => {
+  await inScene({ credentials: `[default]\n${IN_FILE}` }, async () => {
+    const { factory } = stockFactory();
+    const guardFor = () => Promise.resolve(createGuard(OPTIONS));
+    const ask = async (init: object) => (await leadingToOwn(factory, "chain", guardFor)(init)()).accessKeyId;
+    expect([await ask({ ssoSession: "x" }), await ask({})]).toEqual(["stock-1", KEY]);
+  });
+});
+
+it("a file is looked at once a second, and at once where a refresh is forced", async () => {
+  await inScene({ credentials: "[default]\n" }, async (home) => {
+    const guard = createGuard(OPTIONS);
+    const ask = (call?: object) => isForOwn("profile", guard, { init: undefined, profile: undefined, call });
+    expect(await ask()).toBe(false);
+    const file = join(home, ".aws", "credentials");
+    writeFileSync(file, `[default]\n${IN_FILE}`);
+    const then = Date.now() / 1_000 - 60;
+    utimesSync(file, then, then);
+    expect([await ask({}), await ask({ forceRefresh: false })]).toEqual([false, false]);
+    expect(await ask({ forceRefresh: true })).toBe(true);
+    await guard.close();
   });
 });
 
