@@ -16,6 +16,18 @@ export interface Connection {
   readonly localPort: number;
 }
 
+/** Undefined where the other end is gone already. */
+export function endsOf({
+  remoteAddress,
+  remotePort,
+  localAddress,
+  localPort,
+}: Partial<Connection>): Connection | undefined {
+  if (remoteAddress === undefined || remotePort === undefined || localAddress === undefined || localPort === undefined)
+    return undefined;
+  return { remoteAddress, remotePort, localAddress, localPort };
+}
+
 /** Looks callers up. */
 export interface CallerLookup {
   /** The user alone: one reading of the table for all that ask at once. */

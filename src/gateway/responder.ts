@@ -3,14 +3,15 @@ import { MAX_TTL_SECONDS, TOKEN_HEADER, TTL_HEADER } from "../aws/imds-protocol.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, STATUS_CODES } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { IMDS_IPV4, IMDS_IPV6, isLoopback, parseIp, sameAddress } from "../base/addresses.js";
-import type { CallerLookup, Connection, SocketOwner } from "./callers.js";
+import { IMDS_IPV4, IMDS_IPV6, isLoopback, sameAddress } from "../base/addresses.js";
+import type { CallerLookup, SocketOwner } from "./callers.js";
+import { endsOf } from "./callers.js";
 import type { MetadataPath } from "./paths.js";
 import { readPath } from "./paths.js";
 import type { Caller, GatewayRule } from "./rules.js";
 import { judge } from "./rules.js";
 import type { TokenMint } from "./tokens.js";
-import type { Answer, Upstream } from "./upstream.js";
+import type { Upstream } from "./upstream.js";
 
 /** Connections held at once; a further one takes the place of one of the user that holds the most. */
 const MAX_CONNECTIONS = 1_280;
@@ -87,9 +88,9 @@ interface Verdict {
   readonly status: number;
   readonly outcome: Outcome;
   readonly reason: string;
-  readonly answer?: Answer;
+  /** Of what is given; errors have the service's page instead. */
+  readonly body?: Buffer;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly version?: 1 | 2;
 }
 
 /** @throws the system's error where an address cannot be had (`EADDRINUSE`, `EACCES`) */
@@ -195,14 +196,14 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
     const verdict = await answer(request, caller);
     // Gone meanwhile: its port may be somebody else's by now, who did not ask.
     if (socket.destroyed) return;
-    const { status, outcome, reason, version = versionOf(request) } = verdict;
+    const { status, outcome, reason } = verdict;
     if (last.has(socket)) response.setHeader("Connection", "close");
-    send(response, request.method === "HEAD", verdict);
+    send(response, verdict);
     options.onExchange({
       caller,
-      method: (request.method ?? "").slice(0, 16),
+      method: request.method ?? "",
       path: shownPath(request),
-      version,
+      version: versionOf(request),
       status,
       outcome,
       reason,
@@ -265,7 +266,7 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
     if (token !== undefined && left === undefined)
       return { status: 401, outcome: "denied", reason: "the token is not good, or is another user's" };
     if (token === undefined && options.v1 === "refuse")
-      return { status: 401, outcome: "denied", reason: "IMDSv1: a request without a token", version: 1 };
+      return { status: 401, outcome: "denied", reason: "IMDSv1: a request without a token" };
     const may = judge(options.rules(), caller, path, options.uidMin);
     if (!may.allowed) return { status: 403, outcome: "denied", reason: may.reason };
     const reply =
@@ -274,9 +275,9 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
         : await upstream.metadata(path.requested);
     const headers: Record<string, string> =
       left === undefined ? {} : { "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": String(left) };
-    const { status, error } = reply;
+    const { status, body, error } = reply;
     const outcome = status === 403 ? "refused" : status === 503 ? "unavailable" : "answered";
-    return { status, outcome, reason: error?.code ?? "", answer: reply, headers };
+    return { status, outcome, reason: error?.code ?? "", headers, ...(status === 200 && { body }) };
   }
 
   function issue(request: IncomingMessage, path: MetadataPath, holder: string): Verdict {
@@ -302,7 +303,7 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
       status: 200,
       outcome: "answered",
       reason: "",
-      answer: { status: 200, body },
+      body,
       headers: { "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": String(seconds) },
     };
   }
@@ -316,7 +317,6 @@ export async function startResponder(options: ResponderOptions): Promise<Respond
       connectionsCheckingInterval: 1_000,
       insecureHTTPParser: false,
       requireHostHeader: false,
-      noDelay: true,
     });
     const take = (request: IncomingMessage, response: ServerResponse): void => {
       handle(request, response).catch(() => request.socket.destroy());
@@ -366,12 +366,6 @@ function asksForUnits(rules: readonly GatewayRule[]): boolean {
   return rules.some(({ units, containers }) => units !== undefined || containers !== undefined);
 }
 
-function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): Connection | undefined {
-  if (remoteAddress === undefined || remotePort === undefined || localAddress === undefined || localPort === undefined)
-    return undefined;
-  return { remoteAddress, remotePort, localAddress, localPort };
-}
-
 /** Whom a token is good for. Clients on a bridge are told apart by their address, callers that cannot be told not at all. */
 function holderOf({ uid, bridge, address }: Caller): string {
   if (bridge !== undefined) return `bridge ${bridge} ${address}`;
@@ -380,15 +374,13 @@ function holderOf({ uid, bridge, address }: Caller): string {
 
 function malformed(request: IncomingMessage, port: number): string | undefined {
   const names = request.rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
-  const twice = ["host", TOKEN_HEADER, TTL_HEADER, "content-length"].find(
-    (name) => names.indexOf(name) !== names.lastIndexOf(name),
-  );
+  const twice = ["host", TOKEN_HEADER, TTL_HEADER].find((name) => names.indexOf(name) !== names.lastIndexOf(name));
   if (twice !== undefined) return `${twice} is given twice`;
   const between = HOP_BY_HOP.find((name) => Object.hasOwn(request.headers, name));
   if (between !== undefined) return `it carries ${between}`;
   if (Object.hasOwn(request.headers, "expect")) return "it carries expect";
   const { connection } = request.headers;
-  if (connection !== undefined && !/^(?:close|keep-alive)$/i.test(connection.trim()))
+  if (connection !== undefined && !/^(?:close|keep-alive)$/i.test(connection))
     return "Connection names more than close or keep-alive";
   if (!isOurs(request.headers.host, port)) return "the Host is not the metadata address";
   const length = request.headers["content-length"];
@@ -399,7 +391,6 @@ function malformed(request: IncomingMessage, port: number): string | undefined {
 function isOurs(host: string | undefined, port: number): boolean {
   const [, v6, v4 = "", at = "80"] = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d+))?$/.exec(host ?? "") ?? [];
   const address = v6 ?? v4;
-  if (parseIp(address) === undefined) return false;
   const metadata = sameAddress(address, IMDS_IPV4) || sameAddress(address, IMDS_IPV6);
   return (metadata && at === "80") || (isLoopback(address) && Number(at) === port);
 }
@@ -420,17 +411,17 @@ function shownPath(request: IncomingMessage): string {
 }
 
 /** The service's own bodies of errors are pages of XHTML, of which clients look at nothing but the status. */
-function send(response: ServerResponse, head: boolean, { status, answer, headers }: Verdict): void {
-  const ok = status === 200 && answer !== undefined;
-  const body = ok ? answer.body : Buffer.from(errorPage(status));
+function send(response: ServerResponse, { status, body, headers }: Verdict): void {
+  const content = body ?? Buffer.from(errorPage(status));
   response.writeHead(status, {
-    "Content-Type": ok ? "text/plain" : "text/html",
-    "Content-Length": body.length,
+    "Content-Type": body === undefined ? "text/html" : "text/plain",
+    "Content-Length": content.length,
     Server: "EC2ws",
     "Accept-Ranges": "none",
     ...headers,
   });
-  response.end(head ? undefined : body);
+  // To HEAD Node sends the headers alone.
+  response.end(content);
 }
 
 function errorPage(status: number): string {

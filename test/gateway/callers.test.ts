@@ -1,5 +1,5 @@
 /** Owners of connections in the kernel's tables, and what stands behind them. */
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, test } from "vitest";
 import { readAccounts } from "../../src/gateway/accounts.js";
-import { createCallerLookup, ownerIn, readCgroup, readTable } from "../../src/gateway/callers.js";
+import { createCallerLookup, endsOf, ownerIn, readCgroup, readTable } from "../../src/gateway/callers.js";
 
 const HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 /** 10.0.0.5:40000 to 169.254.169.254:80, as a little-endian machine writes it. */
@@ -65,6 +65,7 @@ describe("the owner of a connection", () => {
     ["of root, which is somebody", line({ uid: "0" }), { uid: 0, inode: "777" }],
     ["of a user that is no number", line({ uid: "x1" }), undefined],
     ["of a user that begins with a number", line({ uid: "1x" }), undefined],
+    ["in a line that ends before its inode", line().replace(/ 0 777 .*/, ""), undefined],
     ["in a line that ends too early", "   1: 0500000A:9C40 FEA9FEA9:0050 01\n", undefined],
   ])("%s", (_, table, expected) => {
     expect(ownerIn(tableOf(HEAD + table), connection, 4)).toEqual(expected);
@@ -121,6 +122,14 @@ describe("a control group", () => {
     expect(readCgroup(text)).toEqual(expected);
   });
 });
+
+test.each(["remoteAddress", "remotePort", "localAddress", "localPort"] as const)(
+  "without %s there is nobody",
+  (name) => {
+    expect(endsOf({ ...connection, [name]: undefined })).toBeUndefined();
+    expect(endsOf({ ...connection, timeout: 5 } as typeof connection)).toEqual(connection);
+  },
+);
 
 test.skipIf(process.platform !== "linux")("a connection of this very process is its own", async () => {
   const server = createServer();
@@ -220,6 +229,40 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
     const lookup = createCallerLookup(readAccounts(), proc);
     const asked = [false, true, false].map((exact) => identify("777", exact, lookup));
     expect((await Promise.all(asked)).map(({ unit }) => unit)).toEqual([undefined, undefined, undefined]);
+  });
+
+  it("is the youngest program's that holds it where it is no matter who else does, and one's that asked before first", async () => {
+    processes(
+      { pid: 10, unit: "a.service", inodes: ["1", "777"] },
+      { pid: 11, unit: "b.service", inodes: ["777", "778"] },
+      { pid: 12, unit: "c.service", inodes: ["2", "778"] },
+    );
+    const lookup = createCallerLookup(readAccounts(), proc);
+    const found = async (inode: string) => {
+      const { pid, unit } = await identify(inode, false, lookup);
+      return [pid, unit];
+    };
+    expect(await found("777")).toEqual([11, "b.service"]);
+    expect(await found("1")).toEqual([10, "a.service"]);
+    // The last that asked is the first to be looked at.
+    expect(await found("777")).toEqual([10, "a.service"]);
+    expect(await found("778")).toEqual([11, "b.service"]);
+    expect(await found("777")).toEqual([11, "b.service"]);
+    // And what none of them holds is looked for among all.
+    expect(await found("2")).toEqual([12, "c.service"]);
+    expect(await found("778")).toEqual([12, "c.service"]);
+  });
+
+  it("is told from memory for so many users, and of more for those met last", async () => {
+    processes({ pid: 10, unit: "a.service" });
+    const lookup = createCallerLookup(readAccounts(join(proc, "none")), proc, () => 0);
+    const meet = (uid: number) => lookup.identify(connection, { uid, inode: "1" }, undefined, false);
+    await meet(own);
+    for (let index = 1; index <= 255; index += 1) await meet(100_000 + index);
+    writeFileSync(join(proc, "10", "cgroup"), "0::/system.slice/b.service\n");
+    expect(await meet(own)).toMatchObject({ unit: "a.service" });
+    await meet(100_256);
+    expect(await meet(own)).toMatchObject({ unit: "b.service" });
   });
 
   it("has the unit that all processes of its user share where nobody tells who holds it", async () => {
@@ -414,6 +457,15 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
       }
       expect(first).toMatchObject({ inode: "777" });
       await asked;
+    });
+
+    it("is closed again", async () => {
+      tables(line());
+      const lookup = createCallerLookup(readAccounts(), proc);
+      const held = () => readdirSync("/proc/self/fd").length;
+      const before = held();
+      for (let index = 0; index < 50; index += 1) await lookup.userOf(connection);
+      expect(held()).toBeLessThan(before + 25);
     });
 
     it("is read anew for each turn", async () => {

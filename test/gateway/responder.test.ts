@@ -1,17 +1,23 @@
 /** The gateway's HTTP side, asked over real sockets by this very process. */
+import type { Socket } from "node:net";
 import { connect } from "node:net";
 import type { IncomingMessage } from "node:http";
 import { Agent, request } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
 import { ImdsUnavailableError } from "../../src/base/errors.js";
 import { readAccounts } from "../../src/gateway/accounts.js";
+import type { CallerLookup } from "../../src/gateway/callers.js";
 import { createCallerLookup } from "../../src/gateway/callers.js";
 import type { Exchange, Responder, ResponderOptions } from "../../src/gateway/responder.js";
 import { startResponder } from "../../src/gateway/responder.js";
+import type { Caller } from "../../src/gateway/rules.js";
 import { readRules } from "../../src/gateway/rules-file.js";
 import { createTokenMint } from "../../src/gateway/tokens.js";
 import type { GuardedSource } from "../../src/gateway/upstream.js";
 import { createUpstream } from "../../src/gateway/upstream.js";
+import { rejection } from "../guard/guarded-host.js";
+import { freePort } from "../support/free-port.js";
+import { exchange } from "./exchange.js";
 
 const ROLE = "/latest/meta-data/iam/security-credentials/";
 const TTL = { "X-aws-ec2-metadata-token-ttl-seconds": "60" };
@@ -40,6 +46,8 @@ const source: GuardedSource = {
     if (path.endsWith("slow")) await slow;
     if (path.endsWith("missing"))
       throw new ImdsUnavailableError("ERR_IMDS_NOT_FOUND", "IMDS has no such path", { advice: "None." });
+    if (path.endsWith("forbidden"))
+      throw new ImdsUnavailableError("ERR_IMDS_FORBIDDEN", "IMDS refuses this", { advice: "None." });
     if (path.endsWith("busy")) throw new ImdsUnavailableError("ERR_IMDS_STATUS", "IMDS is busy", { advice: "None." });
     return Buffer.from(`of ${path}`);
   },
@@ -156,6 +164,7 @@ describe.skipIf(process.platform !== "linux")("the responder", () => {
     await start();
     expect((await ask("GET", "/latest/api/token")).status).toBe(405);
     expect((await ask("PUT", "/2021-03-23/api/token", TTL)).status).toBe(403);
+    expect((await ask("PUT", "//latest/api/token", TTL)).status).toBe(200);
     expect((await ask("PUT", "/latest/meta-data/mac", TTL)).status).toBe(405);
     expect((await ask("POST", "/latest/meta-data/mac")).status).toBe(405);
   });
@@ -165,8 +174,14 @@ describe.skipIf(process.platform !== "linux")("the responder", () => {
     const { status, body, headers } = await get("/2021-03-23//meta-data/mac");
     expect({ status, body }).toEqual({ status: 200, body: "of /latest/meta-data/mac" });
     expect(headers["x-aws-ec2-metadata-token-ttl-seconds"]).toBe("60");
-    expect((await get("/latest/meta-data/missing")).status).toBe(404);
+    const missing = await get("/latest/meta-data/missing");
+    expect(missing).toMatchObject({ status: 404, headers: { "content-type": "text/html" } });
+    expect(missing.body).toContain("404 - Not Found");
+    expect(exchanges.at(-1)).toMatchObject({ outcome: "answered", reason: "ERR_IMDS_NOT_FOUND" });
     expect((await get("/latest/meta-data/busy")).status).toBe(503);
+    expect(exchanges.at(-1)).toMatchObject({ outcome: "unavailable", reason: "ERR_IMDS_STATUS" });
+    expect((await get("/latest/meta-data/forbidden")).status).toBe(403);
+    expect(exchanges.at(-1)).toMatchObject({ outcome: "refused", reason: "ERR_IMDS_FORBIDDEN" });
     expect((await get("/latest/meta-data/../user-data")).status).toBe(404);
   });
 
@@ -174,7 +189,10 @@ describe.skipIf(process.platform !== "linux")("the responder", () => {
     await start();
     expect((await ask("GET", "/latest/meta-data/mac")).status).toBe(401);
     expect((await ask("GET", "/latest/meta-data/mac", { "X-aws-ec2-metadata-token": "x" })).status).toBe(401);
-    expect(exchanges.at(-2)).toMatchObject({ version: 1, status: 401 });
+    expect(exchanges).toMatchObject([
+      { version: 1, status: 401, outcome: "denied", reason: "IMDSv1: a request without a token" },
+      { version: 2, status: 401, outcome: "denied" },
+    ]);
     await responder?.close();
     await start({ v1: "report" });
     expect((await ask("GET", "/latest/meta-data/mac")).status).toBe(200);
@@ -361,5 +379,210 @@ describe.skipIf(process.platform !== "linux")("the responder", () => {
     expect(
       (await ask("GET", "/latest/meta-data/mac", { "X-aws-ec2-metadata-token": mint.issue(`user ${OWN}`, 60) })).status,
     ).toBe(200);
+  });
+
+  describe("with callers of a test's own making", () => {
+    /** Whom the connections come from, in the order in which they are opened; the last again and again. */
+    let who: Partial<Caller>[] = [];
+    let identified: { readonly bridge: string | undefined; readonly exact: boolean }[] = [];
+    const lookup: CallerLookup = {
+      userOf: () => {
+        const uid = (who.length > 1 ? who.shift() : who[0])?.uid;
+        return Promise.resolve(uid === undefined ? undefined : { uid, inode: String(uid) });
+      },
+      identify: (_, owner, bridge, exact) => {
+        identified.push({ bridge, exact });
+        return Promise.resolve({ ...exchange({}, { uid: owner?.uid, bridge, ...who[0] }).caller });
+      },
+    };
+    const startWith = (callers: readonly Partial<Caller>[], options: Parameters<typeof start>[0] = {}) => {
+      who = [...callers];
+      identified = [];
+      return start({ lookup, text: "[[rule]]\n", v1: "report", ...options });
+    };
+
+    it.each([
+      [true, '[[rule]]\nuser = 1\n[[rule]]\nunit = "a.service"\n'],
+      [true, '[[rule]]\ncontainer = "0123456789ab"\n[[rule]]\nuser = 1\n'],
+      [true, '[[rule]]\ncontainer = "0123456789ab"\nunit = "a.service"\n'],
+      [false, "[[rule]]\nuser = 1\n[[rule]]\ngroup = 1\n"],
+      [false, ""],
+    ])("looks exactly (%s) by the rules %j", async (exact, text) => {
+      await startWith([{ uid: OWN }], { text });
+      await ask("GET", "/latest/meta-data/mac");
+      expect(identified).toEqual([{ bridge: undefined, exact }]);
+    });
+
+    it("takes nobody on loopback for a client on a bridge, whether or not it can be told", async () => {
+      for (const uid of [1_500, undefined]) {
+        await startWith([{ uid }], { bridgeOf: () => "br0" });
+        expect((await ask("GET", "/latest/meta-data/mac")).status).toBe(200);
+        expect(identified).toEqual([{ bridge: undefined, exact: false }]);
+        expect(exchanges).toMatchObject([{ caller: { uid } }]);
+        await responder?.close();
+      }
+    });
+
+    const bridged = { uid: undefined, bridge: "br0", address: "10.0.0.5" };
+    const unknown = { uid: undefined };
+    it.each<[number, Partial<Caller>, Partial<Caller>]>([
+      [200, { uid: 1_500 }, { uid: 1_500, address: "10.0.0.6" }],
+      [401, { uid: 1_500 }, { uid: 1_501 }],
+      [401, { uid: 1_500 }, unknown],
+      [200, unknown, { uid: undefined, address: "10.0.0.6" }],
+      [200, bridged, bridged],
+      [401, bridged, { ...bridged, address: "10.0.0.6" }],
+      [401, bridged, { ...bridged, bridge: "br1" }],
+      [401, bridged, unknown],
+      [401, unknown, bridged],
+    ])("answers %i where %j asks for a token and %j uses it", async (status, one, other) => {
+      await startWith([one]);
+      const token = (await ask("PUT", "/latest/api/token", TTL)).body;
+      who = [other];
+      const headers = { "X-aws-ec2-metadata-token": token };
+      expect((await ask("GET", "/latest/api/x", headers)).status).toBe(status);
+    });
+
+    /** Connections one after the other, each of which is known when the next one comes. */
+    const oneByOne = async (count: number) => {
+      const sockets = [];
+      for (let index = 0; index < count; index += 1) {
+        const before = responder!.connections();
+        sockets.push(...(await opened(1)));
+        await until(() => responder!.connections() > before);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return sockets;
+    };
+    const closed = (socket: Socket) => new Promise((resolve) => socket.once("close", resolve));
+    const OF = (uid: number): Partial<Caller> => ({ uid });
+
+    it("ends for a new one the oldest idle connection of whoever holds the most", async () => {
+      await startWith([1, 2, 2, 2, 3, 4].map(OF), { maxConnections: 5 });
+      const sockets = await oneByOne(5);
+      const ended = closed(sockets[1]!);
+      const [last] = await opened(1);
+      await ended;
+      expect([...sockets, last!].map(({ destroyed }) => destroyed)).toEqual([false, true, false, false, false, false]);
+    });
+
+    it("ends for a new one no connection that is being answered where another is idle", async () => {
+      await startWith([1, 1, 1, 2].map(OF), { maxConnections: 3 });
+      const asked = ask("GET", "/latest/meta-data/slow");
+      await until(() => fetched.length === 1);
+      const sockets = await oneByOne(2);
+      const ended = closed(sockets[0]!);
+      await opened(1);
+      await ended;
+      release();
+      expect([(await asked).status, sockets[1]!.destroyed]).toEqual([200, false]);
+    });
+
+    it("ends for a new one the oldest where all are being answered", async () => {
+      await startWith([1, 1, 2].map(OF), { maxConnections: 2 });
+      const first = rejection(ask("GET", "/latest/meta-data/1slow"));
+      await until(() => fetched.length === 1);
+      const second = ask("GET", "/latest/meta-data/2slow");
+      await until(() => fetched.length === 2);
+      await opened(1);
+      expect(await first).toMatchObject({ code: "ECONNRESET" });
+      release();
+      expect((await second).status).toBe(200);
+    });
+
+    it("takes a connection on which an answer was given for idle again", async () => {
+      await startWith([1, 1].map(OF), { connectionsOfUser: 1 });
+      const [first] = await opened(1);
+      first!.write("GET /latest/meta-data/mac HTTP/1.1\r\nHost: 169.254.169.254\r\n\r\n");
+      await new Promise((resolve) => first!.once("data", resolve));
+      const ended = closed(first!);
+      const [second] = await opened(1);
+      await ended;
+      second!.write("GET /latest/meta-data/mac HTTP/1.1\r\nHost: 169.254.169.254\r\n\r\n");
+      await new Promise((resolve) => second!.once("data", resolve));
+    });
+
+    it("forgets connections that have ended", async () => {
+      await startWith([OF(1)]);
+      const sockets = await oneByOne(3);
+      expect(responder!.connections()).toBe(3);
+      sockets[0]!.destroy();
+      await until(() => responder!.connections() === 2);
+      sockets[1]!.end();
+      await until(() => responder!.connections() === 1);
+      await responder!.close();
+      await until(() => responder!.connections() === 0);
+    });
+
+    it("tells of nothing that was asked by who is gone", async () => {
+      await startWith([OF(1)]);
+      const [socket] = await opened(1);
+      socket!.write("GET /latest/meta-data/slow HTTP/1.1\r\nHost: 169.254.169.254\r\n\r\n");
+      await until(() => fetched.length === 1);
+      socket!.destroy();
+      await until(() => responder!.connections() === 0);
+      release();
+      await ask("GET", "/latest/meta-data/mac");
+      expect(exchanges).toMatchObject([{ path: "/latest/meta-data/mac" }]);
+    });
+
+    it("ends without a word where it fails itself", async () => {
+      const mistake = () => Promise.reject(new TypeError("a mistake"));
+      await startWith([OF(1)], { refusal: mistake });
+      expect(await rejection(ask("GET", "/latest/meta-data/mac"))).toMatchObject({ code: "ECONNRESET" });
+      await responder!.close();
+      await startWith([OF(1)], { lookup: { ...lookup, identify: mistake } });
+      for (const bytes of ["GET / HTTP/1.1\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", "\0\r\n\r\n"])
+        expect(await raw(bytes)).toBe("");
+      expect(exchanges).toEqual([]);
+    });
+
+    it("has nothing to say to who ends in the midst of a request", async () => {
+      await startWith([OF(1)]);
+      const [socket] = await opened(1);
+      let heard = "";
+      socket!.setEncoding("latin1").on("data", (piece: string) => (heard += piece));
+      socket!.end("GET /latest");
+      await closed(socket!);
+      expect([heard, exchanges]).toEqual(["", []]);
+    });
+  });
+
+  it("takes no header from what every object inherits", async () => {
+    await start({ v1: "refuse" });
+    const inherited = Object.prototype as unknown as Record<string, unknown>;
+    try {
+      for (const name of ["x-aws-ec2-metadata-token-ttl-seconds", "via", "te", "expect"]) inherited[name] = "60";
+      expect((await ask("PUT", "/latest/api/token")).status).toBe(400);
+      expect(exchanges).toMatchObject([{ reason: "x-aws-ec2-metadata-token-ttl-seconds has to be 1 to 21600" }]);
+    } finally {
+      for (const name of ["x-aws-ec2-metadata-token-ttl-seconds", "via", "te", "expect"]) delete inherited[name];
+    }
+  });
+
+  it("does not begin where an address is taken, and leaves none of the others taken", async () => {
+    await start();
+    const other = await freePort();
+    const { port } = responder!;
+    await expect(start({ port })).rejects.toMatchObject({ code: "EADDRINUSE" });
+    await responder!.close();
+    await expect(start({ port: other, addresses: ["127.0.0.1", "192.0.2.1"] })).rejects.toMatchObject({
+      code: "EADDRNOTAVAIL",
+    });
+    await start({ port: other });
+    expect(responder!.port).toBe(other);
+  });
+
+  it("is gone when it is closed", async () => {
+    await start({ addresses: ["127.0.0.1", "127.0.0.2"] });
+    const { port } = responder!;
+    const [socket] = await opened(1);
+    const ended = new Promise((resolve) => socket!.once("close", resolve));
+    await responder!.close();
+    await ended;
+    for (const host of ["127.0.0.1", "127.0.0.2"]) {
+      const refused = new Promise((resolve) => connect(port, host).once("error", resolve));
+      expect(await refused).toMatchObject({ code: "ECONNREFUSED" });
+    }
   });
 });
