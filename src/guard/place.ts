@@ -61,7 +61,12 @@ function speak({ decision, log }: Judged, system: System): void {
   sayRefusal(decision, system.now());
 }
 
-function createProbe({ decision, settings, host, reporter }: Judged, system: System, ending: AbortSignal): () => void {
+/** Looks, at the first call after a refusal off EC2, whether anybody answers as IMDS; never where it is not to look. */
+export function createProbe(
+  { decision, settings, host, reporter }: Pick<Placed, "decision" | "settings" | "host" | "reporter">,
+  system: System,
+  ending: AbortSignal,
+): () => void {
   let begun = false;
   return () => {
     if (begun || !isOffEc2(decision) || settings.probe === "off") return;

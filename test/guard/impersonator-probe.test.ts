@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import { createReporter } from "../../src/events/reporter.js";
 import type { Reporter } from "../../src/events/reporter.js";
-import { probeOnce } from "../../src/guard/impersonator-probe.js";
+import { probeAndReport, probeOnce } from "../../src/guard/impersonator-probe.js";
 import { realSystem } from "../../src/base/system.js";
 import type { System } from "../../src/base/system.js";
 import { LAPTOP, machine, rejection, rigOn } from "./guarded-host.js";
@@ -59,6 +59,53 @@ describe("probeOnce", () => {
     expect(heard).toHaveLength(1);
     expect(heard[0]).toMatch(/^PUT \/latest\/api\/token HTTP\/1\.1\r\n/);
     expect(heard[0]).toContain("User-Agent: imds-guard-probe");
+  });
+
+  const WATCH =
+    "Credentials from there would belong to whoever answers. Trace the address by MAC, interface and route; block 169.254.169.254 and " +
+    "fd00:ec2::254 on this network; look for AWS SDK programs on it that do not use this guard.";
+  const HANDED = { source: "PUT /latest/api/token", value: "200", says: "an IMDSv2 token was handed out" };
+  test.each([
+    ["not-ec2", "but this host is not EC2"],
+    ["unknown", "and this host could not be identified"],
+    ["ec2", "and this host could not be identified"],
+  ] as const)("on a host that is %s, it is told in words", async (verdict, says) => {
+    const { system } = machine(LAPTOP);
+    const { events, reporter } = recording(system);
+    const { target } = await answering(IMPERSONATOR.replace("EC2ws", "x\ty"));
+    await probeAndReport(target, verdict, reporter, system);
+    expect(events[0]).toMatchObject({
+      message: `127.0.0.1 answers as the EC2 instance metadata service, ${says}`,
+      advice: WATCH,
+      evidence: [HANDED, { source: "Server header", value: '"x?y"', says: "trivially copied, proves nothing" }],
+    });
+  });
+
+  test("who names no server is told of without one", async () => {
+    const { system } = machine(LAPTOP);
+    const { events, reporter } = recording(system);
+    await probeAndReport(
+      (await answering(IMPERSONATOR.replace("Server: EC2ws\r\n", ""))).target,
+      "not-ec2",
+      reporter,
+      system,
+    );
+    expect(events[0]?.evidence).toEqual([HANDED]);
+  });
+
+  test("a probe that cannot be made is told to who asks for one", async () => {
+    const { system } = machine(LAPTOP);
+    const { events, reporter } = recording(system);
+    for (const target of [
+      { address: "no address", port: 80 },
+      { address: "127.0.0.1", port: 70_000 },
+    ])
+      expect(await rejection(probeAndReport(target, "not-ec2", reporter, system))).toBeInstanceOf(Error);
+    // And one that was made is made again.
+    const { target, heard } = await answering(IMPERSONATOR);
+    await probeAndReport(target, "not-ec2", reporter, system);
+    await probeAndReport(target, "not-ec2", reporter, system);
+    expect([heard.length, events.length]).toEqual([2, 2]);
   });
 
   test.each([
