@@ -758,7 +758,23 @@ export function firewallFields(fields: Fields): Fields {
 
 /** The fields of a request that a web server answered, by their Sigma names. */
 export function webFields(fields: Fields): Fields {
-  return { ...requestTarget(valueOf(fields, "url"), text(valueOf(fields, "query"))), ...webContext(fields) };
+  const client = address(valueOf(fields, "src", "client"));
+  const server = address(valueOf(fields, "dst"));
+  const target = requestTarget(valueOf(fields, "url"), text(valueOf(fields, "query")));
+  return {
+    "cs-uri-stem": target["cs-uri-stem"],
+    "cs-uri-query": target["cs-uri-query"],
+    "c-ip": client,
+    "cs-method": valueOf(fields, "method"),
+    "cs-host": valueOf(fields, "host"),
+    "sc-status": valueOf(fields, "status"),
+    "sc-bytes": valueOf(fields, "bytes"),
+    "cs-user-agent": text(valueOf(fields, "agent")),
+    "cs-referer": text(valueOf(fields, "referer")),
+    "cs-username": valueOf(fields, "user", ["cs-username", "remote_user"]),
+    "cs-body": text(valueOf(fields, "body")),
+    "s-ip": server === client ? undefined : server,
+  };
 }
 
 /** The parts of what was asked for. */
@@ -794,23 +810,6 @@ const CLIENTS = [
   "fwd",
   "ip",
 ];
-
-function webContext(fields: Fields): Fields {
-  const client = address(valueOf(fields, "src", "client"));
-  const server = address(valueOf(fields, "dst"));
-  return {
-    "c-ip": client,
-    "cs-method": valueOf(fields, "method"),
-    "cs-host": valueOf(fields, "host"),
-    "sc-status": valueOf(fields, "status"),
-    "sc-bytes": valueOf(fields, "bytes"),
-    "cs-user-agent": text(valueOf(fields, "agent")),
-    "cs-referer": text(valueOf(fields, "referer")),
-    "cs-username": valueOf(fields, "user", ["cs-username", "remote_user"]),
-    "cs-body": text(valueOf(fields, "body")),
-    "s-ip": server === client ? undefined : server,
-  };
-}
 
 /** The own side of a connection, as an agent on the host names it. */
 const LOCAL = ["SourceIp", "source.ip", "src_ip", "local_ip", "LocalIP", "local_address", "LocalAddressIP4"];

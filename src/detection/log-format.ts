@@ -15,6 +15,8 @@ export interface LogFormat {
   readonly recognised: string;
   /** Whether the format tells everything there is in its objects: nothing further in them is looked at. */
   readonly whole?: boolean;
+  /** Whether it would read lines of formats that are tried before it, too. */
+  readonly broad?: boolean;
   /** Reads an object of JSON. `named` is whether the user said that it is of this format. */
   readonly json?: (fields: Fields, text: string, named?: boolean) => Reading;
   /**

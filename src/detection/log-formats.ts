@@ -3,7 +3,6 @@ import type { LogFormat } from "./log-format.js";
 import { JSON_FORMATS } from "./log-json.js";
 import { LABELLED_FORMAT, PAIR_FORMATS } from "./log-pairs.js";
 import { TABLE_FORMATS } from "./log-table.js";
-import { peelPrefix } from "./log-wrappers.js";
 import { LOOSE_FORMATS, ROW_FORMAT, TEXT_FORMATS } from "./log-text.js";
 
 const LINUX_SYSLOG = { product: "linux", service: "syslog" };
@@ -13,10 +12,12 @@ const SYSLOG: LogFormat = {
   name: "syslog",
   title: "syslog, the journal and the kernel's log",
   sources: [LINUX_SYSLOG],
+  broad: true,
   recognised: "a time and a host in front",
-  open: (now, _columns, named) => (line) =>
+  open: (_now, _columns, named) => (line) =>
     named === true || SYSLOG_START.test(line)
-      ? [{ source: LINUX_SYSLOG, fields: { message: line }, text: line, time: peelPrefix(line, now)[0]?.time }]
+      ? // When it was, the prefix tells.
+        [{ source: LINUX_SYSLOG, fields: { message: line }, text: line }]
       : undefined,
 };
 const SYSLOG_START =

@@ -682,6 +682,7 @@ const waf = entry(
 /** JSON access logs by the names that proxies and load balancers give: what was asked for, and how or with what answer. */
 const webJson: LogFormat = {
   name: "web-json",
+  broad: true,
   title:
     "JSON access logs: nginx, Envoy, Istio, Traefik, HAProxy, API Gateway, Google and Azure load balancers, Cloudflare",
   sources: [WEBSERVER, PROXY],

@@ -22,7 +22,7 @@ const SEPARATED: readonly (readonly [separator: string, sign: string, lines: Reg
 ];
 
 function readSeparated(line: string): Fields | undefined {
-  const form = SEPARATED.find(([, , lines]) => lines.test(line));
+  const form = SEPARATED.find(([separator, , lines]) => line.includes(separator) && lines.test(line));
   if (form === undefined) return undefined;
   const [separator, sign] = form;
   const fields: Record<string, string> = Object.create(null) as Record<string, string>;
@@ -49,8 +49,10 @@ export function readPairs(line: string): Fields {
   const add = (name: string, value: string): void => {
     if (count++ < MOST_PAIRS && !Object.hasOwn(fields, name)) fields[name] = value;
   };
-  for (const [, name = "", value = ""] of line.matchAll(PAIR))
-    add(name, /^["']/.test(value) ? value.slice(1, -1) : value);
+  for (const pair of line.matchAll(PAIR)) {
+    const value = pair[2]!;
+    add(pair[1]!, value.startsWith('"') || value.startsWith("'") ? value.slice(1, -1) : value);
+  }
   if (/ (?:IP|Addr\w{0,6}): /i.test(line))
     for (const [, name = "", value = ""] of line.matchAll(LISTED_PAIR)) add(name, value);
   if (line.includes(':"') || line.includes(': "'))
@@ -172,6 +174,7 @@ export const PAIR_FORMATS: readonly LogFormat[] = [
   product("juniper", "Juniper SRX, structured", "`source-address` and `destination-address`", /\bsource-address="/),
   {
     name: "pairs",
+    broad: true,
     title: "name=value lines: Sophos, SonicWall, WatchGuard, HAProxy, logfmt and others",
     sources: [FIREWALL, PROXY, WEBSERVER],
     recognised: "a source and a destination address, or a URL with a method or a status, under a usual name",

@@ -13,8 +13,11 @@ import type { Fields, LogRecord } from "./log-record.js";
 import { envelopeOf, fieldPairs, joined, peelPrefix, recordLists } from "./log-wrappers.js";
 import type { Envelope, Peeled } from "./log-wrappers.js";
 
-/** Takes a record and the name of its format. Returns whether it has been judged, so that nothing further in is needed. */
-export type OnRecord = (record: LogRecord, format: string) => boolean;
+/**
+ * Takes a record, which is put together when it is asked for, and the name of its format. Returns whether it has been
+ * judged, so that nothing further in is needed.
+ */
+export type OnRecord = (record: () => LogRecord, format: string) => boolean;
 
 /** What became of a line. */
 export interface LineOutcome {
@@ -33,6 +36,28 @@ export interface LineOutcome {
 /** Reads one source. */
 export interface LogReader {
   readonly read: (text: string, line: number, onRecord: OnRecord) => LineOutcome;
+  /**
+   * The format of the line before, if this one has the same in the same place: for lines of which no more has to be known.
+   * `undefined` where it has not, and `read` has to tell.
+   */
+  readonly readAgain: (text: string) => string | undefined;
+}
+
+/** Where in a line a text or an object was found. */
+interface Place {
+  /** What is around it; `undefined` for the line. */
+  readonly outer?: Place;
+  /** How one comes to it from there; `undefined` where that is found but once. */
+  readonly step?: (value: unknown) => unknown;
+  /** What stands around it, worked out for a record that is read in it: mostly there is none. */
+  readonly envelope: () => Envelope;
+}
+
+/** How a line was read. */
+interface Route {
+  readonly steps: readonly ((value: unknown) => unknown)[];
+  readonly name: string;
+  readonly read: (value: unknown, line: string) => Reading;
 }
 
 /** How a source is read. */
@@ -52,22 +77,34 @@ const MOST_PARTS = 4_096;
 /** Shorter texts inside a record hold no record of their own. */
 const SHORTEST = 16;
 const NOWHERE: Envelope = { origin: {} };
+const LINE: Place = { envelope: () => NOWHERE };
 
 /** A reader for one source; it keeps what headers said. */
 export function createLogReader({ format, columns, now }: ReaderOptions): LogReader {
   const wanted = format === undefined ? undefined : formatOf(format);
   const jsonFormats = wanted === undefined ? JSON_FORMATS : JSON_FORMATS.filter((entry) => entry === wanted);
   const opened = (formats: readonly LogFormat[]) =>
-    (wanted === undefined ? formats : formats.filter((entry) => entry === wanted)).map(({ name, open }) => ({
-      name,
-      read: open!(now, columns, wanted !== undefined),
-    }));
+    (wanted === undefined ? formats : formats.filter((entry) => entry === wanted)).map(
+      ({ name, broad = false, open }) => ({
+        name,
+        broad,
+        read: open!(now, columns, wanted !== undefined),
+      }),
+    );
   const lineFormats = opened(LINE_FORMATS);
   const lastFormats = opened(LAST_FORMATS);
   const generic = wanted === undefined;
   let header: readonly string[] | undefined = columns;
+  let route: Route | undefined;
 
   return {
+    readAgain(line) {
+      if (route === undefined) return undefined;
+      let value: unknown = line;
+      for (const step of route.steps) if ((value = step(value)) === undefined) return undefined;
+      const reading = route.read(value, line);
+      return reading === undefined || reading === "malformed" ? undefined : route.name;
+    },
     read(line, number, onRecord) {
       let malformed = false;
       /** Whether anything was read whole: what is left of it behind a prefix is then no broken record of its own. */
@@ -81,15 +118,19 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
       const peeledTexts = new Map<string, readonly Peeled[]>();
       const unfit = new Set<string>();
 
-      function handOn(reading: Reading, name: string, envelope: Envelope): boolean {
+      /** `again` reads what stands in the same place of another line. */
+      function handOn(reading: Reading, name: string, around: Place, again?: Route["read"]): boolean {
         if (reading === undefined) return false;
         if (reading === "malformed") broken = true;
         // The first that read it whole tells what it is; what is tried further in is a guess.
-        if (!whole) last = name;
+        if (!whole) {
+          last = name;
+          if (reading !== "malformed") route = again === undefined ? undefined : routeTo(around, name, again);
+        }
         if (typeof reading === "string") return false;
         whole = true;
         // One thing told from several sides: who judges the first needs no other.
-        return reading.some((record) => onRecord(enveloped(record, envelope), name));
+        return reading.some((record) => onRecord(() => enveloped(record, around.envelope()), name));
       }
 
       /**
@@ -98,7 +139,7 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
        */
       function inText(
         written: string,
-        envelope: Envelope,
+        around: Place,
         depth: number,
         pass: "both" | "strict" | "loose" = "both",
       ): boolean {
@@ -107,13 +148,13 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         const text = unpacked(outside);
         if (text === "") return false;
         if (text !== outside) packed.push(text);
-        const value = text[0] === "{" || text[0] === "[" ? parseMany(text) : undefined;
-        if (value !== undefined) return pass !== "loose" && inValue(value, text, envelope, depth);
+        const value = mayBeJson(text) ? parseMany(text) : undefined;
+        if (value !== undefined) return pass !== "loose" && inValue(value, text, parsedIn(around), depth);
         if (text[0] === "{" && depth === 0) malformed = true;
         for (const { name, read } of pass === "loose" ? [] : lineFormats) {
           const reading = read(text);
           if (reading === "other" || reading === "malformed") unfit.add(text);
-          if (handOn(reading, name, envelope)) return true;
+          if (handOn(reading, name, around, (value) => read(openText(value)))) return true;
           if (reading === "other" || reading === "malformed") return false;
         }
         if (unfit.has(text)) return false;
@@ -121,110 +162,118 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         if (inside === undefined) peeledTexts.set(text, (inside = peelPrefix(text, now)));
         if (pass !== "loose")
           for (const peeled of inside)
-            if (inText(peeled.text, joined(envelope, peeled), depth + 1, "strict")) return true;
+            if (inText(peeled.text, peeledOff(peeled, around), depth + 1, "strict")) return true;
         if (pass === "strict") return false;
-        for (const peeled of inside) if (inText(peeled.text, joined(envelope, peeled), depth + 1, "loose")) return true;
+        for (const peeled of inside)
+          if (inText(peeled.text, peeledOff(peeled, around), depth + 1, "loose")) return true;
         // Records of JSON behind words of somebody's: `INFO handler: {"...": ...}`
         const brace = text.indexOf("{");
         if (brace > 0 && text.endsWith("}")) {
           const behind = text.slice(brace);
           const inner = parseMany(behind);
-          if (inner !== undefined && inValue(inner, behind, envelope, depth + 1)) return true;
+          if (inner !== undefined && inValue(inner, behind, once(around), depth + 1)) return true;
         }
         // These are recognised behind a prefix that was not peeled: what it says of the host is true all the same.
-        const { time, origin } = joined(envelope, inside[0] ?? NOWHERE);
-        for (const { name, read } of lastFormats) {
+        const behind: Place =
+          inside[0] === undefined ? around : { ...around, envelope: peeledOff(inside[0], around).envelope };
+        for (const { name, read, broad } of lastFormats) {
           // Columns that a header names are no guess.
           if (name === ROW_FORMAT.name && header !== undefined && csvFields(header, text) !== undefined) continue;
-          if (handOn(read(text), name, { time, origin })) return true;
+          // Whether no other reads it is asked anew for each line.
+          const again = broad ? undefined : (value: unknown): Reading => read(openText(value));
+          if (handOn(read(text), name, behind, again)) return true;
         }
-        return generic && inColumns(text, envelope);
+        return generic && inColumns(text, around);
       }
 
       /** Names and values without a format of their own. */
-      function inColumns(text: string, envelope: Envelope): boolean {
+      function inColumns(text: string, around: Place): boolean {
         const row = header === undefined ? undefined : csvFields(header, text);
-        if (row !== undefined && inFormats(row, text, envelope) === true) return true;
+        if (row !== undefined && inFormats(row, text, around) === true) return true;
         unread = row;
         const fields = row ?? (text.includes("=") ? readPairs(text) : undefined);
         const record = fields === undefined ? undefined : genericRecord(fields, text);
-        return record !== undefined && handOn([record], row === undefined ? "pairs" : "csv", envelope);
+        return record !== undefined && handOn([record], row === undefined ? "pairs" : "csv", around);
       }
 
       /** Whether a record was judged; else whether there may be more to read in it. */
-      function inFormats(fields: Fields, text: string, envelope: Envelope): true | "none" | "more" {
+      function inFormats(fields: Fields, text: string, around: Place): true | "none" | "more" {
         for (const entry of jsonFormats) {
           const reading = entry.json!(fields, text, wanted !== undefined);
           if (reading === undefined) continue;
-          return handOn(reading, entry.name, envelope) || (entry.whole === true ? "none" : "more");
+          const again =
+            entry.broad === true
+              ? undefined
+              : (value: unknown, line: string): Reading => entry.json!(object(value), line, wanted !== undefined);
+          return handOn(reading, entry.name, around, again) || (entry.whole === true ? "none" : "more");
         }
         return "more";
       }
 
-      function inBytes(text: string, envelope: Envelope, depth: number): boolean {
+      function inBytes(text: string, around: Place, depth: number): boolean {
         packed.push(text);
-        return inText(text, envelope, depth);
+        return inText(text, around, depth);
       }
 
-      function inValue(value: unknown, text: string, envelope: Envelope, depth: number): boolean {
+      function inValue(value: unknown, text: string, around: Place, depth: number): boolean {
         if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
         if (Array.isArray(value)) {
           const bytes = textOfBytes(value);
-          if (bytes !== undefined) return inBytes(bytes, envelope, depth + 1);
+          if (bytes !== undefined) return inBytes(bytes, once(around), depth + 1);
           const pairs = fieldPairs(value);
-          if (pairs !== undefined) return inValue(pairs, text, envelope, depth + 1);
-          return inElements(value, envelope, depth);
+          if (pairs !== undefined) return inValue(pairs, text, once(around), depth + 1);
+          return inElements(value, once(around), depth);
         }
         const fields = object(value);
-        const found = inFormats(fields, text, envelope);
+        const found = inFormats(fields, text, around);
         if (found !== "more") return found === true;
-        const own = joined(envelope, envelopeOf(fields));
+        const own = once(around, () => envelopeOf(fields));
         const lists = recordLists(fields);
         let judged = false;
         for (const elements of lists) judged = inElements(elements, own, depth) || judged;
         if (judged) return true;
-        for (const inner of Object.values(fields)) {
+        for (const [name, inner] of Object.entries(fields)) {
           if (isText(inner)) {
-            if (inner.length >= SHORTEST && inText(inner, own, depth + 1)) return true;
+            if (inner.length >= SHORTEST && inText(inner, memberOf(around, name, own.envelope), depth + 1)) return true;
           } else if (typeof inner === "object" && inner !== null && !(Array.isArray(inner) && lists.includes(inner))) {
             if (inInner(inner, own, depth + 1)) return true;
           }
         }
         if (depth > 0 || !generic) return false;
         const record = genericRecord(fields, text);
-        return record !== undefined && handOn([record], "json", envelope);
+        return record !== undefined && handOn([record], "json", around);
       }
 
-      function inElements(elements: readonly unknown[], envelope: Envelope, depth: number): boolean {
+      function inElements(elements: readonly unknown[], around: Place, depth: number): boolean {
         let judged = false;
         for (const element of elements) {
-          if (isText(element)) judged = inText(element, envelope, depth + 1) || judged;
+          if (isText(element)) judged = inText(element, around, depth + 1) || judged;
           else if (typeof element === "object" && element !== null) {
-            const one = inValue(element, JSON.stringify(element), envelope, depth + 1);
+            const one = inValue(element, JSON.stringify(element), around, depth + 1);
             const record = one || !generic ? undefined : genericRecord(object(element), JSON.stringify(element));
-            judged = one || (record !== undefined && handOn([record], "json", envelope)) || judged;
+            judged = one || (record !== undefined && handOn([record], "json", around)) || judged;
           }
         }
         return judged;
       }
 
       /** An object inside a record: a record of its own, or what holds one. */
-      function inInner(inner: object, envelope: Envelope, depth: number): boolean {
+      function inInner(inner: object, around: Place, depth: number): boolean {
         if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
-        if (!Array.isArray(inner)) return inValue(inner, JSON.stringify(inner), envelope, depth);
+        if (!Array.isArray(inner)) return inValue(inner, JSON.stringify(inner), around, depth);
         const bytes = textOfBytes(inner);
-        if (bytes !== undefined) return inBytes(bytes, envelope, depth);
+        if (bytes !== undefined) return inBytes(bytes, around, depth);
         const pairs = fieldPairs(inner);
-        if (pairs !== undefined && inValue(pairs, JSON.stringify(pairs), envelope, depth)) return true;
+        if (pairs !== undefined && inValue(pairs, JSON.stringify(pairs), around, depth)) return true;
         return inner.some((element) =>
           isText(element)
-            ? element.length >= SHORTEST && inText(element, envelope, depth + 1)
-            : typeof element === "object" && element !== null && inInner(element as object, envelope, depth + 1),
+            ? element.length >= SHORTEST && inText(element, around, depth + 1)
+            : typeof element === "object" && element !== null && inInner(element as object, around, depth + 1),
         );
       }
 
       if (number === 1 && header === undefined && generic) header = csvHeader(bare(line));
-      const judged = inText(line, NOWHERE, 0);
+      const judged = inText(line, LINE, 0);
       if (wanted !== undefined && last === undefined && bare(line) !== "") malformed = true;
       return {
         judged,
@@ -240,7 +289,10 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
 /** Without a byte order mark, NULs that a hole in a file left, and white space around it. */
 function bare(text: string): string {
   const start = text.lastIndexOf("\0") + 1;
-  return (start > 0 ? text.slice(start) : text).replace(/^[\ufeff\s]+/, "").replace(/[\r\n ]+$/, "");
+  const rest = start > 0 ? text.slice(start) : text;
+  // Most lines have neither, and a search for the end of one goes over every space in it.
+  const inner = /^[\ufeff\s]/.test(rest) ? rest.replace(/^[\ufeff\s]+/, "") : rest;
+  return " \r\n".includes(inner.at(-1) ?? "") ? inner.replace(/[\r\n ]+$/, "") : inner;
 }
 
 /** Lists that are longer hold no line of a log. */
@@ -270,6 +322,15 @@ export function unpacked(text: string): string {
     // Neither damaged nor too large data is a line that can be read; what stands around it is.
     return text;
   }
+}
+
+/**
+ * Whether it is worth to parse a text. The kernel, Apache and many others put a time or a level in brackets in front, and
+ * an error that JSON.parse throws takes as long as all the rest.
+ */
+function mayBeJson(text: string): boolean {
+  if (text[0] !== "{" && text[0] !== "[") return false;
+  return text[0] === "{" ? /^\{\s*["}]/.test(text) : /^\[\s*(?:[[{"\]tfn-]|\d{1,16}\s*[,\]])/.test(text);
 }
 
 /** The JSON value of a text, or the list of the values that it has one behind the other. */
@@ -306,6 +367,61 @@ function* documentsIn(text: string): Generator<string> {
     }
   }
   if (text.slice(start).trim() !== "") yield text.slice(start);
+}
+
+/** What is found inside something, but not in the same place of each line. */
+function once(outer: Place, own?: () => Envelope): Place {
+  return {
+    outer,
+    envelope: own === undefined ? outer.envelope : () => joined(outer.envelope(), own()),
+  };
+}
+
+function peeledOff({ envelope, wrapper }: Peeled, outer: Place): Place {
+  return {
+    outer,
+    step: (value) => wrapper.peel(openText(value), noTime)?.text,
+    envelope: () => joined(outer.envelope(), envelope()),
+  };
+}
+
+function parsedIn(outer: Place): Place {
+  return {
+    outer,
+    envelope: outer.envelope,
+    step: (value) => {
+      const text = openText(value);
+      const parsed = mayBeJson(text) ? parseMany(text) : undefined;
+      return Array.isArray(parsed) ? undefined : parsed;
+    },
+  };
+}
+
+/** `envelope` is that of the object. */
+function memberOf(outer: Place, name: string, envelope: () => Envelope): Place {
+  return {
+    outer,
+    envelope,
+    step: (value) => {
+      const fields = object(value);
+      return Object.hasOwn(fields, name) ? fields[name] : undefined;
+    },
+  };
+}
+
+const noTime = (): number => 0;
+
+function openText(value: unknown): string {
+  return isText(value) ? unpacked(bare(value)) : "";
+}
+
+function routeTo(place: Place, name: string, read: Route["read"]): Route | undefined {
+  const steps = [];
+  for (let at = place; at.outer !== undefined; at = at.outer) {
+    if (at.step === undefined) return undefined;
+    steps.unshift(at.step);
+  }
+  return { steps, name, read };
 }
 
 function enveloped(record: LogRecord, { time, origin }: Envelope): LogRecord {

@@ -8,6 +8,16 @@ import { pairsRecord } from "./pairs-record.js";
 import type { Fields, RecordSource } from "./log-record.js";
 import { clfTime, timeOf } from "./log-time.js";
 
+/** A reader of named values: the first group of an expression that is made of the name once. */
+function picker(make: (name: string) => RegExp): (name: string, text: string) => string | undefined {
+  const expressions = new Map<string, RegExp>();
+  return (name, text) => {
+    let expression = expressions.get(name);
+    if (expression === undefined) expressions.set(name, (expression = make(name)));
+    return expression.exec(text)?.[1];
+  };
+}
+
 /** A format whose lines one expression takes apart. */
 function pattern(
   name: string,
@@ -15,9 +25,11 @@ function pattern(
   recognised: string,
   source: RecordSource | readonly RecordSource[],
   read: (line: string) => Reading,
+  broad = false,
 ): LogFormat {
   return {
     name,
+    broad,
     title,
     sources: Array.isArray(source) ? source : [source as RecordSource],
     recognised,
@@ -106,46 +118,24 @@ interface Request {
 
 function requestRecord(request: Request, line: string, time: number | undefined, always = false): Reading {
   const { client, user, method, uri, version, status, bytes, referer, agent, host, upstream } = request;
-  const shared = {
+  const proxied = !always && (method === "CONNECT" || /^[a-z]+:\/\//i.test(uri));
+  const target = proxied ? {} : requestTarget(uri);
+  const fields = {
     "cs-method": method,
     "sc-status": numberOf(status),
     "sc-bytes": numberOf(bytes),
     "cs-referer": dashless(referer),
     "cs-username": dashless(user),
+    [proxied ? "src_ip" : "c-ip"]: client,
+    "c-uri": proxied ? uri : undefined,
+    "cs-uri-stem": target["cs-uri-stem"],
+    "cs-uri-query": target["cs-uri-query"],
+    "cs-host": proxied ? (host ?? hostOf(uri)) : dashless(host),
+    "cs-version": proxied ? undefined : version,
+    [proxied ? "c-useragent" : "cs-user-agent"]: dashless(agent),
+    [proxied ? "dst_ip" : "s-ip"]: upstream,
   };
-  if (!always && (method === "CONNECT" || /^[a-z]+:\/\//i.test(uri))) {
-    return [
-      recordOf(
-        PROXY,
-        {
-          ...shared,
-          src_ip: client,
-          "c-uri": uri,
-          "cs-host": host ?? hostOf(uri),
-          "c-useragent": dashless(agent),
-          dst_ip: upstream,
-        },
-        line,
-        time,
-      ),
-    ];
-  }
-  return [
-    recordOf(
-      WEBSERVER,
-      {
-        ...shared,
-        "c-ip": client,
-        ...requestTarget(uri),
-        "cs-host": dashless(host),
-        "cs-version": version,
-        "cs-user-agent": dashless(agent),
-        "s-ip": upstream,
-      },
-      line,
-      time,
-    ),
-  ];
+  return [recordOf(proxied ? PROXY : WEBSERVER, fields, line, time)];
 }
 
 const numberOf = (text: string | undefined): number | undefined =>
@@ -333,6 +323,7 @@ function timeIn(line: string): number | undefined {
   return timeOf(/^\[(\d{10}(?:\.\d{1,9})?)\]/.exec(head)?.[1]);
 }
 
+const packetValue = picker((name) => new RegExp(String.raw`(?:^|\s)${name}=(\S+)`));
 const PACKET = /(?:^|\s)SRC=(\S+) DST=(\S+) /;
 
 /** Lines of a packet filter of Linux: iptables, nftables, UFW, firewalld. */
@@ -341,16 +332,15 @@ function netfilter(line: string): Reading {
   const packet = PACKET.exec(`${line} `);
   if (packet === null) return undefined;
   const rest = line.slice(packet.index);
-  const pick = (name: string, from = rest): string | undefined => new RegExp(`(?:^|\\s)${name}=(\\S+)`).exec(from)?.[1];
   const fields = {
     src_ip: packet[1],
     dst_ip: packet[2],
-    src_port: pick("SPT"),
-    dst_port: pick("DPT"),
-    protocol: pick("PROTO"),
-    interface_in: pick("IN", line),
-    interface_out: pick("OUT", line),
-    mac: pick("MAC", line),
+    src_port: packetValue("SPT", rest),
+    dst_port: packetValue("DPT", rest),
+    protocol: packetValue("PROTO", rest),
+    interface_in: packetValue("IN", line),
+    interface_out: packetValue("OUT", line),
+    mac: packetValue("MAC", line),
   };
   return [recordOf(FIREWALL, fields, line, timeIn(line))];
 }
@@ -378,9 +368,7 @@ function cisco(line: string): Reading {
   if (/\bSrcIP: /.test(message)) return pairsRecord({ ...listedPairs(message), timestamp: time }, line) ?? "other";
   const action = /^(?:access-list \S+ )?([\w-]+)/.exec(message)?.[1];
   const url = /\b(?:Accessed|denied) (?:\w+ )?URL (\S+)/.exec(message)?.[1];
-  const visit = new RegExp(String.raw`^(?:\S+@)?(${IP})(?:\(\S+\))? Accessed (?:\w+ )?URL (${IP}):(\S*)`, "i").exec(
-    message,
-  );
+  const visit = CISCO_VISIT.exec(message);
   if (visit !== null)
     return ciscoRecord({ ip: visit[1]! }, { ip: visit[2]! }, { action: "Accessed", url: visit[3] }, line, time);
   const icmp = CISCO_ICMP.exec(message)?.groups;
@@ -413,6 +401,7 @@ function ciscoRecord(
   return firewallRecords(fields, { "c-uri": url === "" ? undefined : url }, line, time);
 }
 
+const CISCO_VISIT = new RegExp(String.raw`^(?:\S+@)?(${IP})(?:\(\S+\))? Accessed (?:\w+ )?URL (${IP}):(\S*)`, "i");
 // ICMP has no ports, and its ends have names of their own.
 const CISCO_ICMP = new RegExp(
   String.raw`\bfaddr (?<far>${IP})\/\d+(?:\([^)]*\))? gaddr ${IP}\/\d+ laddr (?<own>${IP})\/`,
@@ -435,7 +424,7 @@ function paloAlto(line: string): Reading {
   const columns = quotedColumns(line.slice(0, 16_384), ",");
   const type = columns.findIndex((column) => column === "TRAFFIC" || column === "THREAT");
   const at = (offset: number): string | undefined => columns[type + offset];
-  if (type !== 3 || !new RegExp(`^${IP}$`, "i").test(at(4) ?? "")) return undefined;
+  if (type !== 3 || !ADDRESS.test(at(4) ?? "")) return undefined;
   const url = columns[type] === "THREAT" && at(1) === "url" ? at(28) : undefined;
   const fields = {
     src_ip: at(4),
@@ -619,7 +608,8 @@ const ARP_ANSWER = new RegExp(
 
 /** Who has an address on the link, as answers and tables of neighbours tell it. */
 function arpAnswer(line: string): Reading {
-  const parts = ARP_ANSWER.exec(line.slice(0, 1_024));
+  // Without one of these there is no such answer, and the expression is slow to find that out.
+  const parts = /\b(?:is.at|at|lladdr) [\da-f]/i.test(line) ? ARP_ANSWER.exec(line.slice(0, 1_024)) : null;
   if (parts === null) return undefined;
   const [, replied, mac, listed, listedMac, neighbour, neighbourMac] = parts;
   const fields = {
@@ -735,7 +725,7 @@ const PROXY_WORDS =
 
 /** Where a proxy connected to, in its own words: tinyproxy, mitmproxy, Privoxy. */
 function proxyWords(line: string): Reading {
-  const parts = PROXY_WORDS.exec(line);
+  const parts = /host | connect | Request: /.test(line) ? PROXY_WORDS.exec(line) : null;
   if (parts === null) return undefined;
   const uri = parts[1]!.replace(/"$/, "");
   const client = FIRST_IP.exec(line.slice(0, parts.index))?.[0];
@@ -747,15 +737,16 @@ const WINDOWS_TEXT = new RegExp(
   "is",
 );
 
+const windowsValue = picker(
+  (name) => new RegExp(String.raw`\b${name}:\s{1,8}(\S.{0,400}?)(?=\s+[A-Z]\w*(?: [A-Z]\w*){0,2}:|\t|\s*$)`, "s"),
+);
+
 /** Connections as Windows words them: Sysmon's and those of the filtering platform, rendered. */
 function windowsText(line: string): Reading {
   const part = line.slice(0, 16_384);
   const ends = WINDOWS_TEXT.exec(part)?.groups;
   if (ends === undefined) return undefined;
-  const pick = (name: string): string | undefined =>
-    new RegExp(String.raw`\b${name}:\s{1,8}(\S.{0,400}?)(?=\s+[A-Z]\w*(?: [A-Z]\w*){0,2}:|\t|\s*$)`, "s").exec(
-      part,
-    )?.[1];
+  const pick = (name: string): string | undefined => windowsValue(name, part);
   const own = {
     Image: pick("(?:Image|Application Name)"),
     ProcessId: pick("Process ?I[dD]"),
@@ -849,6 +840,7 @@ function endsInColumns(columns: readonly string[], withPorts: boolean): readonly
 /** Words of a command that keep their names; a command may have thousands. */
 const MOST_AUDIT_WORDS = 10;
 
+const auditWord = picker((name) => new RegExp(String.raw`\b${name}=("[^"]*"|\S+)`));
 const AUDIT = /\btype=([A-Z_]+) msg=audit\(([\d/]+[ .]?[\d:.]*?):(\d+)\) ?:/;
 
 /** What a call of the system was made by. */
@@ -870,8 +862,7 @@ function audit(line: string, call: AuditCall | undefined, keep: (call: AuditCall
   const mark = AUDIT.exec(line);
   if (mark === null) return undefined;
   const time = auditTime(mark[2]!);
-  const pick = (name: string): string | undefined =>
-    auditValue(new RegExp(String.raw`\b${name}=("[^"]*"|\S+)`).exec(line)?.[1]);
+  const pick = (name: string): string | undefined => auditValue(auditWord(name, line));
   const own: Fields = {
     Image: pick("exe"),
     ProcessId: pick("pid"),
@@ -1086,6 +1077,7 @@ export const LOOSE_FORMATS: readonly LogFormat[] = [
     "`address -> address`, `from address ... to address`",
     FIREWALL,
     arrow,
+    true,
   ),
   pattern(
     "request-line",
@@ -1093,6 +1085,7 @@ export const LOOSE_FORMATS: readonly LogFormat[] = [
     "a method and a URL or a path",
     [WEBSERVER, PROXY],
     requestLine,
+    true,
   ),
   pattern(
     "proxy-words",
@@ -1110,4 +1103,5 @@ export const ROW_FORMAT: LogFormat = pattern(
   "a method beside a URL, or two addresses beside each other with their ports",
   [PROXY, FIREWALL],
   row,
+  true,
 );

@@ -15,9 +15,12 @@ export interface Envelope {
   readonly origin: Readonly<Record<string, string>>;
 }
 
-/** A line out of its wrapper. */
-export interface Peeled extends Envelope {
+/** A line out of its wrapper. Most of what is peeled off nobody asks what it said. */
+export interface Peeled {
   readonly text: string;
+  readonly envelope: () => Envelope;
+  /** What it was in. */
+  readonly wrapper: Wrapper;
 }
 
 /** One wrapper of text. */
@@ -25,6 +28,7 @@ export interface Wrapper {
   readonly name: string;
   /** For people. */
   readonly title: string;
+  /** A text without this in front, or `undefined` where nothing or nothing else is there. */
   readonly peel: (text: string, now: () => number) => Peeled | undefined;
 }
 
@@ -34,25 +38,30 @@ function prefix(
   pattern: RegExp,
   read: (groups: Readonly<Record<string, string | undefined>>) => Record<string, string | undefined> = () => ({}),
 ): Wrapper {
-  return {
+  const wrapper: Wrapper = {
     name,
     title,
     peel(text, now) {
       const match = pattern.exec(text);
-      if (match === null || match[0] === "") return undefined;
+      if (match === null || match[0] === "" || match[0].length === text.length) return undefined;
       const groups = match.groups ?? {};
-      const { iso, month, day, clock, year, firstYear = year } = groups;
-      const time =
-        iso !== undefined
-          ? timeOf(iso)
-          : month === undefined
-            ? undefined
-            : firstYear === undefined
-              ? yearlessTime(month, day ?? "", clock ?? "", now())
-              : timeOf(`${firstYear}-${monthNumber(month)}-${(day ?? "").padStart(2, "0")}T${clock}Z`);
-      return { text: text.slice(match[0].length), time, origin: known(read(groups)) };
+      return {
+        text: text.slice(match[0].length),
+        envelope: () => ({ time: timeIn(groups, now), origin: known(read(groups)) }),
+        wrapper,
+      };
     },
   };
+  return wrapper;
+}
+
+function timeIn(groups: Readonly<Record<string, string | undefined>>, now: () => number): number | undefined {
+  const { iso, month, day = "", clock = "", year, firstYear = year } = groups;
+  if (iso !== undefined) return timeOf(iso);
+  if (month === undefined) return undefined;
+  return firstYear === undefined
+    ? yearlessTime(month, day, clock, now())
+    : timeOf(`${firstYear}-${monthNumber(month)}-${day.padStart(2, "0")}T${clock}Z`);
 }
 
 const ISO = String.raw`(?<iso>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?)`;
@@ -165,9 +174,12 @@ export const WRAPPERS: readonly Wrapper[] = [
 
 /** The text without its outermost prefix, in each way in which it can be read. */
 export function peelPrefix(text: string, now: () => number): readonly Peeled[] {
-  return WRAPPERS.map(({ peel }) => peel(text, now)).filter(
-    (peeled) => peeled !== undefined && peeled.text !== "" && peeled.text.length < text.length,
-  ) as readonly Peeled[];
+  const found: Peeled[] = [];
+  for (const { peel } of WRAPPERS) {
+    const peeled = peel(text, now);
+    if (peeled !== undefined) found.push(peeled);
+  }
+  return found;
 }
 
 const TIME_NAMES = [

@@ -195,11 +195,6 @@ export async function scan(
 
     function onLine(buffer: Buffer, from: number, to: number, line: number): void {
       const text = buffer.toString("utf8", from, buffer[to - 1] === 0x0d ? to - 1 : to);
-      const before = text.includes("type=SOCKADDR")
-        ? auditCallBefore(text, buffer.toString("latin1", Math.max(0, from - LOOK_BEHIND), from))
-        : undefined;
-      if (before !== undefined) reader.read(before, line, () => false);
-      const records: LogRecord[] = [];
       // Of a line that no rule can match and that names no metadata service, what tells when it was is enough.
       const forRules =
         prefilter === undefined ||
@@ -208,9 +203,23 @@ export async function scan(
         (ahead.buffer === buffer && from >= ahead.from && to <= ahead.to
           ? ahead.found !== -1 && ahead.found < to
           : prefilter.next(buffer, from, to) !== -1);
-      const outcome = reader.read(text, line, (record) => {
+      // And where no time is asked for, that it is of a known format.
+      const known = forRules || seeksMore ? undefined : reader.readAgain(text);
+      if (known !== undefined) {
+        formats.set(known, (formats.get(known) ?? 0) + 1);
+        readLines++;
+        return;
+      }
+      const before = text.includes("type=SOCKADDR")
+        ? auditCallBefore(text, buffer.toString("latin1", Math.max(0, from - LOOK_BEHIND), from))
+        : undefined;
+      if (before !== undefined) reader.read(before, line, () => false);
+      const records: LogRecord[] = [];
+      const outcome = reader.read(text, line, (made) => {
+        if (!forRules && !seeksMore) return true;
+        const record = made();
         records.push(record);
-        return forRules ? judge(record, source.name, line) : record.time !== undefined || !seeksMore;
+        return forRules ? judge(record, source.name, line) : record.time !== undefined;
       });
       readLines++;
       let { judged } = outcome;

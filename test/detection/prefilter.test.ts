@@ -126,7 +126,7 @@ describe("the prefilter", () => {
   function hits(line: string): string[] {
     const titles: string[] = [];
     createLogReader({ now: () => 0 }).read(line, 2, (record) => {
-      const { matched } = rules.match(record);
+      const { matched } = rules.match(record());
       titles.push(...matched.map(({ rule }) => rule.title));
       return matched.length > 0;
     });

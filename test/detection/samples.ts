@@ -34,7 +34,7 @@ export function readLines(format: string | undefined, ...lines: string[]): (LogR
   return lines.map((line, index) => {
     let first: LogRecord | undefined;
     const { malformed } = reader.read(line, index + 2, (record) => {
-      first ??= record;
+      first ??= record();
       return true;
     });
     return first ?? (malformed ? "malformed" : "other");

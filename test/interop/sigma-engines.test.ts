@@ -25,7 +25,7 @@ function recordsOf(lines: readonly string[]): LogRecord[] {
   const records: LogRecord[] = [];
   for (const [index, line] of lines.entries())
     reader.read(line, index + 1, (record) => {
-      records.push(record);
+      records.push(record());
       return false;
     });
   return records;

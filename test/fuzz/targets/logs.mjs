@@ -189,8 +189,8 @@ export const LOGS = [
           const { judged, malformed } = reader.read(
             line,
             index + 1,
-            (/** @type {any} */ record, /** @type {string} */ name) => {
-              const { text, time, fields, source } = record;
+            (/** @type {() => any} */ record, /** @type {string} */ name) => {
+              const { text, time, fields, source } = record();
               words.add(`${name} ${source.category ?? source.service}`.slice(0, 40).replace(/[^a-z_ -]/g, ""));
               hold(typeof text === "string", "a record has its text", text);
               hold(time === undefined || Number.isFinite(time), "a time is one", time);
