@@ -623,15 +623,33 @@ interface Candidate {
   readonly value: unknown;
 }
 
-/** What a record has for each role, by the names as they are listed and by names that are written otherwise. */
+/** What a record has for each role: the best first. */
+type Candidates = Map<Role, Candidate[]>;
+
+/** What a record has by the names as they are listed and by names that are written otherwise. */
 interface Named {
-  readonly exact: ReadonlyMap<Role, readonly Candidate[]>;
-  alike?: ReadonlyMap<Role, readonly Candidate[]>;
+  readonly exact: Candidates;
+  alike?: Candidates;
+}
+
+/** A role of a name, and its place in the list of the role. */
+type Place = readonly [role: Role, rank: number];
+
+/** What a name can stand for. */
+interface Roles {
+  /** As it is written. */
+  readonly exact: readonly Place[];
+  /** By its letters and digits alone, in lower case. */
+  readonly alike: readonly Place[];
+  /** Whether an object of that name may hold more of them. */
+  readonly holds: boolean;
 }
 
 const NONE: readonly Candidate[] = [];
-const NAMED = new WeakMap<Fields, Named>();
-type Places = Map<string, (readonly [role: Role, rank: number])[]>;
+const NO_ROLE: readonly Place[] = [];
+/** What was asked for last is asked for again, for each of its fields. */
+let last: { readonly fields: Fields; readonly named: Named } | undefined;
+type Places = Map<string, Place[]>;
 
 /** Names, as listed and plain, with what they can stand for; and the objects in which there may be more of them. */
 interface Listed {
@@ -661,64 +679,70 @@ const listedNames = once((): Listed => {
   return { exact, plain, holders };
 });
 
+/** Names of fields that are remembered: a log may name its fields as it likes. */
+const MOST_NAMES = 4_096;
+const ROLES = new Map<string, Roles>();
+
+function rolesOf(name: string): Roles {
+  let roles = ROLES.get(name);
+  if (roles === undefined) {
+    const { exact, plain, holders } = listedNames();
+    roles = {
+      exact: exact.get(name) ?? NO_ROLE,
+      alike: plain.get(plainName(name)) ?? NO_ROLE,
+      holds: holders.has(name),
+    };
+    if (ROLES.size < MOST_NAMES && name.length <= 64) ROLES.set(name, roles);
+  }
+  return roles;
+}
+
+function plainName(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]+/g, "");
+}
+
 /** What a record has under the listed names: its names are looked up, which are fewer. */
 function namedIn(fields: Fields): Named {
-  let named = NAMED.get(fields);
-  if (named === undefined) {
-    const { exact: places, holders } = listedNames();
-    const exact = new Map<Role, Candidate[]>();
-    const visit = (holder: Fields, prefix: string): void => {
-      for (const key of Object.keys(holder)) {
-        const name = prefix === "" ? key : `${prefix}.${key}`;
-        const value = holder[key];
-        for (const [role, rank] of places.get(name) ?? [])
-          keep(exact, role, prefix === "" ? 2 * rank : 2 * rank + 1, value);
-        if (typeof value === "object" && value !== null && !Array.isArray(value) && holders.has(name))
-          visit(value as Fields, name);
-      }
-    };
-    visit(fields, "");
-    named = { exact: inOrder(exact) };
-    NAMED.set(fields, named);
+  if (last?.fields !== fields) {
+    const named: Named = { exact: new Map() };
+    putNamed(named.exact, fields, "");
+    putInOrder(named.exact);
+    last = { fields, named };
   }
-  return named;
+  return last.named;
+}
+
+function putNamed(exact: Candidates, holder: Fields, prefix: string): void {
+  for (const key of Object.keys(holder)) {
+    const name = prefix === "" ? key : `${prefix}.${key}`;
+    const value = holder[key];
+    const roles = rolesOf(name);
+    for (const [role, rank] of roles.exact) keep(exact, role, prefix === "" ? 2 * rank : 2 * rank + 1, value);
+    if (roles.holds && typeof value === "object" && value !== null && !Array.isArray(value))
+      putNamed(exact, value as Fields, name);
+  }
 }
 
 /** The same by names in lower case, letters and digits alone. */
-function alikeIn(named: Named, fields: Fields): ReadonlyMap<Role, readonly Candidate[]> {
+function alikeIn(named: Named, fields: Fields): Candidates {
   if (named.alike === undefined) {
-    const { plain: places } = listedNames();
-    const alike = new Map<Role, Candidate[]>();
+    named.alike = new Map();
     for (const key of Object.keys(fields))
-      for (const [role, rank] of places.get(plainName(key)) ?? []) keep(alike, role, rank, fields[key]);
-    named.alike = inOrder(alike);
+      for (const [role, rank] of rolesOf(key).alike) keep(named.alike, role, rank, fields[key]);
+    putInOrder(named.alike);
   }
   return named.alike;
 }
 
-function keep(candidates: Map<Role, Candidate[]>, role: Role, rank: number, value: unknown): void {
+function keep(candidates: Candidates, role: Role, rank: number, value: unknown): void {
   if (!saysSomething(value)) return;
   const known = candidates.get(role);
   if (known === undefined) candidates.set(role, [{ rank, value }]);
   else known.push({ rank, value });
 }
 
-function inOrder(candidates: Map<Role, Candidate[]>): ReadonlyMap<Role, readonly Candidate[]> {
+function putInOrder(candidates: Candidates): void {
   for (const list of candidates.values()) if (list.length > 1) list.sort((one, other) => one.rank - other.rank);
-  return candidates;
-}
-
-/** Names of fields that are remembered: a log may name its fields as it likes. */
-const MOST_NAMES = 4_096;
-const PLAIN_NAMES = new Map<string, string>();
-
-function plainName(name: string): string {
-  let plain = PLAIN_NAMES.get(name);
-  if (plain === undefined) {
-    plain = name.toLowerCase().replace(/[^a-z0-9]+/g, "");
-    if (PLAIN_NAMES.size < MOST_NAMES && name.length <= 64) PLAIN_NAMES.set(name, plain);
-  }
-  return plain;
 }
 
 /** The two ends of a connection, without ports and brackets. One name of an address is not both of them. */
