@@ -27,6 +27,7 @@ import { memoised } from "./scenarios/memoised.mjs";
 import { refusal } from "./scenarios/refusal.mjs";
 import { rolesAnywhere } from "./scenarios/roles-anywhere.mjs";
 import { scan } from "./scenarios/scan.mjs";
+import { scanFormats } from "./scenarios/scan-formats.mjs";
 import { starting } from "./scenarios/starting.mjs";
 import { verification } from "./scenarios/verification.mjs";
 
@@ -47,6 +48,7 @@ const SCENARIOS = {
   fleet,
   callers,
   scan,
+  scanFormats,
   accounts,
   rolesAnywhere,
 };
