@@ -85,11 +85,12 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
   const jsonFormats = wanted === undefined ? JSON_FORMATS : JSON_FORMATS.filter((entry) => entry === wanted);
   const opened = (formats: readonly LogFormat[]) =>
     (wanted === undefined ? formats : formats.filter((entry) => entry === wanted)).map(
-      ({ name, broad = false, open }) => ({
-        name,
-        broad,
-        read: open!(now, columns, wanted !== undefined),
-      }),
+      ({ name, broad = false, open }) => {
+        const read = open!(now, columns, wanted !== undefined);
+        // Whether no other reads it is asked anew for each line.
+        const again = broad ? undefined : (value: unknown): Reading => read(openText(value));
+        return { name, read, again };
+      },
     );
   const lineFormats = opened(LINE_FORMATS);
   const lastFormats = opened(LAST_FORMATS);
@@ -115,8 +116,7 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
       let parts = 0;
       const packed: string[] = [];
       /** What was peeled off already, and what its format has nothing further in. */
-      const peeledTexts = new Map<string, readonly Peeled[]>();
-      const unfit = new Set<string>();
+      const peeledTexts = new Map<string, readonly Peeled[] | "unfit">();
 
       /** `again` reads what stands in the same place of another line. */
       function handOn(reading: Reading, name: string, around: Place, again?: Route["read"]): boolean {
@@ -151,14 +151,15 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         const value = mayBeJson(text) ? parseMany(text) : undefined;
         if (value !== undefined) return pass !== "loose" && inValue(value, text, parsedIn(around), depth);
         if (text[0] === "{" && depth === 0) malformed = true;
-        for (const { name, read } of pass === "loose" ? [] : lineFormats) {
+        for (const { name, read, again } of pass === "loose" ? [] : lineFormats) {
           const reading = read(text);
-          if (reading === "other" || reading === "malformed") unfit.add(text);
-          if (handOn(reading, name, around, (value) => read(openText(value)))) return true;
+          if (reading === undefined) continue;
+          if (reading === "other" || reading === "malformed") peeledTexts.set(text, "unfit");
+          if (handOn(reading, name, around, again)) return true;
           if (reading === "other" || reading === "malformed") return false;
         }
-        if (unfit.has(text)) return false;
         let inside = peeledTexts.get(text);
+        if (inside === "unfit") return false;
         if (inside === undefined) peeledTexts.set(text, (inside = peelPrefix(text, now)));
         if (pass !== "loose")
           for (const peeled of inside)
@@ -176,11 +177,9 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         // These are recognised behind a prefix that was not peeled: what it says of the host is true all the same.
         const behind: Place =
           inside[0] === undefined ? around : { ...around, envelope: peeledOff(inside[0], around).envelope };
-        for (const { name, read, broad } of lastFormats) {
+        for (const { name, read, again } of lastFormats) {
           // Columns that a header names are no guess.
           if (name === ROW_FORMAT.name && header !== undefined && csvFields(header, text) !== undefined) continue;
-          // Whether no other reads it is asked anew for each line.
-          const again = broad ? undefined : (value: unknown): Reading => read(openText(value));
           if (handOn(read(text), name, behind, again)) return true;
         }
         return generic && inColumns(text, around);

@@ -28,19 +28,24 @@ export interface Wrapper {
   readonly name: string;
   /** For people. */
   readonly title: string;
+  /** Matches the first character of each text that has it in front. */
+  readonly begins: RegExp;
   /** A text without this in front, or `undefined` where nothing or nothing else is there. */
   readonly peel: (text: string, now: () => number) => Peeled | undefined;
 }
 
+/** `begins` matches the first character of whatever the pattern does: most prefixes are told apart by it. */
 function prefix(
   name: string,
   title: string,
+  begins: RegExp,
   pattern: RegExp,
   read: (groups: Readonly<Record<string, string | undefined>>) => Record<string, string | undefined> = () => ({}),
 ): Wrapper {
   const wrapper: Wrapper = {
     name,
     title,
+    begins,
     peel(text, now) {
       const match = pattern.exec(text);
       if (match === null || match[0] === "" || match[0].length === text.length) return undefined;
@@ -70,10 +75,11 @@ const BSD = String.raw`(?:(?<firstYear>\d{4}) )?(?<month>[A-Z][a-z]{2}) {1,2}(?<
 /** Prefixes, in the order in which they are tried. */
 export const WRAPPERS: readonly Wrapper[] = [
   // 57 <34>1 2026-...: RFC 6587, section 3.4.1
-  prefix("octet-count", "syslog, octet-counted", /^\d{1,7} (?=<\d{1,3}>)/),
+  prefix("octet-count", "syslog, octet-counted", /\d/, /^\d{1,7} (?=<\d{1,3}>)/),
   prefix(
     "syslog-5424",
     "syslog (RFC 5424)",
+    /</,
     new RegExp(
       String.raw`^<\d{1,3}>1 (?:-|${ISO}) (?<host>\S{1,255}) (?<app>\S{1,255}) (?<pid>\S{1,128}) \S{1,255} ` +
         // Structured data may hold the record itself, as that of Juniper's and Check Point's firewalls: it is left.
@@ -84,11 +90,13 @@ export const WRAPPERS: readonly Wrapper[] = [
   prefix(
     "syslog-data",
     "syslog (RFC 5424)",
+    /\[/,
     /^\[(?![\d.]{1,20}\])[\w@.-]{1,64}(?: [\w@.-]{1,64}="[^"\\]{0,1024}")*\] (?=\S)/,
   ),
   prefix(
     "syslog-3164",
     "syslog (RFC 3164), journal as text",
+    /[<\dA-Z]/,
     new RegExp(
       String.raw`^(?:<\d{1,3}>)?${BSD}:? (?:(?<host>[\w.:-]{1,255}) )?(?:(?<app>[\w./@()-]{1,128})?(?:\[(?<pid>\d{1,10})\])? ?:(?!\d) ?)?`,
     ),
@@ -98,6 +106,7 @@ export const WRAPPERS: readonly Wrapper[] = [
   prefix(
     "syslog-iso",
     "syslog with ISO 8601 times, journal as text",
+    /[<\d]/,
     new RegExp(
       String.raw`^(?:<\d{1,3}>)?(?<iso>\d{4}-\d\d-\d\dT[\d:.,]{8,18}(?:Z|[+-]\d\d:?\d\d)?) ` +
         String.raw`(?<host>[\w.:-]{1,255}) (?<app>[\w./@()-]{1,128})?(?:\[(?<pid>\d{1,10})\])? ?: ?`,
@@ -107,45 +116,54 @@ export const WRAPPERS: readonly Wrapper[] = [
   prefix(
     "syslog-epoch",
     "syslog (RFC 5424) with seconds since the epoch, as of Meraki",
+    /</,
     /^<\d{1,3}>1 (?<iso>\d{10}\.\d{1,9}) (?<host>\S{1,255}) /,
     ({ host }) => ({ host }),
   ),
-  prefix("priority", "syslog priority", /^<\d{1,3}>:? ?/),
+  prefix("priority", "syslog priority", /</, /^<\d{1,3}>:? ?/),
   prefix(
     "syslog-sequence",
     "sequence numbers in front of syslog, as of Cisco's routers and switches",
+    /\d/,
     /^\d{1,10}: (?:[\w.-]{1,64}: )?[*.]?(?=[A-Z][a-z]{2} {1,2}\d)/,
   ),
   prefix(
     "syslog-points",
     "syslog of Sophos UTM",
+    /\d/,
     /^(?<iso>\d{4}:\d\d:\d\d-\d\d:\d\d:\d\d) (?<host>\S{1,255}) (?<app>[\w./-]{1,128})\[(?<pid>\d{1,10})\]: /,
     ({ host, app, pid }) => ({ host, app, pid }),
   ),
   prefix(
     "routeros",
     "times of RouterOS",
+    /[a-z]/i,
     /^(?<month>[a-z]{3})\/(?<day>\d\d)(?:\/(?<year>\d{4}))? (?<clock>\d\d:\d\d:\d\d) /i,
   ),
-  prefix("epoch", "seconds since the epoch", /^(?<iso>\d{10}(?:\.\d{1,9})?)[\t ]{1,4}(?=\S)/),
+  prefix("epoch", "seconds since the epoch", /\d/, /^(?<iso>\d{10}(?:\.\d{1,9})?)[\t ]{1,4}(?=\S)/),
   prefix(
     "level",
     "a level and a time in front, as of tinyproxy",
+    /[A-Z]/,
     new RegExp(String.raw`^[A-Z]{4,8} {1,8}${BSD} \[(?<pid>\d{1,10})\]: `),
     ({ pid }) => ({ pid }),
   ),
   prefix(
     "cri",
     "CRI (containerd, CRI-O)",
+    /\d/,
     new RegExp(String.raw`^${ISO} (?<stream>stdout|stderr) [FP](?::[FP])* `),
     ({ stream }) => ({
       stream,
     }),
   ),
-  prefix("compose", "docker compose logs", /^(?<container>[\w.-]{1,128}) +\| /, ({ container }) => ({ container })),
+  prefix("compose", "docker compose logs", /[\w.-]/, /^(?<container>[\w.-]{1,128}) +\| /, ({ container }) => ({
+    container,
+  })),
   prefix(
     "kubectl",
     "kubectl logs --prefix",
+    /\[/,
     /^\[pod\/(?<pod>[\w.-]{1,253})\/(?<container>[\w.-]{1,128})\] /,
     (origin) => ({
       pod: origin["pod"],
@@ -156,26 +174,37 @@ export const WRAPPERS: readonly Wrapper[] = [
   prefix(
     "time",
     "a time in front, as of an export of CloudWatch Logs",
+    /[[\d]/,
     new RegExp(String.raw`^\[?${ISO}\]?[\t ,|:]{1,4}`),
   ),
   prefix(
     "aws-logs-tail",
     "aws logs tail",
+    /\d/,
     new RegExp(String.raw`^${ISO} (?<stream>[\w./:$\[\]#*@-]{1,512}) (?=\S)`),
     ({ stream }) => ({ stream }),
   ),
-  prefix("kernel-time", "seconds since the start, of the kernel", /^\[ {0,8}\d{1,8}\.\d{6}\] /),
+  prefix("kernel-time", "seconds since the start, of the kernel", /\[/, /^\[ {0,8}\d{1,8}\.\d{6}\] /),
   prefix(
     "grep",
     "a file name in front, as of grep",
+    /[\w./-]/,
     /^(?:\.{0,2}\/)?[\w.-]{1,128}(?:\/[\w.-]{1,128}){0,16}\.(?:log|json|jsonl|txt|gz)(?:\.\d)?:(?:\d{1,9}:)?/,
   ),
 ];
 
+const BY_CHARACTER: (readonly Wrapper[])[] = [];
+
+/** No prefix begins with a character beyond ASCII. */
+function beginningWith(code: number): readonly Wrapper[] {
+  if (!(code < 128)) return [];
+  return (BY_CHARACTER[code] ??= WRAPPERS.filter(({ begins }) => begins.test(String.fromCharCode(code))));
+}
+
 /** The text without its outermost prefix, in each way in which it can be read. */
 export function peelPrefix(text: string, now: () => number): readonly Peeled[] {
   const found: Peeled[] = [];
-  for (const { peel } of WRAPPERS) {
+  for (const { peel } of beginningWith(text.charCodeAt(0))) {
     const peeled = peel(text, now);
     if (peeled !== undefined) found.push(peeled);
   }

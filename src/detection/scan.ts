@@ -222,6 +222,10 @@ export async function scan(
         return forRules ? judge(record, source.name, line) : record.time !== undefined;
       });
       readLines++;
+      if (outcome.malformed) malformed++;
+      if (outcome.format !== undefined) formats.set(outcome.format, (formats.get(outcome.format) ?? 0) + 1);
+      else if (thorough && text.trim() !== "" && !outcome.malformed) malformed++;
+      if (!forRules && !seeksMore) return;
       let { judged } = outcome;
       const inside = outcome.packed.length === 0 ? text : [text, ...outcome.packed].join("\n");
       const whole = { text: inside, records, row: outcome.row, source: source.name, line };
@@ -240,9 +244,6 @@ export async function scan(
           if (!places.holdText(text)) report(finding);
         }
       }
-      if (outcome.malformed) malformed++;
-      if (outcome.format !== undefined) formats.set(outcome.format, (formats.get(outcome.format) ?? 0) + 1);
-      else if (thorough && text.trim() !== "" && !outcome.malformed) malformed++;
       const mention = judged || !forRules ? undefined : findMention(inside);
       if (mention === undefined || places.holdText(text)) return;
       unjudged++;
