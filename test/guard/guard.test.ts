@@ -2,7 +2,7 @@
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import { CATALOGUE } from "../../src/events/catalogue.js";
 import type { Guard } from "../../src/guard/guard.js";
@@ -468,8 +468,11 @@ describe("an endpoint", () => {
 });
 
 describe("the events file", () => {
-  const folder = mkdtempSync(join(tmpdir(), "imds-guard-events-"));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  let folder = "";
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "imds-guard-events-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   test("receives every event as a line", async () => {
     const eventsFile = join(folder, "events.jsonl");

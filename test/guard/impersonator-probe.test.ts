@@ -171,6 +171,12 @@ describe("the guard", () => {
     await probeOnce({ ...target, address: "::1" }, "not-ec2", reporter, system, ending.signal);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect([heard, events]).toEqual([[], []]);
+    // Whom a closed guard did not ask, another one may.
+    const other = await answering(IMPERSONATOR);
+    await probeOnce(other.target, "not-ec2", reporter, system, ending.signal);
+    expect(other.heard).toEqual([]);
+    await probeOnce(other.target, "not-ec2", reporter, system);
+    expect(other.heard).toHaveLength(1);
   });
 
   test("does not watch where a setting and not the host refused", async () => {

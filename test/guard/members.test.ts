@@ -1,6 +1,7 @@
 /** Guards of several profiles as one, what is found behind a guard, and what of it belongs to whom. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createGuard } from "../../src/guard/create-guard.js";
+import { credentialStateOf, roleNameOf } from "../../src/guard/credential-state.js";
 import type { Guard } from "../../src/guard/guard.js";
 import {
   guardOfEnvironment,
@@ -38,6 +39,10 @@ const CONFIG = `[default]
 imds_guard_expected_accounts = ${STRANGER}
 [profile third]
 region = us-west-2
+[profile certified]
+imds_guard_iot_role_alias = x
+[profile line]
+credential_process = aws_signing_helper credential-process --certificate /c.pem --private-key /k.pem --trust-anchor-arn a --profile-arn p --role-arn r
 `;
 
 /** A guard on a host with these shared files, whose environment a test may change. */
@@ -46,6 +51,7 @@ function guardOn(options: GuardOptions = {}, variables: Record<string, string> =
   const made = machine({
     ...NITRO,
     "home/nobody/.aws/config": CONFIG,
+    "keys/own.pem": signer.publicKeyPem,
     "elsewhere/config": `[default]\nregion = eu-north-1\n[profile other]\nregion = eu-south-1\n`,
   });
   const env: Record<string, string | undefined> = {
@@ -150,6 +156,15 @@ describe("the guard of a profile", () => {
     expect(guardOfEnvironment(guard, { env })).toBe(guard);
   });
 
+  test("that the environment named is of that profile, whatever it names later", async () => {
+    const { guard, env } = guardOn();
+    await guard.whereAmI();
+    env["AWS_PROFILE"] = "third";
+    const third = guardOfEnvironment(guard, { env });
+    env["AWS_PROFILE"] = "other";
+    expect(await third.region()).toBe("us-west-2");
+  });
+
   test("is read by the environment as it is at the first call", async () => {
     const { guard, env } = guardOn();
     env["AWS_PROFILE"] = "third";
@@ -219,6 +234,71 @@ describe("the region", () => {
       message: expect.stringMatching(/IMDS was not asked for one: this host is not EC2/),
     });
     expect(codes()).toEqual(["imds.refused_not_ec2"]);
+  });
+});
+
+describe("credentials", () => {
+  test("are current, then due, and withdrawn by what is found out or by the end of their guard", async () => {
+    const { guard, advance } = rigOn(imds);
+    const first = await guard.credentials();
+    expect(credentialStateOf(first)).toBe("current");
+    expect(roleNameOf(first)).toBe(imds.identity.roleName);
+    advance(355 * 60_000);
+    expect(credentialStateOf(first)).toBe("due");
+    const second = await guard.credentials({ forceRefresh: true });
+    imds.fail({ path: /ami-id/, times: 1, outcome: 302 });
+    await rejection(guard.metadata("/latest/meta-data/ami-id"));
+    expect(credentialStateOf(second)).toBe("withdrawn");
+    const third = await guard.credentials();
+    expect(credentialStateOf(third)).toBe("current");
+    await guard.close();
+    expect(credentialStateOf(third)).toBe("withdrawn");
+  });
+
+  test("are not withdrawn by an outage", async () => {
+    const { guard } = rigOn(imds);
+    const held = await guard.credentials();
+    imds.fail({ path: /ami-id/, times: 9, outcome: "reset" });
+    expect(await rejection(guard.metadata("/latest/meta-data/ami-id"))).toMatchObject({ kind: "unavailable" });
+    expect(credentialStateOf(held)).toBe("current");
+  });
+
+  test.each<[string, Record<string, string>, Record<string, string>]>([
+    ["the environment", { IMDS_GUARD_IOT_ROLE_ALIAS: "x" }, {}],
+    ["its profile", {}, { profile: "certified" }],
+    ["its line of the helper", {}, { profile: "line" }],
+  ])("are not the instance's where %s names a certificate", async (_, env, options) => {
+    const { guard } = guardOn(options, env);
+    const error = await rejection(guard.credentials());
+    expect((error as { code: string }).code).toMatch(/^ERR_(?:IMDS_GUARD_SETTING|ROLES_ANYWHERE)/);
+    expect(await rejection((await servicesOf(guard)).certificateLink())).toMatchObject({
+      code: (error as { code: string }).code,
+    });
+    expect(imds.counters.total).toBe(0);
+    // Those who ask for the instance's own have them all the same.
+    expect((await instanceCredentials(guard)).accessKeyId).toBe(accessKeyIdFor(ACCOUNT, "genuine"));
+  });
+
+  test.each<[Record<string, string>]>([[{ IMDS_GUARD_CERTIFICATES: `${REGION}=/keys/own.pem` }]])(
+    "are proved by keys that a setting names: %j",
+    async (env) => {
+      const { guard } = guardOn({ attestation: "required" }, env);
+      await guard.credentials();
+      expect(guard.attestation()).toMatchObject({ level: "bound" });
+      const without = guardOn({ attestation: "required" });
+      expect(await rejection(without.guard.credentials())).toMatchObject({ code: "ERR_IMDS_ATTESTATION_INVALID" });
+    },
+  );
+
+  test("and a token are had of the responder that is proved", async () => {
+    const { guard, codes } = rigOn(imds);
+    const token = await guard.metadataToken();
+    const { port } = imds.endpoints[0]!;
+    const answer = await fetch(`http://127.0.0.1:${port}/latest/meta-data/instance-id`, {
+      headers: { "X-aws-ec2-metadata-token": token },
+    });
+    expect(await answer.text()).toBe(imds.identity.instanceId);
+    expect(codes()).toContain("imds.attested");
   });
 });
 
