@@ -36,7 +36,7 @@ export const fromTemporaryCredentials = (options: FromTemporaryCredentialsOption
   const profile = ownProperty(own.clientConfig, "profile");
   const guard = guardOf({ guard: ownProperty(options, "guard"), ...(profile !== undefined && { profile }) });
   const configured = own.masterCredentials ?? ownProperty(own.clientConfig, "credentials");
-  const masterCredentials = configured ?? fromNodeProviderChain({ guard, ...(profile !== undefined && { profile }) });
+  const masterCredentials = configured ?? fromNodeProviderChain({ guard });
   let provider: StockProvider | undefined;
   return async (call) => {
     try {

@@ -43,6 +43,18 @@ it.each([
 });
 
 it.each([
+  [RELATIVE, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "169.254.170.2"],
+  [full("http://[fd00:ec2::23]/x"), "AWS_CONTAINER_CREDENTIALS_FULL_URI", "[fd00:ec2::23]"],
+])("says what of %j leads where", async (env, source, host) => {
+  const [event] = await eventsFor(env);
+  expect(event?.message).toBe(`${source} leads to ${host}, on a host that shows no ECS, EKS or Greengrass`);
+  expect(event?.evidence).toEqual([{ source, value: `"${host}"`, says: "a link-local address, by plain HTTP" }]);
+  expect(event?.advice).toBe(
+    "Whoever owns the network answers there. Set expectedAccounts, so that keys of another account are refused, or remove the variable.",
+  );
+});
+
+it.each([
   ["no endpoint", {}, undefined],
   ["loopback", full("http://127.0.0.1:9911/"), undefined],
   ["TLS", full("https://169.254.170.2/"), undefined],

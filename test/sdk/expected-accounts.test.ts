@@ -47,6 +47,63 @@ it.each([
   expect([...new Set(stranger.asked)]).toEqual([profile]);
 });
 
+it("looks at the same credentials of the same profile once, and at others again", async () => {
+  const verified: string[] = [];
+  let given = { accessKeyId: "A", secretAccessKey: "s" };
+  const guardOf = (name: string) => ({
+    ...createGuard({ log: "off", probe: "off" }),
+    verify: <C extends { readonly accessKeyId: string }>(credentials: C, link: string): Promise<C> => {
+      verified.push(`${name}: ${credentials.accessKeyId} of ${link}`);
+      return Promise.resolve({ ...credentials, seenBy: name });
+    },
+  });
+  let ofEnvironment = guardOf("one");
+  const named = guardOf("named");
+  const factory = withExpectedAccounts(
+    () => () => Promise.resolve(given),
+    "chain",
+    ({ profile }) => Promise.resolve(profile === undefined ? ofEnvironment : named),
+  );
+  const provider = factory({});
+  const first = await provider();
+  expect(first).toEqual({ ...given, seenBy: "one" });
+  expect(await provider()).toBe(first);
+  expect(verified).toEqual(["one: A of chain"]);
+  await provider({ callerClientConfig: { profile: "b" } });
+  await provider();
+  given = { accessKeyId: "B", secretAccessKey: "s" };
+  expect(await provider()).toEqual({ ...given, seenBy: "one" });
+  expect(verified.slice(1)).toEqual(["named: A of chain", "one: A of chain", "one: B of chain"]);
+  // The environment comes to name another profile while the SDK reads: both have a say.
+  verified.length = 0;
+  const changing = withExpectedAccounts(
+    () => () => {
+      ofEnvironment = guardOf("two");
+      return Promise.resolve(given);
+    },
+    "chain",
+    () => Promise.resolve(ofEnvironment),
+  );
+  await changing({})();
+  expect(verified).toEqual(["one: B of chain", "two: B of chain"]);
+});
+
+it.each([[null], [undefined], [5]])("takes no profile from a call that is %s", async (call) => {
+  const { factory, asked } = holding(ACCOUNT);
+  await factory({ clientConfig: null })(call);
+  expect(new Set(asked)).toEqual(new Set([undefined]));
+});
+
+it("a provider has what the SDK's has", () => {
+  const stock = Object.assign(() => Promise.resolve({ accessKeyId: "A", secretAccessKey: "s" }), { memoized: true });
+  const factory = withExpectedAccounts(
+    () => stock,
+    "chain",
+    () => Promise.reject(new Error("was asked")),
+  );
+  expect(Object.entries(factory({}))).toEqual([["memoized", true]]);
+});
+
 it("takes no profile from the prototype of all objects", async () => {
   Object.assign(Object.prototype, {
     profile: "evil",

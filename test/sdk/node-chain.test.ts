@@ -46,7 +46,26 @@ describe("a logger hears of every link that is asked, in order", () => {
       { profile: "x" },
       ["profile", "credential process", "web identity token", "instance metadata"],
     ],
-    ["where SSO is given", { env: NO_IMDS }, { ssoSession: "none" }, ["environment", "SSO"]],
+    ...["ssoStartUrl", "ssoAccountId", "ssoRegion", "ssoRoleName", "ssoSession"].map(
+      (name): [string, Scene, FromNodeProviderChainInit, string[]] => [
+        `where ${name} is given`,
+        { env: NO_IMDS },
+        { [name]: "none" },
+        ["environment", "SSO"],
+      ],
+    ),
+    [
+      "where the environment names a certificate that is incomplete",
+      { env: { ...NO_IMDS, IMDS_GUARD_IOT_ENDPOINT: "x.credentials.iot.eu-central-1.amazonaws.com" } },
+      {},
+      ["environment", "certificate"],
+    ],
+    [
+      "where the environment names a certificate, and code a profile",
+      { env: { ...NO_IMDS, IMDS_GUARD_IOT_ENDPOINT: "x.credentials.iot.eu-central-1.amazonaws.com" } },
+      { profile: "x" },
+      ["profile", "credential process", "web identity token", "instance metadata"],
+    ],
     [
       "in a container of ECS",
       { env: { ...NO_IMDS, AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://container.invalid/" } },
@@ -103,7 +122,6 @@ describe("two sources at once", () => {
   const warned = Symbol.for("imds-guard.warned-of-two-sources.1");
   // Once in a process, whichever copy of the package said it.
   beforeEach(() => {
-    vi.resetModules();
     Object.assign(
       shareInProcess(warned, "data", () => ({})),
       { yes: false },
@@ -122,12 +140,11 @@ describe("two sources at once", () => {
     error(): void {}
   }
 
-  /** The warnings of three calls of fresh code, to the logger and to the console. */
+  /** The warnings of three calls, to the logger and to the console. */
   async function warnings(env: Record<string, string>, init: FromNodeProviderChainInit = {}): Promise<unknown[]> {
     const seen = vi.spyOn(console, "warn").mockImplementation(() => undefined);
-    const fresh = await import("../../src/sdk/node-chain.js");
     await inScene({ env: { ...NO_IMDS, ...env }, credentials: PROFILE }, async () => {
-      for (let call = 0; call < 3; call++) await fresh.fromNodeProviderChain(init)();
+      for (let call = 0; call < 3; call++) await fromNodeProviderChain(init)();
     });
     return seen.mock.calls.map(([line]) => line as unknown);
   }

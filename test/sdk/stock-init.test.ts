@@ -1,13 +1,6 @@
 /** What the SDK's own providers are given, and that they read nothing that all objects inherit. */
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-
-let { requireOwnKeys, stockCall, stockInit, stockInitFor } = await import("../../src/sdk/stock-init.js");
-
-// Its lists are made when it is loaded: a mutation run can change them then alone.
-beforeEach(async () => {
-  vi.resetModules();
-  ({ requireOwnKeys, stockCall, stockInit, stockInitFor } = await import("../../src/sdk/stock-init.js"));
-});
+import { afterEach, describe, expect, it } from "vitest";
+import { requireOwnKeys, stockCall, stockInit, stockInitFor } from "../../src/sdk/stock-init.js";
 
 const READ = [
   ..."profile filepath configFilepath ignoreCache logger clientConfig parentClientConfig callerClientConfig".split(" "),
