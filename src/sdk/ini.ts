@@ -165,25 +165,23 @@ async function alongRoute(
 /** The SDK hands the options of its clients to every link of a profile but the one with a web identity token. */
 function withWebIdentity(sdk: typeof import("@aws-sdk/credential-providers"), init: StockInit, call: Call): StockInit {
   if (init.roleAssumerWithWebIdentity !== undefined) return init;
-  const { clientPlugins, parentClientConfig, logger } = init;
-  const clientConfig = init.clientConfig as object | undefined;
   return {
     ...init,
     roleAssumerWithWebIdentity: (params) =>
       sdk.fromWebToken(
         explicit({
-          roleArn: params.RoleArn as string,
-          webIdentityToken: params.WebIdentityToken as string,
-          ...(params.RoleSessionName !== undefined && { roleSessionName: params.RoleSessionName }),
-          ...(params.ProviderId !== undefined && { providerId: params.ProviderId }),
-          ...(params.PolicyArns !== undefined && { policyArns: params.PolicyArns }),
-          ...(params.Policy !== undefined && { policy: params.Policy }),
-          ...(params.DurationSeconds !== undefined && { durationSeconds: params.DurationSeconds }),
-          ...(clientConfig !== undefined && { clientConfig }),
-          ...(clientPlugins !== undefined && { clientPlugins }),
-          ...(parentClientConfig !== undefined && { parentClientConfig }),
-          ...(logger !== undefined && { logger }),
-        }),
+          roleArn: params.RoleArn,
+          webIdentityToken: params.WebIdentityToken,
+          roleSessionName: params.RoleSessionName,
+          providerId: params.ProviderId,
+          policyArns: params.PolicyArns,
+          policy: params.Policy,
+          durationSeconds: params.DurationSeconds,
+          clientConfig: init.clientConfig as object | undefined,
+          clientPlugins: init.clientPlugins,
+          parentClientConfig: init.parentClientConfig,
+          logger: init.logger,
+        } as Parameters<typeof sdk.fromWebToken>[0]),
       )(stockCall(call)),
   };
 }

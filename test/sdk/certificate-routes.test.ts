@@ -1,7 +1,9 @@
 /** The way through profiles to one that a certificate gives credentials for, and what is after it. */
 import { describe, expect, it } from "vitest";
 import { RolesAnywhereError } from "../../src/base/errors.js";
-import { isAfterCertificate, routeToCertificate, routeToImds } from "../../src/sdk/ini.js";
+import { createGuard } from "../../src/guard/create-guard.js";
+import { certificateLinkOf, isAfterCertificate, routeToCertificate, routeToImds } from "../../src/sdk/ini.js";
+import { inScene } from "./side-by-side.js";
 
 type Profile = Readonly<Record<string, string>>;
 type Profiles = Readonly<Record<string, Profile>>;
@@ -91,6 +93,42 @@ it.each<[string, Profiles, string[] | undefined]>([
   ],
 ])("by %s the way to IMDS", (_, profiles, route) => {
   expect(routeToImds(profiles, "a")).toEqual(route);
+});
+
+describe("what the environment adds to a profile that names a certificate", () => {
+  const IOT: Profile = {
+    imds_guard_iot_endpoint: "x.credentials.iot.eu-central-1.amazonaws.com",
+    imds_guard_iot_role_alias: "a",
+    imds_guard_iot_certificate: "/etc/device/tls.crt",
+  };
+  const KEY = { IMDS_GUARD_IOT_PRIVATE_KEY: "/etc/device/tls.key" };
+  const OTHER_KIND = { IMDS_GUARD_ROLES_ANYWHERE_CERTIFICATE: "/etc/pki/tls.crt" };
+  const WHOLE: Profile = { ...IOT, imds_guard_iot_private_key: "/etc/device/tls.key" };
+
+  it.each<[string, Record<string, string>, Profile, string[], string | undefined, boolean]>([
+    ["is anything where nobody named the profile", KEY, IOT, [], undefined, true],
+    ["is anything where code named it", KEY, IOT, [], "a", true],
+    ["is nothing where it is the source of another", KEY, IOT, ["b"], undefined, false],
+    ["is another kind where nobody named the profile", OTHER_KIND, WHOLE, [], undefined, false],
+    ["is no other kind where code named it", OTHER_KIND, WHOLE, [], "a", true],
+    ["is no other kind where it is the source of another", OTHER_KIND, WHOLE, ["b"], undefined, true],
+  ])("%s", async (_, env, profile, route, named, complete) => {
+    await inScene({ env }, async () => {
+      const guard = createGuard({ log: "off", probe: "off" });
+      const link = certificateLinkOf(guard, { a: profile }, { route, leaf: "a" }, named);
+      if (complete) expect(await link).toHaveProperty("get");
+      else await expect(link).rejects.toMatchObject({ code: "ERR_ROLES_ANYWHERE_SETTINGS" });
+      await guard.close();
+    });
+  });
+
+  it("is nothing for a profile that is not there", async () => {
+    await inScene({}, async () => {
+      const guard = createGuard({ log: "off", probe: "off" });
+      expect(await certificateLinkOf(guard, {}, { route: [], leaf: "a" }, undefined)).toBeUndefined();
+      await guard.close();
+    });
+  });
 });
 
 describe("an error", () => {
