@@ -30,6 +30,20 @@ function recordingHandler(sent: Sent[]) {
 }
 
 describe("guard.clientConfig", () => {
+  it("takes a region as it is given, and says that its credentials are remembered", async () => {
+    await withAttestedService({}, {}, async ({ service, options }) => {
+      const guard = createGuard(options);
+      expect(await guard.clientConfig({ region: "eu-west-1" }).region()).toBe("eu-west-1");
+      const region = () => Promise.resolve("eu-west-2");
+      expect(guard.clientConfig({ region }).region).toBe(region);
+      expect(await guard.clientConfig({ region, defaultsMode: "mobile" }).defaultsMode()).toBe("mobile");
+      expect(guard.clientConfig().credentials).toHaveProperty("memoized", true);
+      expect(service.counters.total).toBe(0);
+      expect(await guard.clientConfig({ region, defaultsMode: "auto" }).defaultsMode()).toBe("cross-region");
+      await guard.close();
+    });
+  });
+
   it.each(["standard", "in-region", "cross-region", "mobile", "legacy", "auto", undefined] as const)(
     "lets a client in defaults mode %s send no IMDS request but the guard's",
     async (mode) => {

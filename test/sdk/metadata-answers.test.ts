@@ -270,6 +270,33 @@ describe("what is answered", () => {
     expect(await ask(answers, { path, headers: await tokenOf(answers) })).toMatchObject({ status: 404, body: "" });
   });
 
+  test.each([
+    ["/latest/user-data", 404],
+    ["/latest/user-data/x", 404],
+    ["/latest//user-data", 404],
+    ["/2021-03-23/user-data", 404],
+    ["/latest/meta-data/identity-credentials/ec2/info", 404],
+    ["/latest/meta-data/iam/security-credentials-extended/x", 404],
+    ["/latest/meta-data/iam/security-credentials", 404],
+    ["/latest/user-data-of-mine", 200],
+    ["/latest/meta-data/tags/instance/user-data.x", 200],
+    ["/latest/meta-data/iam/security-credentials-of-mine", 200],
+  ])("is told of %s by status %d, whatever the service has there", async (path, status) => {
+    const answers = createMetadataAnswers({
+      guard: () => Promise.resolve({ ...guard, metadata: () => Promise.resolve("x") }),
+      level: "metadata",
+    });
+    expect(await statusOf(answers, { path, headers: await tokenOf(answers) })).toBe(status);
+  });
+
+  test("is asked for with at most 8 KiB of headers, which may say anything that is none of a proxy's", async () => {
+    const answers = answersAt();
+    const headers = { ...(await tokenOf(answers)), "x-note": "te" };
+    const path = "/latest/meta-data/instance-id";
+    expect(await statusOf(answers, { path, headers })).toBe(200);
+    expect(await statusOf(answers, { path, headers: { ...headers, "x-note": "x".repeat(8_192) } })).toBe(431);
+  });
+
   test("is no credential where metadata alone are answered", async () => {
     const answers = answersAt();
     const headers = await tokenOf(answers);

@@ -100,6 +100,13 @@ describe("MetadataService", () => {
     await withAttestedService({}, { tags: { Name: "web", team: "blue" } }, async ({ options }) => {
       await expect(new MetadataService({ guard: options }).tags()).resolves.toEqual({ Name: "web", team: "blue" });
     });
+    const many = Object.fromEntries(Array.from({ length: 65 }, (_, at) => [`t${at}`, "x"]));
+    await withAttestedService({}, { tags: many }, async ({ service, options }) => {
+      const metadata = new MetadataService({ guard: { ...options, maxRetries: 0 } });
+      expect(Object.keys(await metadata.tags())).toHaveLength(64);
+      service.fail({ path: /tags/, times: 9, outcome: 500 });
+      await expect(metadata.tags()).rejects.toMatchObject({ kind: "unavailable" });
+    });
     await withAttestedService({}, { signDocument: undefined }, async ({ options }) => {
       await expect(new MetadataService({ guard: options }).tags()).rejects.toMatchObject({
         code: "ERR_IMDS_ATTESTATION_MISSING",

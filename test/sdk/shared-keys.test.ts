@@ -88,6 +88,7 @@ describe("a profile holds", () => {
       `${LASTING}role_arn = a\nsource_profile = b\ncredential_source = c\n`,
       { accessKeyId: "AKIA1" },
     ],
+    ["keys beside a source without a role", `${LASTING}source_profile = b\n`, { accessKeyId: "AKIA1" }],
     ["keys beside a process", `${LASTING}credential_process = x\n`, { accessKeyId: "AKIA1" }],
   ])("%s", async (_, text, keys) => {
     write(text);
@@ -126,6 +127,11 @@ describe("keys that were whole last serve", () => {
       `not where the section names ${line}`,
       `[default]\n${line}\n`,
       undefined,
+    ]),
+    ...[`${ID}ASIA2`, `${SECRET}s2`, `${TOKEN}t2`].map((line): [string, string, string] => [
+      `while others are half there beside a process: ${line}`,
+      section(line, "credential_process = x"),
+      "ASIA1",
     ]),
     ["where the section names what is no credential", "[default]\nregion = x\n", "ASIA1"],
   ])("%s", async (_, text, id) => {
@@ -193,6 +199,29 @@ describe("a file that is being written is waited for", () => {
     expect([await keysFor().get(), waits()]).toEqual([undefined, 2]);
   });
 
+  it("where keys are whole, by who wants the newest alone", async () => {
+    write(TEMPORARY, "credentials", 0);
+    const waits = during(1, () => write(section(`${ID}ASIA2`, `${SECRET}s2`, `${TOKEN}t2`)));
+    expect([(await keysFor().get())?.accessKeyId, waits()]).toEqual(["ASIA1", 0]);
+    expect([(await keysFor().get(true))?.accessKeyId, waits()]).toEqual(["ASIA2", 1]);
+  });
+
+  it("not where the profile is there and holds none", async () => {
+    write("[default]\n", "credentials", 0);
+    const waits = during(0, () => undefined);
+    expect([await keysFor().get(), waits()]).toEqual([undefined, 0]);
+  });
+
+  it("not where it is known to hold half of the keys, and others serve", async () => {
+    write(TEMPORARY);
+    const keys = keysFor();
+    await keys.get();
+    write(HALF, "credentials", 0);
+    expect(keys.look(true).unsettled).toBe(true);
+    const waits = during(0, () => undefined);
+    expect([(await keys.get())?.accessKeyId, waits()]).toEqual(["ASIA1", 0]);
+  });
+
   it("five times at most", async () => {
     write(HALF, "credentials", 0);
     const waits = during(0, () => undefined);
@@ -236,6 +265,10 @@ describe("news", () => {
     write("[default]\nsource_profile = a\n[a]\nsource_profile = b\n[b]\n");
     const keys = keysFor();
     expect([keys.isNews(), keys.isNews()]).toEqual([true, false]);
+    write("[default]\nregion = x\n");
+    expect(keys.isNews()).toBe(false);
+    later();
+    expect(keys.isNews()).toBe(true);
     write("[default]\nsource_profile = a\n[a]\nsource_profile = b\n");
     later();
     // A source is gone for a while.
