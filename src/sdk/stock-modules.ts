@@ -4,7 +4,7 @@
  * by the request they send, so that a request forged through any library is never mistaken for the SDK's.
  */
 import { ownProperties } from "../base/own-properties.js";
-import * as own from "./load-adapters.js";
+import * as loadAdapters from "./load-adapters.js";
 
 type Parent = { readonly filename?: string | null } | undefined;
 type Load = (this: unknown, request: string, parent: Parent, isMain: boolean) => unknown;
@@ -49,6 +49,8 @@ export interface Loading {
   readonly moduleClass: () => unknown;
 }
 
+const OWN: Loading = { adapters: loadAdapters.adapters, moduleClass: loadAdapters.moduleClass };
+
 /** Told of a module that stays as it is: the file, and why. */
 export type Unadapted = (file: string, error: unknown) => void;
 
@@ -56,7 +58,7 @@ export type Unadapted = (file: string, error: unknown) => void;
  * Adapts the SDK's modules from now on; those loaded before are as they were, and their requests are refused. So are
  * those of a module that cannot be adapted: the program gets it as it is, whatever goes wrong here.
  */
-export function adaptSdkModules(unadapted: Unadapted, { adapters, moduleClass }: Loading = own): void {
+export function adaptSdkModules(unadapted: Unadapted, { adapters, moduleClass }: Loading = OWN): void {
   const ours = moduleClass() as Partial<Loader> | undefined;
   const loader =
     typeof ours?._load === "function"
