@@ -308,6 +308,7 @@ describe("a line of the helper", () => {
     });
 
     test("once in a second, and anew after it", () => {
+      rmSync(within("later"), { recursive: true, force: true });
       const { system, advance } = machine(FILES, { PATH: within("later") });
       const asked = { ...system, monotonic: system.monotonic };
       expect(choose({ profile, system: asked })).toBeDefined();

@@ -160,7 +160,15 @@ describe("made-up keys and dates", () => {
   });
 
   test("nor where a name leads elsewhere", async () => {
-    await expect(guardAt("elsewhere").credentials()).rejects.toMatchObject({ code: "ERR_IMDS_ENDPOINT_OVERRIDE" });
+    await expect(guardAt("elsewhere").credentials()).rejects.toMatchObject({
+      name: "ImdsRefusedError",
+      code: "ERR_IMDS_ENDPOINT_OVERRIDE",
+      message: expect.stringContaining(
+        "emulator is on, and elsewhere leads to 8.8.8.8, which is neither of this machine nor private",
+      ),
+      evidence: [{ source: "elsewhere", value: "8.8.8.8", says: "not where an emulator for development may be" }],
+      advice: "Let the emulator listen on this machine or at a private address, or remove IMDS_GUARD_EMULATOR.",
+    });
   });
 
   test("nor where an account is expected", async () => {

@@ -31,3 +31,17 @@ describe("the life that members share", () => {
     expect(await family.life("a", () => Promise.resolve(lived))).toBe(lived);
   });
 });
+
+describe("a finding", () => {
+  it("is counted, and ends what all but its finder hold", () => {
+    const family = createFamily();
+    const dropped: string[] = [];
+    const [one, two] = ["one", "two"].map((name) => () => void dropped.push(name)) as [() => void, () => void];
+    family.onFinding(one);
+    family.onFinding(two);
+    family.noteFinding(one);
+    expect([family.findings(), dropped]).toEqual([1, ["two"]]);
+    family.noteFinding();
+    expect([family.findings(), dropped]).toEqual([2, ["two", "one", "two"]]);
+  });
+});

@@ -90,6 +90,22 @@ describe("events", () => {
     expect(codes()).toEqual(["imds.endpoint_override_accepted", "imds.attested", "imds.credentials_obtained"]);
   });
 
+  test("of an outage that credentials outlast, with their ends", async () => {
+    const { guard, events, advance } = rigOn(imds);
+    const { expiration } = await guard.credentials();
+    imds.fail({ path: /./, times: 999, outcome: "reset" });
+    advance(360 * MINUTE + MINUTE);
+    await guard.credentials();
+    const told = events.find(({ code }) => code === "imds.static_stability");
+    expect(told).toMatchObject({ endpoint: { address: "127.0.0.1", port: imds.endpoints[0]?.port } });
+    expect(told?.message).toMatch(
+      new RegExp(
+        `^IMDS is out \\(ERR_IMDS_UNREACHABLE\\): credentials that ended at ${expiration.toISOString()} are served until .*Z$`,
+      ),
+    );
+    expect(told?.advice).not.toBe("");
+  });
+
   test("of a refusal, once however often it is asked", async () => {
     const { guard, events } = rigOn({ url: "" }, {}, LAPTOP);
     for (let time = 0; time < 3; time += 1)
