@@ -57,6 +57,16 @@ test.each(Object.keys(STRAY))("%s that all objects inherit changes neither conne
   }
 });
 
+test("what was made is freed of what it inherits besides its options", () => {
+  const listeners = {};
+  const connection = { _events: listeners, timeout: 5 };
+  expect(detachInherited(connection as never)).toBe(connection);
+  expect([Object.getPrototypeOf(listeners), connection.timeout]).toEqual([null, undefined]);
+  const bare = {};
+  expect(detachInherited(bare as never)).toBe(bare);
+  expect(Object.hasOwn(bare, "timeout")).toBe(true);
+});
+
 test("a host in brackets is that address, and families are tried as asked", async () => {
   const server = createTcpServer((socket) => socket.end());
   await new Promise<void>((resolve) => void server.listen(0, "::1", resolve));

@@ -109,6 +109,11 @@ test.each(["Why?", "Stop!", "Well."])("a sentence that has its end gets no other
   expect(error.message).toBe(`${message} See docs/errors.md#ERR_IMDS_DISABLED`);
 });
 
+test("one that only has a full stop within does", () => {
+  const error = new ImdsRefusedError("ERR_IMDS_DISABLED", "It took 1.5 s", { advice });
+  expect(error.message).toBe("It took 1.5 s. See docs/errors.md#ERR_IMDS_DISABLED");
+});
+
 test("evidence may be a function, which is called once", () => {
   let calls = 0;
   const evidence = (): Evidence[] => [{ ...fact, value: String(++calls) }];

@@ -11,7 +11,12 @@ test("works once, at the first reading, and leaves a plain value", () => {
   expect(Object.keys(target)).toEqual(["name", "told"]);
   expect(target.told).toBe(target.told);
   expect(times).toBe(1);
-  expect(Object.getOwnPropertyDescriptor(target, "told")).toMatchObject({ value: { times: 1 }, enumerable: true });
+  expect(Object.getOwnPropertyDescriptor(target, "told")).toEqual({
+    value: { times: 1 },
+    enumerable: true,
+    configurable: true,
+    writable: true,
+  });
   expect(inspect(target)).toBe("{ name: 'a', told: { times: 1 } }");
 });
 

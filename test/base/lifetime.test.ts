@@ -95,6 +95,63 @@ const findings = [
 
 const overdue = outage("ERR_IMDS_CREDENTIALS_EXPIRED");
 
+describe("what was served", () => {
+  const due = (bench: Bench, key: Key): boolean => bench.lifetime.isDue(key);
+
+  test("is due when its renewal would begin, and not while one is under way", async () => {
+    const bench = new Bench();
+    const key = await bench.get();
+    expect(due(bench, key)).toBe(false);
+    bench.pass(6 * HOUR - RENEW_AHEAD_MS - 1);
+    expect(due(bench, key)).toBe(false);
+    bench.pass(1);
+    expect(due(bench, key)).toBe(true);
+    let open = (): void => undefined;
+    bench.gate = new Promise((resolve) => (open = resolve));
+    expect(await bench.get()).toBe(key);
+    expect(due(bench, key)).toBe(false);
+    open();
+    await turn();
+    await turn();
+    expect(due(bench, key)).toBe(true);
+    expect(due(bench, await bench.get())).toBe(false);
+  });
+
+  test("is not due again at once where its renewal failed", async () => {
+    const bench = new Bench();
+    const key = await bench.get();
+    bench.pass(6 * HOUR - RENEW_AHEAD_MS);
+    bench.next = outage();
+    await bench.get();
+    expect(due(bench, key)).toBe(false);
+    bench.pass(ATTEMPT_INTERVAL_MS - 1);
+    expect(due(bench, key)).toBe(false);
+    bench.pass(1);
+    expect(due(bench, key)).toBe(true);
+  });
+
+  test("is due when it is not what is held", async () => {
+    const bench = new Bench();
+    const key = await bench.get();
+    expect(due(bench, { ...key })).toBe(true);
+    bench.lifetime.drop();
+    expect(due(bench, key)).toBe(true);
+    const next = await bench.get();
+    expect([due(bench, key), due(bench, next)]).toEqual([true, false]);
+  });
+
+  test("is what is held through an outage as well", async () => {
+    const bench = new Bench();
+    const key = await bench.get();
+    bench.pass(6 * HOUR + 1);
+    bench.next = outage();
+    const extended = await bench.get();
+    expect(extended).toMatchObject({ id: key.id });
+    expect(extended).not.toBe(key);
+    expect([due(bench, extended), due(bench, key), due(bench, { ...key })]).toEqual([false, false, true]);
+  });
+});
+
 describe("what is given past its end", () => {
   test("is served for a capped time, and asked for again", async () => {
     const bench = new Bench();

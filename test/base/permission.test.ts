@@ -24,6 +24,11 @@ test("each path that cannot be read gets one, quoted for a shell; a folder is as
     ["fs.read", "/etc/a b"],
   ]);
   expect(flagsToRead([])).toBe("");
+  flagsToRead(["/a*b", "/*/*"]);
+  expect(asked.slice(-2)).toEqual([
+    ["fs.read", "/a*b"],
+    ["fs.read", "/*/any"],
+  ]);
 });
 
 test("all of them where there is nobody to ask", () => {

@@ -133,6 +133,7 @@ describe("shellWord", () => {
     ["x$(touch y)", "'x$(touch y)'"],
     ["it's", "'it'\\''s'"],
     ["a\nb'c", "$'a\\012b\\047c'"],
+    ["a\nb\\c", "$'a\\012b\\134c'"],
   ])("%j", (text, word) => expect(shellWord(text)).toBe(word));
 
   test("an assignment to paste", () => {
@@ -219,6 +220,20 @@ describe("a field of CSV", () => {
       }),
     );
   });
+});
+
+test("what is shown of a text is cut where it is too long, and only there", () => {
+  expect([printable("abc", 3), printable("abcd", 3)]).toEqual(['"abc"', '"abc..."']);
+});
+
+test.each([
+  ["/a/b.cjs", "/a/b.cjs"],
+  ["/a b", '"/a b"'],
+  ["/a\tb", '"/a\tb"'],
+  ["C:\\a", '"C:\\\\a"'],
+  ['/"', '"/\\""'],
+])("the path of an option is quoted where it has to be: %j", (path, written) => {
+  expect(requireOption(path)).toBe(`--require ${written}`);
 });
 
 test("NODE_OPTIONS has an option once", () => {
@@ -349,6 +364,9 @@ describe("maskArguments", () => {
     [["--header", "Authorization: Bearer abc"], "--header Authorization: Bearer ***"],
     [["--header", "Bearer abc.def"], "--header Bearer ***"],
     [["Bearer", "abc"], "Bearer ***"],
+    [["bearers", "abc"], "bearers abc"],
+    [["bearer  \tabc def"], "bearer  \\u0009***"],
+    [["token", "value"], "token value"],
     [["postgres://u:p@ss/w@host/db"], "postgres://***@host/db"],
     [["https://token@host/"], "https://***@host/"],
     [["AKIAQEXAMPLEKEYIDXYZ"], "AKIA************DXYZ"],
