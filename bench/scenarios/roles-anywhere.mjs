@@ -39,7 +39,7 @@ export async function rolesAnywhere({ short }) {
         AWS_EC2_METADATA_DISABLED: "true",
       };
       writeFileSync(join(folder, "config"), configOf(folder, service.url, helper));
-      /** @typedef {{ ms: number, loaded: number }} Taken */
+      /** @typedef {{ ms: number, loaded: number, later: readonly number[] }} Taken */
       /** @param {string} name @param {readonly string[]} words @returns {Promise<Taken>} */
       const run = (name, ...words) =>
         new Promise((resolve, reject) =>
@@ -65,6 +65,7 @@ export async function rolesAnywhere({ short }) {
       }
       const whole = (/** @type {keyof typeof taken} */ which) => taken[which].map(({ ms }) => ms);
       const call = (/** @type {keyof typeof taken} */ which) => taken[which].map(({ ms, loaded }) => ms - loaded);
+      const later = (/** @type {keyof typeof taken} */ which) => taken[which].flatMap((one) => one.later);
       const stock = taken.stock;
       const beside = stock.length === 0 ? {} : { stock: whole("stock") };
       /** @type {import("../figures.mjs").Goal[]} */
@@ -76,6 +77,13 @@ export async function rolesAnywhere({ short }) {
           unit: "ms",
           ours: call("ours"),
           ...(stock.length > 0 && { stock: call("stock") }),
+          goals,
+        },
+        {
+          what: `a new provider of a process that has asked before, service at ${delayMs} ms`,
+          unit: "ms",
+          ours: later("ours"),
+          ...(stock.length > 0 && { stock: later("stock") }),
           goals,
         },
         {
