@@ -46,7 +46,8 @@ export const BACKEND_PACKAGES: readonly BackendPackage[] = [
     backends: ["log_scale"],
     pipelines: ["crowdstrike_fdr", "crowdstrike_falcon"],
   },
-  { package: "pysigma-backend-panther", backends: ["panther"], pipelines: ["panther"] },
+  // Without a pipeline it takes its own, and knows the logs of few products.
+  { package: "pysigma-backend-panther", backends: ["panther"], pipelines: ["panther"], limited: true },
   {
     package: "pysigma-backend-qradar-community",
     backends: ["qradar-aql-community"],

@@ -44,9 +44,9 @@ def backend_of(name, pipeline):
         return DuckDBBackend()
     plugins = InstalledSigmaPlugins.autodiscover()
     options = OPTIONS.get(name, {})
-    if pipeline is None:
-        return plugins.backends[name](**options)
-    resolved = plugins.get_pipeline_resolver().resolve([pipeline])
+    # Without a pipeline the converter hands over an empty one, for which some back ends take their own.
+    names = [] if pipeline is None else [pipeline]
+    resolved = plugins.get_pipeline_resolver().resolve(names)
     return plugins.backends[name](processing_pipeline=resolved, **options)
 
 
