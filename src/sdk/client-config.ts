@@ -51,9 +51,10 @@ export function clientConfig(guard: Guard, init: ClientConfigInit = {}): ClientC
   const own = chainOf({ ...chain, profile: named }, ofProfile, () => ofProfile);
   const credentials: ClientConfig["credentials"] = async (call) => {
     const asked = profileOfCaller(call);
-    const mine = asked === undefined ? undefined : await profileRead(ofProfile, chain);
-    if (asked !== undefined && mine !== undefined && asked !== mine)
-      throw await toProviderError(mixedProfiles(asked, mine), chain.logger);
+    if (asked !== undefined) {
+      const mine = await profileRead(ofProfile, chain);
+      if (asked !== mine) throw await toProviderError(mixedProfiles(asked, mine), chain.logger);
+    }
     return own(call);
   };
   const stated = Object.hasOwn(init, "defaultsMode") ? init.defaultsMode : undefined;

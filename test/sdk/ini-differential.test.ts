@@ -4,7 +4,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fromIni as stockIni } from "@aws-sdk/credential-providers";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createGuard } from "../../src/guard/create-guard.js";
 import type { FromIniInit } from "../../src/sdk/ini.js";
 import { fromIni, routeToImds } from "../../src/sdk/ini.js";
@@ -19,7 +19,7 @@ let imds: ImdsServer;
 beforeAll(async () => {
   imds = await startImdsServer();
 });
-afterEach(() => imds.resetCounters());
+beforeEach(() => imds.resetCounters());
 afterAll(() => imds.close());
 
 const ROLE = "role_arn = arn:aws:iam::444455556666:role/";

@@ -141,8 +141,22 @@ describe("clientConfig is of one profile", () => {
         code: "ERR_IMDS_GUARD_SETTING",
         message:
           'The client names profile "ours", and its clientConfig() is of profile "default". See docs/errors.md#ERR_IMDS_GUARD_SETTING',
+        evidence: [{ source: "profile of the client", value: "ours", says: "another profile than that of its region" }],
+        advice: 'Use clientConfig({ profile: "ours" }), so that region and credentials are of one profile.',
         tryNextLink: false,
       });
+    });
+  });
+
+  it("or an error of its settings, at which a chain ends", async () => {
+    await inScene({ config, env: { IMDS_GUARD_MODE: "denny" } }, async () => {
+      for (const credentials of [createGuard().clientConfig().credentials, fromNodeProviderChain()])
+        for (const call of [undefined, called("default")])
+          await expect(credentials(call)).rejects.toMatchObject({
+            name: "CredentialsProviderError",
+            code: "ERR_IMDS_GUARD_SETTING",
+            tryNextLink: false,
+          });
     });
   });
 });
