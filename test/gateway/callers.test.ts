@@ -188,13 +188,17 @@ test.skipIf(process.platform !== "linux")(
 describe.skipIf(process.platform !== "linux")("what stands behind a socket", () => {
   const own = process.getuid?.() ?? 0;
   let proc = "";
-  afterEach(() => rmSync(proc, { recursive: true, force: true }));
+  const made: string[] = [];
+  afterEach(() => {
+    for (const folder of made.splice(0)) rmSync(folder, { recursive: true, force: true });
+  });
 
   /** A stand-in for /proc: processes of this user, with the sockets that they hold and the unit that they are in. */
   function processes(
     ...given: readonly { pid: number; unit: string; inodes?: readonly string[]; comm?: string }[]
   ): void {
     proc = mkdtempSync(join(tmpdir(), "imds-guard-proc-"));
+    made.push(proc);
     for (const { pid, unit, inodes, comm = "app" } of given) {
       mkdirSync(join(proc, String(pid)));
       writeFileSync(join(proc, String(pid), "cgroup"), `0::/system.slice/${unit}\n`);
