@@ -1,14 +1,27 @@
 /** A whole guard whose credentials STS has to name, too: whose sessions pass beside a proved document. */
+import { createServer as createProxy } from "node:http";
 import { createServer } from "node:https";
 import type { Server } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createGuard } from "../../src/guard/create-guard.js";
 import type { GuardOptions } from "../../src/settings/options.js";
 import { accessKeyIdFor } from "../support/access-keys.mjs";
 import type { ImdsIdentity } from "../support/imds-server.mjs";
 import { selfSignedCertificate } from "../support/tls-certificate.mjs";
-import { ACCOUNT, INSTANCE, machine, NITRO, REGION, signer, startSigningImds, STRANGER, XEN } from "./guarded-host.js";
+import {
+  ACCOUNT,
+  INSTANCE,
+  machine,
+  NITRO,
+  REGION,
+  rejection,
+  signer,
+  startSigningImds,
+  STRANGER,
+  XEN,
+} from "./guarded-host.js";
 
 const ROLE = "app-server";
 const OTHER_INSTANCE = "i-0ffffffffffffffff";
@@ -126,4 +139,40 @@ describe.each([
     expect(await outcome(foreign, { expectedAccounts: [ACCOUNT] }, files)).toBe("ERR_IMDS_ACCOUNT_MISMATCH");
     expect(asked).toBe(0);
   });
+});
+
+test("STS is asked through the proxy that the options name, and trusted by the certificates that they name", async () => {
+  const asked: string[] = [];
+  const proxy = createProxy().on("connect", (request, socket: Socket) => {
+    asked.push(`${request.method} ${request.url}`);
+    const through = connect(Number(new URL(origin).port), "127.0.0.1", () => {
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      through.pipe(socket).pipe(through);
+    });
+    for (const end of [socket, through]) end.on("error", () => undefined).on("close", () => through.destroy());
+  });
+  await new Promise<void>((resolve) => void proxy.listen(0, "127.0.0.1", resolve));
+  const stsProxy = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const imds = await startSigningImds({ roleName: ROLE });
+  try {
+    const codes: string[] = [];
+    for (const stsCa of [cert, undefined]) {
+      const { system } = machine(NITRO, { AWS_EC2_METADATA_SERVICE_ENDPOINT: imds.url });
+      const certificates = { [REGION]: signer.publicKeyPem };
+      const guard = createGuard(
+        { attestation: "required", certificates, verifyWithSts: "on", timeout: 2_000, log: "off", stsProxy, stsCa },
+        { system },
+      );
+      const error = await rejection(guard.credentials());
+      codes.push(/ERR_TLS_CERT_ALTNAME_INVALID|SELF_SIGNED/.exec(String(error))?.[0] ?? String(error));
+      await guard.close();
+    }
+    expect(new Set(asked)).toEqual(new Set([`CONNECT sts.${REGION}.amazonaws.com:443`]));
+    // Whose certificate is trusted is still to have the name of STS.
+    expect(codes).toEqual(["ERR_TLS_CERT_ALTNAME_INVALID", "SELF_SIGNED"]);
+  } finally {
+    proxy.closeAllConnections();
+    proxy.close();
+    await imds.close();
+  }
 });
