@@ -122,3 +122,32 @@ it("keeps every property of any object", () => {
     }),
   );
 });
+
+describe("a member that is made when it is read", () => {
+  it("is replaced once for what it gives, anew for something else, and not at all where that is no function", () => {
+    let current: unknown = stock;
+    const made: unknown[] = [];
+    const exports = Object.defineProperty({} as Sample, "provider", { get: () => current, enumerable: true });
+    const replace = (original: unknown): (() => string) => {
+      made.push(original);
+      return () => "a stand-in";
+    };
+    const copy = withMembers(exports, { provider: replace });
+    expect(made).toEqual([]);
+    const first = copy["provider"];
+    expect([copy["provider"] === first, made]).toEqual([true, [stock]]);
+    current = ours;
+    expect([copy["provider"] === first, made]).toEqual([false, [stock, ours]]);
+    current = undefined;
+    expect([copy["provider"], made.length]).toEqual([undefined, 2]);
+  });
+});
+
+it.each([{}, { provider: 5 }, Object.create({ provider: stock })])(
+  "says which function the module lacks: %j",
+  (exports) => {
+    expect(() => withMembers(exports as Sample, { provider: () => ours })).toThrow(
+      new TypeError("the module has no function provider"),
+    );
+  },
+);
