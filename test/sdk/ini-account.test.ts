@@ -1,17 +1,23 @@
 /** `fromIni` on its own: credentials of every kind of profile are held against `expectedAccounts`. */
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CredentialsProviderError } from "@smithy/core/config";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { fromIni } from "../../src/sdk/ini.js";
 import { accessKeyIdFor } from "../support/access-keys.mjs";
 
 const OURS = "111122223333";
 const STRANGER = "999988887777";
 
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
 function initFor(text: string): { configFilepath: string; filepath: string; ignoreCache: true; profile: string } {
   const folder = mkdtempSync(join(tmpdir(), "imds-guard-ini-"));
+  folders.push(folder);
   writeFileSync(join(folder, "config"), text);
   return { configFilepath: join(folder, "config"), filepath: join(folder, "none"), ignoreCache: true, profile: "app" };
 }

@@ -104,16 +104,16 @@ describe("a profile holds", () => {
 });
 
 describe("keys that were whole last serve", () => {
-  const renewed = section(`${ID}ASIA2`, `${SECRET}s2`, `${TOKEN}t2`);
+  const renewed = section(`${ID}ASIA2`, `${SECRET}hidden-key-two`, `${TOKEN}hidden-token-two`);
   it.each<[string, string, string | undefined]>([
     ["until others are there", renewed, "ASIA2"],
     ["while the section is empty", "[default]\n", "ASIA1"],
     ["while the file is empty", "", "ASIA1"],
     ["while the file cannot be used", "[default]\nimds_guard_mode\n", "ASIA1"],
-    ["while their token is still to come", section(`${ID}ASIA2`, `${SECRET}s2`), "ASIA1"],
-    ["while the token of keys of another kind is still to come", section(`${ID}OTHER`, `${SECRET}s2`), "ASIA1"],
+    ["while their token is still to come", section(`${ID}ASIA2`, `${SECRET}hidden-key-two`), "ASIA1"],
+    ["while the token of keys of another kind is still to come", section(`${ID}OTHER`, `${SECRET}hidden-key-two`), "ASIA1"],
     ["while their secret is still to come", section(`${ID}AKIA2`), "ASIA1"],
-    ["until long-term keys are there", section(`${ID}AKIA2`, `${SECRET}s2`), "AKIA2"],
+    ["until long-term keys are there", section(`${ID}AKIA2`, `${SECRET}hidden-key-two`), "AKIA2"],
     ...[
       "role_arn = a\nsource_profile = b",
       "credential_source = Environment",
@@ -128,7 +128,7 @@ describe("keys that were whole last serve", () => {
       `[default]\n${line}\n`,
       undefined,
     ]),
-    ...[`${ID}ASIA2`, `${SECRET}s2`, `${TOKEN}t2`].map((line): [string, string, string] => [
+    ...[`${ID}ASIA2`, `${SECRET}hidden-key-two`, `${TOKEN}hidden-token-two`].map((line): [string, string, string] => [
       `while others are half there beside a process: ${line}`,
       section(line, "credential_process = x"),
       "ASIA1",
@@ -201,7 +201,7 @@ describe("a file that is being written is waited for", () => {
 
   it("where keys are whole, by who wants the newest alone", async () => {
     write(TEMPORARY, "credentials", 0);
-    const waits = during(1, () => write(section(`${ID}ASIA2`, `${SECRET}s2`, `${TOKEN}t2`)));
+    const waits = during(1, () => write(section(`${ID}ASIA2`, `${SECRET}hidden-key-two`, `${TOKEN}hidden-token-two`)));
     expect([(await keysFor().get())?.accessKeyId, waits()]).toEqual(["ASIA1", 0]);
     expect([(await keysFor().get(true))?.accessKeyId, waits()]).toEqual(["ASIA2", 1]);
   });
@@ -240,7 +240,7 @@ describe("a file that is being written is waited for", () => {
     await keys.get();
     later();
     write(HALF, "credentials", 0);
-    const waits = during(1, () => write(section(`${ID}ASIA2`, `${SECRET}s2`, `${TOKEN}t2`)));
+    const waits = during(1, () => write(section(`${ID}ASIA2`, `${SECRET}hidden-key-two`, `${TOKEN}hidden-token-two`)));
     expect([(await keys.get())?.accessKeyId, waits()]).toEqual(["ASIA1", 0]);
     expect([(await keys.get(true))?.accessKeyId, waits()]).toEqual(["ASIA2", 1]);
   });
@@ -255,7 +255,7 @@ describe("a file that is being written is waited for", () => {
     keys.look(true);
     write(HALF, "credentials", 0);
     keys.look(true);
-    const waits = during(1, () => write(section(`${ID}ASIA2`, `${SECRET}s2`, `${TOKEN}t2`)));
+    const waits = during(1, () => write(section(`${ID}ASIA2`, `${SECRET}hidden-key-two`, `${TOKEN}hidden-token-two`)));
     expect([(await keys.get())?.accessKeyId, waits()]).toEqual(["ASIA2", 1]);
   });
 });
@@ -298,11 +298,11 @@ describe("renewed keys are told of", () => {
     await accept();
     await accept();
     expect(reported).toEqual([]);
-    write(section(`${ID}ASIARTX3GSDS4374Q3ZY`, `${SECRET}s2`, `${TOKEN}t2`));
+    write(section(`${ID}ASIARTX3GSDS4374Q3ZY`, `${SECRET}hidden-key-two`, `${TOKEN}hidden-token-two`));
     later();
     await accept();
     await accept();
-    write(`${section(`${ID}ASIA6RU73QDQ4374Q3ZY`, `${SECRET}s3`, `${TOKEN}t3`)}expiration = 2040-01-01T00:00:00Z\n`);
+    write(`${section(`${ID}ASIA6RU73QDQ4374Q3ZY`, `${SECRET}hidden-key-three`, `${TOKEN}hidden-token-three`)}expiration = 2040-01-01T00:00:00Z\n`);
     later();
     await accept();
     expect(reported.map(([code]) => code)).toEqual(Array(2).fill("credentials.file_renewed"));
@@ -313,7 +313,7 @@ describe("renewed keys are told of", () => {
         advice: "",
       })),
     );
-    expect(JSON.stringify(reported)).not.toMatch(/s2|t2|s3|t3|ASIARTX3GSDS4374Q3ZY/);
+    expect(JSON.stringify(reported)).not.toMatch(/hidden-|ASIARTX3GSDS4374Q3ZY/);
   });
 });
 
