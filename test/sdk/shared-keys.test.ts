@@ -111,7 +111,11 @@ describe("keys that were whole last serve", () => {
     ["while the file is empty", "", "ASIA1"],
     ["while the file cannot be used", "[default]\nimds_guard_mode\n", "ASIA1"],
     ["while their token is still to come", section(`${ID}ASIA2`, `${SECRET}hidden-key-two`), "ASIA1"],
-    ["while the token of keys of another kind is still to come", section(`${ID}OTHER`, `${SECRET}hidden-key-two`), "ASIA1"],
+    [
+      "while the token of keys of another kind is still to come",
+      section(`${ID}OTHER`, `${SECRET}hidden-key-two`),
+      "ASIA1",
+    ],
     ["while their secret is still to come", section(`${ID}AKIA2`), "ASIA1"],
     ["until long-term keys are there", section(`${ID}AKIA2`, `${SECRET}hidden-key-two`), "AKIA2"],
     ...[
@@ -302,7 +306,9 @@ describe("renewed keys are told of", () => {
     later();
     await accept();
     await accept();
-    write(`${section(`${ID}ASIA6RU73QDQ4374Q3ZY`, `${SECRET}hidden-key-three`, `${TOKEN}hidden-token-three`)}expiration = 2040-01-01T00:00:00Z\n`);
+    write(
+      `${section(`${ID}ASIA6RU73QDQ4374Q3ZY`, `${SECRET}hidden-key-three`, `${TOKEN}hidden-token-three`)}expiration = 2040-01-01T00:00:00Z\n`,
+    );
     later();
     await accept();
     expect(reported.map(([code]) => code)).toEqual(Array(2).fill("credentials.file_renewed"));
