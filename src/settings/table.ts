@@ -98,13 +98,14 @@ const ENDPOINT: Pick<SettingSpec, "allowed" | "read" | "check"> = {
 
 /** Code passes region -> PEM text; environment and profiles pass `region=path` pairs, read by the resolver. */
 const CERTIFICATES: Pick<SettingSpec, "allowed" | "read" | "check"> = {
-  allowed: "region=path pairs separated by commas (in code: an object of region: PEM text)",
+  allowed: "region=path pairs separated by commas, each region once (in code: an object of region: PEM text)",
   read: (value) => {
     const pairs = value.split(",").map((pair): readonly [string, string] => {
       const equals = pair.indexOf("=");
       return [pair.slice(0, Math.max(0, equals)).trim(), pair.slice(equals + 1).trim()];
     });
-    return pairs.every(([, path]) => path !== "") ? Object.fromEntries(pairs) : value;
+    const once = new Set(pairs.map(([region]) => region)).size === pairs.length;
+    return once && pairs.every(([, path]) => path !== "") ? Object.fromEntries(pairs) : value;
   },
   check: (value) => {
     if (!isPlainObject(value)) return INVALID;

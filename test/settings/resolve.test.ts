@@ -317,6 +317,7 @@ describe("a wrong word", () => {
     ["IMDS_GUARD_TELEMETRY", "otlp", "opentelemetry, off"],
     ["IMDS_GUARD_CERTIFICATES", "eu-west-1", "region=path pairs separated by commas"],
     ["IMDS_GUARD_CERTIFICATES", "../x=/tmp/y", "region=path pairs separated by commas"],
+    ["IMDS_GUARD_CERTIFICATES", "eu-west-1=/a,eu-west-1=/b", "each region once"],
   ])("%s = %j", async (variable, text, expected) => {
     const error = await failure({ env: { [variable]: text } });
     expect(error.message).toContain(
