@@ -594,12 +594,22 @@ export function valueOf(fields: Fields, meaning: Meaning, first?: "client" | "lo
       if (saysSomething(value) && fits?.(value) !== false) return value;
     }
   }
-  const roles: readonly Role[] = typeof first === "string" ? [first, meaning] : [meaning];
+  const role = typeof first === "string" ? first : undefined;
   const named = namedIn(fields);
-  for (const role of roles)
-    for (const { value } of named.exact.get(role) ?? NONE) if (fits?.(value) !== false) return value;
+  const exact = firstThatFits(named.exact, role, fits) ?? firstThatFits(named.exact, meaning, fits);
+  if (exact !== undefined) return exact;
   const alike = alikeIn(named, fields);
-  for (const role of roles) for (const { value } of alike.get(role) ?? NONE) if (fits?.(value) !== false) return value;
+  return firstThatFits(alike, role, fits) ?? firstThatFits(alike, meaning, fits);
+}
+
+/** None of the candidates is null or undefined. */
+function firstThatFits(
+  candidates: Candidates,
+  role: Role | undefined,
+  fits: ((value: unknown) => boolean) | undefined,
+): unknown {
+  const list = role === undefined ? undefined : candidates.get(role);
+  if (list !== undefined) for (const { value } of list) if (fits?.(value) !== false) return value;
   return undefined;
 }
 

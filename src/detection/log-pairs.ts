@@ -49,9 +49,12 @@ export function readPairs(line: string): Fields {
   const add = (name: string, value: string): void => {
     if (count++ < MOST_PAIRS && !Object.hasOwn(fields, name)) fields[name] = value;
   };
-  for (const pair of line.matchAll(PAIR)) {
+  // Every line in which there is an equals sign comes here, and matchAll() makes a copy of the expression each time.
+  PAIR.lastIndex = 0;
+  for (let pair = PAIR.exec(line); pair !== null; pair = PAIR.exec(line)) {
     const value = pair[2]!;
-    add(pair[1]!, value.startsWith('"') || value.startsWith("'") ? value.slice(1, -1) : value);
+    const quoted = value.startsWith('"') || value.startsWith("'");
+    add(pair[1]!, quoted ? value.slice(1, -1) : value);
   }
   if (/ (?:IP|Addr\w{0,6}): /i.test(line))
     for (const [, name = "", value = ""] of line.matchAll(LISTED_PAIR)) add(name, value);
