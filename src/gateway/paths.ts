@@ -50,7 +50,8 @@ function kindOf([category, ...rest]: readonly string[]): PathKind {
   if (category === "user-data") return "user-data";
   if (category === "api" && rest[0] === "token") return "token";
   if (category !== "meta-data") return "metadata";
-  if (rest[0] === "identity-credentials") return "identity-credentials";
+  // The service has an extended form of the other kind; should it get one of this, nobody shall have it by default.
+  if (rest[0] === "identity-credentials" || rest[0] === "identity-credentials-extended") return "identity-credentials";
   const isRole =
     rest[0] === "iam" && (rest[1] === "security-credentials" || rest[1] === "security-credentials-extended");
   return isRole ? "credentials" : "metadata";

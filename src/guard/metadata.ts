@@ -4,7 +4,7 @@ import { ImdsImpersonationError, invalidArgument } from "../base/errors.js";
 import { printable } from "../base/text.js";
 
 const METADATA_PATH = /^\/(latest|\d{4}-\d{2}-\d{2})\/(meta-data|dynamic|user-data)(\/[A-Za-z0-9._:@+=,-]*)*$/;
-const CREDENTIAL_PATH = /\/(security-credentials|security-credentials-extended|identity-credentials)(\/|$)/;
+const CREDENTIAL_PATH = /\/(?:security|identity)-credentials(?:-extended)?(?:\/|$)/;
 
 /**
  * Lets through what holds metadata and no credentials.

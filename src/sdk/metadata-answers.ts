@@ -108,7 +108,7 @@ function createTokens() {
 /** What only stands in a request that somebody passed on, or that is meant for the next hop alone (RFC 9110, 7.6.1). */
 const PASSED_ON =
   /^(?:forwarded|via|x-forwarded-.*|x-real-ip|x-original-.*|proxy-.*|te|trailer|transfer-encoding|upgrade)$/;
-const KEPT_BACK = /\/(?:user-data|identity-credentials|security-credentials-extended)(?:\/|$)/;
+const KEPT_BACK = /\/(?:user-data|identity-credentials(?:-extended)?|security-credentials-extended)(?:\/|$)/;
 const ROLE_LIST = ROLE_LIST_PATH.slice(0, -1);
 
 async function answer(

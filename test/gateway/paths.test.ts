@@ -23,6 +23,11 @@ describe("readPath", () => {
       "/latest/meta-data/identity-credentials/ec2/info",
       "identity-credentials",
     ],
+    [
+      "/latest/meta-data/identity-credentials-extended/",
+      "/latest/meta-data/identity-credentials-extended",
+      "identity-credentials",
+    ],
     ["/latest/meta-data/iam/info", "/latest/meta-data/iam/info", "metadata"],
     ["/latest/user-data", "/latest/user-data", "user-data"],
     ["/latest/User-Data", "/latest/User-Data", "user-data"],

@@ -46,6 +46,7 @@ describe("a path of metadata", () => {
     "/latest/meta-data/iam/security-credentials/",
     "/latest/meta-data/iam/security-credentials/role",
     "/latest/meta-data/iam/security-credentials-extended/role",
+    "/latest/meta-data/identity-credentials-extended/ec2/info",
     "/latest/meta-data/identity-credentials/ec2/info",
   ])("may not be %j", (path) => {
     expect(() => checkMetadataPath(path)).toThrow(

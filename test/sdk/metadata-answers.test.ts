@@ -263,6 +263,7 @@ describe("what is answered", () => {
     "/latest//user-data/",
     "/latest/meta-data/identity-credentials/ec2/info",
     "/latest/meta-data/iam/security-credentials-extended/x",
+    "/latest/meta-data/identity-credentials-extended/ec2/info",
     "/latest/meta-data/no-such",
     "/latest/meta-data/../user-data",
   ])("is nothing at %s", async (path) => {
@@ -276,6 +277,7 @@ describe("what is answered", () => {
     ["/latest//user-data", 404],
     ["/2021-03-23/user-data", 404],
     ["/latest/meta-data/identity-credentials/ec2/info", 404],
+    ["/latest/meta-data/identity-credentials-extended/ec2/info", 404],
     ["/latest/meta-data/iam/security-credentials-extended/x", 404],
     ["/latest/meta-data/iam/security-credentials", 404],
     ["/latest/user-data-of-mine", 200],

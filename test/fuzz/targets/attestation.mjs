@@ -372,7 +372,7 @@ export const ATTESTATION = [
         try {
           const keys = parseTrustedKeys("eu-central-1", text);
           hold(keys.length >= 1 && keys.length <= 16, "as many keys as blocks");
-          hold(!text.includes("PRIVATE KEY-----"), "no private key is taken");
+          hold(!/-----BEGIN [^\r\n]*PRIVATE KEY/.test(text), "no private key is taken");
           for (const {
             type,
             asymmetricKeyType,
