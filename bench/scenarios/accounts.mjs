@@ -4,12 +4,10 @@ import { channel } from "node:diagnostics_channel";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { buildModules } from "../build-modules.mjs";
+import { builtApart } from "../build-modules.mjs";
 import { writeEveLog } from "../eve-log.mjs";
 import { oursAtLeast, oursAtMost } from "../figures.mjs";
 
-const SRC = fileURLToPath(new URL("../../src/", import.meta.url));
 const MODULES = [
   "detection/scan",
   "detection/log-stream",
@@ -33,16 +31,11 @@ async function cpuSeconds(work) {
 /** @param {import("../figures.mjs").Extent} extent @returns {Promise<import("../figures.mjs").Section[]>} */
 export async function accounts({ short }) {
   const runs = short ? 1 : 7;
+  const { urls, remove } = await builtApart(MODULES);
   const work = mkdtempSync(join(tmpdir(), "imds-guard-bench-"));
-  const outDir = mkdtempSync(fileURLToPath(new URL("../../node_modules/.bench-", import.meta.url)));
   try {
-    await buildModules(
-      MODULES.map((name) => `${SRC}${name}.ts`),
-      outDir,
-    );
-    const load = (/** @type {string} */ name) => import(pathToFileURL(join(outDir, `${name}.mjs`)).href);
     const [{ scan }, { openLog }, { createAccountJudge }, { accountOfAccessKey }, { watchEgress }] = await Promise.all(
-      MODULES.map((name) => load(name.replace(/^.*\//, ""))),
+      Object.values(urls).map((url) => import(url)),
     );
     const megabytes = short ? 5 : 50;
     const log = join(work, "eve.json");
@@ -101,6 +94,7 @@ export async function accounts({ short }) {
       },
     ];
   } finally {
-    for (const folder of [work, outDir]) rmSync(folder, { recursive: true, force: true });
+    rmSync(work, { recursive: true, force: true });
+    remove();
   }
 }

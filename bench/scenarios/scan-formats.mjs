@@ -3,32 +3,23 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { buildModules } from "../build-modules.mjs";
+import { builtApart } from "../build-modules.mjs";
 import { oursAtLeast } from "../figures.mjs";
 import { FORMAT_LINES, writeFormatLog } from "../format-logs.mjs";
 import { inTurns } from "../packages.mjs";
 import { withPlace } from "../place.mjs";
+import { LIFETIME_MS, SCANNER, SHIPPED } from "./scan.mjs";
 
-const ROOM = fileURLToPath(new URL("../../src/detection/", import.meta.url));
-const MODULES = ["scan", "log-stream", "log-formats", "sigma-evaluator", "sigma-rules"];
 const MB = 1e6;
 /** Large enough that the start and the compilation of the code weigh little. */
 const SIZE = 60 * MB;
-const SHIPPED = 33;
-const LIFETIME_MS = 1_800_000;
 
 /** @param {import("../figures.mjs").Extent} extent @returns {Promise<import("../figures.mjs").Section>} */
 export async function scanFormats({ short }) {
   const size = short ? SIZE / 10 : SIZE;
+  const { urls: modules, remove } = await builtApart(SCANNER);
   const work = mkdtempSync(join(tmpdir(), "imds-guard-bench-"));
-  const outDir = mkdtempSync(fileURLToPath(new URL("../../node_modules/.bench-", import.meta.url)));
   try {
-    await buildModules(
-      MODULES.map((name) => `${ROOM}${name}.ts`),
-      outDir,
-    );
-    const modules = Object.fromEntries(MODULES.map((name) => [name, pathToFileURL(join(outDir, `${name}.mjs`)).href]));
     const file = join(work, "lines.log");
     const logs = Object.keys(FORMAT_LINES).map((format) => ({
       format,
@@ -57,6 +48,7 @@ export async function scanFormats({ short }) {
       ]),
     };
   } finally {
-    for (const folder of [work, outDir]) rmSync(folder, { recursive: true, force: true });
+    rmSync(work, { recursive: true, force: true });
+    remove();
   }
 }

@@ -3,21 +3,22 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { buildModules } from "../build-modules.mjs";
+import { builtApart } from "../build-modules.mjs";
 import { writeEveLog } from "../eve-log.mjs";
 import { number } from "../figures.mjs";
 import { inTurns } from "../packages.mjs";
 import { withPlace } from "../place.mjs";
 
-const ROOM = fileURLToPath(new URL("../../src/detection/", import.meta.url));
-const MODULES = ["scan", "log-stream", "log-formats", "sigma-evaluator", "sigma-rules"];
+/** Not part of the public face, so it is built apart. */
+export const SCANNER = ["scan", "log-stream", "log-formats", "sigma-evaluator", "sigma-rules"].map(
+  (name) => `detection/${name}`,
+);
 const MB = 1e6;
 const PROCESSES = 3;
 /** Large logs on a slow machine. */
-const LIFETIME_MS = 1_800_000;
+export const LIFETIME_MS = 1_800_000;
 /** The package has 33; what is more are copies that look for other texts. */
-const SHIPPED = 33;
+export const SHIPPED = 33;
 const RULES = [1, 2, 4, 8, 16, SHIPPED, 2 * SHIPPED, 4 * SHIPPED];
 const FEW_RULES = [1, 8, SHIPPED];
 /** So many lines are enough to tell them apart in a picture. */
@@ -37,15 +38,9 @@ export async function scan({ short, large }) {
     ...sizes.map((megabytes) => ({ megabytes, thorough: false, name: `${megabytes} MB` })),
     { megabytes: 10, thorough: true, name: "10 MB, all parsed" },
   ];
+  const { urls: modules, remove } = await builtApart(SCANNER);
   const work = mkdtempSync(join(tmpdir(), "imds-guard-bench-"));
-  // Not part of the public face, so it is built apart; where it can find the packages that it imports.
-  const outDir = mkdtempSync(fileURLToPath(new URL("../../node_modules/.bench-", import.meta.url)));
   try {
-    await buildModules(
-      MODULES.map((name) => `${ROOM}${name}.ts`),
-      outDir,
-    );
-    const modules = Object.fromEntries(MODULES.map((name) => [name, pathToFileURL(join(outDir, `${name}.mjs`)).href]));
     for (const megabytes of sizes) writeEveLog(join(work, `${megabytes}.json`), megabytes * MB);
     return await withPlace({ host: "laptop", network: "none", lifetimeMs: LIFETIME_MS }, async (place) => {
       const measured = logs.map((log) => ({
@@ -70,7 +65,8 @@ export async function scan({ short, large }) {
       return measured.map(({ log, sets }) => section(log, sets));
     });
   } finally {
-    for (const folder of [work, outDir]) rmSync(folder, { recursive: true, force: true });
+    rmSync(work, { recursive: true, force: true });
+    remove();
   }
 }
 

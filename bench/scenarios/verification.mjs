@@ -1,28 +1,22 @@
 // @ts-check
 /** The proof itself: reading and verifying one signed identity document. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { buildModules } from "../build-modules.mjs";
+import { builtApart } from "../build-modules.mjs";
 import { documentText } from "../../test/support/identity-signer.mjs";
 import { oursAtMost } from "../figures.mjs";
 import { SIGNED } from "../packages.mjs";
 import { withPlace } from "../place.mjs";
 
 const PROCESSES = 9;
-const ROOM = fileURLToPath(new URL("../../src/attest/", import.meta.url));
 
 /** @returns {Promise<import("../figures.mjs").Section>} */
 export async function verification() {
   // The room is not part of the public face, so it is built apart.
-  const outDir = mkdtempSync(fileURLToPath(new URL("../../node_modules/.bench-", import.meta.url)));
+  const { urls, remove } = await builtApart(["attest/identity-document", "attest/key-ring"]);
   try {
-    await buildModules([`${ROOM}identity-document.ts`, `${ROOM}key-ring.ts`], outDir);
-    const url = (/** @type {string} */ file) => pathToFileURL(join(outDir, file)).href;
     const { region, publicKeyPem } = SIGNED;
     const order = {
-      identity: url("identity-document.mjs"),
-      keys: url("key-ring.mjs"),
+      identity: urls["identity-document"],
+      keys: urls["key-ring"],
       region,
       publicKeyPem,
       body: SIGNED.sign(documentText({ region })),
@@ -48,6 +42,6 @@ export async function verification() {
       };
     });
   } finally {
-    rmSync(outDir, { recursive: true, force: true });
+    remove();
   }
 }
