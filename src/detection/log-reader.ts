@@ -160,13 +160,13 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         }
         let inside = peeledTexts.get(text);
         if (inside === "unfit") return false;
-        if (inside === undefined) peeledTexts.set(text, (inside = peelPrefix(text, now)));
+        if (inside === undefined) peeledTexts.set(text, (inside = peelPrefix(text)));
         if (pass !== "loose")
           for (const peeled of inside)
-            if (inText(peeled.text, peeledOff(peeled, around), depth + 1, "strict")) return true;
+            if (inText(peeled.text, peeledOff(peeled, around, now), depth + 1, "strict")) return true;
         if (pass === "strict") return false;
         for (const peeled of inside)
-          if (inText(peeled.text, peeledOff(peeled, around), depth + 1, "loose")) return true;
+          if (inText(peeled.text, peeledOff(peeled, around, now), depth + 1, "loose")) return true;
         // Records of JSON behind words of somebody's: `INFO handler: {"...": ...}`
         const brace = text.indexOf("{");
         if (brace > 0 && text.endsWith("}")) {
@@ -176,7 +176,7 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         }
         // These are recognised behind a prefix that was not peeled: what it says of the host is true all the same.
         const behind: Place =
-          inside[0] === undefined ? around : { ...around, envelope: peeledOff(inside[0], around).envelope };
+          inside[0] === undefined ? around : { ...around, envelope: peeledOff(inside[0], around, now).envelope };
         for (const { name, read, again } of lastFormats) {
           // Columns that a header names are no guess.
           if (name === ROW_FORMAT.name && header !== undefined && csvFields(header, text) !== undefined) continue;
@@ -368,19 +368,16 @@ function* documentsIn(text: string): Generator<string> {
   if (text.slice(start).trim() !== "") yield text.slice(start);
 }
 
-/** What is found inside something, but not in the same place of each line. */
+/** What is found inside something, but not in the same place of each line; `own` is what is said of it there. */
 function once(outer: Place, own?: () => Envelope): Place {
-  return {
-    outer,
-    envelope: own === undefined ? outer.envelope : () => joined(outer.envelope(), own()),
-  };
+  return { outer, envelope: own === undefined ? outer.envelope : () => joined(outer.envelope(), own()) };
 }
 
-function peeledOff({ envelope, wrapper }: Peeled, outer: Place): Place {
+function peeledOff({ envelope, wrapper }: Peeled, outer: Place, now: () => number): Place {
   return {
     outer,
-    step: (value) => wrapper.peel(openText(value), noTime)?.text,
-    envelope: () => joined(outer.envelope(), envelope()),
+    envelope: () => joined(outer.envelope(), envelope(now)),
+    step: (value) => wrapper.peel(openText(value))?.text,
   };
 }
 
@@ -407,8 +404,6 @@ function memberOf(outer: Place, name: string, envelope: () => Envelope): Place {
     },
   };
 }
-
-const noTime = (): number => 0;
 
 function openText(value: unknown): string {
   return isText(value) ? unpacked(bare(value)) : "";

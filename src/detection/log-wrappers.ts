@@ -15,10 +15,10 @@ export interface Envelope {
   readonly origin: Readonly<Record<string, string>>;
 }
 
-/** A line out of its wrapper. Most of what is peeled off nobody asks what it said. */
+/** A line out of its wrapper. What the wrapper said is worked out when it is asked for, which is seldom. */
 export interface Peeled {
   readonly text: string;
-  readonly envelope: () => Envelope;
+  readonly envelope: (now: () => number) => Envelope;
   /** What it was in. */
   readonly wrapper: Wrapper;
 }
@@ -31,7 +31,7 @@ export interface Wrapper {
   /** Matches the first character of each text that has it in front. */
   readonly begins: RegExp;
   /** A text without this in front, or `undefined` where nothing or nothing else is there. */
-  readonly peel: (text: string, now: () => number) => Peeled | undefined;
+  readonly peel: (text: string) => Peeled | undefined;
 }
 
 /** `begins` matches the first character of whatever the pattern does: most prefixes are told apart by it. */
@@ -46,13 +46,13 @@ function prefix(
     name,
     title,
     begins,
-    peel(text, now) {
+    peel(text) {
       const match = pattern.exec(text);
       if (match === null || match[0] === "" || match[0].length === text.length) return undefined;
       const groups = match.groups ?? {};
       return {
         text: text.slice(match[0].length),
-        envelope: () => ({ time: timeIn(groups, now), origin: known(read(groups)) }),
+        envelope: (now) => ({ time: timeIn(groups, now), origin: known(read(groups)) }),
         wrapper,
       };
     },
@@ -202,10 +202,10 @@ function beginningWith(code: number): readonly Wrapper[] {
 }
 
 /** The text without its outermost prefix, in each way in which it can be read. */
-export function peelPrefix(text: string, now: () => number): readonly Peeled[] {
+export function peelPrefix(text: string): readonly Peeled[] {
   const found: Peeled[] = [];
   for (const { peel } of beginningWith(text.charCodeAt(0))) {
-    const peeled = peel(text, now);
+    const peeled = peel(text);
     if (peeled !== undefined) found.push(peeled);
   }
   return found;
