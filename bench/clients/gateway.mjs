@@ -5,12 +5,13 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { withSockDiag } from "../../test/support/sock-diag.mjs";
 import { order, report } from "./order.mjs";
 
 /** @type {{ publicKeyPem: string, region: string, samples: number, seconds: number, callers: number }} */
@@ -25,11 +26,14 @@ const certificate = join(folder, "key.pem");
 writeFileSync(certificate, publicKeyPem);
 
 const usageFile = join(folder, "usage");
-// As the unit of examples/systemd starts it.
-const daemon = spawn(
-  process.execPath,
-  ["--max-semi-space-size=1", "--max-old-space-size=64", "-r", USAGE, CLI, "gateway", "--json", "--port", "9100"],
-  {
+
+/**
+ * The daemon as the unit of examples/systemd starts it. @param {number} port @param {readonly string[]} by words that
+ * hand it a socket
+ */
+async function start(port, by) {
+  const [name = "", ...words] = [...by, process.execPath, "--max-semi-space-size=1", "--max-old-space-size=64"];
+  const daemon = spawn(name, [...words, "-r", USAGE, CLI, "gateway", "--json", "--port", String(port)], {
     env: {
       ...process.env,
       IMDS_GUARD_CERTIFICATES: `${region}=${certificate}`,
@@ -37,13 +41,17 @@ const daemon = spawn(
       USAGE_FILE: usageFile,
     },
     stdio: ["ignore", "pipe", "ignore"],
-  },
-);
-process.once("exit", () => daemon.kill("SIGKILL"));
-await once(daemon.stdout, "data");
+  });
+  process.once("exit", () => daemon.kill("SIGKILL"));
+  const [ready] = /** @type {[Buffer]} */ (await once(daemon.stdout, "data"));
+  return { daemon, owners: /** @type {string} */ (JSON.parse(ready.toString()).owners) };
+}
 
 /** @typedef {{ host: string, port: number }} Where */
 const GATEWAY = { host: "127.0.0.1", port: 9_100 };
+/** One that no socket was handed to, so that it reads the kernel's table. */
+const READER = { host: "127.0.0.1", port: 9_101 };
+const { daemon, owners } = await start(GATEWAY.port, withSockDiag() ?? []);
 const SERVICE = { host: "169.254.169.254", port: 80 };
 const kept = new Agent({ keepAlive: true, maxSockets: 32 });
 
@@ -110,7 +118,6 @@ const answer = {
   crowdMs,
   direct: await times(SERVICE, METADATA, own, false),
   metadata: await times(GATEWAY, METADATA, token, false),
-  table: readings("/proc/net/tcp"),
   metadataKept: await times(GATEWAY, METADATA, token, kept),
   credentials: await times(GATEWAY, ROLE, token, kept),
 };
@@ -131,22 +138,13 @@ const rate = asked / seconds;
 const to = await usage();
 const perCore = asked / ((to.cpuMs - from.cpuMs) / 1_000);
 kept.destroy();
-report({ ...answer, rate, perCore, memory: to.megabytes });
 
-/**
- * Milliseconds for which the kernel reads its table, as the daemon has it do for each new connection: the few sockets
- * that are here fit on one page. @param {string} path
- */
-function readings(path) {
-  const page = Buffer.alloc(64 * 1_024);
-  return Array.from({ length: samples }, () => {
-    const began = performance.now();
-    const file = openSync(path, "r");
-    readSync(file, page);
-    closeSync(file);
-    return performance.now() - began;
-  });
-}
+const reader = await start(READER.port, []);
+const its = await tokenOf(READER);
+await times(READER, METADATA, its, false);
+const metadataByTable = await times(READER, METADATA, its, false);
+reader.daemon.kill("SIGKILL");
+report({ ...answer, metadataByTable, owners, rate, perCore, memory: to.megabytes });
 
 /** What the daemon has used so far. @returns {Promise<{ megabytes: number, cpuMs: number }>} */
 async function usage() {

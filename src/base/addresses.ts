@@ -206,7 +206,8 @@ function startsWith(bytes: Uint8Array, ...prefix: number[]): boolean {
   return prefix.every((byte, index) => bytes[index] === byte);
 }
 
-function unmapped(bytes: Uint8Array): Uint8Array {
+/** The 4 bytes that an IPv4-mapped address carries; others as they are. */
+export function unmapped(bytes: Uint8Array): Uint8Array {
   return startsWith(bytes, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff) && bytes.length === 16
     ? bytes.subarray(12)
     : bytes;

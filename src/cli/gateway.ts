@@ -5,10 +5,12 @@ import { EVENT_FORMATS } from "../events/catalogue.js";
 import type { Accounts } from "../gateway/accounts.js";
 import type { Bridge } from "../gateway/bridges.js";
 import type { Gateway } from "../gateway/gateway.js";
+import type { SocketDiag } from "../gateway/socket-diag.js";
 import type { InstalledState } from "../gateway/state.js";
 import type { Command, CommandContext, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
 import { portOf } from "./numbers.js";
+import { takeSocket } from "../serving/service-manager.js";
 
 const WORDS = ["install", "uninstall", "status", "check", "report"] as const;
 /** Where a gateway finds its rules unless it is told. */
@@ -113,12 +115,20 @@ async function bridgesIn({ options, ui }: Pick<CommandContext, "options" | "ui">
 
 async function serve(context: CommandContext): Promise<ExitCode> {
   const { options, ui, json, system, signal } = context;
-  const [{ createGuard }, { readAccounts }, { RulesError, startGateway }, { readState }] = await Promise.all([
-    import("../guard/create-guard.js"),
-    import("../gateway/accounts.js"),
-    import("../gateway/gateway.js"),
-    import("../gateway/state.js"),
-  ]);
+  const descriptor = takeSocket(process.env, process.pid);
+  const [{ createGuard }, { readAccounts }, { RulesError, startGateway }, { openSocketDiag }, { readState }] =
+    await Promise.all([
+      import("../guard/create-guard.js"),
+      import("../gateway/accounts.js"),
+      import("../gateway/gateway.js"),
+      import("../gateway/socket-diag.js"),
+      import("../gateway/state.js"),
+    ]);
+  const diag = descriptor === undefined ? undefined : openSocketDiag(descriptor);
+  if (descriptor !== undefined && diag === undefined)
+    ui.note(
+      "warning: the socket that the service manager handed over is none of ListenNetlink=inet-diag; owners of connections are looked for in /proc/net/tcp, which takes longer",
+    );
   const state = readState();
   const option = portOf(options["port"], "port");
   const port = option ?? state?.port ?? DEFAULT_PORT;
@@ -147,6 +157,7 @@ async function serve(context: CommandContext): Promise<ExitCode> {
           ? { path, format: (options["access-format"] as EventFormat | undefined) ?? "json" }
           : undefined,
       v1: (options["v1"] as (typeof V1)[number] | undefined) ?? "refuse",
+      diag,
       note: (text) => ui.note(text),
     });
     return await untilStopped(gateway, context);
@@ -177,11 +188,17 @@ async function serve(context: CommandContext): Promise<ExitCode> {
     try {
       if (json)
         ui.line(
-          JSON.stringify({ event: "ready", port: running.port, pid: process.pid, refusing: running.refusal ?? null }),
+          JSON.stringify({
+            event: "ready",
+            port: running.port,
+            pid: process.pid,
+            refusing: running.refusal ?? null,
+            owners: owners(diag),
+          }),
         );
       else
         ui.line(
-          `ready: 127.0.0.1:${running.port}, ${running.rules()} rules${running.refusal === undefined ? "" : `; every request is refused: ${running.refusal}`}`,
+          `ready: 127.0.0.1:${running.port}, ${running.rules()} rules, owners of connections by ${owners(diag)}${running.refusal === undefined ? "" : `; every request is refused: ${running.refusal}`}`,
         );
       const { notifyReady } = await import("../serving/service-manager.js");
       const failure = await notifyReady(system);
@@ -194,6 +211,11 @@ async function serve(context: CommandContext): Promise<ExitCode> {
       await server?.close();
     }
   }
+}
+
+/** Where the owner of a connection is looked for first. */
+function owners(diag: SocketDiag | undefined): "sock_diag" | "/proc/net/tcp" {
+  return diag === undefined ? "/proc/net/tcp" : "sock_diag";
 }
 
 async function serveMetrics(

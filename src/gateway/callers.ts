@@ -3,30 +3,15 @@
  * it. What cannot be told is unknown, and is never taken for somebody.
  */
 import { isIPv6 } from "node:net";
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from "node:fs";
-import { IMDS_IPV4, IMDS_IPV6, isLoopback, parseIp } from "../base/addresses.js";
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { isLoopback } from "../base/addresses.js";
 import type { Accounts } from "./accounts.js";
+import type { Connection, SocketOwner } from "./connection.js";
+import { askingEnd } from "./connection.js";
 import type { Caller } from "./rules.js";
-
-/** Both ends of an accepted connection, as the listening side has them. */
-export interface Connection {
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-  readonly localAddress: string;
-  readonly localPort: number;
-}
-
-/** Undefined where the other end is gone already. */
-export function endsOf({
-  remoteAddress,
-  remotePort,
-  localAddress,
-  localPort,
-}: Partial<Connection>): Connection | undefined {
-  if (remoteAddress === undefined || remotePort === undefined || localAddress === undefined || localPort === undefined)
-    return undefined;
-  return { remoteAddress, remotePort, localAddress, localPort };
-}
+import type { SocketDiag } from "./socket-diag.js";
+import type { SocketTable } from "./socket-table.js";
+import { keyOf, ownerIn, pagesOf, readTable } from "./socket-table.js";
 
 /** Looks callers up. */
 export interface CallerLookup {
@@ -45,12 +30,6 @@ export interface CallerLookup {
   ): Promise<Caller>;
 }
 
-/** A line of the kernel's table. */
-export interface SocketOwner {
-  readonly uid: number;
-  readonly inode: string;
-}
-
 /** Links of open files that one look at the processes follows; a host with more leaves programs unknown. */
 const MAX_LINKS = 50_000;
 const MAX_HOLDERS = 8;
@@ -63,9 +42,6 @@ const REMEMBER_MS = 1_000;
 const MAX_REMEMBERED = 256;
 /** Milliseconds for which a user's processes are taken to be closed to this daemon after all of them were. */
 const CLOSED_MS = 1_000;
-/** The kernel's numbers of states in which a socket has an owner no more: TIME_WAIT, CLOSE, LAST_ACK, LISTEN, NEW_SYN_RECV. */
-const OWNERLESS = new Set(["06", "07", "09", "0A", "0C"]);
-
 /** What one look at the processes finds, asked by everybody whose turn it is. */
 interface Look {
   /** Process ids behind each socket that was asked for, by inode. */
@@ -81,8 +57,19 @@ const SIX_ALONE = [6] as const;
 type Membership = Pick<Caller, "unit" | "container">;
 const NO_MEMBERSHIP: Membership = { unit: undefined, container: undefined };
 
-/** `proc` is where the process file system is mounted; `now` tells milliseconds on a clock that never jumps. */
-export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () => performance.now()): CallerLookup {
+/** What a lookup leans on. */
+export interface CallerLookupOptions {
+  readonly accounts: Accounts;
+  /** Asked first who the owner of a socket is. Default: the kernel's table is read. */
+  readonly diag?: SocketDiag | undefined;
+  /** Where the process file system is mounted. Default `/proc`. */
+  readonly proc?: string | undefined;
+  /** Milliseconds on a clock that never jumps. */
+  readonly now?: (() => number) | undefined;
+}
+
+export function createCallerLookup(options: CallerLookupOptions): CallerLookup {
+  const { accounts, diag, proc = "/proc", now = () => performance.now() } = options;
   const readings = new Map<4 | 6, { readonly wanted: Set<string>; readonly done: Promise<SocketTable> }>();
   let look: { readonly wanted: Map<string, number>; exact: boolean; readonly done: Promise<Look> } | undefined;
   let recent: readonly string[] = [];
@@ -96,8 +83,8 @@ export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () 
    */
   function ownerOfSocket(connection: Connection, family: 4 | 6): Promise<SocketOwner | undefined> {
     const reading = readings.get(family) ?? beginReading(family);
-    const local = endpoint(connection.remoteAddress, connection.remotePort, family);
-    if (local !== undefined) reading.wanted.add(local);
+    const near = keyOf(askingEnd(connection), family);
+    if (near !== undefined) reading.wanted.add(near);
     return reading.done.then((table) => ownerIn(table, connection, family));
   }
 
@@ -210,6 +197,8 @@ export function createCallerLookup(accounts: Accounts, proc = "/proc", now = () 
 
   return {
     async userOf(connection) {
+      const told = diag?.ownerOf(connection);
+      if (told !== undefined) return told;
       // The kernel goes through all its buckets for a table, which is most of what a request costs: the likelier one
       // first. For the same reason it may miss one whose neighbours come and go meanwhile: what is led here to loopback
       // has an owner, and is looked for once more.
@@ -268,86 +257,6 @@ export function readCgroup(text: string): Membership {
   const byUser = segments[1] === "user.slice";
   const container = byUser ? undefined : /(?:^|[^0-9a-f])([0-9a-f]{64})(?:[^0-9a-f]|$)/.exec(path)?.[1];
   return { unit, container };
-}
-
-/** Lines of the kernel's table by the near end of their sockets. */
-export type SocketTable = ReadonlyMap<string, readonly string[]>;
-
-/** The lines of `/proc/net/tcp` or `/proc/net/tcp6` that begin at these ends; a page may end within a line. */
-export function readTable(pages: Iterable<string>, wanted: ReadonlySet<string>): SocketTable {
-  const table = new Map<string, string[]>();
-  const take = (line: string): void => {
-    const at = line.indexOf(": ") + 2;
-    const local = line.slice(at, line.indexOf(" ", at));
-    if (!wanted.has(local)) return;
-    const lines = table.get(local);
-    if (lines === undefined) table.set(local, [line]);
-    else lines.push(line);
-  };
-  let rest = "";
-  for (const page of pages) {
-    const lines = (rest + page).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) take(line);
-  }
-  take(rest);
-  return table;
-}
-
-/** The owner that a table names for the far end of a connection: a socket of this host that leads to IMDS or to us. */
-export function ownerIn(table: SocketTable, connection: Connection, family: 4 | 6): SocketOwner | undefined {
-  const local = endpoint(connection.remoteAddress, connection.remotePort, family);
-  if (local === undefined) return undefined;
-  const remotes = [
-    endpoint(family === 4 ? IMDS_IPV4 : IMDS_IPV6, 80, family),
-    family === 6 ? endpoint(IMDS_IPV4, 80, family) : undefined,
-    endpoint(connection.localAddress, connection.localPort, family),
-  ];
-  let found: SocketOwner | undefined;
-  for (const line of table.get(local) ?? []) {
-    const [, , to = "", state = "", , , , uid = "", , inode = "0"] = line.trim().split(/\s+/);
-    if (!remotes.includes(to) || OWNERLESS.has(state) || inode === "0" || !/^\d+$/.test(uid)) continue;
-    // Two sockets cannot have the same two ends; a table that says so says nothing. The same one may stand there twice,
-    // where the kernel was read while others came and went.
-    if (found !== undefined && (found.inode !== inode || found.uid !== Number(uid))) return undefined;
-    found = { uid: Number(uid), inode };
-  }
-  return found;
-}
-
-/** As the kernel writes it: words of 32 bits in the order of the machine, then the port. */
-function endpoint(address: string, port: number, family: 4 | 6): string | undefined {
-  const ip = parseIp(address.replace(/^::ffff:(?=\d+\.)/i, ""));
-  if (ip === undefined || (family === 4 && ip.family === 6)) return undefined;
-  const mapped = ip.family === 4 && family === 6;
-  const bytes = mapped ? Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...ip.bytes) : ip.bytes;
-  const words: string[] = [];
-  for (let at = 0; at < bytes.length; at += 4) {
-    const word = LITTLE_ENDIAN ? bytes.slice(at, at + 4).reverse() : bytes.slice(at, at + 4);
-    words.push(Buffer.from(word).toString("hex").toUpperCase());
-  }
-  return `${words.join("")}:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-}
-
-const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
-
-/**
- * The kernel gives its table page by page, the smallest of which are of 4,096 bytes, and goes through all its buckets
- * again to tell that nothing is left. A page in which another line (about 150 bytes) had found room was the last.
- */
-const LAST_PAGE_BYTES = 4_096 - 256;
-
-function* pagesOf(path: string): Iterable<string> {
-  const page = Buffer.allocUnsafe(64 * 1_024);
-  const file = openSync(path, "r");
-  try {
-    for (let count = page.length; count > LAST_PAGE_BYTES;) {
-      count = readSync(file, page);
-      yield page.toString("latin1", 0, count);
-    }
-  } finally {
-    closeSync(file);
-  }
 }
 
 /** What is gone by now, or not ours to read, is as good as empty. */

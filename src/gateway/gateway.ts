@@ -17,6 +17,7 @@ import { startResponder } from "./responder.js";
 import type { GatewayRule } from "./rules.js";
 import type { RulesFile } from "./rules-file.js";
 import { MAX_RULES_BYTES, readRules } from "./rules-file.js";
+import type { SocketDiag } from "./socket-diag.js";
 import { createTokenMint } from "./tokens.js";
 import { createUpstream } from "./upstream.js";
 
@@ -32,6 +33,8 @@ export interface GatewayOptions {
   readonly rulesOptional: boolean;
   readonly accessLog?: { readonly path: string; readonly format: EventFormat } | undefined;
   readonly v1: "refuse" | "report";
+  /** Asked who the owner of a connection is. Default: the kernel's table is read. */
+  readonly diag?: SocketDiag | undefined;
   /** Told what a person at the daemon's terminal should know. */
   readonly note: (text: string) => void;
 }
@@ -81,7 +84,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     port: options.port,
     addresses: ["127.0.0.1", ...(hasIpv6() ? ["::1"] : []), ...bridges.flatMap(({ addresses }) => addresses)],
     bridgeOf: (address) => bridges.find(({ addresses }) => addresses.includes(address.replace(/^::ffff:/, "")))?.name,
-    lookup: createCallerLookup(accounts),
+    lookup: createCallerLookup({ accounts, diag: options.diag }),
     mint: createTokenMint(system.monotonic),
     upstream: createUpstream({ fetch, credentials: acquired }, system.monotonic, system.now),
     rules: () => rules,

@@ -3,6 +3,7 @@ import { execFile, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { withSockDiag } from "../support/sock-diag.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const PLACE = "/mnt";
@@ -49,8 +50,9 @@ describe.skipIf(reason !== undefined)("the gateway", { timeout: PATIENCE_MS + 20
     // Rules without a daemon: the kernel refuses.
     expect([seen["unguarded"], seen["whenGone"]]).toEqual([0, 0]);
     expect(seen["wrongUser"]).toContain("the rules exempt");
+    expect(seen["second"]).toContain("is none of ListenNetlink=inet-diag");
     expect(seen["second"]).toContain("is taken");
-    expect(JSON.parse(seen["ready"] as string)).toMatchObject({ event: "ready", port: 9_100 });
+    expect(JSON.parse(seen["ready"] as string)).toMatchObject({ event: "ready", port: 9_100, owners: "/proc/net/tcp" });
     expect(seen["statuses"]).toEqual(Array.from({ length: 6 }, () => 403));
     expect(seen["agent"]).toBe(403);
     expect(seen["requests"]).toBeGreaterThan(0);
@@ -101,6 +103,8 @@ describe.skipIf(reason !== undefined)("the gateway", { timeout: PATIENCE_MS + 20
       "1600 /latest/meta-data/placement/region": 403,
       "1700 /latest/meta-data/placement/region": 200,
     });
+    const owners = withSockDiag() === undefined ? "/proc/net/tcp" : "sock_diag";
+    expect(JSON.parse(seen["ready"] as string)).toMatchObject({ refusing: null, owners });
     expect(seen["key"]).toBe(seen["expected"]);
     expect(seen["v6"]).toBe("i-0a1b2c3d4e5f60718");
     expect(seen["container"]).toEqual(["i-0a1b2c3d4e5f60718", 403, 403]);

@@ -47,7 +47,7 @@ beforeEach(async () => {
     port: 0,
     addresses: ["127.0.0.1"],
     bridgeOf: () => undefined,
-    lookup: createCallerLookup(accounts),
+    lookup: createCallerLookup({ accounts }),
     mint,
     upstream: createUpstream(source, still, still),
     rules: () => rules,

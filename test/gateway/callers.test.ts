@@ -7,7 +7,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, test } from "vitest";
 import { readAccounts } from "../../src/gateway/accounts.js";
-import { createCallerLookup, endsOf, ownerIn, readCgroup, readTable } from "../../src/gateway/callers.js";
+import { createCallerLookup, readCgroup } from "../../src/gateway/callers.js";
 
 const HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 /** 10.0.0.5:40000 to 169.254.169.254:80, as a little-endian machine writes it. */
@@ -20,73 +20,6 @@ const line = ({
 } = {}): string =>
   `   1: ${local} ${remote} ${state} 00000000:00000000 00:00000000 00000000  ${uid}        0 ${inode} 1 0000000000000000 20 4 30 10 -1\n`;
 const connection = { remoteAddress: "10.0.0.5", remotePort: 40_000, localAddress: "127.0.0.1", localPort: 9_100 };
-
-const NEAR_ENDS = new Set([
-  "0500000A:9C40",
-  "0000000000000000FFFF00000500000A:9C40",
-  "B80D0120000000000000000001000000:9C40",
-]);
-/** As the kernel gives it, page by page. */
-const tableOf = (text: string) => readTable(text.match(/[\s\S]{1,100}/g) ?? [], NEAR_ENDS);
-
-describe("the owner of a connection", () => {
-  it("is looked for in the lines that begin where it does, wherever pages end", () => {
-    const lines = [line({ inode: "1" }), line({ local: "0500000A:9C41" }), line({ inode: "2" }), line({ inode: "3" })];
-    const text = (HEAD + lines.join("")).trimEnd();
-    const expected = new Map([["0500000A:9C40", [0, 2, 3].map((index) => lines[index]!.trimEnd())]]);
-    for (let at = 0; at <= text.length; at += 1)
-      expect(readTable([text.slice(0, at), text.slice(at)], NEAR_ENDS)).toEqual(expected);
-    expect(readTable([], NEAR_ENDS)).toEqual(new Map());
-  });
-
-  it.each([
-    ["led here by the packet filter", line(), { uid: 1_500, inode: "777" }],
-    ["made to the port itself", line({ remote: "0100007F:238C" }), { uid: 1_500, inode: "777" }],
-    ["to somewhere else from the same port", line({ remote: "08080808:0050" }), undefined],
-    ["from another port", line({ local: "0500000A:9C41" }), undefined],
-    ["with the ends exchanged", line({ local: "FEA9FEA9:0050", remote: "0500000A:9C40" }), undefined],
-    // Of a socket that nobody holds any more the kernel says user 0.
-    ["in TIME_WAIT, which says root", line({ state: "06", uid: "0", inode: "0" }), undefined],
-    ["left behind by a program that ended, which says root", line({ state: "05", uid: "0", inode: "0" }), undefined],
-    ["half closed by a program that waits for the answer", line({ state: "05" }), { uid: 1_500, inode: "777" }],
-    ["stated twice", line() + line({ uid: "0", inode: "778" }), undefined],
-    ["stated twice for two sockets", line() + line({ inode: "778" }), undefined],
-    ["stated twice for two users", line() + line({ uid: "0" }), undefined],
-    ["read twice, while others came and went", line() + line(), { uid: 1_500, inode: "777" }],
-    ["in an empty table", "", undefined],
-    ["in the last line of a table that was cut", line().trimEnd(), { uid: 1_500, inode: "777" }],
-    ["behind one that is none", line({ state: "06" }) + line({ inode: "779" }), { uid: 1_500, inode: "779" }],
-    ["before one that is none", line({ inode: "779" }) + line({ state: "07" }), { uid: 1_500, inode: "779" }],
-    ...["06", "07", "09", "0A", "0C"].map((state): [string, string, undefined] => [
-      `in state ${state}, in which it has no owner`,
-      line({ state }),
-      undefined,
-    ]),
-    ["of root, which is somebody", line({ uid: "0" }), { uid: 0, inode: "777" }],
-    ["of a user that is no number", line({ uid: "x1" }), undefined],
-    ["of a user that begins with a number", line({ uid: "1x" }), undefined],
-    ["in a line that ends before its inode", line().replace(/ 0 777 .*/, ""), undefined],
-    ["in a line that ends too early", "   1: 0500000A:9C40 FEA9FEA9:0050 01\n", undefined],
-  ])("%s", (_, table, expected) => {
-    expect(ownerIn(tableOf(HEAD + table), connection, 4)).toEqual(expected);
-  });
-
-  it("is found for IPv6, and for IPv4 on a socket of both families", () => {
-    const six = line({
-      local: "0000000000000000FFFF00000500000A:9C40",
-      remote: "0000000000000000FFFF0000FEA9FEA9:0050",
-    });
-    expect(ownerIn(tableOf(HEAD + six), connection, 6)).toEqual({ uid: 1_500, inode: "777" });
-    // 2001:db8::1 to fd00:ec2::254
-    const pure = line({
-      local: "B80D0120000000000000000001000000:9C40",
-      remote: "C20E00FD000000000000000054020000:0050",
-    });
-    const from = { ...connection, remoteAddress: "2001:db8::1", localAddress: "::1" };
-    expect(ownerIn(tableOf(HEAD + pure), from, 6)).toEqual({ uid: 1_500, inode: "777" });
-    expect(ownerIn(tableOf(HEAD + pure), from, 4)).toBeUndefined();
-  });
-});
 
 describe("a control group", () => {
   const id = "a".repeat(64);
@@ -123,14 +56,6 @@ describe("a control group", () => {
   });
 });
 
-test.each(["remoteAddress", "remotePort", "localAddress", "localPort"] as const)(
-  "without %s there is nobody",
-  (name) => {
-    expect(endsOf({ ...connection, [name]: undefined })).toBeUndefined();
-    expect(endsOf({ ...connection, timeout: 5 } as typeof connection)).toEqual(connection);
-  },
-);
-
 test.skipIf(process.platform !== "linux")("a connection of this very process is its own", async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -143,7 +68,7 @@ test.skipIf(process.platform !== "linux")("a connection of this very process is 
     localAddress: socket.localAddress!,
     localPort: socket.localPort!,
   };
-  const lookup = createCallerLookup(readAccounts());
+  const lookup = createCallerLookup({ accounts: readAccounts() });
   const [owner, again] = await Promise.all([lookup.userOf(ends), lookup.userOf(ends)]);
   const caller = await lookup.identify(ends, owner, undefined, true);
   expect(await lookup.identify(ends, owner, undefined, false)).toEqual(caller);
@@ -167,7 +92,7 @@ test.skipIf(process.platform !== "linux")(
     });
     const clients = Array.from({ length: 120 }, () => connect(port, "127.0.0.1"));
     await all;
-    const lookup = createCallerLookup(readAccounts());
+    const lookup = createCallerLookup({ accounts: readAccounts() });
     const owners = await Promise.all(
       accepted.map((socket) =>
         lookup.userOf({
@@ -210,7 +135,7 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
     }
   }
 
-  const identify = (inode: string, exact = true, lookup = createCallerLookup(readAccounts(), proc)) =>
+  const identify = (inode: string, exact = true, lookup = createCallerLookup({ accounts: readAccounts(), proc })) =>
     lookup.identify(connection, { uid: own, inode }, undefined, exact);
 
   it("is named by the program that holds it", async () => {
@@ -230,7 +155,7 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
 
   it("is looked for to the end where one of those who ask at once needs that", async () => {
     processes({ pid: 10, unit: "a.service", inodes: ["777"] }, { pid: 11, unit: "b.service", inodes: ["777"] });
-    const lookup = createCallerLookup(readAccounts(), proc);
+    const lookup = createCallerLookup({ accounts: readAccounts(), proc });
     const asked = [false, true, false].map((exact) => identify("777", exact, lookup));
     expect((await Promise.all(asked)).map(({ unit }) => unit)).toEqual([undefined, undefined, undefined]);
   });
@@ -241,7 +166,7 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
       { pid: 11, unit: "b.service", inodes: ["777", "778"] },
       { pid: 12, unit: "c.service", inodes: ["2", "778"] },
     );
-    const lookup = createCallerLookup(readAccounts(), proc);
+    const lookup = createCallerLookup({ accounts: readAccounts(), proc });
     const found = async (inode: string) => {
       const { pid, unit } = await identify(inode, false, lookup);
       return [pid, unit];
@@ -259,7 +184,7 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
 
   it("is told from memory for so many users, and of more for those met last", async () => {
     processes({ pid: 10, unit: "a.service" });
-    const lookup = createCallerLookup(readAccounts(join(proc, "none")), proc, () => 0);
+    const lookup = createCallerLookup({ accounts: readAccounts(join(proc, "none")), proc, now: () => 0 });
     const meet = (uid: number) => lookup.identify(connection, { uid, inode: "1" }, undefined, false);
     await meet(own);
     for (let index = 1; index <= 255; index += 1) await meet(100_000 + index);
@@ -279,7 +204,7 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
   it("is told from memory for a second where no rule asks for it, and never where one does", async () => {
     processes({ pid: 10, unit: "a.service" });
     let now = 0;
-    const lookup = createCallerLookup(readAccounts(), proc, () => now);
+    const lookup = createCallerLookup({ accounts: readAccounts(), proc, now: () => now });
     expect(await identify("777", false, lookup)).toMatchObject({ unit: "a.service" });
     mkdirSync(join(proc, "11"));
     writeFileSync(join(proc, "11", "cgroup"), "0::/system.slice/b.service\n");
@@ -297,7 +222,7 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
       { pid: 10, unit: "a.service", inodes: ["1", "2", "3"], comm: "one" },
       { pid: 11, unit: "b.service", inodes: ["4"], comm: "two" },
     );
-    const lookup = createCallerLookup(readAccounts(), proc);
+    const lookup = createCallerLookup({ accounts: readAccounts(), proc });
     const callers = await Promise.all(["1", "2", "3", "4", "5"].map((inode) => identify(inode, false, lookup)));
     expect(callers.map(({ program }) => program)).toEqual(["one", "one", "one", "two", undefined]);
     // Known by now, and still only by what it holds.
@@ -332,7 +257,7 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
   it("is not looked for again for a second where no process lets itself be looked into", async () => {
     processes({ pid: 10, unit: "a.service" });
     let now = 0;
-    const lookup = createCallerLookup(readAccounts(), proc, () => now);
+    const lookup = createCallerLookup({ accounts: readAccounts(), proc, now: () => now });
     expect(await identify("777", false, lookup)).toMatchObject({ pid: undefined });
     mkdirSync(join(proc, "10", "fd"));
     symlinkSync("socket:[777]", join(proc, "10", "fd", "0"));
@@ -344,7 +269,7 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
 
   it("is looked for again at once where processes let themselves be looked into, and nobody held it", async () => {
     processes({ pid: 10, unit: "a.service", inodes: ["1"] });
-    const lookup = createCallerLookup(readAccounts(), proc, () => 0);
+    const lookup = createCallerLookup({ accounts: readAccounts(), proc, now: () => 0 });
     expect(await identify("777", false, lookup)).toMatchObject({ pid: undefined, unit: "a.service" });
     symlinkSync("socket:[777]", join(proc, "10", "fd", "7"));
     expect(await identify("777", false, lookup)).toMatchObject({ pid: 10, program: "app" });
@@ -352,7 +277,7 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
 
   it("of another user is nobody's", async () => {
     processes({ pid: 10, unit: "a.service", inodes: ["777"] });
-    const lookup = createCallerLookup(readAccounts(), proc, () => 0);
+    const lookup = createCallerLookup({ accounts: readAccounts(), proc, now: () => 0 });
     const other = { uid: own + 1, inode: "777" };
     expect(await lookup.identify(connection, other, undefined, true)).toMatchObject({
       uid: own + 1,
@@ -363,7 +288,7 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
 
   it("that has no owner is told by its address and bridge alone", async () => {
     processes({ pid: 10, unit: "a.service", inodes: ["777"] });
-    const lookup = createCallerLookup(readAccounts(), proc, () => 0);
+    const lookup = createCallerLookup({ accounts: readAccounts(), proc, now: () => 0 });
     expect(await lookup.identify(connection, undefined, "docker0", true)).toEqual({
       uid: undefined,
       user: undefined,
@@ -390,7 +315,7 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
       inode: "6",
     });
     const ask = (given: Partial<typeof connection> = {}) =>
-      createCallerLookup(readAccounts(), proc).userOf({ ...connection, ...given });
+      createCallerLookup({ accounts: readAccounts(), proc }).userOf({ ...connection, ...given });
 
     it("is taken from that of IPv4 first, and else from that of IPv6", async () => {
       tables(line(), mapped);
@@ -437,7 +362,7 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
         line({ local: `0500000A:${(0x9c40 + index).toString(16).toUpperCase()}`, inode: String(1_000 + index) }),
       );
       tables("");
-      const lookup = createCallerLookup(readAccounts(), proc);
+      const lookup = createCallerLookup({ accounts: readAccounts(), proc });
       const owners: Promise<unknown>[] = [];
       for (let index = 0; index < 20; index += 1) {
         owners.push(lookup.userOf({ ...connection, localAddress: "10.0.0.1", remotePort: 40_000 + index }));
@@ -452,7 +377,7 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
 
     it("is read for the first of those who come without end", async () => {
       tables(line());
-      const lookup = createCallerLookup(readAccounts(), proc);
+      const lookup = createCallerLookup({ accounts: readAccounts(), proc });
       let first: unknown;
       const asked = lookup.userOf(connection).then((owner) => (first = owner));
       for (let turn = 0; turn < 1_000 && first === undefined; turn += 1) {
@@ -465,7 +390,7 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
 
     it("is closed again", async () => {
       tables(line());
-      const lookup = createCallerLookup(readAccounts(), proc);
+      const lookup = createCallerLookup({ accounts: readAccounts(), proc });
       const held = () => readdirSync("/proc/self/fd").length;
       const before = held();
       for (let index = 0; index < 50; index += 1) await lookup.userOf(connection);
@@ -474,12 +399,14 @@ describe.skipIf(process.platform !== "linux")("what stands behind a socket", () 
 
     it("is read anew for each turn", async () => {
       tables(line());
-      const lookup = createCallerLookup(readAccounts(), proc);
+      const lookup = createCallerLookup({ accounts: readAccounts(), proc });
       expect(await lookup.userOf(connection)).toMatchObject({ inode: "777" });
       tables(line({ inode: "778" }));
-      expect(await createCallerLookup(readAccounts(), proc).userOf(connection)).toMatchObject({ inode: "778" });
+      expect(await createCallerLookup({ accounts: readAccounts(), proc }).userOf(connection)).toMatchObject({
+        inode: "778",
+      });
       writeFileSync(join(proc, "net", "tcp"), HEAD + line({ inode: "779" }));
-      const same = createCallerLookup(readAccounts(), proc);
+      const same = createCallerLookup({ accounts: readAccounts(), proc });
       expect(await same.userOf(connection)).toMatchObject({ inode: "779" });
       writeFileSync(join(proc, "net", "tcp"), HEAD + line({ inode: "780" }));
       expect(await same.userOf(connection)).toMatchObject({ inode: "780" });

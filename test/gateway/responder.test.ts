@@ -78,7 +78,7 @@ async function start(options: Partial<ResponderOptions> & { readonly text?: stri
     port: 0,
     addresses: ["127.0.0.1"],
     bridgeOf: () => undefined,
-    lookup: createCallerLookup(accounts),
+    lookup: createCallerLookup({ accounts }),
     mint: createTokenMint(still),
     upstream: createUpstream(source, still, still),
     rules: () => rules,
@@ -315,7 +315,7 @@ describe.skipIf(process.platform !== "linux")("the responder", () => {
   });
 
   it("takes the place for a new connection from whoever holds the most, however long others have been there", async () => {
-    const real = createCallerLookup(readAccounts());
+    const real = createCallerLookup({ accounts: readAccounts() });
     let first: number | undefined;
     const crowded: (number | undefined)[] = [];
     await start({

@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { createServer } from "node:http";
 import { createSigner } from "../../support/identity-signer.mjs";
 import { startImdsServer } from "../../support/imds-server.mjs";
+import { withSockDiag } from "../../support/sock-diag.mjs";
 
 const [, , kind = "laptop", root = "", kills = "20"] = process.argv;
 const CLI = `${root}/dist/cli.js`;
@@ -38,6 +39,9 @@ function cli(...args) {
   }
 }
 
+/** On instances the daemon is handed a socket of sock_diag, as by its unit; elsewhere it reads the kernel's table. */
+const handedOver = kind.endsWith("ec2") ? (withSockDiag() ?? []) : [];
+
 /** What the unit grants, so that programs of other users can be named. */
 const CAPABILITIES = "+sys_ptrace,+dac_read_search";
 
@@ -50,6 +54,7 @@ function spawnDaemon(env, args, uid = DAEMON, rights = []) {
       `--regid=${uid}`,
       "--clear-groups",
       ...rights,
+      ...handedOver,
       process.execPath,
       CLI,
       "gateway",
@@ -133,7 +138,8 @@ const seen = /** @type {Record<string, unknown>} */ ({});
 mkdirSync("/run/imds-guard", { recursive: true });
 run("ip", "link", "set", "lo", "up");
 run("ip", "addr", "add", "169.254.169.254/32", "dev", "lo");
-run("ip", "addr", "add", "fd00:ec2::254/128", "dev", "lo");
+// Without a look for duplicates, during which nothing can listen there.
+run("ip", "addr", "add", "fd00:ec2::254/128", "dev", "lo", "nodad");
 const dmi = "/sys/class/dmi/id";
 mkdirSync(dmi, { recursive: true });
 const onEc2 = kind.endsWith("ec2");
@@ -290,7 +296,9 @@ if (kind === "clients-laptop") {
   seen["wrongUser"] = (await startDaemon({}, [], 1)).said();
   const daemon = await startDaemon({}, ["--access-log", "/tmp/access.jsonl"]);
   seen["ready"] = daemon.ready;
-  seen["second"] = (await startDaemon({}, [])).said();
+  // A unit that hands over something else than a socket of sock_diag.
+  const wrong = ["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3</dev/null', "sh"];
+  seen["second"] = (await startDaemon({}, [], DAEMON, wrong)).said();
   const statuses = [];
   for (const uid of [0, 33, 1_500])
     for (const host of ["169.254.169.254", "[fd00:ec2::254]"])

@@ -35,7 +35,7 @@ echo 'imds-guard:x:990:990::/nonexistent:/usr/sbin/nologin' >> "$root/etc/passwd
 echo 'person:x:1500:1500::/nonexistent:/bin/sh' >> "$root/etc/passwd"
 printf 'imds-guard:x:990:\nperson:x:1500:\n' >> "$root/etc/group"
 units=$root/etc/systemd/system
-cp "$package"/examples/systemd/imds-guard-gateway*.service "$units/"
+cp "$package"/examples/systemd/imds-guard-gateway* "$units/"
 ln -s /dev/null "$units/console-getty.service"
 ln -s /dev/null "$units/getty@.service"
 # One that nobody waits for: the check restarts what it is about, and ends the whole with itself.
