@@ -82,8 +82,8 @@ export default tseslint.config(
     rules: { "prefer-rest-params": "off", "@typescript-eslint/no-dynamic-delete": "off" },
   },
   {
-    // A preload is CommonJS, whichever way it is asked for, and what it loads on demand has to be there at once.
-    files: ["src/preload/*.ts", "src/sdk/load-adapters.ts"],
+    // What Node.js loads is CommonJS, whichever way it is asked for, and what is loaded on demand has to be there at once.
+    files: ["src/preload/*.ts", "src/sdk/load-adapters.ts", "src/sdk/providers.node.ts"],
     rules: { "@typescript-eslint/no-require-imports": "off" },
   },
   {

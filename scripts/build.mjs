@@ -10,7 +10,7 @@
  * files of its own, cut by what is loaded together. Bundlers take another form, by the condition `module`: ECMAScript
  * modules under dist/esm, of which they leave out what is not used. There every `import()` is an import like any other,
  * so that a bundle waits for nothing but itself, and the parts in `imds-guard/extras` are there if the application
- * imports them. A file `x.bundled.ts` stands in for `x.ts` in that form.
+ * imports them. A file `x.bundled.ts` stands in for `x.ts` in that form, and `x.node.ts` in the one for Node.js.
  *
  * What package.json lists as a dependency is left to be found at run time. Everything else is bundled, and its licence
  * is in NOTICE. With --whole the dependencies are bundled, too, and only the program and the preload are built: the files
@@ -25,9 +25,11 @@ import { minifySync } from "rolldown/experimental";
 import { clientsInside } from "./build/clients-inside.mjs";
 import { cutByLoading, runtimeIn } from "./build/cut-by-loading.mjs";
 import { importAtOnce } from "./build/import-at-once.mjs";
+import { noDetours } from "./build/no-detours.mjs";
 import { noticeOf } from "./build/notice.mjs";
 import { ownDescriptors } from "./build/own-descriptors.mjs";
 import { plainExports } from "./build/plain-exports.mjs";
+import { standIns } from "./build/stand-ins.mjs";
 import { buildTypes } from "./build/types.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -43,8 +45,9 @@ const LIBRARY = {
   extras: source("sdk/extras.ts"),
   register: source("preload/register.ts"),
 };
-/** Loaded by the preload with `require`, at once and where they are needed. */
-const PRELOADED = {
+/** Loaded with `require`, at once and where they are needed. */
+const REQUIRED = {
+  providers: source("sdk/providers.ts"),
   "settings-and-events": source("preload/settings-and-events.ts"),
   adapters: source("sdk/adapters.ts"),
 };
@@ -91,18 +94,19 @@ const comments = { legal: true, annotation: true, jsdoc: false };
  * @type {readonly import("./build/cut-by-loading.mjs").Cut[]}
  */
 const CUTS = [
-  { name: "ground", withAll: [LIBRARY.register, LIBRARY.index] },
+  { name: "ground", withAll: [LIBRARY.register, REQUIRED.providers] },
   {
     name: "ground",
     with: modules("base/package-version", "base/plain-load", "base/own-folder", "base/own-sockets"),
-    withAll: [PROGRAM.cli, LIBRARY.index],
+    withAll: [PROGRAM.cli, REQUIRED.providers],
   },
+  { name: "ground", withAll: [LIBRARY.index, REQUIRED.providers] },
   { name: "firewall-hooks", with: [LIBRARY.register, source("firewall/install.ts")] },
   {
     name: "core",
     // The last four are small, and what else needs them would load the code that speaks to IMDS for them.
     with: [
-      LIBRARY.index,
+      REQUIRED.providers,
       ...modules("base/connection-options", "base/utc-time", "base/members-of", "aws/imds-protocol"),
     ],
   },
@@ -111,7 +115,7 @@ const CUTS = [
   { name: "sts", with: modules("guard/sts-identity") },
   { name: "profiles", with: modules("sdk/shared-keys") },
   { name: "certificates", with: modules("guard/certificate-links", "guard/certificate-plan") },
-  { name: "reporting", with: [LIBRARY.firewall, PRELOADED["settings-and-events"]] },
+  { name: "reporting", with: [LIBRARY.firewall, REQUIRED["settings-and-events"]] },
   { name: "probe", with: modules("guard/impersonator-probe", "network/probe", "network/responder") },
   { name: "observing", with: [LIBRARY.extras] },
   { name: "detection", with: modulesIn("detection").filter((path) => path !== ARCHIVES) },
@@ -169,15 +173,17 @@ const demoInside = {
 async function buildForNode() {
   const bundle = await rolldown({
     ...COMMON,
-    input: { ...LIBRARY, ...PRELOADED, ...PROGRAM, ...DEMO },
+    input: { ...LIBRARY, ...REQUIRED, ...PROGRAM, ...DEMO },
     preserveEntrySignatures: "allow-extension",
     // A command loads what it needs when it is named; what else is in the same file comes along.
     checks: { ineffectiveDynamicImport: false },
     plugins: [
       requiredFiles,
+      standIns("node"),
       demoInside,
       runtimeIn("ground.cjs"),
       plainExports(),
+      noDetours("providers.cjs"),
       ownDescriptors("ground.cjs"),
       ...(whole ? [clientsInside()] : []),
     ],
@@ -204,7 +210,7 @@ async function buildForNode() {
  * @param {Awaited<ReturnType<typeof buildForNode>>} output
  */
 function shrink(output) {
-  const inApplications = new Set(Object.keys({ ...LIBRARY, ...PRELOADED }).map((name) => `${name}.cjs`));
+  const inApplications = new Set(Object.keys({ ...LIBRARY, ...REQUIRED }).map((name) => `${name}.cjs`));
   /** @type {Map<string, readonly string[]>} */
   const loads = new Map(
     output.map((file) => [file.fileName, file.type === "chunk" ? [...file.imports, ...file.dynamicImports] : []]),
@@ -247,7 +253,7 @@ async function buildForBundlers() {
   const bundle = await rolldown({
     ...COMMON,
     input: LIBRARY,
-    plugins: [importAtOnce(), ownDescriptors()],
+    plugins: [standIns("bundled"), importAtOnce(), ownDescriptors()],
     // What is bundled is a module, too, or it would bring a require() along.
     resolve: { mainFields: ["module", "main"] },
     transform: { define: { "import.meta.dirname": "undefined", __filename: "undefined" } },

@@ -3,13 +3,19 @@
  * AWS is answering before it hands out a credential.
  * @module imds-guard
  */
-export { fromNodeProviderChain } from "./sdk/node-chain.js";
+export {
+  createGuard,
+  fromGuardedRegion,
+  fromIni,
+  fromInstanceMetadata,
+  fromIotRoleAlias,
+  fromNodeProviderChain,
+  fromRolesAnywhere,
+  fromTemporaryCredentials,
+} from "./sdk/providers.js";
 export type { FromNodeProviderChainInit } from "./sdk/node-chain.js";
-export { fromInstanceMetadata } from "./sdk/instance-metadata.js";
 export type { FromInstanceMetadataInit } from "./sdk/instance-metadata.js";
-export { fromIni } from "./sdk/ini.js";
 export type { FromIniInit } from "./sdk/ini.js";
-export { fromRolesAnywhere } from "./sdk/roles-anywhere.js";
 export type { FromRolesAnywhereInit } from "./sdk/roles-anywhere.js";
 export type {
   CertificateOptions,
@@ -19,15 +25,11 @@ export type {
 } from "./roles-anywhere/certificate-settings.js";
 export type { Signer } from "./roles-anywhere/create-session.js";
 export type { SignatureAlgorithm } from "./roles-anywhere/private-key.js";
-export { fromIotRoleAlias } from "./sdk/iot-role-alias.js";
 export type { FromIotRoleAliasInit } from "./sdk/iot-role-alias.js";
-export { fromTemporaryCredentials } from "./sdk/temporary-credentials.js";
 export type { FromTemporaryCredentialsOptions } from "./sdk/temporary-credentials.js";
-export { fromGuardedRegion } from "./sdk/region.js";
 export type { FromGuardedRegionInit } from "./sdk/region.js";
 export { MetadataService } from "./sdk/metadata-service.js";
 export type { MetadataRequestOptions, MetadataServiceInit } from "./sdk/metadata-service.js";
-export { createGuard } from "./sdk/application-guard.js";
 export type { ApplicationGuard as Guard } from "./sdk/application-guard.js";
 export type { Monitor, MonitorOptions, MonitorStatus } from "./monitor/monitor.js";
 export type { ClientConfig, ClientConfigInit, ResolvedDefaultsMode } from "./sdk/client-config.js";
@@ -78,7 +80,6 @@ export type {
 export { accessKeyPattern, accountOfAccessKey } from "./aws/access-key.js";
 export type { AccountOfKey, UnknownAccountReason } from "./aws/access-key.js";
 
-export { EVENT_CHANNEL } from "./events/sinks.js";
 export type { Logger } from "./events/sinks.js";
-export { BULLETIN, CATALOGUE } from "./events/catalogue.js";
+export { BULLETIN, CATALOGUE, EVENT_CHANNEL } from "./events/catalogue.js";
 export type { Action, Claimed, EventCode, EventEndpoint, GuardEvent, Responder, Severity } from "./events/catalogue.js";

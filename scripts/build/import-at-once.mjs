@@ -6,20 +6,13 @@
  * So each `import("x")` becomes an import of the module, and `loadExtra(name, need, () => import("./x.js"))` is
  * left without what it would load: such a part is there if the application imports `imds-guard/extras`.
  */
-import { existsSync } from "node:fs";
 import { isBuiltin } from "node:module";
-import { dirname, resolve } from "node:path";
 import { parseAst } from "rolldown/parseAst";
 
 /** @returns {import("rolldown").Plugin} */
 export function importAtOnce() {
   return {
     name: "import-at-once",
-    resolveId(path, importer) {
-      if (importer === undefined || !path.startsWith(".")) return undefined;
-      const other = resolve(dirname(importer), path.replace(/\.js$/, ".bundled.ts"));
-      return existsSync(other) && other !== importer ? other : undefined;
-    },
     transform(code, id) {
       if (!id.endsWith(".ts")) return undefined;
       /** @type {{ start: number, end: number, text: string }[]} */

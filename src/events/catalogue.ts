@@ -218,6 +218,18 @@ export interface GuardEvent {
  */
 export const BULLETIN = "https://aws.amazon.com/security/security-bulletins/AWS-2025-021/";
 
+/**
+ * Name of the `node:diagnostics_channel` channel that carries every {@link GuardEvent}.
+ *
+ * @example
+ * ```ts
+ * import { subscribe } from "node:diagnostics_channel";
+ * import { EVENT_CHANNEL, type GuardEvent } from "imds-guard";
+ * subscribe(EVENT_CHANNEL, (message) => console.log((message as GuardEvent).code));
+ * ```
+ */
+export const EVENT_CHANNEL = "imds-guard:event";
+
 const RANK: Readonly<Record<Severity, number>> = { info: 0, notice: 1, warning: 2, error: 3, critical: 4 };
 
 /** Whether `severity` is at least `threshold`. */

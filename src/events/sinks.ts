@@ -3,7 +3,7 @@ import { channel } from "node:diagnostics_channel";
 import { writeSync } from "node:fs";
 import { shareInProcess } from "../base/process-wide.js";
 import { hostAndPort } from "./address.js";
-import { atLeast } from "./catalogue.js";
+import { atLeast, EVENT_CHANNEL } from "./catalogue.js";
 import type { GuardEvent, Severity } from "./catalogue.js";
 import { inBackground, quietly } from "./quietly.js";
 import { toText } from "./text.js";
@@ -132,18 +132,6 @@ export function callbackSink(fn: (event: GuardEvent) => void | Promise<void>): S
     },
   };
 }
-
-/**
- * Name of the `node:diagnostics_channel` channel that carries every {@link GuardEvent}.
- *
- * @example
- * ```ts
- * import { subscribe } from "node:diagnostics_channel";
- * import { EVENT_CHANNEL, type GuardEvent } from "imds-guard";
- * subscribe(EVENT_CHANNEL, (message) => console.log((message as GuardEvent).code));
- * ```
- */
-export const EVENT_CHANNEL = "imds-guard:event";
 
 /** Publishes on {@link EVENT_CHANNEL} when somebody subscribed. Node raises a subscriber's exception as uncaught. */
 export function diagnosticsChannelSink(): Sink {

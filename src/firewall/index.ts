@@ -4,7 +4,8 @@
  */
 import { subscribe } from "node:diagnostics_channel";
 import { ImdsGuardSettingsError, invalidArgument } from "../base/errors.js";
-import { callbackSink, EVENT_CHANNEL } from "../events/sinks.js";
+import { callbackSink } from "../events/sinks.js";
+import { EVENT_CHANNEL } from "../events/catalogue.js";
 import type { GuardEvent } from "../events/catalogue.js";
 import type { AllowWord } from "../settings/options.js";
 import { ALLOW_WORDS } from "../settings/options.js";

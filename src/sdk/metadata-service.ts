@@ -3,7 +3,7 @@ import { ImdsUnavailableError, invalidArgument } from "../base/errors.js";
 import type { Guard } from "../guard/guard.js";
 import { ownProperty } from "../base/own-properties.js";
 import type { GuardKey } from "./guard-option.js";
-import { guardOf } from "./guard-option.js";
+import { guardOf } from "./providers.js";
 
 /** Options of {@link MetadataService}. */
 export interface MetadataServiceInit extends GuardKey {

@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { EVENT_CHANNEL } from "../../src/events/catalogue.js";
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import {
-  EVENT_CHANNEL,
   MAX_REMEMBERED,
   REPEAT_WINDOW_MS,
   callbackSink,

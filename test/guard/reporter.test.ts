@@ -7,7 +7,7 @@ import { logs } from "@opentelemetry/api-logs";
 import { InMemoryLogRecordExporter, LoggerProvider, SimpleLogRecordProcessor } from "@opentelemetry/sdk-logs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { GuardEvent } from "../../src/events/catalogue.js";
-import { EVENT_CHANNEL } from "../../src/events/sinks.js";
+import { EVENT_CHANNEL } from "../../src/events/catalogue.js";
 import { createGuard } from "../../src/guard/create-guard.js";
 import { openReporter, plainReporter } from "../../src/guard/reporter.js";
 import type { GuardOptions } from "../../src/settings/options.js";

@@ -13,10 +13,10 @@ beforeAll(requireBuild);
  * in the commit that needs it.
  */
 const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: number; readonly types?: number }>> = {
-  "dist/index.js": { start: 190, all: 445, types: 73 },
-  "dist/index.cjs": { start: 190, all: 445, types: 73 },
-  "dist/register.js": { start: 68, all: 445, types: 1 },
-  "dist/register.cjs": { start: 68, all: 445, types: 1 },
+  "dist/index.js": { start: 41, all: 445, types: 73 },
+  "dist/index.cjs": { start: 41, all: 445, types: 73 },
+  "dist/register.js": { start: 76, all: 445, types: 1 },
+  "dist/register.cjs": { start: 76, all: 445, types: 1 },
   "dist/firewall.js": { start: 254, all: 445, types: 73 },
   "dist/firewall.cjs": { start: 254, all: 445, types: 73 },
   "dist/credential-provider-imds.js": { start: 233, all: 450, types: 7 },
@@ -32,8 +32,8 @@ const CEILINGS: Readonly<Record<string, { readonly start: number; readonly all: 
 };
 /** Files that a start reads: each costs more than what is in it. */
 const MOST_FILES: Readonly<Record<string, number>> = {
-  "dist/index.js": 4,
-  "dist/index.cjs": 3,
+  "dist/index.js": 3,
+  "dist/index.cjs": 2,
   "dist/register.js": 4,
   "dist/register.cjs": 3,
   "dist/cli.cjs": 4,

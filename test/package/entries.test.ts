@@ -48,6 +48,19 @@ describe.each(entries.map((entry) => [entry.specifier, entry] as const))("%s", (
   });
 });
 
+test("what asks and refuses is read with the first call, and that alone", async () => {
+  const program = `
+    const files = () => Object.keys(require.cache).map((path) => require("node:path").basename(path)).sort();
+    const { createGuard } = require("imds-guard");
+    const before = files();
+    createGuard();
+    console.log(JSON.stringify({ before, after: files() }));
+  `;
+  const { before, after } = (await runProgram("commonjs", program)) as Record<"before" | "after", string[]>;
+  expect(before).toEqual(["ground.cjs", "index.cjs"]);
+  expect(after).toEqual(["core.cjs", "ground.cjs", "index.cjs"]);
+});
+
 test("import and require give the same objects, and an error is one of ours whichever way it came", async () => {
   const program = `
     const { createRequire } = process.getBuiltinModule("node:module");

@@ -25,15 +25,20 @@ function specifiersOf(path: string, reach: Reach): readonly string[] {
 function requiredBy(path: string, text: string, reach: Reach): readonly string[] {
   const found: string[] = [];
   const visit = (node: ts.Node): void => {
-    if (reach === "eager" && ts.isFunctionLike(node)) return;
+    if (reach === "eager" && ts.isFunctionLike(node) && !isCalledAtOnce(node)) return;
     if (ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === "require") {
       const [specifier] = node.arguments;
       if (specifier !== undefined && ts.isStringLiteralLike(specifier)) found.push(specifier.text);
     }
     ts.forEachChild(node, visit);
   };
-  visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest));
+  visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true));
   return found;
+}
+
+/** What `loadPlainly` is given. */
+function isCalledAtOnce({ parent }: ts.Node): boolean {
+  return ts.isCallExpression(parent) && ts.isIdentifier(parent.expression) && parent.expression.text === "loadPlainly";
 }
 
 /** The files that come with one of `dist`, itself first. */
