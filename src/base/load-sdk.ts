@@ -2,6 +2,7 @@
  * The AWS SDK's modules, none of which is loaded before it is needed. In dist this is `require`: it takes what the
  * application has loaded already, where `import()` would read and scan every file of the SDK once more.
  */
+import { unadapted } from "./adapted-modules.js";
 
 let config: Promise<typeof import("@smithy/core/config")> | undefined;
 let providers: Promise<typeof import("@aws-sdk/credential-providers")> | undefined;
@@ -12,7 +13,7 @@ export const loadSdkConfig = (): NonNullable<typeof config> => (config ??= impor
 
 /** The credential providers of the SDK. */
 export const loadSdkProviders = (): NonNullable<typeof providers> =>
-  (providers ??= import("@aws-sdk/credential-providers"));
+  (providers ??= import("@aws-sdk/credential-providers").then(unadapted));
 
 /** The reader of shared config files. */
 export const loadIniFiles = (): NonNullable<typeof iniFiles> => (iniFiles ??= import("@smithy/shared-ini-file-loader"));

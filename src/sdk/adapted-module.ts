@@ -3,6 +3,7 @@
  * into somebody's module. Builds of the SDK differ in what their exports are: plain values, or getters that cannot be
  * changed.
  */
+import { noteAdapted } from "../base/adapted-modules.js";
 
 /** Member -> what makes its stand-in out of the original. */
 export type Replacements = Readonly<Record<string, (original: never) => unknown>>;
@@ -30,6 +31,7 @@ export function withMembers<Exports extends object>(exports: Exports, replacemen
       typeof key === "string" && hasOwn(replacements, key) ? (replacements[key] as unknown as Replace) : undefined;
     defineProperty(copy, key, replace === undefined ? own : replaced(own, exports, replace));
   }
+  noteAdapted(copy, exports);
   return isExtensible(exports) ? copy : preventExtensions(copy);
 }
 
