@@ -280,6 +280,9 @@ export const TABLE_FORMATS: readonly LogFormat[] = [
     sources: [FIREWALL],
     recognised: "a header with `srcaddr` or `dstaddr`, or the columns of version 2 to 8 in AWS' order",
     open: (_, columns) => vpcFlow(columns),
-    headers: ["srcaddr", "dstaddr"],
+    // As columns: in JSON they are the names of each record.
+    headers: ["srcaddr", "dstaddr"].flatMap((name) =>
+      [" ", ",", "\t", "\r", "\n", '" ', '",', '"\t', '"\r', '"\n'].map((end) => name + end),
+    ),
   },
 ];

@@ -208,14 +208,17 @@ function isOddLead(byte: number): boolean {
 
 /** The byte that two hexadecimal digits stand for, or 0 for what is no such pair. */
 function hexPair(part: Buffer, at: number): number {
-  return (hexDigit(part[at]) << 4) | hexDigit(part[at + 1]);
+  const high = hexDigit(part[at]);
+  const low = hexDigit(part[at + 1]);
+  // `%FTD-6-` is a message of Cisco's and no byte.
+  return high === -1 || low === -1 ? 0 : (high << 4) | low;
 }
 
 function hexDigit(byte: number | undefined): number {
-  if (byte === undefined) return 0;
+  if (byte === undefined) return -1;
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
   const lower = byte | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : 0;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }
 
 /** Letters, digits, dot and hyphen: what every encoder leaves as it is. */

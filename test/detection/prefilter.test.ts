@@ -1,6 +1,7 @@
 /** The quick look at raw bytes never passes over a line that a rule matches. */
 import { describe, expect, it } from "vitest";
 import { createLineSearch } from "../../src/detection/line-search.js";
+import { LOG_FORMATS } from "../../src/detection/log-formats.js";
 import { createLogReader } from "../../src/detection/log-reader.js";
 import { createPrefilter } from "../../src/detection/prefilter.js";
 import { createRuleSet } from "../../src/detection/rule-set.js";
@@ -13,6 +14,7 @@ const rules = createRuleSet(
   {},
 );
 const prefilter = createPrefilter(rules.wanted()!);
+const headers = { texts: LOG_FORMATS.flatMap(({ headers: own }) => own ?? []) };
 
 describe("the search for several texts", { timeout: 60_000 }, () => {
   const alphabet = fc.constantFrom(..."abAB12./");
@@ -215,4 +217,22 @@ describe("the prefilter", () => {
     );
     expect(prefilter.next(conn, 0, conn.length)).toBe(-1);
   });
+
+  it.each([
+    "<166>2026-11-19T10:00:00Z ftd : %FTD-6-302014: Teardown TCP connection 1 for inside:10.0.0.5/5 to outside:10.0.0.6/80",
+    "100%found",
+    '{"version":5,"srcaddr":"10.0.0.5","dstaddr":"10.0.0.6","pkt-srcaddr":"10.0.0.5"}',
+    '{"log":"{\\"srcaddr\\":\\"10.0.0.5\\"}"}',
+  ])("passes over %s", (text) => {
+    const line = Buffer.from(`${text}\n`);
+    expect(createPrefilter([...rules.wanted()!, headers]).next(line, 0, line.length)).toBe(-1);
+  });
+
+  it.each(["version srcaddr dstaddr action", "version,dstaddr", '"version","srcaddr"', "version\tpkt-srcaddr\r"])(
+    "stops at the header %j",
+    (text) => {
+      const line = Buffer.from(`${text}\n`);
+      expect(createPrefilter([headers]).next(line, 0, line.length)).not.toBe(-1);
+    },
+  );
 });
