@@ -1,8 +1,11 @@
 /** What an entry of the table of formats is made of. */
 import type { Fields, LogRecord, RecordSource } from "./log-record.js";
 
+/** A record, or what makes it: no rule looks at most lines, and it is enough to know what they are. */
+export type Made = LogRecord | (() => LogRecord);
+
 /** What a reader makes of something: records, nothing that rules look at, a broken record of its format, or not its format. */
-export type Reading = readonly LogRecord[] | "other" | "malformed" | undefined;
+export type Reading = readonly Made[] | "other" | "malformed" | undefined;
 
 /** One format. */
 export interface LogFormat {
@@ -17,6 +20,10 @@ export interface LogFormat {
   readonly whole?: boolean;
   /** Whether it would read lines of formats that are tried before it, too. */
   readonly broad?: boolean;
+  /** Matches the first character, of ASCII, of each line that `open` reads. */
+  readonly begins?: RegExp | undefined;
+  /** Texts that each line has which `open` reads, as they stand: most lines have none and are told apart by it. */
+  readonly holds?: readonly string[] | undefined;
   /** Reads an object of JSON. `named` is whether the user said that it is of this format. */
   readonly json?: (fields: Fields, text: string, named?: boolean) => Reading;
   /**

@@ -1,6 +1,6 @@
 /** Formats of one JSON object a record: sensors, clouds, hosts, proxies and what SIEMs export. */
 import { FIREWALL, DNS, HOST_SOURCES, NETWORK, PROXY, WEBSERVER, hostSource, recordOf } from "./log-format.js";
-import type { LogFormat, Reading } from "./log-format.js";
+import type { LogFormat, Made, Reading } from "./log-format.js";
 import {
   address,
   connectionFields,
@@ -237,9 +237,9 @@ export function windowsEvent(record: Fields, text: string): Reading {
     [object(fieldOf(record, "Event.EventData")), object(winlog["event_data"]), object(record["EventData"])].find(
       (candidate) => Object.keys(candidate).length > 0,
     ) ?? record;
-  const merged: Fields = { ...record, ...data };
-  if (String(id) === DNS_QUERY && isText(merged["QueryName"]))
-    return dnsRecord({ ...merged, timestamp: data["UtcTime"] ?? record["timestamp"] }, text);
+  const merged = (): Fields => ({ ...record, ...data });
+  if (String(id) === DNS_QUERY && isText(data["QueryName"] ?? record["QueryName"]))
+    return [() => dnsRecord({ ...merged(), timestamp: data["UtcTime"] ?? record["timestamp"] }, text)];
   const script = data["ScriptBlockText"];
   if (String(id) === SCRIPT_BLOCK && isText(script)) {
     const own = { Image: "powershell.exe", CommandLine: script, User: record["User"], Script: data["Path"] };
@@ -247,17 +247,17 @@ export function windowsEvent(record: Fields, text: string): Reading {
   }
   const category = SYSMON_CATEGORIES[String(id)];
   if (category === undefined) return "other";
-  const usual = category === "process_creation" ? processFields(merged) : connectionFields(merged);
-  // `parent` and `command_line` of ECS lie deeper than the names of Sysmon.
-  const fields: Fields = { ...usual, ...data };
-  const time =
-    timeOf(data["UtcTime"]) ?? timeOf(fieldOf(record, "Event.System.TimeCreated.SystemTime")) ?? usualTime(record);
-  return one(
-    hostSource(category, fields["Image"], record["os"] ?? fieldOf(record, "host.os.type")),
-    fields,
-    text,
-    time,
-  );
+  return [
+    () => {
+      const usual = category === "process_creation" ? processFields(merged()) : connectionFields(merged());
+      // `parent` and `command_line` of ECS lie deeper than the names of Sysmon.
+      const fields: Fields = { ...usual, ...data };
+      const time =
+        timeOf(data["UtcTime"]) ?? timeOf(fieldOf(record, "Event.System.TimeCreated.SystemTime")) ?? usualTime(record);
+      const os = record["os"] ?? fieldOf(record, "host.os.type");
+      return recordOf(hostSource(category, fields["Image"], os), fields, text, time);
+    },
+  ];
 }
 
 function eventNumber(value: unknown): unknown {
@@ -323,10 +323,10 @@ function lowerFirst(value: unknown, depth = 0): unknown {
 const QUERY_TYPES = ["query_type", "dns.question.type", "rrtype", "qtype_name", "qtype", "QueryType", "QT"];
 
 /** A question to DNS and its answer, of names with values. */
-export function dnsRecord(fields: Fields, text: string): Reading {
+export function dnsRecord(fields: Fields, text: string): LogRecord {
   const query = valueOf(fields, "query_name");
   const answers = answersOf(valueOf(fields, "answer"));
-  return one(
+  return recordOf(
     DNS,
     {
       src_ip: address(valueOf(fields, "src", ["IP"])),
@@ -352,14 +352,14 @@ function answersOf(value: unknown): unknown {
   });
 }
 
-const web = (fields: Fields, text: string): Reading => {
+const webRecord = (fields: Fields, text: string): LogRecord => {
   const time = usualTime(fields);
   const target = valueOf(fields, "url");
   const method = valueOf(fields, "method");
   // A forward proxy's requests name the whole URL.
   const own = webFields(fields);
   if (isText(target) && (method === "CONNECT" || /^(?:[A-Z]+ )?[a-z]+:\/\/169|^[A-Z]+ https?:/.test(target))) {
-    return one(
+    return recordOf(
       PROXY,
       {
         ...own,
@@ -373,7 +373,7 @@ const web = (fields: Fields, text: string): Reading => {
       time,
     );
   }
-  return one(WEBSERVER, own, text, time);
+  return recordOf(WEBSERVER, own, text, time);
 };
 
 /** The host of an absolute URL or of the target of a tunnel, as it is written. */
@@ -381,8 +381,8 @@ export function hostOf(uri: string): string | undefined {
   return /^(?:[A-Z]{3,10} )?(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^/@]*@)?(\[[^\]]*\]|[^/:?#[\]]+)/i.exec(uri)?.[1];
 }
 
-const firewall = (fields: Fields, text: string): Reading =>
-  one(FIREWALL, firewallFields(fields), text, usualTime(fields) ?? timeOf(fields["start"]));
+const firewallRecord = (fields: Fields, text: string): LogRecord =>
+  recordOf(FIREWALL, firewallFields(fields), text, usualTime(fields) ?? timeOf(fields["start"]));
 
 const falco: LogFormat = entry("falco", "Falco, JSON", HOST_SOURCES, [["rule", "output_fields"]], (fields, text) => {
   const output = object(fields["output_fields"]);
@@ -508,9 +508,9 @@ const ocsf: LogFormat = entry(
     const time = timeOf(fields["time"]);
     switch (fields["class_uid"]) {
       case 4002:
-        return web(fields, text);
+        return [() => webRecord(fields, text)];
       case 4003:
-        return dnsRecord(fields, text);
+        return [() => dnsRecord(fields, text)];
       case 1007: {
         const own = processFields(object(fields["process"]));
         const process = {
@@ -522,7 +522,7 @@ const ocsf: LogFormat = entry(
       }
       default:
         return has(fields, "dst_endpoint.ip") || has(fields, "src_endpoint.ip")
-          ? [networkRecord(fields, text, time)]
+          ? [() => networkRecord(fields, text, time)]
           : "other";
     }
   },
@@ -573,40 +573,41 @@ const ecs: LogFormat = {
     ];
     if (!named && !(has(fields, "@timestamp") && any.some((name) => has(fields, name)))) return undefined;
     const time = timeOf(fields["@timestamp"]);
-    const records: LogRecord[] = [];
+    const records: Made[] = [];
     if (
       has(fields, "url") ||
       has(fields, "url.original") ||
       has(fields, "url.path") ||
       has(fields, "http.request.method")
     )
-      records.push(...(web(fields, text) as readonly LogRecord[]));
-    if (has(fields, "dns") || has(fields, "dns.question.name"))
-      records.push(...(dnsRecord(fields, text) as readonly LogRecord[]));
+      records.push(() => webRecord(fields, text));
+    if (has(fields, "dns") || has(fields, "dns.question.name")) records.push(() => dnsRecord(fields, text));
     if (has(fields, "process.command_line") || has(fields, "process.executable") || has(fields, "process.args")) {
       const image = fieldOf(fields, "process.executable") ?? fieldOf(fields, "process.name");
       const os = fieldOf(fields, "host.os.type") ?? fieldOf(fields, "host.os.family");
       if (has(fields, "destination.ip"))
-        records.push(recordOf(hostSource("network_connection", image, os), connectionFields(fields), text, time));
-      records.push(recordOf(hostSource("process_creation", image, os), processFields(fields), text, time));
+        records.push(() => recordOf(hostSource("network_connection", image, os), connectionFields(fields), text, time));
+      records.push(() => recordOf(hostSource("process_creation", image, os), processFields(fields), text, time));
     } else if (has(fields, "destination.ip") || has(fields, "source.ip"))
-      records.push(networkRecord(fields, text, time));
+      records.push(() => networkRecord(fields, text, time));
     return records.length > 0 ? records : "other";
   },
 };
 
-const caddy = entry("caddy", "Caddy access log", [WEBSERVER], [["request.uri", "request.method"]], (fields, text) => {
-  const request = object(fields["request"]);
-  const headers = object(request["headers"]);
-  const merged = {
-    ...fields,
-    ...request,
-    url: request["uri"],
-    user_agent: headers["User-Agent"],
-    referer: headers["Referer"],
-  };
-  return one(WEBSERVER, webFields(merged), text, timeOf(fields["ts"]) ?? usualTime(fields));
-});
+const caddy = entry("caddy", "Caddy access log", [WEBSERVER], [["request.uri", "request.method"]], (fields, text) => [
+  () => {
+    const request = object(fields["request"]);
+    const headers = object(request["headers"]);
+    const merged = {
+      ...fields,
+      ...request,
+      url: request["uri"],
+      user_agent: headers["User-Agent"],
+      referer: headers["Referer"],
+    };
+    return recordOf(WEBSERVER, webFields(merged), text, timeOf(fields["ts"]) ?? usualTime(fields));
+  },
+]);
 
 /** A dissected packet: the fields of all its layers, by the names that Wireshark filters by. */
 const tshark = entry(
@@ -661,22 +662,24 @@ const waf = entry(
     ["httpRequest.uri", "webaclId"],
     ["httpRequest.uri", "formatVersion"],
   ],
-  (fields, text) => {
-    const request = object(fields["httpRequest"]);
-    const header = (name: string): unknown =>
-      list(request["headers"])
-        .map(object)
-        .find((entry) => String(entry["name"]).toLowerCase() === name)?.["value"];
-    const merged = {
-      ...request,
-      client_ip: request["clientIp"],
-      user_agent: header("user-agent"),
-      host: header("host"),
-      referer: header("referer"),
-      action: fields["action"],
-    };
-    return one(WEBSERVER, webFields(merged), text, timeOf(fields["timestamp"]));
-  },
+  (fields, text) => [
+    () => {
+      const request = object(fields["httpRequest"]);
+      const header = (name: string): unknown =>
+        list(request["headers"])
+          .map(object)
+          .find((entry) => String(entry["name"]).toLowerCase() === name)?.["value"];
+      const merged = {
+        ...request,
+        client_ip: request["clientIp"],
+        user_agent: header("user-agent"),
+        host: header("host"),
+        referer: header("referer"),
+        action: fields["action"],
+      };
+      return recordOf(WEBSERVER, webFields(merged), text, timeOf(fields["timestamp"]));
+    },
+  ],
 );
 
 /** JSON access logs by the names that proxies and load balancers give: what was asked for, and how or with what answer. */
@@ -697,7 +700,7 @@ const webJson: LogFormat = {
     const client = address(valueOf(fields, "src", "client"));
     const answered = /^\d{3}$/.test(String(status)) || isAddress(client);
     if (!request && !words && !(/^(?:\/|https?:)/.test(url) && answered)) return undefined;
-    return web(fields, text);
+    return [() => webRecord(fields, text)];
   },
 };
 
@@ -709,14 +712,16 @@ const vpcJson = entry(
     ["srcaddr", "dstaddr"],
     ["srcAddr", "dstAddr"],
   ],
-  (fields, text) => {
-    const own = {
-      ...firewallFields(fields),
-      src_ip: firstOf(fields, ["pkt-srcaddr", "pkt_srcaddr", "pktSrcAddr", "srcaddr", "srcAddr"]),
-      dst_ip: firstOf(fields, ["pkt-dstaddr", "pkt_dstaddr", "pktDstAddr", "dstaddr", "dstAddr"]),
-    };
-    return one(FIREWALL, own, text, timeOf(fields["start"]) ?? usualTime(fields));
-  },
+  (fields, text) => [
+    () => {
+      const own = {
+        ...firewallFields(fields),
+        src_ip: firstOf(fields, ["pkt-srcaddr", "pkt_srcaddr", "pktSrcAddr", "srcaddr", "srcAddr"]),
+        dst_ip: firstOf(fields, ["pkt-dstaddr", "pkt_dstaddr", "pktDstAddr", "dstaddr", "dstAddr"]),
+      };
+      return recordOf(FIREWALL, own, text, timeOf(fields["start"]) ?? usualTime(fields));
+    },
+  ],
 );
 
 const endpoint: LogFormat = {
@@ -728,13 +733,13 @@ const endpoint: LogFormat = {
     const command = valueOf(fields, "command");
     const image = valueOf(fields, "image");
     const remote = valueOf(fields, "dst");
-    const time = usualTime(fields);
-    const os = firstOf(fields, ["os", "platform", "event_platform", "os.type", "OSPlatform"]);
-    const records: LogRecord[] = [];
+    const source = (category: "network_connection" | "process_creation"): RecordSource =>
+      hostSource(category, image, firstOf(fields, ["os", "platform", "event_platform", "os.type", "OSPlatform"]));
+    const records: Made[] = [];
     if (isText(image) && isText(remote))
-      records.push(recordOf(hostSource("network_connection", image, os), connectionFields(fields), text, time));
+      records.push(() => recordOf(source("network_connection"), connectionFields(fields), text, usualTime(fields)));
     if (isText(command) && isText(image))
-      records.push(recordOf(hostSource("process_creation", image, os), processFields(fields), text, time));
+      records.push(() => recordOf(source("process_creation"), processFields(fields), text, usualTime(fields)));
     return records.length > 0 ? records : undefined;
   },
 };
@@ -749,7 +754,7 @@ const dnsJson: LogFormat = {
     if (!isText(query) || !/^[\w.-]{1,255}$/.test(query)) return undefined;
     const typed = [...QUERY_TYPES, "record_type", "query_class"].some((name) => has(fields, name));
     if (!typed && valueOf(fields, "answer") === undefined) return undefined;
-    return dnsRecord(fields, text);
+    return [() => dnsRecord(fields, text)];
   },
 };
 
@@ -760,7 +765,7 @@ const firewallJson: LogFormat = {
   recognised: "a source and a destination address",
   json(fields, text) {
     const { src, dst } = endsOf(fields);
-    return isAddress(src) && isAddress(dst) ? firewall(fields, text) : undefined;
+    return isAddress(src) && isAddress(dst) ? [() => firewallRecord(fields, text)] : undefined;
   },
 };
 

@@ -47,7 +47,7 @@ export function readPairs(line: string): Fields {
   const fields: Record<string, string> = Object.create(null) as Record<string, string>;
   let count = 0;
   const add = (name: string, value: string): void => {
-    if (count++ < MOST_PAIRS && !Object.hasOwn(fields, name)) fields[name] = value;
+    if (count++ < MOST_PAIRS && fields[name] === undefined) fields[name] = value;
   };
   // Every line in which there is an equals sign comes here, and matchAll() makes a copy of the expression each time.
   PAIR.lastIndex = 0;
@@ -136,9 +136,10 @@ function windowsXml(line: string): Reading {
 }
 
 /** A format of pairs that a product is known by. */
-function product(name: string, title: string, recognised: string, mark: RegExp): LogFormat {
+function product(name: string, title: string, recognised: string, mark: RegExp, holds?: LogFormat["holds"]): LogFormat {
   return {
     name,
+    holds,
     title,
     sources: [FIREWALL, PROXY, WEBSERVER],
     recognised,
@@ -156,14 +157,23 @@ export const PAIR_FORMATS: readonly LogFormat[] = [
     title: "Sysmon and Windows audit, XML",
     sources: [...HOST_SOURCES, DNS],
     recognised: "`<Event>` with `<EventID>`",
+    holds: ["<Event"],
     open: () => windowsXml,
   },
-  { name: "cef", title: "CEF", sources: [FIREWALL, PROXY, WEBSERVER], recognised: "`CEF:0|`", open: () => cef },
+  {
+    name: "cef",
+    title: "CEF",
+    sources: [FIREWALL, PROXY, WEBSERVER],
+    recognised: "`CEF:0|`",
+    holds: ["CEF:"],
+    open: () => cef,
+  },
   {
     name: "leef",
     title: "LEEF",
     sources: [FIREWALL, PROXY, WEBSERVER],
     recognised: "`LEEF:1.0|` or `LEEF:2.0|`",
+    holds: ["|"],
     open: () => leef,
   },
   product(
@@ -171,10 +181,13 @@ export const PAIR_FORMATS: readonly LogFormat[] = [
     "FortiGate",
     "`devname` or `devid`, and `logid`",
     /\bdev(?:name|id)=.{0,400}\blogid=|\blogid=.{0,400}\btype=/,
+    ["logid="],
   ),
   product("check-point", "Check Point", "`origin` or `loguid` with `src` and `dst`", /\b(?:loguid|origin|ifdir)[:=]/),
-  product("f5-asm", "F5 BIG-IP ASM", "`ip_client` and `uri`", /\bip_client="/),
-  product("juniper", "Juniper SRX, structured", "`source-address` and `destination-address`", /\bsource-address="/),
+  product("f5-asm", "F5 BIG-IP ASM", "`ip_client` and `uri`", /\bip_client="/, ["="]),
+  product("juniper", "Juniper SRX, structured", "`source-address` and `destination-address`", /\bsource-address="/, [
+    "=",
+  ]),
   {
     name: "pairs",
     broad: true,
@@ -191,27 +204,38 @@ export const LABELLED_FORMAT = product(
   "LTSV, labelled values between tabs",
   "`label:value`, a tab and so on",
   SEPARATED[0]![2],
+  ["\t"],
 );
 
 /** A row of a CSV by the names of its header. */
 export function csvFields(header: readonly string[], line: string): Fields | undefined {
-  const columns = csvColumns(line, separatorOf(header.length, line));
+  const columns = csvColumns(line, separatorOf(line));
   if (columns.length !== header.length) return undefined;
-  return Object.fromEntries(columns.map((column, index) => [header[index]!, column]));
+  const fields: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (let index = 0; index < columns.length; index++) fields[header[index]!] = columns[index]!;
+  return fields;
 }
 
 /** The header of a CSV, if a line can be one: three names or more, none of them a number or an address. */
 export function csvHeader(line: string): readonly string[] | undefined {
   if (line.length > 16_384) return undefined;
-  const columns = csvColumns(line, separatorOf(0, line)).map((column) => column.trim());
+  const columns = csvColumns(line, separatorOf(line)).map((column) => column.trim());
   if (columns.length < 2 || columns.length > MOST_PAIRS) return undefined;
   return columns.every((column) => /^[A-Za-z_@#][\w .()/@:#-]{0,63}$/.test(column)) ? columns : undefined;
 }
 
-function separatorOf(_: number, line: string): string {
-  return [",", "\t", ";", "|"].reduce((best, candidate) =>
-    line.split(candidate).length > line.split(best).length ? candidate : best,
-  );
+const SEPARATORS = [",", "\t", ";", "|"];
+
+/** The one that a line has most of, the first of several that it has as many of. */
+function separatorOf(line: string): string {
+  let best = ",";
+  let most = 0;
+  for (const separator of SEPARATORS) {
+    let count = 0;
+    for (let at = line.indexOf(separator); at !== -1; at = line.indexOf(separator, at + 1)) count++;
+    if (count > most) [best, most] = [separator, count];
+  }
+  return best;
 }
 
 function csvColumns(line: string, separator: string): readonly string[] {

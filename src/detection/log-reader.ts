@@ -35,7 +35,11 @@ export interface LineOutcome {
 
 /** Reads one source. */
 export interface LogReader {
-  readonly read: (text: string, line: number, onRecord: OnRecord) => LineOutcome;
+  /**
+   * Without `onRecord` it is only found out what the line is: no record is put together, and none counts as one that names
+   * the metadata service and has no format.
+   */
+  readonly read: (text: string, line: number, onRecord?: OnRecord) => LineOutcome;
   /**
    * The format of the line before, if this one has the same in the same place: for lines of which no more has to be known.
    * `undefined` where it has not, and `read` has to tell.
@@ -58,6 +62,33 @@ interface Route {
   readonly steps: readonly ((value: unknown) => unknown)[];
   readonly name: string;
   readonly read: (value: unknown, line: string) => Reading;
+}
+
+/** A text in a line, and how far it was read. */
+interface Piece {
+  readonly written: string;
+  readonly around: Place;
+  readonly depth: number;
+  text: string;
+  /** Whether nothing further is looked for in it: it is JSON, or its format has nothing more. */
+  closed: boolean;
+  /** It without its outermost prefix, in each way in which that can be read. */
+  inside: readonly Piece[];
+  /** The formats that a part of it may be of. */
+  candidates?: readonly Opened[];
+}
+
+/** A format that reads lines of this source. */
+interface Opened extends Pick<LogFormat, "name" | "begins" | "holds"> {
+  readonly read: (text: string) => Reading;
+  /** Reads what stands in the same place of another line. */
+  readonly again: Route["read"] | undefined;
+}
+
+/** The formats that a text may be of. */
+interface CandidateFormats {
+  readonly line: readonly Opened[];
+  readonly last: readonly Opened[];
 }
 
 /** How a source is read. */
@@ -85,15 +116,14 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
   const jsonFormats = wanted === undefined ? JSON_FORMATS : JSON_FORMATS.filter((entry) => entry === wanted);
   const opened = (formats: readonly LogFormat[]) =>
     (wanted === undefined ? formats : formats.filter((entry) => entry === wanted)).map(
-      ({ name, broad = false, open }) => {
+      ({ name, broad = false, begins, holds, open }): Opened => {
         const read = open!(now, columns, wanted !== undefined);
         // Whether no other reads it is asked anew for each line.
         const again = broad ? undefined : (value: unknown): Reading => read(openText(value));
-        return { name, read, again };
+        return { name, begins, holds, read, again };
       },
     );
-  const lineFormats = opened(LINE_FORMATS);
-  const lastFormats = opened(LAST_FORMATS);
+  const candidatesFor = chooser(opened(LINE_FORMATS), opened(LAST_FORMATS));
   const generic = wanted === undefined;
   let header: readonly string[] | undefined = columns;
   let route: Route | undefined;
@@ -107,6 +137,9 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
       return reading === undefined || reading === "malformed" ? undefined : route.name;
     },
     read(line, number, onRecord) {
+      const lastResort = generic && onRecord !== undefined;
+      /** What a record inside something says, as a text. */
+      const textOf = (inner: unknown): string => (onRecord === undefined ? "" : JSON.stringify(inner));
       let malformed = false;
       /** Whether anything was read whole: what is left of it behind a prefix is then no broken record of its own. */
       let whole = false;
@@ -115,8 +148,6 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
       let unread: Fields | undefined;
       let parts = 0;
       const packed: string[] = [];
-      /** What was peeled off already, and what its format has nothing further in. */
-      const peeledTexts = new Map<string, readonly Peeled[] | "unfit">();
 
       /** `again` reads what stands in the same place of another line. */
       function handOn(reading: Reading, name: string, around: Place, again?: Route["read"]): boolean {
@@ -130,57 +161,69 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         if (typeof reading === "string") return false;
         whole = true;
         // One thing told from several sides: who judges the first needs no other.
-        return reading.some((record) => onRecord(() => enveloped(record, around.envelope()), name));
+        if (onRecord === undefined) return reading.length > 0;
+        return reading.some((made) =>
+          onRecord(() => enveloped(typeof made === "function" ? made() : made, around.envelope()), name),
+        );
       }
 
-      /**
-       * First `strict`, only by formats that a whole line has to fit, because a prefix may be read in more than one way;
-       * then `loose`, by those that a part of it is enough for.
-       */
-      function inText(
-        written: string,
-        around: Place,
-        depth: number,
-        pass: "both" | "strict" | "loose" = "both",
-      ): boolean {
+      function inText(written: string, around: Place, depth: number): boolean {
+        const piece: Piece = { written, around, depth, text: "", closed: true, inside: [] };
+        return strictly(piece) || loosely(piece);
+      }
+
+      /** By formats that a whole text has to fit, because a prefix may be read in more than one way. */
+      function strictly(piece: Piece): boolean {
+        const { around, depth } = piece;
         if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
-        const outside = bare(written);
+        const outside = bare(piece.written);
         const text = unpacked(outside);
         if (text === "") return false;
         if (text !== outside) packed.push(text);
+        piece.text = text;
         const value = mayBeJson(text) ? parseMany(text) : undefined;
-        if (value !== undefined) return pass !== "loose" && inValue(value, text, parsedIn(around), depth);
+        if (value !== undefined) return inValue(value, text, parsedIn(around), depth);
         if (text[0] === "{" && depth === 0) malformed = true;
-        for (const { name, read, again } of pass === "loose" ? [] : lineFormats) {
+        const candidates = candidatesFor(text);
+        for (const { name, read, again } of candidates.line) {
           const reading = read(text);
           if (reading === undefined) continue;
-          if (reading === "other" || reading === "malformed") peeledTexts.set(text, "unfit");
           if (handOn(reading, name, around, again)) return true;
           if (reading === "other" || reading === "malformed") return false;
         }
-        let inside = peeledTexts.get(text);
-        if (inside === "unfit") return false;
-        if (inside === undefined) peeledTexts.set(text, (inside = peelPrefix(text)));
-        if (pass !== "loose")
-          for (const peeled of inside)
-            if (inText(peeled.text, peeledOff(peeled, around, now), depth + 1, "strict")) return true;
-        if (pass === "strict") return false;
-        for (const peeled of inside)
-          if (inText(peeled.text, peeledOff(peeled, around, now), depth + 1, "loose")) return true;
+        piece.closed = false;
+        piece.candidates = candidates.last;
+        const inside = peelPrefix(text);
+        if (inside.length === 0) return false;
+        piece.inside = inside.map((peeled) => ({
+          written: peeled.text,
+          around: peeledOff(peeled, around, now),
+          depth: depth + 1,
+          text: "",
+          closed: true,
+          inside: [],
+        }));
+        return piece.inside.some(strictly);
+      }
+
+      /** By those that a part of a text is enough for, the innermost text first. */
+      function loosely({ text, around, depth, closed, inside, candidates = [] }: Piece): boolean {
+        if (closed) return false;
+        for (const one of inside) if (++parts <= MOST_PARTS && loosely(one)) return true;
         // Records of JSON behind words of somebody's: `INFO handler: {"...": ...}`
-        const brace = text.indexOf("{");
-        if (brace > 0 && text.endsWith("}")) {
+        const brace = text.endsWith("}") ? text.indexOf("{") : -1;
+        if (brace > 0) {
           const behind = text.slice(brace);
           const inner = parseMany(behind);
           if (inner !== undefined && inValue(inner, behind, once(around), depth + 1)) return true;
         }
         // These are recognised behind a prefix that was not peeled: what it says of the host is true all the same.
-        const behind: Place =
-          inside[0] === undefined ? around : { ...around, envelope: peeledOff(inside[0], around, now).envelope };
-        for (const { name, read, again } of lastFormats) {
+        const behind: Place = inside[0] === undefined ? around : { ...around, envelope: inside[0].around.envelope };
+        for (const { name, read, again } of candidates) {
           // Columns that a header names are no guess.
           if (name === ROW_FORMAT.name && header !== undefined && csvFields(header, text) !== undefined) continue;
-          if (handOn(read(text), name, behind, again)) return true;
+          const reading = read(text);
+          if (reading !== undefined && handOn(reading, name, behind, again)) return true;
         }
         return generic && inColumns(text, around);
       }
@@ -190,6 +233,7 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         const row = header === undefined ? undefined : csvFields(header, text);
         if (row !== undefined && inFormats(row, text, around) === true) return true;
         unread = row;
+        if (!lastResort) return false;
         const fields = row ?? (text.includes("=") ? readPairs(text) : undefined);
         const record = fields === undefined ? undefined : genericRecord(fields, text);
         return record !== undefined && handOn([record], row === undefined ? "pairs" : "csv", around);
@@ -238,7 +282,7 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
             if (inInner(inner, own, depth + 1)) return true;
           }
         }
-        if (depth > 0 || !generic) return false;
+        if (depth > 0 || !lastResort) return false;
         const record = genericRecord(fields, text);
         return record !== undefined && handOn([record], "json", around);
       }
@@ -248,8 +292,8 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         for (const element of elements) {
           if (isText(element)) judged = inText(element, around, depth + 1) || judged;
           else if (typeof element === "object" && element !== null) {
-            const one = inValue(element, JSON.stringify(element), around, depth + 1);
-            const record = one || !generic ? undefined : genericRecord(object(element), JSON.stringify(element));
+            const one = inValue(element, textOf(element), around, depth + 1);
+            const record = one || !lastResort ? undefined : genericRecord(object(element), textOf(element));
             judged = one || (record !== undefined && handOn([record], "json", around)) || judged;
           }
         }
@@ -259,11 +303,11 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
       /** An object inside a record: a record of its own, or what holds one. */
       function inInner(inner: object, around: Place, depth: number): boolean {
         if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
-        if (!Array.isArray(inner)) return inValue(inner, JSON.stringify(inner), around, depth);
+        if (!Array.isArray(inner)) return inValue(inner, textOf(inner), around, depth);
         const bytes = textOfBytes(inner);
         if (bytes !== undefined) return inBytes(bytes, around, depth);
         const pairs = fieldPairs(inner);
-        if (pairs !== undefined && inValue(pairs, JSON.stringify(pairs), around, depth)) return true;
+        if (pairs !== undefined && inValue(pairs, textOf(pairs), around, depth)) return true;
         return inner.some((element) =>
           isText(element)
             ? element.length >= SHORTEST && inText(element, around, depth + 1)
@@ -282,6 +326,27 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         ...(unread !== undefined && { row: unread }),
       };
     },
+  };
+}
+
+/** Tells, by how a text begins and by what it holds, which formats are worth trying; each in the order of its list. */
+function chooser(line: readonly Opened[], last: readonly Opened[]): (text: string) => CandidateFormats {
+  const parts = [...new Set([...line, ...last].flatMap(({ holds = [] }) => holds))];
+  const known = new Map<number, CandidateFormats>();
+  return (text) => {
+    const code = text.charCodeAt(0);
+    const first = code < 128 ? code : 0;
+    let held = 0;
+    for (let index = 0; index < parts.length; index++) if (text.includes(parts[index]!)) held |= 1 << index;
+    const key = held * 128 + first;
+    let candidates = known.get(key);
+    if (candidates === undefined) {
+      const fits = ({ begins, holds }: Opened): boolean =>
+        (begins === undefined || (first > 0 && begins.test(String.fromCharCode(first)))) &&
+        (holds === undefined || holds.every((part) => (held & (1 << parts.indexOf(part))) !== 0));
+      known.set(key, (candidates = { line: line.filter(fits), last: last.filter(fits) }));
+    }
+    return candidates;
   };
 }
 

@@ -31,11 +31,24 @@ export function fieldOf(fields: Fields, name: string): unknown {
   if (Object.hasOwn(fields, name)) return fields[name];
   if (!name.includes(".")) return undefined;
   let value: unknown = fields;
-  for (const part of name.split(".")) {
+  for (const part of partsOf(name)) {
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, part)) return undefined;
     value = (value as Record<string, unknown>)[part];
   }
   return value;
+}
+
+/** Dotted names that are remembered: rules of somebody's own may ask for any. */
+const MOST_NAMES = 4_096;
+const PARTS = new Map<string, readonly string[]>();
+
+function partsOf(name: string): readonly string[] {
+  let parts = PARTS.get(name);
+  if (parts === undefined) {
+    parts = name.split(".");
+    if (PARTS.size < MOST_NAMES) PARTS.set(name, parts);
+  }
+  return parts;
 }
 
 /** Whether a field says something: it is neither absent nor empty nor `-`. */

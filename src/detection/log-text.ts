@@ -5,7 +5,7 @@ import { requestTarget } from "./log-fields.js";
 import { hostOf } from "./log-json.js";
 import { quotedColumns } from "./log-table.js";
 import { pairsRecord } from "./pairs-record.js";
-import type { Fields, RecordSource } from "./log-record.js";
+import type { Fields, LogRecord, RecordSource } from "./log-record.js";
 import { clfTime, timeOf } from "./log-time.js";
 
 /** A reader of named values: the first group of an expression that is made of the name once. */
@@ -25,11 +25,11 @@ function pattern(
   recognised: string,
   source: RecordSource | readonly RecordSource[],
   read: (line: string) => Reading,
-  broad = false,
+  marks: Pick<LogFormat, "broad" | "begins" | "holds"> = {},
 ): LogFormat {
   return {
     name,
-    broad,
+    ...marks,
     title,
     sources: Array.isArray(source) ? source : [source as RecordSource],
     recognised,
@@ -92,14 +92,15 @@ const REQUEST = /^([A-Za-z]+) (\S+)(?: (HTTP\/[\d.]+))?$/;
  * forward proxy's requests are of the proxy category.
  */
 export function combined(line: string): Reading {
-  if (!line.includes('] "')) return undefined;
   const parts = COMBINED.exec(line);
   if (parts === null) return undefined;
   const [, client, , user, when, request, status, bytes, referer, agent] = parts;
   // Scanners send anything as a request line; the server logs it and the log is none the worse.
   const [, method, uri, version] = REQUEST.exec(request!) ?? [];
   if (method === undefined || uri === undefined) return "other";
-  return requestRecord({ client, user, method, uri, version, status, bytes, referer, agent }, line, clfTime(when!));
+  return requestRecord({ client, user, method, uri, version, status, bytes, referer, agent }, line, () =>
+    clfTime(when!),
+  );
 }
 
 interface Request {
@@ -116,7 +117,11 @@ interface Request {
   readonly upstream?: string | undefined;
 }
 
-function requestRecord(request: Request, line: string, time: number | undefined, always = false): Reading {
+function requestRecord(request: Request, line: string, time: () => number | undefined, always = false): Reading {
+  return [() => recordOfRequest(request, line, time(), always)];
+}
+
+function recordOfRequest(request: Request, line: string, time: number | undefined, always: boolean): LogRecord {
   const { client, user, method, uri, version, status, bytes, referer, agent, host, upstream } = request;
   const proxied = !always && (method === "CONNECT" || /^[a-z]+:\/\//i.test(uri));
   const target = proxied ? {} : requestTarget(uri);
@@ -135,7 +140,7 @@ function requestRecord(request: Request, line: string, time: number | undefined,
     [proxied ? "c-useragent" : "cs-user-agent"]: dashless(agent),
     [proxied ? "dst_ip" : "s-ip"]: upstream,
   };
-  return [recordOf(proxied ? PROXY : WEBSERVER, fields, line, time)];
+  return recordOf(proxied ? PROXY : WEBSERVER, fields, line, time);
 }
 
 const numberOf = (text: string | undefined): number | undefined =>
@@ -163,7 +168,7 @@ function networkBalancer(line: string): Reading {
     received,
     sent,
   };
-  return [recordOf(FIREWALL, fields, line, timeOf(time))];
+  return [() => recordOf(FIREWALL, fields, line, timeOf(time))];
 }
 
 // time elb client:port target:port 3 times - - received sent "- - - "
@@ -176,7 +181,7 @@ function loadBalancer(line: string): Reading {
   if (tcp !== null) {
     const [, time, source, sourcePort, destination, destinationPort, , sent] = tcp;
     const own = { src_ip: source, src_port: sourcePort, dst_ip: destination, dst_port: destinationPort };
-    return [recordOf(FIREWALL, { ...own, "destination.bytes": sent }, line, timeOf(time))];
+    return [() => recordOf(FIREWALL, { ...own, "destination.bytes": sent }, line, timeOf(time))];
   }
   const parts = ALB.exec(line);
   if (parts === null) return undefined;
@@ -194,7 +199,7 @@ function loadBalancer(line: string): Reading {
     host: hostOf(url!),
     upstream,
   };
-  return requestRecord(request, line, timeOf(time), true);
+  return requestRecord(request, line, () => timeOf(time), true);
 }
 
 // [time] "METHOD path protocol" status ...
@@ -212,7 +217,7 @@ function envoy(line: string): Reading {
   // Connections of TCP have no request: `"- - -"`.
   if (method === "-") {
     const own = { src_ip: ends.length > 1 ? ends.at(-1) : undefined, dst_ip: ends[0] };
-    return ends.length === 0 ? "other" : [recordOf(FIREWALL, own, line, timeOf(time))];
+    return ends.length === 0 ? "other" : [() => recordOf(FIREWALL, own, line, timeOf(time))];
   }
   const agent = quoted.find((text) => text !== undefined && /\//.test(text) && !/^\d/.test(text));
   // The default format of Envoy has the upstream alone, and in front of it what x-forwarded-for said.
@@ -227,7 +232,7 @@ function envoy(line: string): Reading {
     client,
     host: quoted.at(-2),
   };
-  return requestRecord(request, line, timeOf(time));
+  return requestRecord(request, line, () => timeOf(time));
 }
 
 const HAPROXY =
@@ -245,10 +250,10 @@ function haproxy(line: string): Reading {
     if (tcp === null) return undefined;
     const [, client, clientPort, time, server, address, port, bytes, state] = tcp;
     const own = { src_ip: client, src_port: clientPort, dst_ip: address ?? server, dst_port: port, action: state };
-    return [recordOf(FIREWALL, { ...own, "destination.bytes": bytes }, line, clfTime(time!))];
+    return [() => recordOf(FIREWALL, { ...own, "destination.bytes": bytes }, line, clfTime(time!))];
   }
   const [, client, , time, , , status, bytes, method, uri] = parts;
-  return requestRecord({ client, method: method!, uri: uri!, status, bytes }, line, clfTime(time!));
+  return requestRecord({ client, method: method!, uri: uri!, status, bytes }, line, () => clfTime(time!));
 }
 
 // owner bucket [time] address requester id operation key "request" status error bytes ...
@@ -262,7 +267,7 @@ function s3(line: string): Reading {
   return requestRecord(
     { client, user, method: method!, uri: uri!, version, status, bytes, referer, agent },
     line,
-    clfTime(time!),
+    () => clfTime(time!),
     true,
   );
 }
@@ -294,7 +299,7 @@ function requestLine(line: string): Reading {
   const client = FIRST_IP.exec(line.slice(0, parts.index))?.[0] ?? FIRST_IP.exec(rest)?.[0];
   // nginx' error log: whom it asked for the answer.
   const upstream = /\bupstream: "(?:[a-z]{2,8}:\/\/)?([^"/]{1,255})/.exec(rest)?.[1]?.replace(/:\d{1,5}$/, "");
-  return requestRecord({ client, method: method!, uri, version, status, upstream }, line, timeIn(line));
+  return requestRecord({ client, method: method!, uri, version, status, upstream }, line, () => timeIn(line));
 }
 
 /** A time that stands at the beginning of a line or in brackets. */
@@ -328,7 +333,6 @@ const PACKET = /(?:^|\s)SRC=(\S+) DST=(\S+) /;
 
 /** Lines of a packet filter of Linux: iptables, nftables, UFW, firewalld. */
 function netfilter(line: string): Reading {
-  if (!line.includes("SRC=")) return undefined;
   const packet = PACKET.exec(`${line} `);
   if (packet === null) return undefined;
   const rest = line.slice(packet.index);
@@ -342,7 +346,7 @@ function netfilter(line: string): Reading {
     interface_out: packetValue("OUT", line),
     mac: packetValue("MAC", line),
   };
-  return [recordOf(FIREWALL, fields, line, timeIn(line))];
+  return [() => recordOf(FIREWALL, fields, line, timeIn(line))];
 }
 
 const CONNTRACK =
@@ -353,7 +357,7 @@ function conntrack(line: string): Reading {
   if (parts === null) return undefined;
   const state = /\b(SYN_SENT|SYN_RECV|ESTABLISHED|FIN_WAIT|TIME_WAIT|CLOSE|CLOSE_WAIT|LAST_ACK)\b/.exec(line)?.[1];
   const fields = { src_ip: parts[1], dst_ip: parts[2], src_port: parts[3], dst_port: parts[4], action: state };
-  return [recordOf(FIREWALL, fields, line, timeIn(line))];
+  return [() => recordOf(FIREWALL, fields, line, timeIn(line))];
 }
 
 const CISCO = /%(?:ASA|FTD|PIX|FWSM|NGIPS|FDT)-(?:[\w-]+-)?\d-\d{6}: /;
@@ -454,7 +458,7 @@ function filterlog(line: string): Reading {
     action: columns[6],
     interface_in: columns[4],
   };
-  return [recordOf(FIREWALL, fields, line, timeIn(line))];
+  return [() => recordOf(FIREWALL, fields, line, timeIn(line))];
 }
 
 /** One side of a connection as a text tells it. */
@@ -550,7 +554,7 @@ function arrow(line: string): Reading {
     "cs-method": request?.[1],
     "c-uri": request?.[2],
   };
-  return [recordOf(FIREWALL, fields, line, timeIn(line))];
+  return [() => recordOf(FIREWALL, fields, line, timeIn(line))];
 }
 
 const SOCKET_LINE = new RegExp(
@@ -578,7 +582,7 @@ function socketLine(line: string): Reading {
     ProcessId: pid ?? /^\s*(\d{1,10})\s*$/.exec(rest)?.[1],
     state: parts[1] ?? parts.at(-1),
   };
-  return [recordOf(hostSource("network_connection", name ?? "/"), own, line, undefined)];
+  return [() => recordOf(hostSource("network_connection", name ?? "/"), own, line, undefined)];
 }
 
 const STRACE = new RegExp(
@@ -588,7 +592,7 @@ const STRACE = new RegExp(
 
 /** Calls with an address that strace has seen. */
 function straceLine(line: string): Reading {
-  const parts = line.includes("sa_family=AF_INET") ? STRACE.exec(line.slice(0, 4_096)) : null;
+  const parts = STRACE.exec(line.slice(0, 4_096));
   if (parts === null) return undefined;
   const own = {
     DestinationIp: parts[2],
@@ -596,7 +600,7 @@ function straceLine(line: string): Reading {
     ProcessId: /^(?:\[pid +)?(\d{1,10})\b/.exec(line)?.[1],
     state: / = -1 (E[A-Z]{3,16})\b/.exec(line)?.[1],
   };
-  return [recordOf(hostSource("network_connection", "/"), own, line, timeIn(line))];
+  return [() => recordOf(hostSource("network_connection", "/"), own, line, timeIn(line))];
 }
 
 const MAC = "[0-9a-f]{1,2}(?::[0-9a-f]{1,2}){5}";
@@ -617,7 +621,7 @@ function arpAnswer(line: string): Reading {
     "arp.src_ip": replied ?? listed ?? neighbour,
     "arp.src_mac": mac ?? listedMac ?? neighbourMac,
   };
-  return [recordOf({ product: "suricata", service: "arp" }, fields, line, timeIn(line))];
+  return [() => recordOf({ product: "suricata", service: "arp" }, fields, line, timeIn(line))];
 }
 
 const TUPLE = new RegExp(
@@ -631,7 +635,7 @@ function flowTuple(line: string): Reading {
   if (parts === null) return undefined;
   const [, time, source, destination, sourcePort, destinationPort, , , action] = parts;
   const fields = { src_ip: source, dst_ip: destination, src_port: sourcePort, dst_port: destinationPort, action };
-  return [recordOf(FIREWALL, fields, line, timeOf(time))];
+  return [() => recordOf(FIREWALL, fields, line, timeOf(time))];
 }
 
 const APACHE_ERROR =
@@ -644,7 +648,7 @@ function apacheError(line: string): Reading {
   const [, day, clock, year] = parts;
   const client = new RegExp(String.raw`\[client (${IP}):\d{1,5}\]`, "i").exec(line)?.[1];
   const fields = { "c-ip": client, message: line.slice(parts[0].length) };
-  return [recordOf(WEBSERVER, fields, line, timeOf(`${day} ${year} ${clock}`))];
+  return [() => recordOf(WEBSERVER, fields, line, timeOf(`${day} ${year} ${clock}`))];
 }
 
 /** What each of the forms below has, and few other lines. */
@@ -681,7 +685,7 @@ function dnsText(line: string): Reading {
   const answer = DNS_ANSWER.exec(part);
   if (answer !== null) {
     const own = { query: answer[1] ?? answer[3] ?? answer[4], answer: answer[2] ?? answer[5] };
-    return [recordOf(DNS, own, line, timeIn(line))];
+    return [() => recordOf(DNS, own, line, timeIn(line))];
   }
   const question = DNS_ASKED.exec(part) ?? DNS_WINDOWS.exec(part);
   if (question !== null) return dnsQuestion(question, line);
@@ -690,7 +694,7 @@ function dnsText(line: string): Reading {
   const [, bind, bindName, bindType, unbound, unboundName, unboundType, core, coreType, coreName] = asked;
   const query = (bindName ?? unboundName ?? coreName)!.replace(/\.$/, "");
   const fields = { src_ip: bind ?? unbound ?? core, query, record_type: bindType ?? unboundType ?? coreType };
-  return [recordOf(DNS, fields, line, timeIn(line))];
+  return [() => recordOf(DNS, fields, line, timeIn(line))];
 }
 
 function dnsQuestion(parts: RegExpExecArray, line: string): Reading {
@@ -701,7 +705,7 @@ function dnsQuestion(parts: RegExpExecArray, line: string): Reading {
     .find((part) => part !== source && part !== record_type)
     ?.replace(/\(\d+\)/g, ".")
     .replace(/^\.|\.$/g, "");
-  return [recordOf(DNS, { src_ip: source, query, record_type }, line, timeIn(line))];
+  return [() => recordOf(DNS, { src_ip: source, query, record_type }, line, timeIn(line))];
 }
 
 // (request id) what happens: what it is about
@@ -715,9 +719,9 @@ function apiGateway(line: string): Reading {
   const [start, step, about = "URI"] = parts;
   const told = line.slice(start.length);
   // What the gateway itself asks for.
-  if (about === "URI") return [recordOf(PROXY, { "c-uri": told, "cs-host": hostOf(told) }, line, undefined)];
+  if (about === "URI") return [() => recordOf(PROXY, { "c-uri": told, "cs-host": hostOf(told) }, line, undefined)];
   const name = { path: "cs-uri-stem", "query string": "cs-uri-query", body: "cs-body" }[about] ?? "message";
-  return [recordOf(WEBSERVER, { [name]: told, step }, line, undefined)];
+  return [() => recordOf(WEBSERVER, { [name]: told, step }, line, undefined)];
 }
 
 const PROXY_WORDS =
@@ -729,7 +733,7 @@ function proxyWords(line: string): Reading {
   if (parts === null) return undefined;
   const uri = parts[1]!.replace(/"$/, "");
   const client = FIRST_IP.exec(line.slice(0, parts.index))?.[0];
-  return [recordOf(PROXY, { src_ip: client, "c-uri": uri, "cs-host": hostOf(uri) }, line, timeIn(line))];
+  return [() => recordOf(PROXY, { src_ip: client, "c-uri": uri, "cs-host": hostOf(uri) }, line, timeIn(line))];
 }
 
 const WINDOWS_TEXT = new RegExp(
@@ -757,7 +761,8 @@ function windowsText(line: string): Reading {
     DestinationPort: pick("Destination ?Port"),
   };
   return [
-    recordOf(hostSource("network_connection", own.Image ?? "\\"), own, line, timeOf(pick("UtcTime")) ?? timeIn(line)),
+    () =>
+      recordOf(hostSource("network_connection", own.Image ?? "\\"), own, line, timeOf(pick("UtcTime")) ?? timeIn(line)),
   ];
 }
 
@@ -786,7 +791,8 @@ function row(line: string): Reading {
   if (asked !== -1 && columns.length > asked + 2) {
     const query = columns[asked + 2]!.replace(/\.$/, "");
     return [
-      recordOf({ category: "dns" }, { src_ip: columns.find((one) => ADDRESS.test(one)), query }, line, timeIn(line)),
+      () =>
+        recordOf({ category: "dns" }, { src_ip: columns.find((one) => ADDRESS.test(one)), query }, line, timeIn(line)),
     ];
   }
   const method = columns.findIndex(
@@ -801,7 +807,7 @@ function row(line: string): Reading {
     const status = columns.slice(url).find((column) => STATUS.test(column));
     return client === undefined
       ? undefined
-      : [recordOf(PROXY, { ...own, "sc-status": status, "cs-host": hostOf(columns[url]!) }, line, timeIn(line))];
+      : [() => recordOf(PROXY, { ...own, "sc-status": status, "cs-host": hostOf(columns[url]!) }, line, timeIn(line))];
   }
   const ends = endsInColumns(columns, separator === " ");
   if (ends === undefined) return undefined;
@@ -810,7 +816,7 @@ function row(line: string): Reading {
   );
   const [from, to] = ends;
   const own = { src_ip: from.ip, src_port: from.port, dst_ip: to.ip, dst_port: to.port, action };
-  return [recordOf(FIREWALL, own, line, timeIn(line))];
+  return [() => recordOf(FIREWALL, own, line, timeIn(line))];
 }
 
 const isTarget = (column: string): boolean => /^(?:\/|https?:\/\/)\S*$/i.test(column);
@@ -882,15 +888,15 @@ function audit(line: string, call: AuditCall | undefined, keep: (call: AuditCall
     if (end.DestinationIp === undefined) return "other";
     const fields = { ...shared, type: mark[1], saddr: /\bsaddr=(\w+)/.exec(line)?.[1], ...end };
     return [
-      recordOf({ product: "linux", service: "auditd" }, fields, line, time),
-      recordOf(hostSource("network_connection", "/"), fields, line, time),
+      () => recordOf({ product: "linux", service: "auditd" }, fields, line, time),
+      () => recordOf(hostSource("network_connection", "/"), fields, line, time),
     ];
   }
   if (mark[1] === "EXECVE") {
     const words = [...line.matchAll(/\ba\d+=("[^"]*"|\S+)/g)].map((match) => auditValue(match[1]) ?? "");
     const byName = Object.fromEntries(words.slice(0, MOST_AUDIT_WORDS).map((word, index) => [`a${index}`, word]));
     return [
-      recordOf({ product: "linux", service: "auditd" }, { type: mark[1], ...shared, ...byName }, line, time),
+      () => recordOf({ product: "linux", service: "auditd" }, { type: mark[1], ...shared, ...byName }, line, time),
       recordOf(
         hostSource("process_creation", "/"),
         { ...shared, Image: shared["Image"] ?? words[0], CommandLine: words.join(" ") },
@@ -977,6 +983,7 @@ export const TEXT_FORMATS: readonly LogFormat[] = [
     "a time, a result such as `TCP_MISS/200`, a method and a URL",
     PROXY,
     squid,
+    { begins: /\d/ },
   ),
   pattern(
     "access-log",
@@ -984,6 +991,7 @@ export const TEXT_FORMATS: readonly LogFormat[] = [
     '`client ident user [time] "request" status bytes`',
     [WEBSERVER, PROXY],
     combined,
+    { holds: ['] "'] },
   ),
   pattern(
     "aws-lb",
@@ -991,14 +999,19 @@ export const TEXT_FORMATS: readonly LogFormat[] = [
     "times, ends, two statuses and a quoted request",
     WEBSERVER,
     loadBalancer,
+    { begins: /[\dhgwt]/i },
   ),
-  pattern("envoy", "Envoy and Istio access log, text", '`[time] "request" status flags`', [WEBSERVER, PROXY], envoy),
+  pattern("envoy", "Envoy and Istio access log, text", '`[time] "request" status flags`', [WEBSERVER, PROXY], envoy, {
+    begins: /\[/,
+    holds: ['] "'],
+  }),
   pattern(
     "haproxy",
     "HAProxy HTTP log",
     '`client:port [time] frontend backend timers status bytes ... "request"`',
     [WEBSERVER, PROXY],
     haproxy,
+    { begins: /[[\da-f.:]/i },
   ),
   pattern(
     "s3-access",
@@ -1006,16 +1019,30 @@ export const TEXT_FORMATS: readonly LogFormat[] = [
     "owner, bucket, `[time]`, address, operation and a quoted request",
     WEBSERVER,
     s3,
+    { begins: /[\da-f]/ },
   ),
-  pattern("conntrack", "conntrack -L, conntrack -E", "a protocol, `src=` and `dst=`", FIREWALL, conntrack),
-  pattern("aws-nlb", "AWS network load balancers", "`tls`, a time and two ends", FIREWALL, networkBalancer),
-  pattern("azure-flow", "Azure flow logs", "`time,address,address,port,port,protocol,direction,`", FIREWALL, flowTuple),
+  pattern("conntrack", "conntrack -L, conntrack -E", "a protocol, `src=` and `dst=`", FIREWALL, conntrack, {
+    begins: /[[istu]/,
+    holds: ["src="],
+  }),
+  pattern("aws-nlb", "AWS network load balancers", "`tls`, a time and two ends", FIREWALL, networkBalancer, {
+    begins: /t/i,
+  }),
+  pattern(
+    "azure-flow",
+    "Azure flow logs",
+    "`time,address,address,port,port,protocol,direction,`",
+    FIREWALL,
+    flowTuple,
+    { begins: /\d/, holds: [","] },
+  ),
   pattern(
     "strace",
     "system calls that strace has seen",
     "`sa_family=AF_INET`, a port and an address",
     HOST_SOURCES,
     straceLine,
+    { holds: ["sa_family=AF_INET"] },
   ),
   pattern(
     "arp",
@@ -1024,27 +1051,35 @@ export const TEXT_FORMATS: readonly LogFormat[] = [
     { product: "suricata", service: "arp" },
     arpAnswer,
   ),
-  pattern("sockets", "tables of sockets: ss, netstat", "a protocol and two ends", HOST_SOURCES, socketLine),
+  pattern("sockets", "tables of sockets: ss, netstat", "a protocol and two ends", HOST_SOURCES, socketLine, {
+    begins: /[a-z]/i,
+  }),
   pattern(
     "api-gateway",
     "Amazon API Gateway execution logs",
     "`(request id) Method request ...`, `Endpoint request URI: ...`",
     [WEBSERVER, PROXY],
     apiGateway,
+    { begins: /[(\da-f]/ },
   ),
-  pattern("apache-error", "Apache error log", "`[time] [module:level]`", WEBSERVER, apacheError),
+  pattern("apache-error", "Apache error log", "`[time] [module:level]`", WEBSERVER, apacheError, { begins: /\[/ }),
 ];
 
 /** Formats that a part of a line is enough for, in the order in which they are tried. */
 export const LOOSE_FORMATS: readonly LogFormat[] = [
-  pattern("netfilter", "packet filter of Linux: iptables, nftables, UFW", "`SRC=` and `DST=`", FIREWALL, netfilter),
-  pattern("cisco", "Cisco ASA and Firepower", "`%ASA-` or `%FTD-` with two ends", [FIREWALL, PROXY], cisco),
+  pattern("netfilter", "packet filter of Linux: iptables, nftables, UFW", "`SRC=` and `DST=`", FIREWALL, netfilter, {
+    holds: ["SRC="],
+  }),
+  pattern("cisco", "Cisco ASA and Firepower", "`%ASA-` or `%FTD-` with two ends", [FIREWALL, PROXY], cisco, {
+    holds: ["%"],
+  }),
   pattern(
     "palo-alto",
     "Palo Alto TRAFFIC and THREAT, CSV",
     "`TRAFFIC` or `THREAT` in the fourth column",
     FIREWALL,
     paloAlto,
+    { holds: [","] },
   ),
   pattern(
     "filterlog",
@@ -1052,9 +1087,12 @@ export const LOOSE_FORMATS: readonly LogFormat[] = [
     "`filterlog` columns with an action and a version of IP",
     FIREWALL,
     filterlog,
+    { holds: [","] },
   ),
   {
-    ...pattern("auditd", "Linux audit", "`type=... msg=audit(...)`", HOST_SOURCES, () => undefined),
+    ...pattern("auditd", "Linux audit", "`type=... msg=audit(...)`", HOST_SOURCES, () => undefined, {
+      holds: ["msg=audit("],
+    }),
     open: () => openAudit(),
   },
   pattern(
@@ -1077,7 +1115,7 @@ export const LOOSE_FORMATS: readonly LogFormat[] = [
     "`address -> address`, `from address ... to address`",
     FIREWALL,
     arrow,
-    true,
+    { broad: true },
   ),
   pattern(
     "request-line",
@@ -1085,7 +1123,7 @@ export const LOOSE_FORMATS: readonly LogFormat[] = [
     "a method and a URL or a path",
     [WEBSERVER, PROXY],
     requestLine,
-    true,
+    { broad: true },
   ),
   pattern(
     "proxy-words",
@@ -1103,5 +1141,5 @@ export const ROW_FORMAT: LogFormat = pattern(
   "a method beside a URL, or two addresses beside each other with their ports",
   [PROXY, FIREWALL],
   row,
-  true,
+  { broad: true },
 );

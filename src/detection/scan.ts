@@ -8,6 +8,7 @@ import type { FormatName } from "./log-formats.js";
 import { createSplitter } from "./log-lines.js";
 import type { NextOfInterest } from "./log-lines.js";
 import { createLogReader } from "./log-reader.js";
+import type { OnRecord } from "./log-reader.js";
 import { auditCallBefore } from "./log-text.js";
 import type { LogRecord } from "./log-record.js";
 import { openMembers } from "./log-stream.js";
@@ -215,12 +216,15 @@ export async function scan(
         : undefined;
       if (before !== undefined) reader.read(before, line, () => false);
       const records: LogRecord[] = [];
-      const outcome = reader.read(text, line, (made) => {
-        if (!forRules && !seeksMore) return true;
-        const record = made();
-        records.push(record);
-        return forRules ? judge(record, source.name, line) : record.time !== undefined;
-      });
+      const onRecord: OnRecord | undefined =
+        forRules || seeksMore
+          ? (made) => {
+              const record = made();
+              records.push(record);
+              return forRules ? judge(record, source.name, line) : record.time !== undefined;
+            }
+          : undefined;
+      const outcome = reader.read(text, line, onRecord);
       readLines++;
       if (outcome.malformed) malformed++;
       if (outcome.format !== undefined) formats.set(outcome.format, (formats.get(outcome.format) ?? 0) + 1);

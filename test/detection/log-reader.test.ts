@@ -2,7 +2,10 @@
 import { describe, expect, it } from "vitest";
 import { createLogReader } from "../../src/detection/log-reader.js";
 import { LOG_FORMATS } from "../../src/detection/log-formats.js";
+import { peelPrefix } from "../../src/detection/log-wrappers.js";
+import { CORPUS, contentOf } from "./corpus.js";
 import { LINES, WRAPPERS } from "./log-lines.js";
+import { sampleLines, SIGMA_RULES } from "./samples.js";
 
 const NOW = Date.UTC(2026, 10, 21, 12);
 const AROUND = ["none", "syslog-3164", "docker", "cri"].map((name) => [name, WRAPPERS[name]!] as const);
@@ -55,5 +58,45 @@ describe("reading a line as the line before", () => {
     expect(reader.readAgain(line)).toBe("suricata");
     for (const other of [line.slice(0, -1), `[${line}]`, `web | ${line}`, "", "{", "{}"])
       expect(reader.readAgain(other), other).toBeUndefined();
+  });
+});
+
+describe("reading a line of which no record is asked for", () => {
+  it.each(AROUND)("tells what it is, as with its records (%s around)", (_, wrap) => {
+    for (const [name, line] of Object.entries(LINES)) {
+      const { judged, malformed, format } = open().read(wrap(line), 2, () => true);
+      const outcome = open().read(wrap(line), 2);
+      expect({ judged: outcome.judged, malformed: outcome.malformed, format: outcome.format }, name).toEqual({
+        judged,
+        malformed,
+        format,
+      });
+    }
+  });
+});
+
+describe("what tells lines of a format apart", () => {
+  const corpus = CORPUS.flatMap((sample) => contentOf(sample).split("\n"));
+  const samples = SIGMA_RULES.flatMap(({ file }) => [
+    ...sampleLines(file, "positive"),
+    ...sampleLines(file, "negative"),
+  ]);
+  const bare = [...corpus, ...samples, ...Object.values(LINES)]
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+  const lines = [...new Set(bare.flatMap((line) => [line, ...peelPrefix(line).map(({ text }) => text.trim())]))];
+
+  it.each(
+    LOG_FORMATS.filter(({ begins, holds }) => begins !== undefined || holds !== undefined).map(
+      (one) => [one.name, one] as const,
+    ),
+  )("is in each line that is read as %s", (_, { begins, holds = [], open: opened }) => {
+    const read = opened!(() => NOW);
+    const own = lines.filter((line) => line !== "" && read(line) !== undefined);
+    expect(own.length).toBeGreaterThan(0);
+    for (const line of own) {
+      expect(begins?.test(line[0]!) ?? true, line).toBe(true);
+      for (const part of holds) expect(line).toContain(part);
+    }
   });
 });
