@@ -8,7 +8,6 @@ say active "$(systemctl is-active imds-guard-gateway.service imds-guard-gateway-
 pid=$(property MainPID)
 say uid "$(awk '/^Uid:/ { print $2, $3 }' "/proc/$pid/status")"
 say capabilities "$(awk '/^Cap(Eff|Bnd|Amb):/ { printf "%s ", $2 }' "/proc/$pid/status")"
-say owners "$(journalctl -u imds-guard-gateway.service -o cat --no-pager | grep -o 'owners of connections by [^;]*')"
 say refused "$(ask)"
 systemd-run --wait --quiet --unit=agent.service curl -s -m 5 -o /dev/null http://169.254.169.254/latest/meta-data/
 systemd-run --wait --quiet --unit=job.service -p User=person curl -s -m 5 -o /dev/null http://169.254.169.254/latest/user-data
@@ -32,6 +31,7 @@ for _ in $(seq 50); do
   sleep 0.2
 done
 say restarted "$(ask)"
+say owners "$(journalctl -u imds-guard-gateway.service -o cat --no-pager | grep -o 'owners of connections by [^;]*' | tr '\n' ';')"
 systemctl stop imds-guard-gateway.service
 say stopped "$(ask)"
 systemctl stop imds-guard-gateway-rules.service
