@@ -23,13 +23,15 @@ const providers = {
   fromIni,
   fromProcess,
   fromSSO,
-  fromTemporaryCredentials,
   fromTokenFile,
 };
+const temporary = { fromTemporaryCredentials };
 const iniFiles = { getProfileName, parseKnownFiles };
 
 export const loadSdkConfig = (): Promise<typeof config> => Promise.resolve(config);
 
 export const loadSdkProviders = (): Promise<typeof providers> => Promise.resolve(providers);
+
+export const loadSdkTemporaryCredentials = (): Promise<typeof temporary> => Promise.resolve(temporary);
 
 export const loadIniFiles = (): Promise<typeof iniFiles> => Promise.resolve(iniFiles);

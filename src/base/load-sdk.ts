@@ -15,5 +15,8 @@ export const loadSdkConfig = (): NonNullable<typeof config> => (config ??= impor
 export const loadSdkProviders = (): NonNullable<typeof providers> =>
   (providers ??= import("@aws-sdk/credential-providers").then(unadapted));
 
+/** What assumes a role for an application. In a bundle it comes with those who use it. */
+export const loadSdkTemporaryCredentials = loadSdkProviders;
+
 /** The reader of shared config files. */
 export const loadIniFiles = (): NonNullable<typeof iniFiles> => (iniFiles ??= import("@smithy/shared-ini-file-loader"));

@@ -1,6 +1,6 @@
 /** `fromTemporaryCredentials`: the SDK's provider of that name, starting from the guarded chain. */
 import type { fromTemporaryCredentials as stock } from "@aws-sdk/credential-providers";
-import { loadSdkProviders } from "../base/load-sdk.js";
+import { loadSdkTemporaryCredentials } from "../base/load-sdk.js";
 import type { GuardKey } from "./guard-option.js";
 import { ownPropertiesBut, ownProperty } from "../base/own-properties.js";
 import { servicesOf } from "../guard/guard.js";
@@ -42,7 +42,7 @@ export const fromTemporaryCredentials = (options: FromTemporaryCredentialsOption
     try {
       // Files of settings pass the guard's reader before the SDK looks a region up in them.
       await servicesOf(guard);
-      provider ??= (await loadSdkProviders()).fromTemporaryCredentials({
+      provider ??= (await loadSdkTemporaryCredentials()).fromTemporaryCredentials({
         ...own,
         clientConfig: nestedClientConfig(guard, own.clientConfig),
         masterCredentials,

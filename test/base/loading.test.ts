@@ -70,17 +70,9 @@ describe("the SDK", () => {
     [
       "loadSdkProviders",
       sdkProviders,
-      [
-        "fromContainerMetadata",
-        "fromEnv",
-        "fromHttp",
-        "fromIni",
-        "fromProcess",
-        "fromSSO",
-        "fromTemporaryCredentials",
-        "fromTokenFile",
-      ],
+      ["fromContainerMetadata", "fromEnv", "fromHttp", "fromIni", "fromProcess", "fromSSO", "fromTokenFile"],
     ],
+    ["loadSdkTemporaryCredentials", sdkProviders, ["fromTemporaryCredentials"]],
     ["loadIniFiles", sdkFiles, ["getProfileName", "parseKnownFiles"]],
   ] as const)("is in a bundle by name: %s", async (load, whole, names) => {
     const members = await sdkInBundle[load]();
