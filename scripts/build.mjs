@@ -111,6 +111,8 @@ const CUTS = [
     ],
   },
   { name: "connection", with: modules("guard/open-acquirer") },
+  // Loaded while a token is awaited.
+  { name: "proof", with: modules("guard/acquire") },
   // TLS is loaded where somebody is asked over it: STS and Roles Anywhere.
   { name: "sts", with: modules("guard/sts-identity") },
   { name: "profiles", with: modules("sdk/shared-keys") },

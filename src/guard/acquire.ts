@@ -39,6 +39,8 @@ export interface Acquired extends RoleCredentials {
 /** What an acquirer works with. */
 export interface AcquireOptions {
   readonly openSession: () => ImdsSession;
+  /** One that is open already, and used first. */
+  readonly session?: ImdsSession;
   /** Whether key and dates may be made up. Default false. */
   readonly madeUp?: boolean | undefined;
   readonly proof: Proof;
@@ -84,7 +86,7 @@ const NOBODY: readonly string[] = ["ERR_IMDS_TIMEOUT", "ERR_IMDS_TOKEN_TIMEOUT",
 export function createAcquirer(options: AcquireOptions): Acquirer {
   const { proof, settings, host, reporter, system } = options;
   const prove = createProver(options);
-  let session = options.openSession();
+  let session = options.session ?? options.openSession();
   let identity: Identity | undefined = proof === "none" ? NO_IDENTITY : undefined;
   let roleName = settings.roleName;
   let lastRole: string | undefined;

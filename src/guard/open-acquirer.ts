@@ -1,6 +1,5 @@
-/** Opens the line to IMDS that a decision allows: addresses pinned, keys loaded, session ready. */
+/** Opens the line to IMDS that a decision allows: addresses pinned, session begun, and the proof loaded meanwhile. */
 import type { Acquirer } from "./acquire.js";
-import { createAcquirer } from "./acquire.js";
 import type { KeyRing } from "../attest/key-ring.js";
 import type { Contact } from "./decide.js";
 import { isLocalOrPrivate } from "../base/addresses.js";
@@ -9,8 +8,10 @@ import { loadExtra } from "../base/extra.js";
 import { addressesInHostsFile } from "../network/hosts-file.js";
 import type { Reporter } from "../events/reporter.js";
 import type { HostReport } from "../host/report.js";
+import type { ImdsSession } from "../imds/session.js";
 import { createSession } from "../imds/session.js";
 import type { Pin } from "../imds/transport.js";
+import { startDeadline } from "../imds/transport.js";
 import type { Settings } from "../settings/options.js";
 import type { System } from "../base/system.js";
 
@@ -24,7 +25,10 @@ export interface OpenOptions {
   readonly system: System;
 }
 
-/** @throws ImdsUnavailableError `ERR_IMDS_ENDPOINT_UNRESOLVED` */
+/**
+ * Opens it for somebody who will ask at once.
+ * @throws ImdsUnavailableError `ERR_IMDS_ENDPOINT_UNRESOLVED`
+ */
 export async function openAcquirer({
   decision,
   host,
@@ -34,10 +38,16 @@ export async function openAcquirer({
   system,
 }: OpenOptions): Promise<Acquirer> {
   const began = system.monotonic();
+  const deadline = startDeadline(settings.timeout, system.monotonic);
   const pin = await pinTarget(decision, settings, system);
+  const openSession = (): ImdsSession => createSession({ pin, system, maxRetries: settings.maxRetries });
+  const session = openSession();
+  await session.begin(deadline);
+  const { createAcquirer } = await import("./acquire.js");
   return createAcquirer({
     spentMs: system.monotonic() - began,
-    openSession: () => createSession({ pin, system, maxRetries: settings.maxRetries }),
+    session,
+    openSession,
     proof: decision.proof,
     madeUp: decision.emulator === true,
     host,

@@ -30,6 +30,11 @@ export interface ImdsSession {
   readonly pin: Peer;
   /** What the `Date` header of the last answer comes to now, in milliseconds since the epoch. A claim. */
   readonly responderTime: number | undefined;
+  /**
+   * Asks for the first token, and resolves once that is on its way, or has failed: what takes time of the processor is
+   * best done while the answer is awaited. Never rejects: whoever needs the token first learns what became of it.
+   */
+  begin(deadline: Deadline): Promise<void>;
   /** Name of the instance's role. `ERR_IMDS_NO_ROLE` where none is attached. */
   roleName(deadline: Deadline, onSent?: () => void): Promise<string>;
   /** The body of the role's credentials, unparsed. Contains secrets. `ERR_IMDS_NOT_FOUND` where the role is gone. */
@@ -47,18 +52,20 @@ export function createSession(options: SessionOptions): ImdsSession {
   const { pin, system, maxRetries } = options;
   let token: { value: string; expires: number } | undefined;
   let fetching: Promise<string> | undefined;
+  let early: Promise<string> | undefined;
   let { addresses } = pin;
   let spare = pin.spare;
   let current = 0;
   let dated: { readonly time: number; readonly at: number } | undefined;
   const peer = (): Peer => ({ address: addresses[current] as string, port: pin.port });
 
-  async function fetchToken(deadline: Deadline): Promise<string> {
+  async function fetchToken(deadline: Deadline, onSent?: () => void): Promise<string> {
     const request: ImdsRequest = {
       method: "PUT",
       path: TOKEN_PATH,
       headers: { [TTL_HEADER]: String(MAX_TTL_SECONDS) },
       maxBody: MAX_TOKEN,
+      onSent,
     };
     const response = await persist(request, deadline).catch((error: unknown) => {
       throw asTokenTimeout(error);
@@ -71,12 +78,18 @@ export function createSession(options: SessionOptions): ImdsSession {
     return value;
   }
 
-  function currentToken(deadline: Deadline): Promise<string> {
-    if (token && token.expires > system.monotonic()) return Promise.resolve(token.value);
-    fetching ??= fetchToken(deadline).finally(() => {
+  function newToken(deadline: Deadline, onSent?: () => void): Promise<string> {
+    fetching ??= fetchToken(deadline, onSent).finally(() => {
       fetching = undefined;
     });
     return fetching;
+  }
+
+  function currentToken(deadline: Deadline): Promise<string> {
+    const first = early;
+    early = undefined;
+    if (token && token.expires > system.monotonic()) return Promise.resolve(token.value);
+    return first ?? newToken(deadline);
   }
 
   /**
@@ -154,6 +167,14 @@ export function createSession(options: SessionOptions): ImdsSession {
       return dated && dated.time + system.monotonic() - dated.at;
     },
     get: (path, maxBody, deadline) => get(path, maxBody, deadline),
+    begin: (deadline) =>
+      new Promise((resolve) => {
+        early = newToken(deadline, resolve);
+        early.then(
+          () => resolve(),
+          () => resolve(),
+        );
+      }),
     token: currentToken,
     async roleName(deadline, onSent) {
       try {

@@ -111,6 +111,41 @@ describe("the token", () => {
     expect(imds.count("PUT")).toBe(2);
   });
 
+  test("is on its way when a session has begun, and answers who asks first", async () => {
+    let answerNow = (): void => undefined;
+    const imds = await startImds({
+      token: (socket, nth) => {
+        answerNow = () => give(200, numbered(nth), { "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": "21600" })(socket);
+      },
+    });
+    const session = open(imds.port);
+    await session.begin(deadlineOf(LONG));
+    const asked = [get(session), get(session)];
+    await vi.waitFor(() => expect(imds.count("PUT")).toBe(1));
+    answerNow();
+    expect((await Promise.all(asked)).map(String)).toEqual(["content", "content"]);
+    expect([imds.count("PUT"), imds.count("GET")]).toEqual([1, 2]);
+  });
+
+  test("that failed as a session began is told to who asks first, and asked for again by the next", async () => {
+    const imds = await startImds({
+      token: (socket, nth) =>
+        give(nth === 0 ? 403 : 200, numbered(nth), { "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": "21600" })(socket),
+    });
+    const session = open(imds.port);
+    await session.begin(deadlineOf(LONG));
+    expect((await failure(get(session))).code).toBe("ERR_IMDS_FORBIDDEN");
+    expect([imds.count("PUT"), imds.count("GET")]).toEqual([1, 0]);
+    expect((await get(session)).toString()).toBe("content");
+    expect([imds.count("PUT"), imds.count("GET")]).toEqual([2, 1]);
+  });
+
+  test("of an address at which nobody listens fails once for both", async () => {
+    const session = open(await freePort());
+    await session.begin(deadlineOf(LONG));
+    expect((await failure(session.token(deadlineOf(LONG)))).code).toBe("ERR_IMDS_UNREACHABLE");
+  });
+
   test("that is refused is renewed once, with the same question again", async () => {
     const imds = await startImds({
       content: (socket, _, token) => give(token === numbered(0) ? 401 : 200, "content")(socket),
