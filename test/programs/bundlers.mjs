@@ -9,16 +9,24 @@ import { judgeDoors, judgeWithOwn } from "./judge.mjs";
 const TOOLS = [
   "esbuild",
   "webpack",
+  "@rspack/core",
+  "@vercel/ncc",
   "rollup",
   "@rollup/plugin-node-resolve",
   "@rollup/plugin-commonjs",
   "@rollup/plugin-json",
+  "rolldown",
   "vite",
   "tsup",
   "bun",
   "typescript",
   "@types/node",
 ];
+/** Tools whose package has another name. */
+const PACKAGES = new Map([
+  ["Rspack", "@rspack/core"],
+  ["ncc", "@vercel/ncc"],
+]);
 const NEXT = ["next", "react", "react-dom"];
 const TYPESCRIPT_5 = "5.9.3";
 /** Bytes of a client with the chain; with the stock chain it is 416 kB. */
@@ -33,8 +41,13 @@ const FORMS = {
   "esbuild, ES module, split": "mjs",
   "webpack, CommonJS": "cjs",
   "webpack, ES module": "mjs",
+  "Rspack, CommonJS": "cjs",
+  "Rspack, ES module": "mjs",
+  "ncc, ES module": "mjs",
   "rollup, CommonJS": "cjs",
   "rollup, ES module": "mjs",
+  "Rolldown, CommonJS": "cjs",
+  "Rolldown, ES module": "mjs",
   "Vite, SSR": "mjs",
   "tsup, CommonJS": "cjs",
   "tsup, ES module": "mjs",
@@ -64,7 +77,7 @@ export async function bundlerRows(newest) {
   const withNext = { name: "next", dependencies: { ...sdk, ...(await versions(NEXT)) } };
   const named = (/** @type {string} */ tool) =>
     Object.entries({ ...wants.dependencies, ...withNext.dependencies }).find(
-      ([name]) => name === tool.toLowerCase().replace(/'s bundler$/, ""),
+      ([name]) => PACKAGES.get(tool) === name || name === tool.toLowerCase().replace(/'s bundler$/, ""),
     )?.[1] ?? "";
   const title = (/** @type {string} */ form) =>
     form.replace(/^[\w']+(?: bundler)?/, (tool) => `${tool} ${named(tool)}`);

@@ -37,8 +37,9 @@ async function esbuild({ format, minify = false, entries = ENTRIES, ...more }) {
   return { warnings: warnings.map(({ text, location }) => `${location?.file ?? ""} ${text}`) };
 }
 
-async function webpack(modules) {
-  const { default: pack } = await import("webpack");
+/** @param {string} packer "webpack", or what has its interface */
+async function webpack(modules, packer = "webpack") {
+  const { default: pack } = await import(packer);
   const compiler = pack({
     mode: "production",
     target: modules ? ["node20", "es2022"] : "node20",
@@ -82,6 +83,35 @@ async function rollup(format) {
     entryFileNames: `[name].${extension}`,
     chunkFileNames: `[name]-[hash].${extension}`,
   });
+  return { warnings };
+}
+
+async function rolldown(format) {
+  const { rolldown: bundle } = await import("rolldown");
+  const warnings = [];
+  const built = await bundle({
+    input: inputs(format === "esm" ? [...ENTRIES, "await"] : ENTRIES),
+    platform: "node",
+    onLog: (level, { message }) => void (level === "warn" && warnings.push(message)),
+  });
+  const extension = format === "esm" ? "mjs" : "cjs";
+  await built.write({
+    dir: out,
+    format,
+    entryFileNames: `[name].${extension}`,
+    chunkFileNames: `[name]-[hash].${extension}`,
+  });
+  return { warnings };
+}
+
+/** A folder for each program, whose index file is then loaded by its name. */
+async function ncc() {
+  const warnings = [];
+  for (const name of [...ENTRIES, "await"]) {
+    const { stdout, stderr } = await run(bin("ncc"), ["build", `${name}.mjs`, "-o", join(out, name)], { cwd: here });
+    warnings.push(...`${stdout}\n${stderr}`.split("\n").filter((line) => /warn|critical dependency/i.test(line)));
+    writeFileSync(join(out, `${name}.mjs`), `import "./${name}/index.mjs";\n`);
+  }
   return { warnings };
 }
 
@@ -221,8 +251,13 @@ const FORMS = {
   "esbuild, ES module, split": () => esbuild({ format: "esm", splitting: true, entries: [...ENTRIES, "await"] }),
   "webpack, CommonJS": () => webpack(false),
   "webpack, ES module": () => webpack(true),
+  "Rspack, CommonJS": () => webpack(false, "@rspack/core"),
+  "Rspack, ES module": () => webpack(true, "@rspack/core"),
+  "ncc, ES module": ncc,
   "rollup, CommonJS": () => rollup("cjs"),
   "rollup, ES module": () => rollup("esm"),
+  "Rolldown, CommonJS": () => rolldown("cjs"),
+  "Rolldown, ES module": () => rolldown("esm"),
   "Vite, SSR": vite,
   "tsup, CommonJS": () => tsup("cjs"),
   "tsup, ES module": () => tsup("esm"),
