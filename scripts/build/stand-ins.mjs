@@ -12,7 +12,7 @@ export function standIns(form) {
     name: "stand-ins",
     /** @param {string} path @param {string | undefined} importer @param {{ kind: string }} how */
     resolveId(path, importer, { kind }) {
-      if (importer === undefined || !path.startsWith(".") || kind === "require-call") return undefined;
+      if (importer === undefined || !/^\..*\.js$/.test(path) || kind === "require-call") return undefined;
       const other = resolve(dirname(importer), path.replace(/\.js$/, `.${form}.ts`));
       return existsSync(other) && other !== importer ? other : undefined;
     },
