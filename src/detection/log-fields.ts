@@ -938,7 +938,7 @@ export function usualTime(fields: Fields): number | undefined {
 /** An address without brackets, prefix length, interface name and port around it. */
 export function address(value: unknown): unknown {
   if (Array.isArray(value)) return value.length === 1 ? address(value[0]) : value.map(address);
-  if (typeof value !== "string" || value.length > 80) return value;
+  if (typeof value !== "string" || value.length > 80 || /^[\d.]+$/.test(value)) return value;
   const bare = value.trim();
   return (
     /^\[([0-9a-f:.%]+)\](?::\d{1,5})?$/i.exec(bare)?.[1] ??

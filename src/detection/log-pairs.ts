@@ -65,16 +65,20 @@ export function readPairs(line: string): Fields {
 
 const CEF = /CEF:\s?\d(?:\.\d)?\|(?:(?:[^|\\]|\\.)*\|){6}/;
 
+const CEF_NAME = /(?:^|\s)([A-Za-z_][\w.[\]-]{0,63})=/g;
+
 /** The extension of CEF: a value ends where the next name begins. */
 function cefPairs(extension: string): Fields {
   const fields: Record<string, string> = Object.create(null) as Record<string, string>;
-  const starts = [...extension.matchAll(/(?:^|\s)([A-Za-z_][\w.[\]-]{0,63})=/g)].slice(0, MOST_PAIRS);
-  for (const [index, start] of starts.entries()) {
-    const from = start.index + start[0].length;
-    fields[start[1]!] = extension
-      .slice(from, starts[index + 1]?.index ?? extension.length)
-      .replaceAll("\\=", "=")
-      .trim();
+  const escaped = extension.includes("\\=");
+  CEF_NAME.lastIndex = 0;
+  let next = CEF_NAME.exec(extension);
+  for (let count = 0; next !== null && count < MOST_PAIRS; count++) {
+    const name = next[1]!;
+    const from = CEF_NAME.lastIndex;
+    next = CEF_NAME.exec(extension);
+    const value = extension.slice(from, next?.index).trim();
+    fields[name] = escaped ? value.replaceAll("\\=", "=") : value;
   }
   return fields;
 }
@@ -98,11 +102,12 @@ function leef(line: string): Reading {
         ? String.fromCharCode(Number.parseInt(hexCode.replace(/^x/i, ""), 16))
         : hexCode;
   const parts = body.includes(separator) ? body.split(separator) : body.split(/\s(?=[\w.-]+=)/);
-  const fields = Object.fromEntries(
-    parts
-      .slice(0, MOST_PAIRS)
-      .map((part) => [part.slice(0, Math.max(0, part.indexOf("="))).trim(), part.slice(part.indexOf("=") + 1)]),
-  );
+  const fields: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (let index = 0; index < parts.length && index < MOST_PAIRS; index++) {
+    const part = parts[index]!;
+    const sign = part.indexOf("=");
+    fields[part.slice(0, Math.max(0, sign)).trim()] = part.slice(sign + 1);
+  }
   return pairsRecord({ ...fields, timestamp: fields["devTime"] }, line) ?? "other";
 }
 
