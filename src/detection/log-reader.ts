@@ -5,7 +5,15 @@
 import { gunzipSync } from "node:zlib";
 import { genericRecord } from "./log-generic.js";
 import type { LogFormat, Reading } from "./log-format.js";
-import { JSON_FORMATS, LAST_FORMATS, LINE_FORMATS, ROW_FORMAT, formatOf } from "./log-formats.js";
+import {
+  JSON_FORMATS,
+  LAST_FORMATS,
+  LINE_FORMATS,
+  ROW_FORMAT,
+  SYSLOG,
+  formatOf,
+  journalMessage,
+} from "./log-formats.js";
 import { parseJson } from "./log-json.js";
 import { csvFields, csvHeader, readPairs } from "./log-pairs.js";
 import { isText, object } from "./log-record.js";
@@ -281,6 +289,9 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
           } else if (typeof inner === "object" && inner !== null && !(Array.isArray(inner) && lists.includes(inner))) {
             if (inInner(inner, own, depth + 1)) return true;
           }
+        }
+        if (last === undefined && (wanted === undefined || wanted === SYSLOG)) {
+          if (handOn(journalMessage(fields, text), SYSLOG.name, own)) return true;
         }
         if (depth > 0 || !lastResort) return false;
         const record = genericRecord(fields, text);

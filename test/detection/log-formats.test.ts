@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { FORMAT_NAMES } from "../../src/detection/log-formats.js";
 import type { FormatName } from "../../src/detection/log-formats.js";
-import { formatOfLine, readLines as read, sampleLines, SIGMA_RULES } from "./samples.js";
+import { formatOfLine, readLines as read, sampleLines, scanLines, SIGMA_RULES } from "./samples.js";
 import { fc } from "../support/properties.js";
 
 function fieldsOf(format: FormatName, ...lines: string[]): Record<string, unknown> {
@@ -341,5 +341,29 @@ describe("on anything", { timeout: 60_000 }, () => {
       }),
       { numRuns: 1000 },
     );
+  });
+});
+
+describe("a message of the journal in JSON", () => {
+  const exported = (message: string, program = "app") =>
+    JSON.stringify({
+      __REALTIME_TIMESTAMP: "1783252800123456",
+      _HOSTNAME: "web1",
+      SYSLOG_IDENTIFIER: program,
+      MESSAGE: message,
+    });
+
+  it("is of syslog where no other format reads it", () => {
+    expect(formatOfLine(exported("Accepted publickey for bob from 203.0.113.5 port 5 ssh2"))).toBe("syslog");
+    expect(formatOfLine(exported('203.0.113.5 - - [19/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5'))).toBe(
+      "access-log",
+    );
+  });
+
+  it("is found by the rules for syslog, with the host and the time that are told around it", async () => {
+    const message = "eth0: adding host route to 169.254.169.254 via 10.20.30.66";
+    const { findings } = await scanLines([exported(message, "dhcpcd")]);
+    expect(findings).toHaveLength(1);
+    expect(findings[0]).toMatchObject({ time: "2026-07-05T12:00:00.123Z", rule: { level: "high" } });
   });
 });
