@@ -16,7 +16,7 @@ export const loadSdkProviders = (): NonNullable<typeof providers> =>
   (providers ??= import("@aws-sdk/credential-providers").then(unadapted));
 
 /** What assumes a role for an application. In a bundle it comes with those who use it. */
-export const loadSdkTemporaryCredentials = loadSdkProviders;
+export const loadSdkTemporaryCredentials = (): NonNullable<typeof providers> => loadSdkProviders();
 
 /** The reader of shared config files. */
 export const loadIniFiles = (): NonNullable<typeof iniFiles> => (iniFiles ??= import("@smithy/shared-ini-file-loader"));
