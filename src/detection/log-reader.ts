@@ -340,6 +340,9 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
   };
 }
 
+/** Of a log there are few; of one that was made for it, a hundred thousand. */
+const MOST_KNOWN = 1_024;
+
 /** Tells, by how a text begins and by what it holds, which formats are worth trying; each in the order of its list. */
 function chooser(line: readonly Opened[], last: readonly Opened[]): (text: string) => CandidateFormats {
   const parts = [...new Set([...line, ...last].flatMap(({ holds = [] }) => holds))];
@@ -355,6 +358,7 @@ function chooser(line: readonly Opened[], last: readonly Opened[]): (text: strin
       const fits = ({ begins, holds }: Opened): boolean =>
         (begins === undefined || (first > 0 && begins.test(String.fromCharCode(first)))) &&
         (holds === undefined || holds.every((part) => (held & (1 << parts.indexOf(part))) !== 0));
+      if (known.size === MOST_KNOWN) known.clear();
       known.set(key, (candidates = { line: line.filter(fits), last: last.filter(fits) }));
     }
     return candidates;
