@@ -111,17 +111,20 @@ const TITLES: Readonly<Record<Section, string>> = {
   rules: "Kernel rules",
 };
 
-function printSummary({ verdict, worst, next }: Summary, ui: Ui): void {
+/** The first three lines of the page. */
+export function printSummary({ verdict, worst, next }: Summary, ui: Ui): void {
   const found =
     worst === undefined
       ? ui.paint("nothing", "ok")
       : `${ui.paint(WORDS[worst.status], TONES[worst.status])}  ${terminalLine(`${worst.subject}: ${worst.says}`)}`;
+  const command = next.startsWith("$ ");
   ui.table([
     [ui.paint("verdict", "strong"), terminalLine(verdict)],
     [ui.paint("worst", "strong"), found],
+    ...(command ? [] : [[ui.paint("next", "strong"), terminalLine(next)]]),
   ]);
-  // Whole on its line, because it may be a command.
-  ui.line(`${ui.paint("next", "strong")}     ${terminalLine(next)}`);
+  // A command is whole on its line.
+  if (command) ui.line(`${ui.paint("next", "strong")}     ${terminalLine(next)}`);
   ui.line();
 }
 
