@@ -91,6 +91,13 @@ function decode(block: PemBlock, source: string, passphrase: string | undefined)
     const { code } = error as NodeJS.ErrnoException;
     if (block.encrypted && code !== undefined && /^ERR_OSSL_.*(?:DECRYPT|CIPHER|PASSWORD|CANCELLED)/.test(code))
       throw keyError(source, `it cannot be decrypted with the passphrase given (${code})`, "Correct the passphrase.");
+    // With one passphrase in 256 that is wrong, what comes out seems to be whole and is no key.
+    if (block.encrypted && code === "ERR_OSSL_UNSUPPORTED")
+      throw keyError(
+        source,
+        `it cannot be decrypted with the passphrase given, or is no key that node:crypto reads (${code})`,
+        "Correct the passphrase.",
+      );
     if (block.encrypted && code === "ERR_OSSL_EVP_UNSUPPORTED")
       throw keyError(
         source,
