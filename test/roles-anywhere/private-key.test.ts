@@ -68,7 +68,7 @@ describe("a key", () => {
     expect(refusal(encrypted(one.key, PASSPHRASE), "another")).toMatchObject(wrong);
     // One in 256 gives bytes that end as a whole block does.
     let told = refusal(String(old), "another 0");
-    for (let index = 1; index < 20_000 && !told.says.includes("ERR_OSSL_UNSUPPORTED"); index += 1)
+    for (let index = 1; index < 20_000 && told.says?.includes("ERR_OSSL_UNSUPPORTED") !== true; index += 1)
       told = refusal(String(old), `another ${index}`);
     expect(told).toMatchObject({ ...wrong, says: expect.stringContaining("ERR_OSSL_UNSUPPORTED") as string });
     expect(told).toMatchObject(wrong);
