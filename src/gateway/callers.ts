@@ -42,6 +42,7 @@ const REMEMBER_MS = 1_000;
 const MAX_REMEMBERED = 256;
 /** Milliseconds for which a user's processes are taken to be closed to this daemon after all of them were. */
 const CLOSED_MS = 1_000;
+
 /** What one look at the processes finds, asked by everybody whose turn it is. */
 interface Look {
   /** Process ids behind each socket that was asked for, by inode. */
@@ -68,6 +69,7 @@ export interface CallerLookupOptions {
   readonly now?: (() => number) | undefined;
 }
 
+/** A lookup that remembers, for moments, who asked last and whose processes are closed to it. */
 export function createCallerLookup(options: CallerLookupOptions): CallerLookup {
   const { accounts, diag, proc = "/proc", now = () => performance.now() } = options;
   const readings = new Map<4 | 6, { readonly wanted: Set<string>; readonly done: Promise<SocketTable> }>();

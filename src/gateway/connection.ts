@@ -1,4 +1,5 @@
 /** Both ends of an accepted connection, as the listening side has them, and what the kernel says of the far one. */
+import { endianness } from "node:os";
 import { IMDS_IPV4, IMDS_IPV6, parseIp, unmapped } from "../base/addresses.js";
 
 /** Both ends of an accepted connection, as the listening side has them. */
@@ -34,6 +35,9 @@ const OWNERLESS: readonly number[] = [6, 7, 9, 10, 12];
 export function hasOwner(state: number): boolean {
   return !OWNERLESS.includes(state);
 }
+
+/** The kernel writes numbers in the order of the machine. */
+export const LITTLE_ENDIAN = endianness() === "LE";
 
 /** One end of a connection, by 4 or 16 bytes; an IPv4 address is one, also where a socket of both families has it. */
 export interface End {

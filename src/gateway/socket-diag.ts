@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, readlinkSync, readSync, writeSync } from "node:fs";
 import { unmapped } from "../base/addresses.js";
 import type { Connection, End, SocketOwner } from "./connection.js";
-import { askedEnds, askingEnd, hasOwner } from "./connection.js";
+import { askedEnds, askingEnd, hasOwner, LITTLE_ENDIAN } from "./connection.js";
 
 /** Asks the kernel. */
 export interface SocketDiag {
@@ -48,8 +48,6 @@ const NOBODY: End = { bytes: new Uint8Array(4), port: 0 };
 /** Not where a process that had the socket before began: what was left to it is not taken for an answer. */
 const BEGIN = randomBytes(4).readUInt32LE();
 
-const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
-
 /**
  * A question about one TCP connection, in whatever state. Numbers are in the order of the machine, ports and addresses
  * in that of the network.
@@ -77,7 +75,7 @@ export function questionOf(near: End, far: End, sequence: number): Buffer {
  * What the kernel answered: the owner; null where it has no such socket, or one that nobody owns; undefined where this
  * is no answer to the question. Asked about a connection that is none, it may name the socket that listens there.
  */
-export function ownerIn(answer: Buffer, near: End, far: End, sequence: number): SocketOwner | null | undefined {
+export function readAnswer(answer: Buffer, near: End, far: End, sequence: number): SocketOwner | null | undefined {
   if (answer.length < ERROR_BYTES) return undefined;
   const view = viewOf(answer);
   if (view.getUint32(0, LITTLE_ENDIAN) > answer.length || view.getUint32(8, LITTLE_ENDIAN) !== sequence)
@@ -88,7 +86,7 @@ export function ownerIn(answer: Buffer, near: End, far: End, sequence: number): 
   const family = answer[HEADER_BYTES];
   const same = (end: End, portAt: number, addressAt: number): boolean =>
     view.getUint16(ANSWER_ID + portAt) === end.port &&
-    addressIn(answer, ANSWER_ID + addressAt, family).equals(unmapped(end.bytes));
+    addressIn(answer, ANSWER_ID + addressAt, family).equals(end.bytes);
   if (!same(near, 0, NEAR_AT) || !same(far, 2, FAR_AT)) return null;
   const inode = view.getUint32(INODE_AT, LITTLE_ENDIAN);
   if (inode === 0 || !hasOwner(answer[HEADER_BYTES + 1] ?? 0)) return null;
@@ -117,7 +115,7 @@ export function openSocketDiag(descriptor: number, proc = "/proc"): SocketDiag |
     writeSync(descriptor, questionOf(NOBODY, NOBODY, BEGIN));
     if (!isSockDiag(descriptor, proc)) return undefined;
     // A process that had it before, and was killed, may have left an answer behind.
-    if (ownerIn(read(), NOBODY, NOBODY, BEGIN) !== null && ownerIn(read(), NOBODY, NOBODY, BEGIN) !== null)
+    if (readAnswer(read(), NOBODY, NOBODY, BEGIN) !== null && readAnswer(read(), NOBODY, NOBODY, BEGIN) !== null)
       return undefined;
   } catch {
     return undefined;
@@ -152,7 +150,7 @@ export function createSocketDiag(exchange: (question: Buffer) => Buffer): Socket
   function ask(near: End, far: End): SocketOwner | undefined {
     sequence = (sequence + 1) >>> 0;
     try {
-      const owner = ownerIn(exchange(questionOf(near, far, sequence)), near, far, sequence);
+      const owner = readAnswer(exchange(questionOf(near, far, sequence)), near, far, sequence);
       broken = owner === undefined;
       return owner ?? undefined;
     } catch {

@@ -1,7 +1,7 @@
 /** The kernel's table of TCP sockets as text (proc_pid_net(5)): `/proc/net/tcp` and `/proc/net/tcp6`. */
 import { closeSync, openSync, readSync } from "node:fs";
 import type { Connection, End, SocketOwner } from "./connection.js";
-import { askedEnds, askingEnd, hasOwner } from "./connection.js";
+import { askedEnds, askingEnd, hasOwner, LITTLE_ENDIAN } from "./connection.js";
 
 /** Lines of the kernel's table by the near end of their sockets. */
 export type SocketTable = ReadonlyMap<string, readonly string[]>;
@@ -56,8 +56,6 @@ export function keyOf(end: End | undefined, family: 4 | 6): string | undefined {
   }
   return `${words.join("")}:${end.port.toString(16).toUpperCase().padStart(4, "0")}`;
 }
-
-const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /**
  * The kernel gives its table page by page, the smallest of which are of 4,096 bytes, and goes through all its buckets

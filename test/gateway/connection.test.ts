@@ -1,8 +1,7 @@
 /** Ends of connections, and what a program may take them for. */
 import { expect, test } from "vitest";
 import { askedEnds, askingEnd, endsOf, hasOwner } from "../../src/gateway/connection.js";
-
-const connection = { remoteAddress: "10.0.0.5", remotePort: 40_000, localAddress: "127.0.0.1", localPort: 9_100 };
+import { connection } from "./kernel-table.js";
 
 test.each(["remoteAddress", "remotePort", "localAddress", "localPort"] as const)(
   "without %s there is nobody",

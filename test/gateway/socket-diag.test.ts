@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, describe, expect, it, test } from "vitest";
 import type { End } from "../../src/gateway/connection.js";
-import { createSocketDiag, isSockDiag, openSocketDiag, ownerIn, questionOf } from "../../src/gateway/socket-diag.js";
+import { createSocketDiag, isSockDiag, openSocketDiag, readAnswer, questionOf } from "../../src/gateway/socket-diag.js";
 import { compileSource } from "../support/compiled-source.mjs";
 import { withSockDiag } from "../support/sock-diag.mjs";
 
@@ -90,25 +90,25 @@ describe.skipIf(endianness() === "BE")("an answer", () => {
     ["of an error without its number", failure("feffffff").subarray(0, 19), undefined],
     ["that is empty", Buffer.alloc(0), undefined],
   ])("%s", (_, given, expected) => {
-    expect(ownerIn(given, NEAR, IMDS, 7)).toEqual(expected);
+    expect(readAnswer(given, NEAR, IMDS, 7)).toEqual(expected);
   });
 
   it("is whole without attributes, whatever lies around it", () => {
     const around = Buffer.concat([Buffer.alloc(3, 0xee), answer({ length: "58000000" }).subarray(0, 88)]);
-    expect(ownerIn(around.subarray(3), NEAR, IMDS, 7)).toEqual(owner);
+    expect(readAnswer(around.subarray(3), NEAR, IMDS, 7)).toEqual(owner);
   });
 
   it("never names somebody for bytes that no kernel sent", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (random) => {
-        expect(ownerIn(Buffer.from(random), NEAR, IMDS, 7) ?? undefined).toBeUndefined();
+        expect(readAnswer(Buffer.from(random), NEAR, IMDS, 7) ?? undefined).toBeUndefined();
       }),
     );
     fc.assert(
       fc.property(fc.nat(71 + 16), fc.integer({ min: 1, max: 255 }), (at, flip) => {
         const changed = answer();
         changed[at] = (changed[at] ?? 0) ^ flip;
-        const told = ownerIn(changed, NEAR, IMDS, 7);
+        const told = readAnswer(changed, NEAR, IMDS, 7);
         // Only what is said of the owner, and of the socket besides, can be another.
         if (told) expect({ ...told, ...(at >= 80 ? owner : {}) }).toEqual(owner);
       }),

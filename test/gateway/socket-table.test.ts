@@ -1,18 +1,7 @@
 /** Owners of connections in the kernel's tables. */
 import { describe, expect, it } from "vitest";
 import { ownerIn, readTable } from "../../src/gateway/socket-table.js";
-
-const HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
-/** 10.0.0.5:40000 to 169.254.169.254:80, as a little-endian machine writes it. */
-const line = ({
-  local = "0500000A:9C40",
-  remote = "FEA9FEA9:0050",
-  state = "01",
-  uid = "1500",
-  inode = "777",
-} = {}): string =>
-  `   1: ${local} ${remote} ${state} 00000000:00000000 00:00000000 00000000  ${uid}        0 ${inode} 1 0000000000000000 20 4 30 10 -1\n`;
-const connection = { remoteAddress: "10.0.0.5", remotePort: 40_000, localAddress: "127.0.0.1", localPort: 9_100 };
+import { connection, HEAD, line } from "./kernel-table.js";
 
 const NEAR_ENDS = new Set([
   "0500000A:9C40",
