@@ -10,7 +10,6 @@ import type { InstalledState } from "../gateway/state.js";
 import type { Command, CommandContext, ExitCode } from "./command.js";
 import { UsageError } from "./command.js";
 import { portOf } from "./numbers.js";
-import { takeSocket } from "../serving/service-manager.js";
 
 const WORDS = ["install", "uninstall", "status", "check", "report"] as const;
 /** Where a gateway finds its rules unless it is told. */
@@ -115,15 +114,22 @@ async function bridgesIn({ options, ui }: Pick<CommandContext, "options" | "ui">
 
 async function serve(context: CommandContext): Promise<ExitCode> {
   const { options, ui, json, system, signal } = context;
+  const [
+    { createGuard },
+    { readAccounts },
+    { RulesError, startGateway },
+    { openSocketDiag },
+    { readState },
+    { notifyReady, takeSocket },
+  ] = await Promise.all([
+    import("../guard/create-guard.js"),
+    import("../gateway/accounts.js"),
+    import("../gateway/gateway.js"),
+    import("../gateway/socket-diag.js"),
+    import("../gateway/state.js"),
+    import("../serving/service-manager.js"),
+  ]);
   const descriptor = takeSocket(process.env, process.pid);
-  const [{ createGuard }, { readAccounts }, { RulesError, startGateway }, { openSocketDiag }, { readState }] =
-    await Promise.all([
-      import("../guard/create-guard.js"),
-      import("../gateway/accounts.js"),
-      import("../gateway/gateway.js"),
-      import("../gateway/socket-diag.js"),
-      import("../gateway/state.js"),
-    ]);
   const diag = descriptor === undefined ? undefined : openSocketDiag(descriptor);
   if (descriptor !== undefined && diag === undefined)
     ui.note(
@@ -200,7 +206,6 @@ async function serve(context: CommandContext): Promise<ExitCode> {
         ui.line(
           `ready: 127.0.0.1:${running.port}, ${running.rules()} rules, owners of connections by ${owners(diag)}${running.refusal === undefined ? "" : `; every request is refused: ${running.refusal}`}`,
         );
-      const { notifyReady } = await import("../serving/service-manager.js");
       const failure = await notifyReady(system);
       if (failure !== undefined)
         ui.note(`warning: systemd-notify failed (${failure}); the unit should not be of Type=notify`);
