@@ -282,7 +282,7 @@ export const TABLE_FORMATS: readonly LogFormat[] = [
     open: (_, columns) => vpcFlow(columns),
     // As columns: in JSON they are the names of each record.
     headers: ["srcaddr", "dstaddr"].flatMap((name) =>
-      [" ", ",", "\t", "\r", "\n", '" ', '",', '"\t', '"\r', '"\n'].map((end) => name + end),
+      [" ", ",", "\t", ";", "|", "\r", "\n"].flatMap((end) => [name + end, `${name}"${end}`]),
     ),
   },
 ];

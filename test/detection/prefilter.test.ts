@@ -228,11 +228,15 @@ describe("the prefilter", () => {
     expect(createPrefilter([...rules.wanted()!, headers]).next(line, 0, line.length)).toBe(-1);
   });
 
-  it.each(["version srcaddr dstaddr action", "version,dstaddr", '"version","srcaddr"', "version\tpkt-srcaddr\r"])(
-    "stops at the header %j",
-    (text) => {
-      const line = Buffer.from(`${text}\n`);
-      expect(createPrefilter([headers]).next(line, 0, line.length)).not.toBe(-1);
-    },
-  );
+  it.each([
+    "version srcaddr dstaddr action",
+    "version,dstaddr",
+    '"version","srcaddr"',
+    "version\tpkt-srcaddr\r",
+    "version;srcaddr;x",
+    'x|"dstaddr"|y',
+  ])("stops at the header %j", (text) => {
+    const line = Buffer.from(`${text}\n`);
+    expect(createPrefilter([headers]).next(line, 0, line.length)).not.toBe(-1);
+  });
 });
