@@ -76,6 +76,11 @@ async function rollup(format) {
       if (of === "" || of.includes("imds-guard") || code === "UNRESOLVED_IMPORT") warnings.push(message);
     },
   });
+  await writeAs(format, built);
+  return { warnings };
+}
+
+async function writeAs(format, built) {
   const extension = format === "esm" ? "mjs" : "cjs";
   await built.write({
     dir: out,
@@ -83,7 +88,6 @@ async function rollup(format) {
     entryFileNames: `[name].${extension}`,
     chunkFileNames: `[name]-[hash].${extension}`,
   });
-  return { warnings };
 }
 
 async function rolldown(format) {
@@ -94,13 +98,7 @@ async function rolldown(format) {
     platform: "node",
     onLog: (level, { message }) => void (level === "warn" && warnings.push(message)),
   });
-  const extension = format === "esm" ? "mjs" : "cjs";
-  await built.write({
-    dir: out,
-    format,
-    entryFileNames: `[name].${extension}`,
-    chunkFileNames: `[name]-[hash].${extension}`,
-  });
+  await writeAs(format, built);
   return { warnings };
 }
 
