@@ -62,7 +62,9 @@ describe("a key", () => {
         expect(refusal(text, none).says).toBe("it is encrypted and no passphrase is given");
     }
     const wrong = {
-      says: expect.stringMatching(/^it cannot be decrypted with the passphrase given.*\(ERR_OSSL_/) as string,
+      says: expect.stringMatching(
+        /^it cannot be decrypted with the passphrase given(?:, or is no key that node:crypto reads)? \(ERR_OSSL_/,
+      ) as string,
       advice: "Correct the passphrase.",
     };
     expect(refusal(encrypted(one.key, PASSPHRASE), "another")).toMatchObject(wrong);
@@ -70,7 +72,7 @@ describe("a key", () => {
     let told = refusal(String(old), "another 0");
     for (let index = 1; index < 20_000 && told.says?.includes("ERR_OSSL_UNSUPPORTED") !== true; index += 1)
       told = refusal(String(old), `another ${index}`);
-    expect(told).toMatchObject({ ...wrong, says: expect.stringContaining("ERR_OSSL_UNSUPPORTED") as string });
+    expect(told.says).toContain("ERR_OSSL_UNSUPPORTED");
     expect(told).toMatchObject(wrong);
   });
 
