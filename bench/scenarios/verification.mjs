@@ -11,12 +11,13 @@ const PROCESSES = 9;
 /** @returns {Promise<import("../figures.mjs").Section>} */
 export async function verification() {
   // The room is not part of the public face, so it is built apart.
-  const { urls, remove } = await builtApart(["attest/identity-document", "attest/key-ring"]);
+  const { urls, remove } = await builtApart(["attest/identity-document", "attest/key-ring", "attest/trusted-keys"]);
   try {
     const { region, publicKeyPem } = SIGNED;
     const order = {
       identity: urls["identity-document"],
       keys: urls["key-ring"],
+      trusted: urls["trusted-keys"],
       region,
       publicKeyPem,
       body: SIGNED.sign(documentText({ region })),

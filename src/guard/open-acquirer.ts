@@ -1,6 +1,6 @@
 /** Opens the line to IMDS that a decision allows: addresses pinned, session begun, and the proof loaded meanwhile. */
 import type { Acquirer } from "./acquire.js";
-import type { KeyRing } from "../attest/key-ring.js";
+import type { TrustedKeys } from "../attest/trusted-keys.js";
 import type { Contact } from "./decide.js";
 import { isLocalOrPrivate } from "../base/addresses.js";
 import { ImdsRefusedError } from "../base/errors.js";
@@ -20,7 +20,7 @@ export interface OpenOptions {
   readonly decision: Contact;
   readonly host: HostReport;
   readonly settings: Settings;
-  readonly keyRing: KeyRing;
+  readonly trustedKeys: TrustedKeys;
   readonly reporter: Reporter;
   readonly system: System;
 }
@@ -33,7 +33,7 @@ export async function openAcquirer({
   decision,
   host,
   settings,
-  keyRing,
+  trustedKeys,
   reporter,
   system,
 }: OpenOptions): Promise<Acquirer> {
@@ -43,7 +43,10 @@ export async function openAcquirer({
   const openSession = (): ImdsSession => createSession({ pin, system, maxRetries: settings.maxRetries });
   const session = openSession();
   await session.begin(deadline);
-  const { createAcquirer } = await import("./acquire.js");
+  const [{ createAcquirer }, { createKeyRing }] = await Promise.all([
+    import("./acquire.js"),
+    import("../attest/key-ring.js"),
+  ]);
   return createAcquirer({
     spentMs: system.monotonic() - began,
     session,
@@ -52,7 +55,7 @@ export async function openAcquirer({
     madeUp: decision.emulator === true,
     host,
     settings,
-    keyRing,
+    keyRing: createKeyRing(trustedKeys),
     reporter,
     system,
   });

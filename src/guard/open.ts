@@ -1,6 +1,6 @@
 /** Opens a guard: reads its settings, and makes what rests on them alone. */
-import type { KeyRing } from "../attest/key-ring.js";
-import { createKeyRing, parseTrustedKeys } from "../attest/key-ring.js";
+import type { TrustedKeys } from "../attest/trusted-keys.js";
+import { parseTrustedKeys } from "../attest/trusted-keys.js";
 import { ImdsGuardError } from "../base/errors.js";
 import type { System } from "../base/system.js";
 import type { ConfigFileLocations } from "../settings/locations.js";
@@ -15,7 +15,7 @@ import { createStsGate } from "./sts.js";
 export interface OpenInput {
   readonly options: GuardOptions;
   /** The keys that the options name, which were read when they were checked. */
-  readonly keysOfOptions: KeyRing;
+  readonly keysOfOptions: TrustedKeys;
   readonly system: System;
   readonly locations: ConfigFileLocations;
   readonly sts?: StsGateOptions["sts"];
@@ -26,12 +26,12 @@ export async function openGuard({ options, keysOfOptions, system, locations, sts
   try {
     const resolved = await resolveSettings(options, system, locations);
     const { sources, certificates } = resolved.settings;
-    const keyRing = sources["certificates"] === "option" ? keysOfOptions : keyRingOf(certificates);
+    const trustedKeys = sources["certificates"] === "option" ? keysOfOptions : trustedKeysOf(certificates);
     const connection = { ca: options.stsCa, proxy: options.stsProxy };
-    const askSts = createStsGate({ settings: resolved.settings, keyRing, connection, sts });
+    const askSts = createStsGate({ settings: resolved.settings, connection, sts });
     const reporter = await openReporter(options, resolved, system);
     for (const warning of resolved.warnings) reporter.report(warning.code, warning);
-    return { ...resolved, keyRing, askSts, reporter };
+    return { ...resolved, trustedKeys, askSts, reporter };
   } catch (error) {
     const fallback = plainReporter(options, system);
     if (error instanceof ImdsGuardError)
@@ -40,9 +40,7 @@ export async function openGuard({ options, keysOfOptions, system, locations, sts
   }
 }
 
-/** The published keys of AWS and these: region and PEM text. */
-export function keyRingOf(certificates: Iterable<readonly [region: string, pem: string]>): KeyRing {
-  return createKeyRing(
-    new Map(Array.from(certificates, ([region, pem]) => [region, parseTrustedKeys(region, pem)] as const)),
-  );
+/** The keys in these: region and PEM text. */
+export function trustedKeysOf(certificates: Iterable<readonly [region: string, pem: string]>): TrustedKeys {
+  return new Map(Array.from(certificates, ([region, pem]) => [region, parseTrustedKeys(region, pem)] as const));
 }

@@ -6,7 +6,7 @@ import type { Acquired, Acquirer } from "./acquire.js";
 import type { Contact } from "./decide.js";
 import type { Whereabouts } from "./guard.js";
 import type { StsGate } from "./sts.js";
-import type { KeyRing } from "../attest/key-ring.js";
+import type { TrustedKeys } from "../attest/trusted-keys.js";
 import { ImdsRefusedError } from "../base/errors.js";
 import type { Lifetime } from "../base/lifetime.js";
 import { hasOwnKey } from "../base/own-properties.js";
@@ -16,7 +16,8 @@ import type { Resolved } from "../settings/resolve.js";
 /** What the settings come to. */
 export interface Opened extends Resolved {
   readonly reporter: Reporter;
-  readonly keyRing: KeyRing;
+  /** Those that the user trusts beside AWS's. */
+  readonly trustedKeys: TrustedKeys;
   readonly askSts: StsGate;
 }
 

@@ -3,13 +3,11 @@ import { accountOfAccessKey } from "../aws/access-key.js";
 import { loadExtra } from "../base/extra.js";
 import { partitionOfRegion } from "../aws/partitions.js";
 import type { ExpectedIdentity, SignableCredentials, StsOptions } from "./sts-identity.js";
-import type { KeyRing } from "../attest/key-ring.js";
 import type { Settings } from "../settings/options.js";
 
 /** How the gate reaches STS. */
 export interface StsGateOptions {
   readonly settings: Pick<Settings, "verifyWithSts" | "timeout" | "configuredRegion">;
-  readonly keyRing: KeyRing;
   /** Roots and proxy that the code names. */
   readonly connection?: Pick<StsOptions, "ca" | "proxy"> | undefined;
   /** For tests: another STS than AWS's. */
@@ -35,7 +33,7 @@ const DEFAULT_REGION = "us-east-1";
 const MAX_REMEMBERED = 64;
 
 /** Makes a gate. With `verifyWithSts: "off"` everything passes and nothing is asked. */
-export function createStsGate({ settings, keyRing, connection, sts }: StsGateOptions): StsGate {
+export function createStsGate({ settings, connection, sts }: StsGateOptions): StsGate {
   const passed = new Map<string, string>();
   return async (credentials, known) => {
     if (settings.verifyWithSts === "off") return undefined;
@@ -47,7 +45,7 @@ export function createStsGate({ settings, keyRing, connection, sts }: StsGateOpt
     const before = passed.get(question);
     if (before !== undefined) return before;
     const { verifyWithSts } = await loadExtra("sts", "verifyWithSts on", () => import("./sts-identity.js"));
-    const region = known.region ?? knownRegion(settings.configuredRegion, keyRing) ?? DEFAULT_REGION;
+    const region = known.region ?? (await knownRegion(settings.configuredRegion)) ?? DEFAULT_REGION;
     const identity = await verifyWithSts(credentials, expected, {
       region,
       partition: partitionOfRegion(region).name,
@@ -62,6 +60,7 @@ export function createStsGate({ settings, keyRing, connection, sts }: StsGateOpt
 }
 
 /** A region from a setting goes into the name of the host that gets a signed request: only those of the table count. */
-function knownRegion(region: string | undefined, keyRing: KeyRing): string | undefined {
-  return region !== undefined && keyRing.partitionOf(region) !== undefined ? region : undefined;
+async function knownRegion(region: string | undefined): Promise<string | undefined> {
+  const { AWS_PUBLIC_KEYS } = await import("../attest/aws-public-keys.js");
+  return region !== undefined && AWS_PUBLIC_KEYS.has(region) ? region : undefined;
 }

@@ -2,7 +2,8 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { Acquirer } from "../../src/guard/acquire.js";
 import { createAcquirer } from "../../src/guard/acquire.js";
-import { createKeyRing, parseTrustedKeys } from "../../src/attest/key-ring.js";
+import { createKeyRing } from "../../src/attest/key-ring.js";
+import { parseTrustedKeys } from "../../src/attest/trusted-keys.js";
 import type { Proof } from "../../src/guard/decide.js";
 import type { GuardEvent } from "../../src/events/catalogue.js";
 import { createReporter } from "../../src/events/reporter.js";

@@ -5,7 +5,6 @@ import type { IncomingMessage, RequestListener, Server } from "node:http";
 import { connect } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { createKeyRing } from "../../src/attest/key-ring.js";
 import { createStsGate } from "../../src/guard/sts.js";
 import { stsOrigin, verifyWithSts } from "../../src/guard/sts-identity.js";
 import { isImdsGuardError } from "../../src/base/errors.js";
@@ -374,7 +373,6 @@ describe("createStsGate", () => {
   const gate = (settings: Partial<Parameters<typeof createStsGate>[0]["settings"]>) =>
     createStsGate({
       settings: { verifyWithSts: "on", timeout: 2_000, configuredRegion: undefined, ...settings },
-      keyRing: createKeyRing(),
       sts: { origin, ca: cert },
     });
   const regionAsked = () => /\/\d{8}\/([^/]+)\/sts\//.exec(String(seen?.headers["authorization"]))?.[1];

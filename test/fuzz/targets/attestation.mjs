@@ -129,10 +129,7 @@ async function judgeOf(load) {
   const { attestDocument } = await load("attest/identity-document");
   const { readSignedIdentity } = await load("attest/cms");
   const key = createPublicKey({ key: PUBLIC_KEY, format: "der", type: "spki" });
-  const keyRing = {
-    keysFor: (/** @type {string} */ region) => (region === "us-west-2" ? [key] : []),
-    partitionOf: () => undefined,
-  };
+  const keyRing = { keysFor: (/** @type {string} */ region) => (region === "us-west-2" ? [key] : []) };
   const contents = MESSAGES.map((message) => readSignedIdentity(Buffer.from(message.toString("base64"))).content);
   return (/** @type {Buffer} */ body) => {
     try {
@@ -337,7 +334,7 @@ export const ATTESTATION = [
   {
     name: "trusted-keys",
     sentence: "PEM text of a user's own keys: public, RSA, strong, or refused by name",
-    sources: ["attest/key-ring#parseTrustedKeys,readBlock,requireStrongRsa,unusable"],
+    sources: ["attest/trusted-keys#parseTrustedKeys,readBlock,requireStrongRsa,unusable"],
     words: [
       "-----BEGIN ",
       "-----END ",
@@ -366,7 +363,7 @@ export const ATTESTATION = [
       ].map((text) => Buffer.from(text));
     },
     async open(load) {
-      const { parseTrustedKeys } = await load("attest/key-ring");
+      const { parseTrustedKeys } = await load("attest/trusted-keys");
       return (input) => {
         const text = input.toString("latin1");
         try {
