@@ -83,7 +83,7 @@ export default tseslint.config(
   },
   {
     // What Node.js loads is CommonJS, whichever way it is asked for, and what is loaded on demand has to be there at once.
-    files: ["src/preload/*.ts", "src/sdk/load-adapters.ts", "src/sdk/providers.node.ts"],
+    files: ["src/preload/*.ts", "src/sdk/load-adapters.ts", "src/sdk/*.node.ts"],
     rules: { "@typescript-eslint/no-require-imports": "off" },
   },
   {

@@ -48,6 +48,7 @@ const LIBRARY = {
 /** Loaded with `require`, at once and where they are needed. */
 const REQUIRED = {
   providers: source("sdk/providers.ts"),
+  "link-providers": source("sdk/link-providers.ts"),
   "settings-and-events": source("preload/settings-and-events.ts"),
   adapters: source("sdk/adapters.ts"),
 };
@@ -104,15 +105,16 @@ const CUTS = [
   { name: "firewall-hooks", with: [LIBRARY.register, source("firewall/install.ts")] },
   {
     name: "core",
-    // The last four are small, and what else needs them would load the code that speaks to IMDS for them.
+    // The others are small, and what else needs them would load the code that speaks to IMDS for them.
     with: [
       REQUIRED.providers,
-      ...modules("base/connection-options", "base/utc-time", "base/members-of", "aws/imds-protocol"),
+      ...modules("base/connection-options", "base/utc-time", "base/members-of", "base/lifetime", "aws/imds-protocol"),
     ],
   },
-  { name: "connection", with: modules("guard/open-acquirer") },
+  { name: "connection", with: modules("guard/live", "guard/metadata") },
   // Loaded while a token is awaited.
-  { name: "proof", with: modules("guard/acquire") },
+  { name: "proof", with: modules("guard/acquire", "attest/key-ring") },
+  { name: "chain", with: [REQUIRED["link-providers"]] },
   // TLS is loaded where somebody is asked over it: STS and Roles Anywhere.
   { name: "sts", with: modules("guard/sts-identity") },
   { name: "profiles", with: modules("sdk/shared-keys") },
@@ -185,7 +187,7 @@ async function buildForNode() {
       demoInside,
       runtimeIn("ground.cjs"),
       plainExports(),
-      noDetours("providers.cjs"),
+      noDetours("providers.cjs", "link-providers.cjs"),
       ownDescriptors("ground.cjs"),
       ...(whole ? [clientsInside()] : []),
     ],

@@ -17,12 +17,11 @@ import { checkedRegion, noRegion } from "./configured-region.js";
 import type { CredentialState } from "./credential-state.js";
 import { withCredentialState, withRoleName } from "./credential-state.js";
 import type { GuardFamily } from "./family.js";
-import { createFamily } from "./family.js";
+import { createFamily, sameLife } from "./family.js";
+import { reportFinding } from "./findings.js";
 import type { Guard, GuardInternals } from "./guard.js";
 import { INTERNALS } from "./guard.js";
-import { reportFinding, sameLife, startLife } from "./live.js";
-import { checkMetadataPath } from "./metadata.js";
-import { keyRingOf, openGuard } from "./open.js";
+import { openGuard, trustedKeysOf } from "./open.js";
 import { placeGuard, refusalError } from "./place.js";
 import type { Living, Placed } from "./stages.js";
 import { createStages } from "./stages.js";
@@ -51,7 +50,7 @@ const USUAL_PLACES: ConfigFileLocations = ownProperties({});
  */
 export function createGuard(init: GuardOptions = {}, dependencies: GuardDependencies = {}): Guard {
   const options = snapshotOptions(init);
-  const keysOfOptions = keyRingOf(Object.entries(options.certificates ?? {}));
+  const keysOfOptions = trustedKeysOf(Object.entries(options.certificates ?? {}));
   const own = ownProperties(dependencies);
   const { system = realSystem, locations = USUAL_PLACES, sts, family = createFamily(), environmentProfile } = own;
   const named = options.profile || environmentProfile;
@@ -67,7 +66,8 @@ export function createGuard(init: GuardOptions = {}, dependencies: GuardDependen
       return openGuard({ options: { ...options, profile: named }, keysOfOptions, system, locations, sts });
     },
     place: (opened) => placeGuard(opened, system, ending.signal),
-    live: (allowed) => family.life(sameLife(allowed), () => startLife(allowed, system, family)),
+    live: (allowed) =>
+      family.life(sameLife(allowed), async () => (await import("./live.js")).startLife(allowed, system, family)),
   });
 
   /** @throws ImdsRefusedError where IMDS may not be asked */
@@ -155,7 +155,7 @@ export function createGuard(init: GuardOptions = {}, dependencies: GuardDependen
     },
     identity,
     async metadata(path) {
-      checkMetadataPath(path);
+      (await import("./metadata.js")).checkMetadataPath(path);
       return (await ask((acquirer) => acquirer.fetch(path), true)).toString("utf8");
     },
     metadataToken: () => ask((acquirer) => acquirer.token(), true),

@@ -1,6 +1,6 @@
 /** Guards of one application for several profiles: what one finds out about this host is true for all of them. */
 import type { Guard } from "./guard.js";
-import type { Living } from "./stages.js";
+import type { Allowed, Living } from "./stages.js";
 
 /** What guards have in common that only differ in the profile whose settings they follow. */
 export interface GuardFamily {
@@ -52,4 +52,14 @@ export function createFamily(): GuardFamily {
       await Promise.all(Array.from(members.values(), (member) => member.close()));
     },
   };
+}
+
+/**
+ * A text that is the same for two profiles where one exchange with IMDS serves both: all that decides what is asked, what
+ * is believed, and who is told. Names of profiles, where settings come from, and what only clients read are left out.
+ */
+export function sameLife({ settings, decision, log, eventsFile, eventFormat, telemetry }: Allowed): string {
+  const { profile: _profile, missingProfile: _missing, sources: _sources, defaultsMode: _mode, ...deciding } = settings;
+  const certificates = [...settings.certificates];
+  return JSON.stringify([{ ...deciding, certificates }, decision, log, eventsFile, eventFormat, telemetry]);
 }

@@ -1,13 +1,13 @@
 /** The life of a guard where IMDS may be asked: credentials are acquired, held against STS, kept and renewed. */
 import { accountOfAccessKey } from "../aws/access-key.js";
-import { ImdsGuardError, ImdsUnavailableError } from "../base/errors.js";
 import { createLifetime } from "../base/lifetime.js";
 import type { System } from "../base/system.js";
-import { reportFailure } from "../events/failure-events.js";
 import type { Acquired } from "./acquire.js";
 import type { GuardFamily } from "./family.js";
+import { reportFinding } from "./findings.js";
+import { openAcquirer } from "./open-acquirer.js";
 import { endpointOf } from "./place.js";
-import type { Allowed, Living, Placed } from "./stages.js";
+import type { Allowed, Living } from "./stages.js";
 
 /** @throws ImdsUnavailableError `ERR_IMDS_ENDPOINT_UNRESOLVED`; that is an event, too */
 export async function startLife(allowed: Allowed, system: System, family: GuardFamily): Promise<Living> {
@@ -58,32 +58,11 @@ export async function startLife(allowed: Allowed, system: System, family: GuardF
   return { acquirer, lifetime, latest: () => latest };
 }
 
-/**
- * A text that is the same for two profiles where one exchange with IMDS serves both: all that decides what is asked, what
- * is believed, and who is told. Names of profiles, where settings come from, and what only clients read are left out.
- */
-export function sameLife({ settings, decision, log, eventsFile, eventFormat, telemetry }: Allowed): string {
-  const { profile: _profile, missingProfile: _missing, sources: _sources, defaultsMode: _mode, ...deciding } = settings;
-  const certificates = [...settings.certificates];
-  return JSON.stringify([{ ...deciding, certificates }, decision, log, eventsFile, eventFormat, telemetry]);
-}
-
 async function openAcquirerOf(allowed: Allowed, system: System): Promise<Living["acquirer"]> {
-  const { openAcquirer } = await import("./open-acquirer.js");
   try {
     return await openAcquirer({ ...allowed, system });
   } catch (error) {
     reportFinding(error, allowed);
     throw error;
   }
-}
-
-/** Reports an error of ours; `note` is called where it is a finding and no outage. */
-export function reportFinding(
-  error: unknown,
-  { reporter, decision }: Pick<Placed, "reporter" | "decision">,
-  note?: () => void,
-): void {
-  if (error instanceof ImdsGuardError) reportFailure(reporter, error, endpointOf(decision.target));
-  if (!(error instanceof ImdsUnavailableError)) note?.();
 }

@@ -8,7 +8,7 @@ import type { Monitor, MonitorOptions } from "../monitor/monitor.js";
 import type { GuardOptions } from "../settings/options.js";
 import { reportingVariables } from "../settings/early-defaults.js";
 import type { ClientConfig, ClientConfigInit } from "./client-config.js";
-import { clientConfig } from "./client-config.js";
+import { clientConfig } from "./link-providers.js";
 import { realSystem } from "../base/system.js";
 
 /** A guard with the means to configure SDK clients. */
