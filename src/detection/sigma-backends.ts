@@ -18,6 +18,13 @@ export function pipelineNames(): readonly string[] {
   return [...new Set([...Object.keys(PIPELINES), ...CONVERSIONS.flatMap(({ pipeline }) => pipeline ?? [])])];
 }
 
+/** The pipelines of our own for a back end, by name. */
+export function ownPipelinesFor(backend: string): readonly string[] {
+  return CONVERSIONS.flatMap(({ backend: one, pipeline }) =>
+    one === backend && pipeline !== undefined && Object.hasOwn(PIPELINES, pipeline) ? [pipeline] : [],
+  );
+}
+
 /** The text of one of our own pipelines; pySigma has the others itself. */
 export function pipelineText(name: string): string | undefined {
   return Object.hasOwn(PIPELINES, name) ? PIPELINES[name] : undefined;

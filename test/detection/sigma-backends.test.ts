@@ -1,7 +1,13 @@
 /** What goes into the folder of a back end. */
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { expressibleBy, backendNames, pipelineNames, pipelineText } from "../../src/detection/sigma-backends.js";
+import {
+  backendNames,
+  expressibleBy,
+  ownPipelinesFor,
+  pipelineNames,
+  pipelineText,
+} from "../../src/detection/sigma-backends.js";
 import { CONVERSIONS } from "../../src/detection/sigma-conversions.js";
 import { SIGMA_RULES } from "../../src/detection/sigma-rules.js";
 
@@ -48,8 +54,9 @@ describe("what was tried", () => {
   });
 
   it("has pipelines of ours that are YAML, and none of pySigma's", () => {
-    expect(pipelineNames().slice(0, 3)).toEqual(["asim", "cim", "ecs"]);
-    for (const name of ["asim", "cim", "ecs"])
+    expect([ownPipelinesFor("loki"), ownPipelinesFor("panther")]).toEqual([["loki"], []]);
+    expect(pipelineNames().slice(0, 4)).toEqual(["asim", "cim", "ecs", "loki"]);
+    for (const name of ["asim", "cim", "ecs", "loki"])
       expect(parse(pipelineText(name)!)).toMatchObject({ priority: 20, transformations: expect.any(Array) as unknown });
     expect(pipelineText("ecs_windows")).toBeUndefined();
   });

@@ -40,7 +40,7 @@ export const BACKEND_PACKAGES: readonly BackendPackage[] = [
     backends: ["kusto"],
     pipelines: ["asim", "sentinel_asim", "microsoft_xdr", "azure_monitor"],
   },
-  { package: "pysigma-backend-loki", backends: ["loki"], pipelines: ["loki_grafana_logfmt"] },
+  { package: "pysigma-backend-loki", backends: ["loki"], pipelines: ["loki", "loki_grafana_logfmt"] },
   {
     package: "pysigma-backend-crowdstrike",
     backends: ["log_scale"],
