@@ -246,7 +246,7 @@ async function write(
   if (json) ui.json({ written: changed.map(({ path }) => path), unchanged, leftOut: left });
   else {
     ui.line(`${changed.length} files written to ${directory}${unchanged > 0 ? `, ${unchanged} there already` : ""}`);
-    if (left.length > 0) ui.line(`left out, as they cannot be expressed: ${left.join(", ")}`);
+    if (left.length > 0) ui.table([["left out (inexpressible):", left.join(", ")]]);
     await nameOwnPipelines(options, ui);
   }
   return 0;
@@ -257,7 +257,7 @@ async function nameOwnPipelines({ backend, pipeline }: OptionValues, ui: Ui): Pr
   if (typeof backend !== "string" || pipeline !== undefined) return;
   const { ownPipelinesFor } = await import("../detection/sigma-backends.js");
   for (const name of ownPipelinesFor(backend))
-    ui.line(`without a pipeline: --pipeline ${name} has the names of fields as logs usually have them there`);
+    ui.table([["without a pipeline:", `--pipeline ${name} has the names of fields as logs usually have them there`]]);
 }
 
 function present(path: string): string | undefined {
