@@ -665,14 +665,14 @@ type Places = Map<string, Place[]>;
 interface Listed {
   readonly exact: Places;
   readonly plain: Places;
-  readonly holders: ReadonlySet<string>;
+  readonly holders: ReadonlyMap<string, ReadonlySet<Role>>;
 }
 
 // Made when the first record asks: the lists stand further down.
 const listedNames = once((): Listed => {
   const exact: Places = new Map();
   const plain: Places = new Map();
-  const holders = new Set<string>();
+  const holders = new Map<string, Set<Role>>();
   const put = (places: Places, name: string, role: Role, rank: number): void => {
     const known = places.get(name);
     if (known === undefined) places.set(name, [[role, rank]]);
@@ -683,7 +683,10 @@ const listedNames = once((): Listed => {
     for (const [rank, name] of names.entries()) {
       put(exact, name, role, rank);
       put(plain, plainName(name), role, rank);
-      for (let dot = name.indexOf("."); dot !== -1; dot = name.indexOf(".", dot + 1)) holders.add(name.slice(0, dot));
+      for (let dot = name.indexOf("."); dot !== -1; dot = name.indexOf(".", dot + 1)) {
+        const holder = name.slice(0, dot);
+        holders.set(holder, (holders.get(holder) ?? new Set()).add(role));
+      }
     }
   }
   return { exact, plain, holders };
@@ -705,6 +708,13 @@ function rolesOf(name: string): Roles {
     if (ROLES.size < MOST_NAMES && name.length <= 64) ROLES.set(name, roles);
   }
   return roles;
+}
+
+/** Whether a field of that name, or one inside it, can be of that meaning. */
+export function mayMean(name: string, meaning: Meaning): boolean {
+  const { exact, alike } = rolesOf(name);
+  const isOf = ([role]: Place): boolean => role === meaning;
+  return exact.some(isOf) || alike.some(isOf) || listedNames().holders.get(name)?.has(meaning) === true;
 }
 
 function plainName(name: string): string {

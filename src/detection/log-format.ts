@@ -22,8 +22,16 @@ export interface LogFormat {
   readonly broad?: boolean;
   /** Matches the first character, of ASCII, of each line that `open` reads. */
   readonly begins?: RegExp | undefined;
-  /** Texts that each line has which `open` reads, as they stand: most lines have none and are told apart by it. */
-  readonly holds?: readonly string[] | undefined;
+  /**
+   * Texts, as they stand, and expressions that each line has which `open` reads: most lines have none and are told apart by
+   * it. An expression looks neither at the ends of a line nor behind or ahead.
+   */
+  readonly holds?: readonly (string | RegExp)[] | undefined;
+  /**
+   * Of each object that `json` reads without being told, the name of one field at least is of these: most objects have none
+   * and are told apart by it.
+   */
+  readonly names?: ((name: string) => boolean) | undefined;
   /** Reads an object of JSON. `named` is whether the user said that it is of this format. */
   readonly json?: (fields: Fields, text: string, named?: boolean) => Reading;
   /**

@@ -7,6 +7,7 @@ import {
   endsOf,
   firewallFields,
   isAddress,
+  mayMean,
   processFields,
   usualTime,
   valueOf,
@@ -29,6 +30,12 @@ export function parseJson(text: string): unknown {
 const has = (fields: Fields, ...names: readonly string[]): boolean =>
   names.every((name) => fieldOf(fields, name) !== undefined);
 
+/** Matches the names of fields, and those of what they are in. */
+function namesOf(names: readonly string[]): (name: string) => boolean {
+  const all = new Set(names.flatMap((name) => [name, name.split(".", 1)[0]!]));
+  return (name) => all.has(name);
+}
+
 /** A format that an object is of when it has all fields of one of the lists. */
 function entry(
   name: string,
@@ -42,6 +49,7 @@ function entry(
     title,
     sources,
     recognised: marks.map((names) => names.map((field) => `\`${field}\``).join(" and ")).join(", or "),
+    names: namesOf(marks.map(([first]) => first!)),
     json: (fields, text, named) =>
       named === true || marks.some((names) => has(fields, ...names)) ? read(fields, text) : undefined,
   };
@@ -194,6 +202,7 @@ const guardEvents: LogFormat = {
   title: "events of imds-guard: its own encoding, ECS, OCSF",
   sources: [EVENTS],
   recognised: "`code`, `severity` and `caller`, or `imds_guard.code`, or `metadata.product.name` is imds-guard",
+  names: namesOf(["code", "imds_guard", "metadata.product.name"]),
   json(fields, text, named) {
     if (isText(fields["code"]) && (named === true || has(fields, "severity", "caller")))
       return one(EVENTS, fields, text, timeOf(fields["time"]));
@@ -269,6 +278,7 @@ const sysmon: LogFormat = {
   title: "Sysmon and Windows audit, JSON (also Winlogbeat)",
   sources: [...HOST_SOURCES, DNS],
   recognised: "`EventID`, `Event.System.EventID` or `winlog.event_id`",
+  names: namesOf(["EventID", "winlog.event_id", "Event.System.EventID"]),
   json: (fields, text, named) =>
     named === true ||
     Object.hasOwn(fields, "EventID") ||
@@ -284,6 +294,7 @@ const cloudtrail: LogFormat = {
   title: "AWS CloudTrail",
   sources: [{ product: "aws", service: "cloudtrail" }],
   recognised: "`eventSource` and `eventName`",
+  names: namesOf(["eventSource", "eventName", "digestPublicKeyFingerprint"]),
   json(fields, text) {
     if (!Object.hasOwn(fields, "eventSource") && !Object.hasOwn(fields, "eventName")) {
       return Object.hasOwn(fields, "digestPublicKeyFingerprint") ? "other" : undefined;
@@ -299,6 +310,7 @@ const guardduty: LogFormat = {
   title: "Amazon GuardDuty findings",
   sources: [{ product: "aws", service: "guardduty" }],
   recognised: "`schemaVersion`, `type` and `service`, or the same in the case of the API",
+  names: namesOf(["schemaVersion", "SchemaVersion"]),
   json(fields, text) {
     const lower = has(fields, "schemaVersion", "type", "resource");
     if (!lower && !has(fields, "SchemaVersion", "Type", "Resource", "Service")) return undefined;
@@ -560,6 +572,7 @@ const ecs: LogFormat = {
   title: "Elastic Common Schema",
   sources: [NETWORK, WEBSERVER, DNS, ...HOST_SOURCES],
   recognised: "`ecs.version`, or `@timestamp` with `event`, `source`, `destination`, `url` or `process`",
+  names: namesOf(["@timestamp", "ecs.version"]),
   json(fields, text) {
     const named = has(fields, "ecs.version");
     const any = [
@@ -690,6 +703,7 @@ const webJson: LogFormat = {
     "JSON access logs: nginx, Envoy, Istio, Traefik, HAProxy, API Gateway, Google and Azure load balancers, Cloudflare",
   sources: [WEBSERVER, PROXY],
   recognised: "a URL or path together with a method, a status or a client",
+  names: (name) => mayMean(name, "url"),
   json(fields, text) {
     const url = valueOf(fields, "url");
     if (!isText(url)) return undefined;
@@ -729,6 +743,7 @@ const endpoint: LogFormat = {
   title: "connections and processes of endpoint agents (Defender, CrowdStrike, SentinelOne, Carbon Black and others)",
   sources: HOST_SOURCES,
   recognised: "a command line, or a process together with a remote address",
+  names: (name) => mayMean(name, "image"),
   json(fields, text) {
     const command = valueOf(fields, "command");
     const image = valueOf(fields, "image");
@@ -749,6 +764,7 @@ const dnsJson: LogFormat = {
   title: "DNS logs in JSON: Route 53 resolver, Sysmon 22, dnstap, CoreDNS and others",
   sources: [DNS],
   recognised: "a name that was asked for together with its type or its answer",
+  names: (name) => mayMean(name, "query_name"),
   json(fields, text) {
     const query = valueOf(fields, "query_name");
     if (!isText(query) || !/^[\w.-]{1,255}$/.test(query)) return undefined;
@@ -763,6 +779,7 @@ const firewallJson: LogFormat = {
   title: "flows and firewall decisions in JSON: Google VPC flow logs, NetFlow and IPFIX collectors, vendors' exports",
   sources: [FIREWALL],
   recognised: "a source and a destination address",
+  names: (name) => mayMean(name, "dst"),
   json(fields, text) {
     const { src, dst } = endsOf(fields);
     return isAddress(src) && isAddress(dst) ? [() => firewallRecord(fields, text)] : undefined;
@@ -784,6 +801,7 @@ export const JSON_FORMATS: readonly LogFormat[] = [
     title: "Suricata EVE",
     sources: [...ZEEK_SOURCES, { product: "suricata", service: "arp" }],
     recognised: "`timestamp` and an `event_type` of Suricata's",
+    names: namesOf(["event_type"]),
     json: (fields, text, named) =>
       named === true ||
       (isText(fields["event_type"]) &&
@@ -800,6 +818,7 @@ export const JSON_FORMATS: readonly LogFormat[] = [
     title: "Zeek, JSON",
     sources: ZEEK_SOURCES,
     recognised: "`ts` and `id.orig_h` or `_path`",
+    names: namesOf(["id.orig_h", "_path"]),
     json: (fields, text, named) =>
       named === true ||
       (Object.hasOwn(fields, "ts") && (Object.hasOwn(fields, "id.orig_h") || Object.hasOwn(fields, "_path")))

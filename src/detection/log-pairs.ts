@@ -153,6 +153,7 @@ function product(name: string, title: string, recognised: string, mark: RegExp, 
   };
 }
 
+const CHECK_POINT = /\b(?:loguid|origin|ifdir)[:=]/;
 const HAS_PAIRS = /=| (?:IP|Addr\w{0,6}): /i;
 
 /** Formats of pairs, in the order in which they are tried. */
@@ -188,10 +189,10 @@ export const PAIR_FORMATS: readonly LogFormat[] = [
     /\bdev(?:name|id)=.{0,400}\blogid=|\blogid=.{0,400}\btype=/,
     ["logid="],
   ),
-  product("check-point", "Check Point", "`origin` or `loguid` with `src` and `dst`", /\b(?:loguid|origin|ifdir)[:=]/),
-  product("f5-asm", "F5 BIG-IP ASM", "`ip_client` and `uri`", /\bip_client="/, ["="]),
+  product("check-point", "Check Point", "`origin` or `loguid` with `src` and `dst`", CHECK_POINT, [CHECK_POINT]),
+  product("f5-asm", "F5 BIG-IP ASM", "`ip_client` and `uri`", /\bip_client="/, ['ip_client="']),
   product("juniper", "Juniper SRX, structured", "`source-address` and `destination-address`", /\bsource-address="/, [
-    "=",
+    'source-address="',
   ]),
   {
     name: "pairs",
@@ -199,6 +200,7 @@ export const PAIR_FORMATS: readonly LogFormat[] = [
     title: "name=value lines: Sophos, SonicWall, WatchGuard, HAProxy, logfmt and others",
     sources: [FIREWALL, PROXY, WEBSERVER],
     recognised: "a source and a destination address, or a URL with a method or a status, under a usual name",
+    holds: [HAS_PAIRS],
     open: () => (line) => (HAS_PAIRS.test(line) ? pairsRecord(readPairs(line), line) : undefined),
   },
 ];
@@ -212,10 +214,14 @@ export const LABELLED_FORMAT = product(
   ["\t"],
 );
 
-/** A row of a CSV by the names of its header. */
-export function csvFields(header: readonly string[], line: string): Fields | undefined {
+/** The columns of a row of a CSV, if there are as many as in its header. */
+export function csvColumnsOf(header: readonly string[], line: string): readonly string[] | undefined {
   const columns = csvColumns(line, separatorOf(line));
-  if (columns.length !== header.length) return undefined;
+  return columns.length === header.length ? columns : undefined;
+}
+
+/** Columns by the names of a header. */
+export function csvFields(header: readonly string[], columns: readonly string[]): Fields {
   const fields: Record<string, string> = Object.create(null) as Record<string, string>;
   for (let index = 0; index < columns.length; index++) fields[header[index]!] = columns[index]!;
   return fields;
@@ -244,6 +250,7 @@ function separatorOf(line: string): string {
 }
 
 function csvColumns(line: string, separator: string): readonly string[] {
+  if (!line.includes('"')) return line.split(separator);
   const columns: string[] = [];
   let at = 0;
   while (at <= line.length) {

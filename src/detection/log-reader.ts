@@ -15,11 +15,11 @@ import {
   journalMessage,
 } from "./log-formats.js";
 import { parseJson } from "./log-json.js";
-import { csvFields, csvHeader, readPairs } from "./log-pairs.js";
+import { csvColumnsOf, csvFields, csvHeader, readPairs } from "./log-pairs.js";
 import { isText, object } from "./log-record.js";
 import type { Fields, LogRecord } from "./log-record.js";
 import { envelopeOf, fieldPairs, joined, peelPrefix, recordLists } from "./log-wrappers.js";
-import type { Envelope, Peeled } from "./log-wrappers.js";
+import type { Envelope, Peeled, Wrapper } from "./log-wrappers.js";
 
 /**
  * Takes a record, which is put together when it is asked for, and the name of its format. Returns whether it has been
@@ -37,7 +37,7 @@ export interface LineOutcome {
   readonly format?: string;
   /** Texts that were packed inside the line, and cannot be seen in it as it stands. */
   readonly packed: readonly string[];
-  /** The columns of a row that no format read, by the names of the header. */
+  /** The columns of a row that no format read, by the names of the header: where its records are asked for. */
   readonly row?: Fields;
 }
 
@@ -55,19 +55,26 @@ export interface LogReader {
   readonly readAgain: (text: string) => string | undefined;
 }
 
-/** Where in a line a text or an object was found. */
+/** Where in a line a text or an object was found. What stands around it is worked out for a record that is read in it. */
 interface Place {
   /** What is around it; `undefined` for the line. */
   readonly outer?: Place;
   /** How one comes to it from there; `undefined` where that is found but once. */
-  readonly step?: (value: unknown) => unknown;
-  /** What stands around it, worked out for a record that is read in it: mostly there is none. */
-  readonly envelope: () => Envelope;
+  readonly step?: Step;
+  /** What it was peeled out of. */
+  readonly peeled?: Peeled | undefined;
+  /** The object that it is in, whose fields tell of it. */
+  readonly object?: Fields;
+  /** What it is behind, where it was not peeled off. */
+  readonly behind?: Peeled | undefined;
 }
+
+/** From one place into the next: out of a wrapper, out of a text of JSON, or to a member of an object. */
+type Step = Wrapper | "parsed" | { readonly member: string };
 
 /** How a line was read. */
 interface Route {
-  readonly steps: readonly ((value: unknown) => unknown)[];
+  readonly steps: readonly Step[];
   readonly name: string;
   readonly read: (value: unknown, line: string) => Reading;
 }
@@ -83,7 +90,9 @@ interface Piece {
   /** It without its outermost prefix, in each way in which that can be read. */
   inside: readonly Piece[];
   /** The formats that a part of it may be of. */
-  candidates?: readonly Opened[];
+  candidates: readonly Opened[];
+  /** What it may hold of what tells formats apart: a bit each. */
+  held: number;
 }
 
 /** A format that reads lines of this source. */
@@ -93,11 +102,17 @@ interface Opened extends Pick<LogFormat, "name" | "begins" | "holds"> {
   readonly again: Route["read"] | undefined;
 }
 
+const NO_PIECES: readonly Piece[] = [];
+const NO_FORMATS: readonly Opened[] = [];
+
 /** The formats that a text may be of. */
 interface CandidateFormats {
   readonly line: readonly Opened[];
   readonly last: readonly Opened[];
+  /** What the text may hold of what tells formats apart: a bit each. */
+  readonly held: number;
 }
+const ANYTHING = -1;
 
 /** How a source is read. */
 export interface ReaderOptions {
@@ -116,12 +131,15 @@ const MOST_PARTS = 4_096;
 /** Shorter texts inside a record hold no record of their own. */
 const SHORTEST = 16;
 const NOWHERE: Envelope = { origin: {} };
-const LINE: Place = { envelope: () => NOWHERE };
+const LINE: Place = {};
+/** Ways of reading that are kept: a log may have records of several formats. */
+const MOST_ROUTES = 3;
 
 /** A reader for one source; it keeps what headers said. */
 export function createLogReader({ format, columns, now }: ReaderOptions): LogReader {
   const wanted = format === undefined ? undefined : formatOf(format);
-  const jsonFormats = wanted === undefined ? JSON_FORMATS : JSON_FORMATS.filter((entry) => entry === wanted);
+  const jsonFormats =
+    wanted === undefined ? chooserOfObjects(JSON_FORMATS) : () => (wanted.json === undefined ? [] : [wanted]);
   const opened = (formats: readonly LogFormat[]) =>
     (wanted === undefined ? formats : formats.filter((entry) => entry === wanted)).map(
       ({ name, broad = false, begins, holds, open }): Opened => {
@@ -131,203 +149,282 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
         return { name, begins, holds, read, again };
       },
     );
+  const objectsAgain = new Map(
+    JSON_FORMATS.map((entry): [LogFormat, Route["read"] | undefined] => [
+      entry,
+      entry.broad === true ? undefined : (value, line) => entry.json!(object(value), line, wanted !== undefined),
+    ]),
+  );
   const candidatesFor = chooser(opened(LINE_FORMATS), opened(LAST_FORMATS));
   const generic = wanted === undefined;
   let header: readonly string[] | undefined = columns;
+  /** Of the lines before, the one that was taken last first. */
+  const routes: Route[] = [];
+  let headerFormats: readonly LogFormat[] | undefined;
+
+  // Of the line that is read.
+  let onRecord: OnRecord | undefined;
+  let lastResort = false;
+  let malformed = false;
+  /** Whether anything was read whole: what is left of it behind a prefix is then no broken record of its own. */
+  let whole = false;
+  let broken = false;
+  let last: string | undefined;
   let route: Route | undefined;
+  let unread: Fields | undefined;
+  let parts = 0;
+  /** How often something was read or tried in JSON. */
+  let tried = 0;
+  /** Texts in which a whole text's format was looked for in vain: several prefixes may leave the same. */
+  let barren: string[] = [];
+  let packed: string[] = [];
+
+  /** What a record inside something says, as a text. */
+  const textOf = (inner: unknown): string => (onRecord === undefined ? "" : JSON.stringify(inner));
+  /** Whether one record is enough: without anybody to judge them, the first tells what the line is. */
+  const enough = (judged: boolean): boolean => judged && onRecord === undefined;
+
+  /** `again` reads what stands in the same place of another line. */
+  function handOn(reading: Reading, name: string, around: Place, again?: Route["read"]): boolean {
+    if (reading === undefined) return false;
+    tried++;
+    if (reading === "malformed") broken = true;
+    // The first that read it whole tells what it is; what is tried further in is a guess.
+    if (!whole) {
+      last = name;
+      if (reading !== "malformed") route = again === undefined ? undefined : routeTo(around, name, again);
+    }
+    if (typeof reading === "string") return false;
+    whole = true;
+    const judge = onRecord;
+    // One thing told from several sides: who judges the first needs no other.
+    if (judge === undefined) return reading.length > 0;
+    return reading.some((made) =>
+      judge(() => enveloped(typeof made === "function" ? made() : made, envelopeAt(around, now)), name),
+    );
+  }
+
+  function keepRoute(taken: Route): void {
+    const known = routes.findIndex((other) => isSame(other, taken));
+    if (known !== -1) routes.splice(known, 1);
+    else if (routes.length === MOST_ROUTES) routes.pop();
+    routes.unshift(taken);
+  }
+
+  function inText(written: string, around: Place, depth: number): boolean {
+    const piece: Piece = {
+      written,
+      around,
+      depth,
+      text: "",
+      closed: true,
+      inside: NO_PIECES,
+      candidates: NO_FORMATS,
+      held: ANYTHING,
+    };
+    return strictly(piece) || loosely(piece);
+  }
+
+  /** By formats that a whole text has to fit, because a prefix may be read in more than one way. */
+  function strictly(piece: Piece): boolean {
+    const { around, depth } = piece;
+    if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
+    const outside = bare(piece.written);
+    const text = unpacked(outside);
+    if (text === "") return false;
+    if (text !== outside) packed.push(text);
+    if (depth > 1 && barren.includes(text)) return false;
+    const before = tried;
+    piece.text = text;
+    const value = mayBeJson(text) ? parseMany(text) : undefined;
+    if (value !== undefined) {
+      tried++;
+      return inValue(value, text, parsedIn(around, value), depth);
+    }
+    if (text[0] === "{" && depth === 0) malformed = true;
+    // What is not in the whole is in no part of it.
+    const candidates = candidatesFor(text, text === outside ? piece.held : ANYTHING);
+    piece.held = candidates.held;
+    for (const { name, read, again } of candidates.line) {
+      const reading = read(text);
+      if (reading === undefined) continue;
+      if (handOn(reading, name, around, again)) return true;
+      if (reading === "other" || reading === "malformed") return false;
+    }
+    piece.closed = false;
+    piece.candidates = candidates.last;
+    const peeled = peelPrefix(text);
+    if (peeled.length === 0) {
+      if (tried === before && depth > 0) barren.push(text);
+      return false;
+    }
+    piece.inside = peeled.map((one) => ({
+      written: one.text,
+      around: { outer: around, step: one.wrapper, peeled: one },
+      depth: depth + 1,
+      text: "",
+      closed: true,
+      inside: NO_PIECES,
+      candidates: NO_FORMATS,
+      held: piece.held,
+    }));
+    if (piece.inside.some(strictly)) return true;
+    if (tried === before && depth > 0) barren.push(text);
+    return false;
+  }
+
+  /** By those that a part of a text is enough for, the innermost text first. */
+  function loosely({ text, around, depth, closed, inside, candidates }: Piece): boolean {
+    if (closed) return false;
+    for (const one of inside) if (++parts <= MOST_PARTS && loosely(one)) return true;
+    // Records of JSON behind words of somebody's: `INFO handler: {"...": ...}`
+    const brace = text.endsWith("}") ? text.indexOf("{") : -1;
+    if (brace > 0) {
+      const behind = text.slice(brace);
+      const inner = parseMany(behind);
+      if (inner !== undefined && inValue(inner, behind, { outer: around }, depth + 1)) return true;
+    }
+    // These are recognised behind a prefix that was not peeled: what it says of the host is true all the same.
+    const behind: Place = inside[0] === undefined ? around : { ...around, behind: inside[0].around.peeled };
+    const named = header === undefined ? undefined : csvColumnsOf(header, text);
+    for (const { name, read, again } of candidates) {
+      // Columns that a header names are no guess.
+      if (named !== undefined && name === ROW_FORMAT.name) continue;
+      const reading = read(text);
+      if (reading !== undefined && handOn(reading, name, behind, again)) return true;
+    }
+    return generic && inColumns(text, named, around);
+  }
+
+  /** Names and values without a format of their own. `columns` are those of a row that has as many as the header. */
+  function inColumns(text: string, columns: readonly string[] | undefined, around: Place): boolean {
+    // Without anybody to judge it, a row of which no format can be is none.
+    const idle = onRecord === undefined && formatsOfHeader().length === 0;
+    const row = columns === undefined || idle ? undefined : csvFields(header!, columns);
+    if (row !== undefined && inFormats(row, text, around) === true) return true;
+    unread = row;
+    if (!lastResort) return false;
+    const fields = row ?? (text.includes("=") ? readPairs(text) : undefined);
+    const record = fields === undefined ? undefined : genericRecord(fields, text);
+    return record !== undefined && handOn([record], row === undefined ? "pairs" : "csv", around);
+  }
+
+  function formatsOfHeader(): readonly LogFormat[] {
+    return (headerFormats ??= jsonFormats(csvFields(header ?? [], header ?? [])));
+  }
+
+  /** Whether a record was judged; else whether there may be more to read in it. */
+  function inFormats(fields: Fields, text: string, around: Place): true | "none" | "more" {
+    for (const entry of jsonFormats(fields)) {
+      const reading = entry.json!(fields, text, wanted !== undefined);
+      if (reading === undefined) continue;
+      const more = entry.whole !== true;
+      // Where that says nothing, something in the object may be what the line is.
+      const again = reading === "other" && more ? undefined : objectsAgain.get(entry);
+      return handOn(reading, entry.name, around, again) || (more ? "more" : "none");
+    }
+    return "more";
+  }
+
+  function inBytes(text: string, around: Place, depth: number): boolean {
+    packed.push(text);
+    return inText(text, around, depth);
+  }
+
+  function inValue(value: unknown, text: string, around: Place, depth: number): boolean {
+    if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
+    if (Array.isArray(value)) {
+      const bytes = textOfBytes(value);
+      if (bytes !== undefined) return inBytes(bytes, { outer: around }, depth + 1);
+      const pairs = fieldPairs(value);
+      if (pairs !== undefined) return inValue(pairs, text, { outer: around }, depth + 1);
+      return inElements(value, { outer: around }, depth);
+    }
+    const fields = object(value);
+    const found = inFormats(fields, text, around);
+    if (found !== "more") return found === true;
+    const own: Place = { outer: around, object: fields };
+    const lists = recordLists(fields);
+    let judged = false;
+    for (const elements of lists) {
+      judged = inElements(elements, own, depth) || judged;
+      if (enough(judged)) return true;
+    }
+    if (judged) return true;
+    for (const name of Object.keys(fields)) {
+      const inner = fields[name];
+      if (isText(inner)) {
+        if (
+          inner.length >= SHORTEST &&
+          inText(inner, { outer: around, step: { member: name }, object: fields }, depth + 1)
+        )
+          return true;
+      } else if (typeof inner === "object" && inner !== null && !(Array.isArray(inner) && lists.includes(inner))) {
+        if (inInner(inner, own, depth + 1)) return true;
+      }
+    }
+    if (last === undefined && (wanted === undefined || wanted === SYSLOG)) {
+      if (handOn(journalMessage(fields, text), SYSLOG.name, own)) return true;
+    }
+    if (depth > 0 || !lastResort) return false;
+    const record = genericRecord(fields, text);
+    return record !== undefined && handOn([record], "json", around);
+  }
+
+  function inElements(elements: readonly unknown[], around: Place, depth: number): boolean {
+    let judged = false;
+    for (const element of elements) {
+      if (isText(element)) judged = inText(element, around, depth + 1) || judged;
+      else if (typeof element === "object" && element !== null) {
+        const one = inValue(element, textOf(element), around, depth + 1);
+        const record = one || !lastResort ? undefined : genericRecord(object(element), textOf(element));
+        judged = one || (record !== undefined && handOn([record], "json", around)) || judged;
+      }
+      if (enough(judged)) return true;
+    }
+    return judged;
+  }
+
+  /** An object inside a record: a record of its own, or what holds one. */
+  function inInner(inner: object, around: Place, depth: number): boolean {
+    if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
+    if (!Array.isArray(inner)) return inValue(inner, textOf(inner), around, depth);
+    const bytes = textOfBytes(inner);
+    if (bytes !== undefined) return inBytes(bytes, around, depth);
+    const pairs = fieldPairs(inner);
+    if (pairs !== undefined && inValue(pairs, textOf(pairs), around, depth)) return true;
+    return inner.some((element) =>
+      isText(element)
+        ? element.length >= SHORTEST && inText(element, around, depth + 1)
+        : typeof element === "object" && element !== null && inInner(element as object, around, depth + 1),
+    );
+  }
 
   return {
     readAgain(line) {
-      if (route === undefined) return undefined;
-      let value: unknown = line;
-      for (const step of route.steps) if ((value = step(value)) === undefined) return undefined;
-      const reading = route.read(value, line);
-      return reading === undefined || reading === "malformed" ? undefined : route.name;
+      for (let index = 0; index < routes.length; index++) {
+        const { steps, name, read } = routes[index]!;
+        let value: unknown = line;
+        for (const step of steps) if ((value = stepped(step, value)) === undefined) break;
+        if (value === undefined) continue;
+        const reading = read(value, line);
+        if (reading === undefined || reading === "malformed") continue;
+        if (index > 0) routes.unshift(...routes.splice(index, 1));
+        return name;
+      }
+      return undefined;
     },
-    read(line, number, onRecord) {
-      const lastResort = generic && onRecord !== undefined;
-      /** What a record inside something says, as a text. */
-      const textOf = (inner: unknown): string => (onRecord === undefined ? "" : JSON.stringify(inner));
-      let malformed = false;
-      /** Whether anything was read whole: what is left of it behind a prefix is then no broken record of its own. */
-      let whole = false;
-      let broken = false;
-      let last: string | undefined;
-      let unread: Fields | undefined;
-      let parts = 0;
-      const packed: string[] = [];
-
-      /** `again` reads what stands in the same place of another line. */
-      function handOn(reading: Reading, name: string, around: Place, again?: Route["read"]): boolean {
-        if (reading === undefined) return false;
-        if (reading === "malformed") broken = true;
-        // The first that read it whole tells what it is; what is tried further in is a guess.
-        if (!whole) {
-          last = name;
-          if (reading !== "malformed") route = again === undefined ? undefined : routeTo(around, name, again);
-        }
-        if (typeof reading === "string") return false;
-        whole = true;
-        // One thing told from several sides: who judges the first needs no other.
-        if (onRecord === undefined) return reading.length > 0;
-        return reading.some((made) =>
-          onRecord(() => enveloped(typeof made === "function" ? made() : made, around.envelope()), name),
-        );
-      }
-
-      function inText(written: string, around: Place, depth: number): boolean {
-        const piece: Piece = { written, around, depth, text: "", closed: true, inside: [] };
-        return strictly(piece) || loosely(piece);
-      }
-
-      /** By formats that a whole text has to fit, because a prefix may be read in more than one way. */
-      function strictly(piece: Piece): boolean {
-        const { around, depth } = piece;
-        if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
-        const outside = bare(piece.written);
-        const text = unpacked(outside);
-        if (text === "") return false;
-        if (text !== outside) packed.push(text);
-        piece.text = text;
-        const value = mayBeJson(text) ? parseMany(text) : undefined;
-        if (value !== undefined) return inValue(value, text, parsedIn(around), depth);
-        if (text[0] === "{" && depth === 0) malformed = true;
-        const candidates = candidatesFor(text);
-        for (const { name, read, again } of candidates.line) {
-          const reading = read(text);
-          if (reading === undefined) continue;
-          if (handOn(reading, name, around, again)) return true;
-          if (reading === "other" || reading === "malformed") return false;
-        }
-        piece.closed = false;
-        piece.candidates = candidates.last;
-        const inside = peelPrefix(text);
-        if (inside.length === 0) return false;
-        piece.inside = inside.map((peeled) => ({
-          written: peeled.text,
-          around: peeledOff(peeled, around, now),
-          depth: depth + 1,
-          text: "",
-          closed: true,
-          inside: [],
-        }));
-        return piece.inside.some(strictly);
-      }
-
-      /** By those that a part of a text is enough for, the innermost text first. */
-      function loosely({ text, around, depth, closed, inside, candidates = [] }: Piece): boolean {
-        if (closed) return false;
-        for (const one of inside) if (++parts <= MOST_PARTS && loosely(one)) return true;
-        // Records of JSON behind words of somebody's: `INFO handler: {"...": ...}`
-        const brace = text.endsWith("}") ? text.indexOf("{") : -1;
-        if (brace > 0) {
-          const behind = text.slice(brace);
-          const inner = parseMany(behind);
-          if (inner !== undefined && inValue(inner, behind, once(around), depth + 1)) return true;
-        }
-        // These are recognised behind a prefix that was not peeled: what it says of the host is true all the same.
-        const behind: Place = inside[0] === undefined ? around : { ...around, envelope: inside[0].around.envelope };
-        for (const { name, read, again } of candidates) {
-          // Columns that a header names are no guess.
-          if (name === ROW_FORMAT.name && header !== undefined && csvFields(header, text) !== undefined) continue;
-          const reading = read(text);
-          if (reading !== undefined && handOn(reading, name, behind, again)) return true;
-        }
-        return generic && inColumns(text, around);
-      }
-
-      /** Names and values without a format of their own. */
-      function inColumns(text: string, around: Place): boolean {
-        const row = header === undefined ? undefined : csvFields(header, text);
-        if (row !== undefined && inFormats(row, text, around) === true) return true;
-        unread = row;
-        if (!lastResort) return false;
-        const fields = row ?? (text.includes("=") ? readPairs(text) : undefined);
-        const record = fields === undefined ? undefined : genericRecord(fields, text);
-        return record !== undefined && handOn([record], row === undefined ? "pairs" : "csv", around);
-      }
-
-      /** Whether a record was judged; else whether there may be more to read in it. */
-      function inFormats(fields: Fields, text: string, around: Place): true | "none" | "more" {
-        for (const entry of jsonFormats) {
-          const reading = entry.json!(fields, text, wanted !== undefined);
-          if (reading === undefined) continue;
-          const again =
-            entry.broad === true
-              ? undefined
-              : (value: unknown, line: string): Reading => entry.json!(object(value), line, wanted !== undefined);
-          return handOn(reading, entry.name, around, again) || (entry.whole === true ? "none" : "more");
-        }
-        return "more";
-      }
-
-      function inBytes(text: string, around: Place, depth: number): boolean {
-        packed.push(text);
-        return inText(text, around, depth);
-      }
-
-      function inValue(value: unknown, text: string, around: Place, depth: number): boolean {
-        if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
-        if (Array.isArray(value)) {
-          const bytes = textOfBytes(value);
-          if (bytes !== undefined) return inBytes(bytes, once(around), depth + 1);
-          const pairs = fieldPairs(value);
-          if (pairs !== undefined) return inValue(pairs, text, once(around), depth + 1);
-          return inElements(value, once(around), depth);
-        }
-        const fields = object(value);
-        const found = inFormats(fields, text, around);
-        if (found !== "more") return found === true;
-        const own = once(around, () => envelopeOf(fields));
-        const lists = recordLists(fields);
-        let judged = false;
-        for (const elements of lists) judged = inElements(elements, own, depth) || judged;
-        if (judged) return true;
-        for (const [name, inner] of Object.entries(fields)) {
-          if (isText(inner)) {
-            if (inner.length >= SHORTEST && inText(inner, memberOf(around, name, own.envelope), depth + 1)) return true;
-          } else if (typeof inner === "object" && inner !== null && !(Array.isArray(inner) && lists.includes(inner))) {
-            if (inInner(inner, own, depth + 1)) return true;
-          }
-        }
-        if (last === undefined && (wanted === undefined || wanted === SYSLOG)) {
-          if (handOn(journalMessage(fields, text), SYSLOG.name, own)) return true;
-        }
-        if (depth > 0 || !lastResort) return false;
-        const record = genericRecord(fields, text);
-        return record !== undefined && handOn([record], "json", around);
-      }
-
-      function inElements(elements: readonly unknown[], around: Place, depth: number): boolean {
-        let judged = false;
-        for (const element of elements) {
-          if (isText(element)) judged = inText(element, around, depth + 1) || judged;
-          else if (typeof element === "object" && element !== null) {
-            const one = inValue(element, textOf(element), around, depth + 1);
-            const record = one || !lastResort ? undefined : genericRecord(object(element), textOf(element));
-            judged = one || (record !== undefined && handOn([record], "json", around)) || judged;
-          }
-        }
-        return judged;
-      }
-
-      /** An object inside a record: a record of its own, or what holds one. */
-      function inInner(inner: object, around: Place, depth: number): boolean {
-        if (depth > DEEPEST || ++parts > MOST_PARTS) return false;
-        if (!Array.isArray(inner)) return inValue(inner, textOf(inner), around, depth);
-        const bytes = textOfBytes(inner);
-        if (bytes !== undefined) return inBytes(bytes, around, depth);
-        const pairs = fieldPairs(inner);
-        if (pairs !== undefined && inValue(pairs, textOf(pairs), around, depth)) return true;
-        return inner.some((element) =>
-          isText(element)
-            ? element.length >= SHORTEST && inText(element, around, depth + 1)
-            : typeof element === "object" && element !== null && inInner(element as object, around, depth + 1),
-        );
-      }
-
+    read(line, number, judge) {
+      onRecord = judge;
+      lastResort = generic && judge !== undefined;
+      malformed = whole = broken = false;
+      last = route = unread = undefined;
+      parts = tried = 0;
+      barren = [];
+      packed = [];
       if (number === 1 && header === undefined && generic) header = csvHeader(bare(line));
       const judged = inText(line, LINE, 0);
+      if (route !== undefined) keepRoute(route);
       if (wanted !== undefined && last === undefined && bare(line) !== "") malformed = true;
       return {
         judged,
@@ -340,26 +437,80 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
   };
 }
 
+/** Names of fields that are remembered: a log may name its fields as it likes. */
+const MOST_NAMES = 4_096;
+const LONGEST_NAME = 64;
+
+/** Tells, by the names of its fields, of which formats an object may be; in the order of their list. */
+function chooserOfObjects(formats: readonly LogFormat[]): (fields: Fields) => readonly LogFormat[] {
+  const marks = new Map<string, number>();
+  const known = new Map<number, readonly LogFormat[]>();
+  const markOf = (name: string): number => {
+    let mark = 0;
+    for (const [index, { names }] of formats.entries()) if (names?.(name) !== false) mark |= 1 << index;
+    if (marks.size < MOST_NAMES && name.length <= LONGEST_NAME) marks.set(name, mark);
+    return mark;
+  };
+  return (fields) => {
+    let mark = 0;
+    for (const name of Object.keys(fields)) mark |= marks.get(name) ?? markOf(name);
+    let fit = known.get(mark);
+    if (fit === undefined) {
+      fit = formats.filter((_, index) => (mark & (1 << index)) !== 0);
+      if (known.size === MOST_KNOWN) known.clear();
+      known.set(mark, fit);
+    }
+    return fit;
+  };
+}
+
 /** Of a log there are few; of one that was made for it, a hundred thousand. */
 const MOST_KNOWN = 1_024;
 
-/** Tells, by how a text begins and by what it holds, which formats are worth trying; each in the order of its list. */
-function chooser(line: readonly Opened[], last: readonly Opened[]): (text: string) => CandidateFormats {
+/** Formats that texts with the same first character may be of. */
+interface Beginning {
+  readonly line: readonly Opened[];
+  readonly last: readonly Opened[];
+  /** What tells them apart: a bit each. */
+  readonly parts: number;
+  /** By what a text holds of that. */
+  readonly known: Map<number, CandidateFormats>;
+}
+
+/**
+ * Tells, by how a text begins and by what it holds, which formats are worth trying; each in the order of its list. `within`
+ * is what a text may hold that this one is a part of.
+ */
+function chooser(line: readonly Opened[], last: readonly Opened[]): (text: string, within: number) => CandidateFormats {
   const parts = [...new Set([...line, ...last].flatMap(({ holds = [] }) => holds))];
-  const known = new Map<number, CandidateFormats>();
-  return (text) => {
+  const maskOf = ({ holds = [] }: Opened): number => holds.reduce((mask, part) => mask | (1 << parts.indexOf(part)), 0);
+  const masks = new Map([...line, ...last].map((one) => [one, maskOf(one)]));
+  const beginnings: Beginning[] = [];
+
+  function beginning(first: number): Beginning {
+    const begun = ({ begins }: Opened): boolean =>
+      begins === undefined || (first > 0 && begins.test(String.fromCharCode(first)));
+    const [ofLine, ofLast] = [line.filter(begun), last.filter(begun)];
+    const asked = [...ofLine, ...ofLast].reduce((mask, one) => mask | masks.get(one)!, 0);
+    return { line: ofLine, last: ofLast, parts: asked, known: new Map() };
+  }
+
+  return (text, within) => {
     const code = text.charCodeAt(0);
     const first = code < 128 ? code : 0;
-    let held = 0;
-    for (let index = 0; index < parts.length; index++) if (text.includes(parts[index]!)) held |= 1 << index;
-    const key = held * 128 + first;
-    let candidates = known.get(key);
+    const own = (beginnings[first] ??= beginning(first));
+    // What nobody asks for may be there.
+    let held = within & ~own.parts;
+    for (let left = within & own.parts; left !== 0; left &= left - 1) {
+      const bit = left & -left;
+      const part = parts[31 - Math.clz32(bit)]!;
+      if (typeof part === "string" ? text.includes(part) : part.test(text)) held |= bit;
+    }
+    let candidates = own.known.get(held);
     if (candidates === undefined) {
-      const fits = ({ begins, holds }: Opened): boolean =>
-        (begins === undefined || (first > 0 && begins.test(String.fromCharCode(first)))) &&
-        (holds === undefined || holds.every((part) => (held & (1 << parts.indexOf(part))) !== 0));
-      if (known.size === MOST_KNOWN) known.clear();
-      known.set(key, (candidates = { line: line.filter(fits), last: last.filter(fits) }));
+      const fits = (one: Opened): boolean => (masks.get(one)! & ~held) === 0;
+      if (own.known.size === MOST_KNOWN) own.known.clear();
+      own.known.set(held, (candidates = { line: own.line.filter(fits), last: own.last.filter(fits), held }));
     }
     return candidates;
   };
@@ -367,11 +518,11 @@ function chooser(line: readonly Opened[], last: readonly Opened[]): (text: strin
 
 /** Without a byte order mark, NULs that a hole in a file left, and white space around it. */
 function bare(text: string): string {
-  const start = text.lastIndexOf("\0") + 1;
-  const rest = start > 0 ? text.slice(start) : text;
-  // Most lines have neither, and a search for the end of one goes over every space in it.
-  const inner = /^[\ufeff\s]/.test(rest) ? rest.replace(/^[\ufeff\s]+/, "") : rest;
-  return " \r\n".includes(inner.at(-1) ?? "") ? inner.replace(/[\r\n ]+$/, "") : inner;
+  // Most lines have none of them, and to look for the end of white space is to go over every space in a line.
+  const rest = text.includes("\0") ? text.slice(text.lastIndexOf("\0") + 1) : text;
+  const first = rest.charCodeAt(0);
+  const inner = first > 0x20 && first < 0x7f ? rest : rest.replace(/^[\ufeff\s]+/, "");
+  return inner.charCodeAt(inner.length - 1) > 0x20 ? inner : inner.replace(/[\r\n ]+$/, "");
 }
 
 /** Lists that are longer hold no line of a log. */
@@ -448,41 +599,44 @@ function* documentsIn(text: string): Generator<string> {
   if (text.slice(start).trim() !== "") yield text.slice(start);
 }
 
-/** What is found inside something, but not in the same place of each line; `own` is what is said of it there. */
-function once(outer: Place, own?: () => Envelope): Place {
-  return { outer, envelope: own === undefined ? outer.envelope : () => joined(outer.envelope(), own()) };
+/** A list is found but once. */
+function parsedIn(outer: Place, value: unknown): Place {
+  return Array.isArray(value) ? { outer } : { outer, step: "parsed" };
 }
 
-function peeledOff({ envelope, wrapper }: Peeled, outer: Place, now: () => number): Place {
-  return {
-    outer,
-    envelope: () => joined(outer.envelope(), envelope(now)),
-    step: (value) => wrapper.peel(openText(value))?.text,
-  };
+/** What stands around a place: the outer first, so that the inner says what both do. */
+function envelopeAt({ outer, peeled, object: fields, behind }: Place, now: () => number): Envelope {
+  let told = outer === undefined ? NOWHERE : envelopeAt(outer, now);
+  if (peeled !== undefined) told = joined(told, peeled.wrapper.envelope(peeled.whole, now));
+  if (fields !== undefined) told = joined(told, envelopeOf(fields));
+  return behind === undefined ? told : joined(told, behind.wrapper.envelope(behind.whole, now));
 }
 
-function parsedIn(outer: Place): Place {
-  return {
-    outer,
-    envelope: outer.envelope,
-    step: (value) => {
-      const text = openText(value);
-      const parsed = mayBeJson(text) ? parseMany(text) : undefined;
-      return Array.isArray(parsed) ? undefined : parsed;
-    },
-  };
+/** What stands in that place of something, or `undefined`. */
+function stepped(step: Step, value: unknown): unknown {
+  if (step === "parsed") {
+    const text = openText(value);
+    const parsed = mayBeJson(text) ? parseMany(text) : undefined;
+    return Array.isArray(parsed) ? undefined : parsed;
+  }
+  if ("peel" in step) return step.peel(openText(value));
+  const fields = object(value);
+  return Object.hasOwn(fields, step.member) ? fields[step.member] : undefined;
 }
 
-/** `envelope` is that of the object. */
-function memberOf(outer: Place, name: string, envelope: () => Envelope): Place {
-  return {
-    outer,
-    envelope,
-    step: (value) => {
-      const fields = object(value);
-      return Object.hasOwn(fields, name) ? fields[name] : undefined;
-    },
-  };
+function isSame(one: Route, other: Route): boolean {
+  return (
+    one.name === other.name &&
+    one.steps.length === other.steps.length &&
+    one.steps.every((step, index) => {
+      const beside = other.steps[index]!;
+      return step === beside || (memberOf(step) !== undefined && memberOf(step) === memberOf(beside));
+    })
+  );
+}
+
+function memberOf(step: Step): string | undefined {
+  return typeof step === "object" && "member" in step ? step.member : undefined;
 }
 
 function openText(value: unknown): string {
@@ -490,7 +644,7 @@ function openText(value: unknown): string {
 }
 
 function routeTo(place: Place, name: string, read: Route["read"]): Route | undefined {
-  const steps = [];
+  const steps: Step[] = [];
   for (let at = place; at.outer !== undefined; at = at.outer) {
     if (at.step === undefined) return undefined;
     steps.unshift(at.step);

@@ -603,6 +603,7 @@ function straceLine(line: string): Reading {
   return [() => recordOf(hostSource("network_connection", "/"), own, line, timeIn(line))];
 }
 
+const ARP_WORDS = /\b(?:is.at|at|lladdr) [\da-f]/i;
 const MAC = "[0-9a-f]{1,2}(?::[0-9a-f]{1,2}){5}";
 // tcpdump, tshark, arp -a, ip neighbour
 const ARP_ANSWER = new RegExp(
@@ -613,7 +614,7 @@ const ARP_ANSWER = new RegExp(
 /** Who has an address on the link, as answers and tables of neighbours tell it. */
 function arpAnswer(line: string): Reading {
   // Without one of these there is no such answer, and the expression is slow to find that out.
-  const parts = /\b(?:is.at|at|lladdr) [\da-f]/i.test(line) ? ARP_ANSWER.exec(line.slice(0, 1_024)) : null;
+  const parts = ARP_WORDS.test(line) ? ARP_ANSWER.exec(line.slice(0, 1_024)) : null;
   if (parts === null) return undefined;
   const [, replied, mac, listed, listedMac, neighbour, neighbourMac] = parts;
   const fields = {
@@ -724,12 +725,13 @@ function apiGateway(line: string): Reading {
   return [() => recordOf(WEBSERVER, { [name]: told, step }, line, undefined)];
 }
 
+const PROXY_HINT = /host | connect | Request: /;
 const PROXY_WORDS =
   /(?:^|\s)(?:Established connection to host|server connect|[0-9a-f]{4,16} Request:) "?([\w.[\]:-]{4,255}(?:\/\S{0,65536})?)"?/;
 
 /** Where a proxy connected to, in its own words: tinyproxy, mitmproxy, Privoxy. */
 function proxyWords(line: string): Reading {
-  const parts = /host | connect | Request: /.test(line) ? PROXY_WORDS.exec(line) : null;
+  const parts = PROXY_HINT.test(line) ? PROXY_WORDS.exec(line) : null;
   if (parts === null) return undefined;
   const uri = parts[1]!.replace(/"$/, "");
   const client = FIRST_IP.exec(line.slice(0, parts.index))?.[0];
@@ -769,11 +771,16 @@ function windowsText(line: string): Reading {
 /** A URL, a method in a column, or an address with something like an address or a port behind it. */
 const ROW_HINT =
   /https?:\/\/|[\t,|]"?(?:GET|POST|PUT|HEAD|DELETE|OPTIONS|PATCH|CONNECT|TRACE)"?[\t,|]|[\da-f][.:][\da-f:.]*[\da-f]"?[\s,|]"?[\d:a-f]/i;
+/** The end of an address, and behind a space a port or the beginning of another. */
+const SPACED_ENDS =
+  /(?:\.\d{1,3}|::[\da-f:.]{0,42}|(?::[\da-f]{1,4}){7}[\da-f:.]{0,42})\s{1,64}(?:\d{1,5}\s|\d{1,3}\.\d|[\da-f]{0,4}:)/i;
 const PORT = /^\d{1,5}$/;
 /** The type of a question as Cisco Umbrella writes it, two columns before the name. */
 const UMBRELLA_TYPE = /^\d{1,5} \([A-Z]{1,10}\)$/;
 const STATUS = new RegExp(`^(?:${STATUSES})$`);
 const METHODS = new Set("GET POST PUT HEAD DELETE OPTIONS PATCH CONNECT TRACE".split(" "));
+
+const ROW_SEPARATORS = ["\t", ",", "|", " "];
 
 /**
  * Columns without a header, between tabs, commas, bars or spaces: a method beside a URL, or two ends beside each other. In
@@ -782,8 +789,10 @@ const METHODS = new Set("GET POST PUT HEAD DELETE OPTIONS PATCH CONNECT TRACE".s
 function row(line: string): Reading {
   const part = line.slice(0, 65_536);
   if (!ROW_HINT.test(part)) return undefined;
-  const separator = ["\t", ",", "|", " "].find((one) => part.split(one, 6).length > 5);
+  const separator = ROW_SEPARATORS.find((one) => hasMany(part, one));
   if (separator === undefined) return undefined;
+  // Prose has spaces, too. In quotes there may be more of them.
+  if (separator === " " && !part.includes('"') && !SPACED_ENDS.test(part)) return undefined;
   const columns = quotedColumns(part, separator)
     .map((column) => column.trim().replace(/^"(.*)"$/, "$1"))
     .filter((column) => separator !== " " || column !== "");
@@ -817,6 +826,13 @@ function row(line: string): Reading {
   const [from, to] = ends;
   const own = { src_ip: from.ip, src_port: from.port, dst_ip: to.ip, dst_port: to.port, action };
   return [() => recordOf(FIREWALL, own, line, timeIn(line))];
+}
+
+/** Whether there are six columns at least. */
+function hasMany(line: string, separator: string): boolean {
+  let at = -1;
+  for (let count = 0; count < 5; count++) if ((at = line.indexOf(separator, at + 1)) === -1) return false;
+  return true;
 }
 
 const isTarget = (column: string): boolean => /^(?:\/|https?:\/\/)\S*$/i.test(column);
@@ -1050,6 +1066,7 @@ export const TEXT_FORMATS: readonly LogFormat[] = [
     "`Reply address is-at MAC`, `(address) at MAC`, `address dev ... lladdr MAC`",
     { product: "suricata", service: "arp" },
     arpAnswer,
+    { holds: [ARP_WORDS] },
   ),
   pattern("sockets", "tables of sockets: ss, netstat", "a protocol and two ends", HOST_SOURCES, socketLine, {
     begins: /[a-z]/i,
@@ -1101,6 +1118,7 @@ export const LOOSE_FORMATS: readonly LogFormat[] = [
     "`reply NAME is ADDRESS`, `query: NAME IN A` and the like",
     DNS,
     dnsText,
+    { holds: [DNS_WORDS] },
   ),
   pattern(
     "windows-text",
@@ -1108,6 +1126,7 @@ export const LOOSE_FORMATS: readonly LogFormat[] = [
     "`SourceIp: address ... DestinationIp: address`",
     HOST_SOURCES,
     windowsText,
+    { holds: [/\bSource ?(?:Ip|Address):/i] },
   ),
   pattern(
     "arrow",
@@ -1115,7 +1134,7 @@ export const LOOSE_FORMATS: readonly LogFormat[] = [
     "`address -> address`, `from address ... to address`",
     FIREWALL,
     arrow,
-    { broad: true },
+    { broad: true, holds: [/[>\u2192\u21d2]|[\s,](?:to|dst|dest|destination|daddr|laddr)[ :]/i] },
   ),
   pattern(
     "request-line",
@@ -1123,7 +1142,7 @@ export const LOOSE_FORMATS: readonly LogFormat[] = [
     "a method and a URL or a path",
     [WEBSERVER, PROXY],
     requestLine,
-    { broad: true },
+    { broad: true, holds: [/\b(?:GET|POST|PUT|HEAD|DELETE|OPTIONS|PATCH|CONNECT|PROPFIND|TRACE) /] },
   ),
   pattern(
     "proxy-words",
@@ -1131,6 +1150,7 @@ export const LOOSE_FORMATS: readonly LogFormat[] = [
     "`Established connection to host`, `server connect`, `Request:`",
     PROXY,
     proxyWords,
+    { holds: [PROXY_HINT] },
   ),
 ];
 
@@ -1141,5 +1161,5 @@ export const ROW_FORMAT: LogFormat = pattern(
   "a method beside a URL, or two addresses beside each other with their ports",
   [PROXY, FIREWALL],
   row,
-  { broad: true },
+  { broad: true, holds: [ROW_HINT] },
 );

@@ -15,12 +15,12 @@ export interface Envelope {
   readonly origin: Readonly<Record<string, string>>;
 }
 
-/** A line out of its wrapper. What the wrapper said is worked out when it is asked for, which is seldom. */
+/** A line out of its wrapper. */
 export interface Peeled {
   readonly text: string;
-  readonly envelope: (now: () => number) => Envelope;
-  /** What it was in. */
+  /** What it was in, and the text with that in front: from them {@link Wrapper.envelope} tells what was said of it. */
   readonly wrapper: Wrapper;
+  readonly whole: string;
 }
 
 /** One wrapper of text. */
@@ -31,7 +31,9 @@ export interface Wrapper {
   /** Matches the first character of each text that has it in front. */
   readonly begins: RegExp;
   /** A text without this in front, or `undefined` where nothing or nothing else is there. */
-  readonly peel: (text: string) => Peeled | undefined;
+  readonly peel: (text: string) => string | undefined;
+  /** What is said in front of a text that has this there: it is asked for seldom. */
+  readonly envelope: (text: string, now: () => number) => Envelope;
 }
 
 /** `begins` matches the first character of whatever the pattern does: most prefixes are told apart by it. */
@@ -42,22 +44,22 @@ function prefix(
   pattern: RegExp,
   read: (groups: Readonly<Record<string, string | undefined>>) => Record<string, string | undefined> = () => ({}),
 ): Wrapper {
-  const wrapper: Wrapper = {
+  // Groups with names take longer to hand over than all the rest of a match.
+  const end = new RegExp(pattern.source.replace(/\(\?<(?![=!])\w+>/g, "(?:"), `${pattern.flags}y`);
+  return {
     name,
     title,
     begins,
     peel(text) {
-      const match = pattern.exec(text);
-      if (match === null || match[0] === "" || match[0].length === text.length) return undefined;
-      const groups = match.groups ?? {};
-      return {
-        text: text.slice(match[0].length),
-        envelope: (now) => ({ time: timeIn(groups, now), origin: known(read(groups)) }),
-        wrapper,
-      };
+      end.lastIndex = 0;
+      if (!end.test(text) || end.lastIndex === 0 || end.lastIndex === text.length) return undefined;
+      return text.slice(end.lastIndex);
+    },
+    envelope(text, now) {
+      const groups = pattern.exec(text)?.groups ?? {};
+      return { time: timeIn(groups, now), origin: known(read(groups)) };
     },
   };
-  return wrapper;
 }
 
 function timeIn(groups: Readonly<Record<string, string | undefined>>, now: () => number): number | undefined {
@@ -204,9 +206,9 @@ function beginningWith(code: number): readonly Wrapper[] {
 /** The text without its outermost prefix, in each way in which it can be read. */
 export function peelPrefix(text: string): readonly Peeled[] {
   const found: Peeled[] = [];
-  for (const { peel } of beginningWith(text.charCodeAt(0))) {
-    const peeled = peel(text);
-    if (peeled !== undefined) found.push(peeled);
+  for (const wrapper of beginningWith(text.charCodeAt(0))) {
+    const peeled = wrapper.peel(text);
+    if (peeled !== undefined) found.push({ text: peeled, wrapper, whole: text });
   }
   return found;
 }
@@ -294,9 +296,16 @@ const LISTS = new Set([
   "snapshot",
 ]);
 
+const NO_LISTS: readonly (readonly unknown[])[] = [];
+
 /** The lists of an object whose elements are records. */
 export function recordLists(fields: Fields): readonly (readonly unknown[])[] {
-  return Object.entries(fields).flatMap(([name, value]) => (LISTS.has(name) && Array.isArray(value) ? [value] : []));
+  let lists: (readonly unknown[])[] | undefined;
+  for (const name of Object.keys(fields)) {
+    const value = fields[name];
+    if (Array.isArray(value) && LISTS.has(name)) (lists ??= []).push(value);
+  }
+  return lists ?? NO_LISTS;
 }
 
 /** Whether elements of a list of that name are records of their own. */

@@ -62,9 +62,10 @@ export function createPrefilter(wanted: readonly Wanted[]): Prefilter {
   const texts = [...METADATA_MARKS];
   const alsoNeeded: (readonly Buffer[] | undefined)[] = texts.map(() => undefined);
   for (const { texts: own, alsoNeeded: bytes } of wanted) {
+    const needed = bytes?.map((part) => Buffer.from(part));
     for (const text of own.flatMap(spelled)) {
       texts.push(text);
-      alsoNeeded.push(bytes?.map((part) => Buffer.from(part)));
+      alsoNeeded.push(needed);
     }
   }
   const search = createLineSearch(texts);
@@ -72,21 +73,23 @@ export function createPrefilter(wanted: readonly Wanted[]): Prefilter {
   /** The first text in the range that is enough by itself, or beside another in its line. */
   function nextText(buffer: Buffer, from: number, to: number): number {
     let at = search.next(buffer, from, to);
-    // Where the line ends that was looked through in vain, and for what.
+    // Where the line ends that was looked at last.
     let end = -1;
-    const inVain = new Set<readonly Buffer[]>();
+    /** Where the first of what is needed stands behind a place up to which there is none. */
+    const ahead = new Map<readonly Buffer[], number>();
     while (at !== -1) {
       const needed = alsoNeeded[search.found()];
       if (needed === undefined) return at;
       if (at >= end) {
-        inVain.clear();
         const newline = buffer.indexOf(NEWLINE, at);
         end = newline === -1 || newline > to ? to : newline;
       }
-      if (!inVain.has(needed)) {
-        const line = buffer.subarray(Math.max(from, buffer.lastIndexOf(NEWLINE, at) + 1), end);
-        if (needed.some((part) => line.includes(part))) return at;
-        inVain.add(needed);
+      let first = ahead.get(needed) ?? -1;
+      if (first < end) {
+        const start = Math.max(from, buffer.lastIndexOf(NEWLINE, at) + 1);
+        // One look tells it of all lines up to there.
+        if (first < start) ahead.set(needed, (first = firstOfAny(buffer, needed, start, to)));
+        if (first < end) return at;
       }
       // What follows in the line may be enough by itself.
       at = search.next(buffer, at + 1, to);
@@ -120,10 +123,27 @@ const NEWLINE = 0x0a;
 const BACKSLASH = 0x5c;
 const PERCENT = 0x25;
 
+/** The first position of one of the texts, or where the range ends. */
+function firstOfAny(buffer: Buffer, texts: readonly Buffer[], from: number, to: number): number {
+  let part = buffer.subarray(from, to);
+  let first = -1;
+  for (const text of texts) {
+    const at = part.indexOf(text);
+    if (at === -1) continue;
+    first = at;
+    // What ends farther on may begin before it.
+    part = part.subarray(0, at + text.length);
+  }
+  return first === -1 ? to : from + first;
+}
+
 /** A text with slashes is looked for as some JSON writers escape them, too. */
 function spelled(text: string): readonly string[] {
   return text.includes("/") ? [text, text.replaceAll("/", "\\/")] : [text];
 }
+
+/** Bytes: what is not farther off is found sooner by looking at each. */
+const NEAR = 32;
 
 /**
  * The first place behind which a digit, a dot or a letter may hide that nobody has a reason to hide: an escape of JSON or
@@ -132,11 +152,25 @@ function spelled(text: string): readonly string[] {
 function nextOddity(buffer: Buffer, from: number, to: number): number {
   // Looking at the part alone: a search of the whole buffer would go on behind `to`.
   const part = buffer.subarray(from, to);
-  const firsts = [part.indexOf(BACKSLASH), part.indexOf(PERCENT), isAscii(part) ? -1 : 0];
-  let at = Infinity;
-  for (const first of firsts) if (first !== -1 && first < at) at = first;
-  for (; at < part.length; at++) {
+  const ascii = isAscii(part);
+  let backslash = part.indexOf(BACKSLASH);
+  let percent = part.indexOf(PERCENT);
+  let at = ascii ? firstOf(backslash, percent) : 0;
+  if (at === -1) return -1;
+  for (let far = at + NEAR; at < part.length; at++) {
     const byte = part[at]!;
+    // In plain text the next of them may be a long way off.
+    if (ascii && at >= far) {
+      if (backslash !== -1 && backslash < at) backslash = part.indexOf(BACKSLASH, at);
+      if (percent !== -1 && percent < at) percent = part.indexOf(PERCENT, at);
+      const next = firstOf(backslash, percent);
+      if (next === -1) return -1;
+      far = next + NEAR;
+      if (next > at) {
+        at = next - 1;
+        continue;
+      }
+    }
     if (byte === BACKSLASH) {
       while (part[at + 1] === BACKSLASH) at++;
       if (hidesBehindEscape(part, at + 1)) return from + at;
