@@ -7,8 +7,8 @@ import { isRecordList } from "./log-wrappers.js";
 /** Receives what was cut out: a range of a buffer, and the number of the line on which it begins (from 1). */
 export type OnLine = (buffer: Buffer, from: number, to: number, line: number) => void;
 
-/** Says where in a range to look next; see `Prefilter`. */
-export type NextOfInterest = (buffer: Buffer, from: number, to: number) => number;
+/** Says where in a range to look next, of lines or of one record; see `Prefilter`. */
+export type NextOfInterest = (buffer: Buffer, from: number, to: number, record?: boolean) => number;
 
 /** Takes chunks of a stream. */
 export interface Splitter {
@@ -182,7 +182,7 @@ export function createDocumentSplitter(
     if (piece.length > maxBytes) oversized++;
     else if (piece.length > 0) {
       const whole = piece.parts.length === 1 ? piece.parts[0]! : Buffer.concat(piece.parts, piece.length);
-      if (nextOfInterest === undefined || nextOfInterest(whole, 0, whole.length) !== -1)
+      if (nextOfInterest === undefined || nextOfInterest(whole, 0, whole.length, true) !== -1)
         onRecord(whole, 0, whole.length, piece.line);
     }
     piece.parts = [];
@@ -214,6 +214,18 @@ export function createDocumentSplitter(
       }
       const first = atLineStart;
       atLineStart = false;
+      // Most of a document is in quotes, and in a list nobody asks what.
+      if (inText && listDepth > 0 && !escaped) {
+        let end = at;
+        for (; end < chunk.length; end++) {
+          const inside = chunk[end]!;
+          if (inside === QUOTE || inside === BACKSLASH || inside === NEWLINE) break;
+        }
+        if (end > at) {
+          at = end - 1;
+          continue;
+        }
+      }
       if (inText) {
         if (escaped) escaped = false;
         else if (byte === BACKSLASH) escaped = true;
@@ -316,7 +328,8 @@ export function createEventSplitter(
     while (from < to && buffer[from]! <= 0x20) from++;
     line += newlines(buffer, start, from);
     if (to - from > maxBytes) oversized++;
-    else if (nextOfInterest === undefined || nextOfInterest(buffer, from, to) !== -1) onEvent(buffer, from, to, line);
+    else if (nextOfInterest === undefined || nextOfInterest(buffer, from, to, true) !== -1)
+      onEvent(buffer, from, to, line);
     line += newlines(buffer, from, to);
   }
 

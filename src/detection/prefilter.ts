@@ -7,8 +7,11 @@ import { createLineSearch } from "./line-search.js";
 
 /** Says where to look. */
 export interface Prefilter {
-  /** Position inside the first line in `from`..`to` that has to be read, or -1. */
-  readonly next: (buffer: Buffer, from: number, to: number) => number;
+  /**
+   * Position inside the first line in `from`..`to` that has to be read, or -1. `record` is whether the range is one record,
+   * which may go over many lines.
+   */
+  readonly next: (buffer: Buffer, from: number, to: number, record?: boolean) => number;
 }
 
 /** Texts of which a line has to hold one to be read. */
@@ -71,10 +74,10 @@ export function createPrefilter(wanted: readonly Wanted[]): Prefilter {
   const search = createLineSearch(texts);
 
   /** The first text in the range that is enough by itself, or beside another in its line. */
-  function nextText(buffer: Buffer, from: number, to: number): number {
+  function nextText(buffer: Buffer, from: number, to: number, record: boolean): number {
     let at = search.next(buffer, from, to);
     // Where the line ends that was looked at last.
-    let end = -1;
+    let end = record ? to : -1;
     /** Where the first of what is needed stands behind a place up to which there is none. */
     const ahead = new Map<readonly Buffer[], number>();
     while (at !== -1) {
@@ -86,7 +89,7 @@ export function createPrefilter(wanted: readonly Wanted[]): Prefilter {
       }
       let first = ahead.get(needed) ?? -1;
       if (first < end) {
-        const start = Math.max(from, buffer.lastIndexOf(NEWLINE, at) + 1);
+        const start = record ? from : Math.max(from, buffer.lastIndexOf(NEWLINE, at) + 1);
         // One look tells it of all lines up to there.
         if (first < start) ahead.set(needed, (first = firstOfAny(buffer, needed, start, to)));
         if (first < end) return at;
@@ -100,11 +103,11 @@ export function createPrefilter(wanted: readonly Wanted[]): Prefilter {
   return {
     // In windows of whole lines, ever wider: either search alone might go far, and go there again from each line that
     // the other stops at.
-    next(buffer, from, to) {
-      for (let start = from, width = FIRST_WINDOW; start < to; width *= 2) {
+    next(buffer, from, to, record = false) {
+      for (let start = from, width = record ? to - from : FIRST_WINDOW; start < to; width *= 2) {
         const newline = start + width < to ? buffer.indexOf(NEWLINE, start + width) : -1;
         const end = newline === -1 ? to : Math.min(newline + 1, to);
-        const found = nextText(buffer, start, end);
+        const found = nextText(buffer, start, end, record);
         const odd = firstOf(
           nextOddity(buffer, start, found === -1 ? end : found),
           nextPacked(buffer, start, found === -1 ? end : found),

@@ -203,7 +203,7 @@ export async function scan(
         readLines < SAMPLED_LINES ||
         (ahead.buffer === buffer && from >= ahead.from && to <= ahead.to
           ? ahead.found !== -1 && ahead.found < to
-          : prefilter.next(buffer, from, to) !== -1);
+          : prefilter.next(buffer, from, to, true) !== -1);
       // And where no time is asked for, that it is of a known format.
       const known = forRules || seeksMore ? undefined : reader.readAgain(text);
       if (known !== undefined) {
@@ -263,12 +263,12 @@ export async function scan(
     // The first lines are read in any case, to tell the format of a source in which nothing is of interest.
     const interest =
       search &&
-      ((buffer: Buffer, from: number, to: number): number => {
+      ((buffer: Buffer, from: number, to: number, record?: boolean): number => {
         if (readLines < SAMPLED_LINES) return from;
-        if (!thorough) return search(buffer, from, to);
+        if (!thorough) return search(buffer, from, to, record);
         // Every line is read: which of them the rules look at is found out for many at once.
         if (ahead.buffer !== buffer || (ahead.found !== -1 && ahead.found < from))
-          ahead = { buffer, from, to, found: prefilter!.next(buffer, from, to) };
+          ahead = { buffer, from, to, found: prefilter!.next(buffer, from, to, record) };
         return from;
       });
     const splitter = createSplitter(options.maxLineBytes ?? MAX_LINE_BYTES, onLine, interest);
@@ -349,13 +349,13 @@ interface Ahead {
 function firstOfAll(searches: readonly NextOfInterest[]): NextOfInterest {
   if (searches.length === 1) return searches[0]!;
   const ahead = searches.map((): Ahead => ({ from: 0, to: 0, found: -1 }));
-  return (buffer, from, to) => {
+  return (buffer, from, to, record) => {
     let least = -1;
     for (const [index, next] of searches.entries()) {
       const last = ahead[index]!;
       const known =
         last.buffer === buffer && last.to === to && last.from <= from && (last.found === -1 || last.found >= from);
-      const found = known ? last.found : next(buffer, from, to);
+      const found = known ? last.found : next(buffer, from, to, record);
       if (!known) ahead[index] = { buffer, from, to, found };
       if (found !== -1 && (least === -1 || found < least)) least = found;
     }

@@ -83,6 +83,24 @@ describe("a line that names the metadata service", { timeout: 240_000 }, () => {
     expect(silent).toEqual([]);
   });
 
+  it("that is printed over many lines is judged as in one", async () => {
+    const harmless = Array.from({ length: 40 }, (_, index) => ({ index, note: "nothing here" }));
+    const silent: string[] = [];
+    for (const { file } of SIGMA_RULES) {
+      const records = sampleLines(file, "positive").filter((one) => one.startsWith("{"));
+      const documents = records.map((one) => JSON.parse(one) as object);
+      const told = async (text: string): Promise<string> => {
+        const options = { minLevel: "informational" } as const;
+        const { byRule, unjudged } = await scan([{ name: "x", stream: bytesOf(text) }], options);
+        return JSON.stringify({ unjudged, rules: byRule.map(({ id, count }) => [id, count]) });
+      };
+      const inLines = await told([...harmless.map((one) => JSON.stringify(one)), ...records].join("\n"));
+      const printed = await told(JSON.stringify([...harmless, ...documents], null, 2));
+      if (printed !== inLines) silent.push(`${file}: ${printed} for ${inLines}`);
+    }
+    expect(silent).toEqual([]);
+  });
+
   it.each(Object.entries(LINES).filter(([name]) => !["csv", "unknown"].includes(name)))(
     "is read as %s, in any wrapper",
     (name, sample) => {

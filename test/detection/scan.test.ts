@@ -180,6 +180,15 @@ describe("a record document of CloudTrail", () => {
     }
   });
 
+  it.each([undefined, 2])("is judged behind the records that are read in any case (indent %s)", async (indent) => {
+    const harmless = { eventSource: "s3.amazonaws.com", eventName: "ListBuckets", awsRegion: "eu-central-1" };
+    const many = [...Array.from({ length: 40 }, () => harmless), ...records];
+    const text = JSON.stringify({ Records: many }, null, indent);
+    const { findings, summary } = await run({}, { name: "ct.json", stream: bytesOf(text) });
+    expect(findings).toHaveLength(2);
+    expect(summary.unjudged).toBe(0);
+  });
+
   it("that breaks off keeps what was read", async () => {
     const text = JSON.stringify({ Records: records }).slice(0, -900);
     const { findings, summary } = await run({}, { name: "ct.json", stream: bytesOf(text) });
