@@ -17,7 +17,7 @@ export const command: Command = {
   description: [
     "The rules find traffic to the EC2 metadata service, and whoever plays it, in network, proxy, DNS, web server, process and CloudTrail logs. RULE is a file name without .yml, as list shows it.",
     "With --suppress and --vlan the rules leave out networks that do have EC2 instances. write replaces no file that differs unless --force is given. What it leaves in DIR, sigma convert takes as a whole for every back end: correlations, and rules that some back end cannot express, are in folders of their own as *.yaml, which the converter passes over (--file-pattern '*.y*ml' takes them, too).",
-    "With --backend, --pipeline or both, DIR has all rules that this back end can express, correlations as well, and no others; backends lists them, with what each leaves out. --pipeline writes the pipelines of our own, cim for Splunk, asim for Microsoft Sentinel, ecs for Elasticsearch and OpenSearch and loki for Grafana Loki, into DIR/pipelines, for sigma convert -p; others are pySigma's.",
+    "With --backend, --pipeline or both, DIR has all rules that this back end can express, correlations as well, and no others; backends lists them, with what each leaves out. --pipeline writes the pipelines of our own, cim for Splunk, asim for Microsoft Sentinel, ecs for Elasticsearch and OpenSearch, loki for Grafana Loki and victorialogs for VictoriaLogs, into DIR/pipelines, for sigma convert -p; others are pySigma's.",
     "With --accounts there are rules, too, on what is of accounts that are not listed: signatures and presigned URLs in proxy and application logs, names of hosts, principals at VPC endpoints, and correlations with requests to the metadata address. The patterns of your accounts are filled in; over 256 accounts a rule is split into several that judge a part each. write then writes a script for Zeek and rules for Suricata, too: they log key id and host of what is not listed, and no signature, as long as the alerts of Suricata leave out the URL (app-layer: false).",
     "With --json: list and print give rules (file, rule), write gives written, unchanged and leftOut, backends gives conversions (backend, pipeline, package, without).",
   ],
@@ -34,7 +34,7 @@ export const command: Command = {
     {
       name: "pipeline",
       value: "NAME",
-      summary: "pipeline that DIR is for: cim, asim, ecs, loki or one of pySigma's (write)",
+      summary: "pipeline that DIR is for: cim, asim, ecs, loki, victorialogs or one of pySigma's (write)",
     },
     { name: "force", summary: "replace files that differ (write)" },
   ],

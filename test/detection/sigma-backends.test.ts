@@ -55,8 +55,8 @@ describe("what was tried", () => {
 
   it("has pipelines of ours that are YAML, and none of pySigma's", () => {
     expect([ownPipelinesFor("loki"), ownPipelinesFor("panther")]).toEqual([["loki"], []]);
-    expect(pipelineNames().slice(0, 4)).toEqual(["asim", "cim", "ecs", "loki"]);
-    for (const name of ["asim", "cim", "ecs", "loki"])
+    expect(pipelineNames().slice(0, 5)).toEqual(["asim", "cim", "ecs", "loki", "victorialogs"]);
+    for (const name of ["asim", "cim", "ecs", "loki", "victorialogs"])
       expect(parse(pipelineText(name)!)).toMatchObject({ priority: 20, transformations: expect.any(Array) as unknown });
     expect(pipelineText("ecs_windows")).toBeUndefined();
   });

@@ -81,7 +81,7 @@ export function foundBy(environments: Environments, engine: Engine, asked: reado
 type Kind = "text" | "number" | "time";
 
 /** The table of a rule. A list has a row for each of its values, as it would in any table. */
-function tableOf({ file, rule, joined, records }: Asked) {
+export function tableOf({ file, rule, joined, records }: Asked) {
   const rules = isDetectionRule(rule) ? [rule] : (joined ?? []);
   const columns: Record<string, Kind> = Object.fromEntries(rules.flatMap((one) => [...kindsOf(one)]));
   if (!isDetectionRule(rule)) {

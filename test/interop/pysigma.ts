@@ -69,7 +69,7 @@ export const BACKEND_PACKAGES: readonly BackendPackage[] = [
   { package: "pysigma-backend-logpoint", backends: ["logpoint"], pipelines: ["logpoint_windows"] },
   { package: "pysigma-backend-databricks", backends: ["databricks"], pipelines: [] },
   { package: "pysigma-backend-netwitness", backends: ["net_witness"], pipelines: [] },
-  { package: "pysigma-backend-victorialogs", backends: ["victoria_logs"], pipelines: [] },
+  { package: "pysigma-backend-victorialogs", backends: ["victoria_logs"], pipelines: ["victorialogs"] },
   { package: "pysigma-backend-quickwit", backends: ["quickwit"], pipelines: [] },
   { package: "pysigma-backend-openobserve", backends: ["openobserve"], pipelines: [], also: OLD },
   { package: "pysigma-backend-carbonblack", backends: ["carbon_black"], pipelines: [], limited: true },
