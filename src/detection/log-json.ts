@@ -1,4 +1,5 @@
 /** Formats of one JSON object a record: sensors, clouds, hosts, proxies and what SIEMs export. */
+import { once } from "../base/lazy.js";
 import { FIREWALL, DNS, HOST_SOURCES, NETWORK, PROXY, WEBSERVER, hostSource, recordOf } from "./log-format.js";
 import type { LogFormat, Made, Reading } from "./log-format.js";
 import {
@@ -112,32 +113,33 @@ function onlyOf(value: unknown): unknown {
 
 // What Suricata says of HTTP, DNS and TLS goes under the names of Zeek's logs, whose rules read the same wire.
 function suricata(eve: Fields, text: string): Reading {
-  const time = timeOf(eve["timestamp"]);
-  const tuple = {
-    "id.orig_h": eve["src_ip"],
-    "id.orig_p": eve["src_port"],
-    "id.resp_h": eve["dest_ip"],
-    "id.resp_p": eve["dest_port"],
-    vlan: eve["vlan"],
+  const time = (): number | undefined => timeOf(eve["timestamp"]);
+  const as = (service: string, fields: Fields): LogRecord => {
+    const tuple = {
+      "id.orig_h": eve["src_ip"],
+      "id.orig_p": eve["src_port"],
+      "id.resp_h": eve["dest_ip"],
+      "id.resp_p": eve["dest_port"],
+      vlan: eve["vlan"],
+    };
+    return recordOf({ product: "zeek", service }, { ...tuple, ...fields }, text, time());
   };
-  const as = (service: string, fields: Fields): LogRecord =>
-    recordOf({ product: "zeek", service }, { ...tuple, ...fields }, text, time);
-  const flow = (): LogRecord => recordOf(NETWORK, flowFields(eve), text, time);
+  const flow = (): LogRecord => recordOf(NETWORK, flowFields(eve), text, time());
   const http = object(eve["http"]);
-  const records: LogRecord[] = [];
+  const records: Made[] = [];
   switch (eve["event_type"]) {
     case "arp":
-      return [{ source: { product: "suricata", service: "arp" }, fields: eve, text, time }];
+      return [() => ({ source: { product: "suricata", service: "arp" }, fields: eve, text, time: time() })];
     case "dns":
-      return [as("dns", suricataDns(object(eve["dns"]))), flow()];
+      return [() => as("dns", suricataDns(object(eve["dns"]))), flow];
     case "tls": {
       const tls = object(eve["tls"]);
-      return [as("ssl", { server_name: tls["sni"], version: tls["version"] }), flow()];
+      return [() => as("ssl", { server_name: tls["sni"], version: tls["version"] }), flow];
     }
     default:
       // Alerts and files carry the request that they are about; everything with addresses is a flow at least.
-      if (Object.keys(http).length > 0) records.push(as("http", suricataHttp(http)));
-      if (eve["src_ip"] !== undefined || eve["dest_ip"] !== undefined) records.push(flow());
+      if (Object.keys(http).length > 0) records.push(() => as("http", suricataHttp(http)));
+      if (eve["src_ip"] !== undefined || eve["dest_ip"] !== undefined) records.push(flow);
       return records.length > 0 ? records : "other";
   }
 }
@@ -397,20 +399,21 @@ const firewallRecord = (fields: Fields, text: string): LogRecord =>
   recordOf(FIREWALL, firewallFields(fields), text, usualTime(fields) ?? timeOf(fields["start"]));
 
 const falco: LogFormat = entry("falco", "Falco, JSON", HOST_SOURCES, [["rule", "output_fields"]], (fields, text) => {
-  const output = object(fields["output_fields"]);
+  const told = once(() => falcoFields(object(fields["output_fields"])));
+  const time = timeOf(fields["time"]);
+  return (["network_connection", "process_creation"] as const).map(
+    (category) => () => recordOf(hostSource(category, told()["Image"]), told(), text, time),
+  );
+});
+
+function falcoFields(output: Fields): Fields {
   const ends = /^\[?([0-9a-f.:]+)\]?:(\d+)->\[?([0-9a-f.:]+)\]?:(\d+)$/i.exec(String(output["fd.name"] ?? ""));
   const own = {
     ...output,
     ...(ends && { SourceIp: ends[1], SourcePort: ends[2], DestinationIp: ends[3], DestinationPort: ends[4] }),
   };
-  const both: Fields = { ...connectionFields(own), ...own };
-  const time = timeOf(fields["time"]);
-  const image = both["Image"];
-  return [
-    recordOf(hostSource("network_connection", image), both, text, time),
-    recordOf(hostSource("process_creation", image), both, text, time),
-  ];
-});
+  return { ...connectionFields(own), ...own };
+}
 
 const tetragon: LogFormat = entry(
   "tetragon",

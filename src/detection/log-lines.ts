@@ -4,8 +4,11 @@
  */
 import { isRecordList } from "./log-wrappers.js";
 
-/** Receives what was cut out: a range of a buffer, and the number of the line on which it begins (from 1). */
-export type OnLine = (buffer: Buffer, from: number, to: number, line: number) => void;
+/**
+ * Receives what was cut out: a range of a buffer, and the number of the line on which it begins (from 1). `frame` is whether
+ * it is what is left of a document around its records.
+ */
+export type OnLine = (buffer: Buffer, from: number, to: number, line: number, frame?: boolean) => void;
 
 /** Says where in a range to look next, of lines or of one record; see `Prefilter`. */
 export type NextOfInterest = (buffer: Buffer, from: number, to: number, record?: boolean) => number;
@@ -157,6 +160,8 @@ export function createDocumentSplitter(
   let name = "";
   let lastName = "";
   let afterColon = false;
+  /** Whether a list was cut out of the document. */
+  let cut = false;
   const element = createPiece();
   const around = createPiece();
 
@@ -178,12 +183,12 @@ export function createDocumentSplitter(
     piece.from = -1;
   }
 
-  function finish(piece: ReturnType<typeof createPiece>): void {
+  function finish(piece: ReturnType<typeof createPiece>, frame = false): void {
     if (piece.length > maxBytes) oversized++;
     else if (piece.length > 0) {
       const whole = piece.parts.length === 1 ? piece.parts[0]! : Buffer.concat(piece.parts, piece.length);
       if (nextOfInterest === undefined || nextOfInterest(whole, 0, whole.length, true) !== -1)
-        onRecord(whole, 0, whole.length, piece.line);
+        onRecord(whole, 0, whole.length, piece.line, frame);
     }
     piece.parts = [];
     piece.length = 0;
@@ -254,6 +259,7 @@ export function createDocumentSplitter(
           depth++;
           if (listDepth === 0 && byte === OPEN_LIST && (depth === 1 || (afterColon && isRecordList(lastName)))) {
             listDepth = depth;
+            cut = true;
             pause(around, chunk, at + 1);
           }
           afterColon = false;
@@ -269,7 +275,8 @@ export function createDocumentSplitter(
           if (listDepth > 0 && depth === listDepth) endElement(chunk, at + 1);
           else if (depth === 0) {
             pause(around, chunk, at + 1);
-            finish(around);
+            finish(around, cut);
+            cut = false;
           }
           break;
         case COLON:
@@ -323,13 +330,13 @@ export function createEventSplitter(
   let line = linesBefore + 1;
   let oversized = 0;
 
-  function handOn(buffer: Buffer, start: number, to: number): void {
+  function handOn(buffer: Buffer, start: number, to: number, frame = false): void {
     let from = start;
     while (from < to && buffer[from]! <= 0x20) from++;
     line += newlines(buffer, start, from);
     if (to - from > maxBytes) oversized++;
     else if (nextOfInterest === undefined || nextOfInterest(buffer, from, to, true) !== -1)
-      onEvent(buffer, from, to, line);
+      onEvent(buffer, from, to, line, frame);
     line += newlines(buffer, from, to);
   }
 
@@ -354,13 +361,16 @@ export function createEventSplitter(
       carry = Buffer.from(content.subarray(from));
     },
     end() {
-      if (!skipping && carry.some((byte) => byte > 0x20)) handOn(carry, 0, carry.length);
+      if (!skipping && carry.some((byte) => byte > 0x20))
+        handOn(carry, 0, carry.length, END_OF_LIST.test(carry.toString("latin1", 0, 64)));
       carry = Buffer.alloc(0);
     },
     lines: () => line,
     oversized: () => oversized,
   };
 }
+
+const END_OF_LIST = /^\s*<\/(?:Events|root|Objs)>\s*$/;
 
 /** What is looked at to tell documents from lines. */
 const HEAD_BYTES = 256 * 1024;

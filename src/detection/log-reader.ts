@@ -281,7 +281,7 @@ export function createLogReader({ format, columns, now }: ReaderOptions): LogRea
     const brace = text.endsWith("}") ? text.indexOf("{") : -1;
     if (brace > 0) {
       const behind = text.slice(brace);
-      const inner = parseMany(behind);
+      const inner = mayBeJson(behind) ? parseMany(behind) : undefined;
       if (inner !== undefined && inValue(inner, behind, { outer: around }, depth + 1)) return true;
     }
     // These are recognised behind a prefix that was not peeled: what it says of the host is true all the same.

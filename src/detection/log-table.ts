@@ -3,6 +3,7 @@ import { FIREWALL, PROXY, WEBSERVER, recordOf } from "./log-format.js";
 import type { LogFormat, Reading } from "./log-format.js";
 import { firewallFields, requestTarget, valueOf } from "./log-fields.js";
 import { ZEEK_SOURCES, zeekRecord } from "./log-json.js";
+import type { LogRecord } from "./log-record.js";
 import { timeOf } from "./log-time.js";
 
 /**
@@ -121,30 +122,38 @@ function vpcFlow(header: readonly string[] | undefined): (line: string) => Readi
     }
     const names = named?.length === columns.length ? named : vpcOrder(columns);
     if (names === undefined) return named !== undefined && header !== undefined ? "malformed" : undefined;
-    const fields: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-    for (const [index, column] of columns.entries()) {
-      const value = column.replace(/^"(.*)"$/, "$1");
-      if (value !== "-") fields[names[index]!] = value;
-    }
     // Columns in an order of somebody's own would be read as others.
-    const plausible = ["srcaddr", "dstaddr", "pkt-srcaddr", "pkt-dstaddr"].every((name) => {
-      const value = fields[name];
-      return value === undefined || /^[\d.]+$|^[0-9a-f]*:[0-9a-f:.]*$/i.test(String(value));
+    const plausible = VPC_ADDRESSES.every((name) => {
+      const column = columns[names.indexOf(name)];
+      return column === undefined || /^(?:[\d.]+|[0-9a-f]*:[0-9a-f:.]*|-)$/i.test(unquoted(column));
     });
     if (!plausible) return named === undefined ? undefined : "malformed";
-    if (fields["log-status"] === "NODATA" || fields["log-status"] === "SKIPDATA") return "other";
-    const renamed = {
-      src_ip: ["pkt-srcaddr", "srcaddr"],
-      dst_ip: ["pkt-dstaddr", "dstaddr"],
-      src_port: ["srcport"],
-      dst_port: ["dstport"],
-    };
-    for (const [name, from] of Object.entries(renamed)) {
-      const value = from.map((column) => fields[column]).find((found) => found !== undefined);
-      if (value !== undefined) fields[name] = value;
-    }
-    return [{ source: FIREWALL, fields, text: line, time: timeOf(fields["start"]) }];
+    if (/^(?:NODATA|SKIPDATA)$/.test(unquoted(columns[names.indexOf("log-status")] ?? ""))) return "other";
+    return [() => vpcRecord(names, columns, line)];
   };
+}
+
+const unquoted = (column: string): string => (column.startsWith('"') ? column.replace(/^"(.*)"$/, "$1") : column);
+
+const VPC_ADDRESSES = ["srcaddr", "dstaddr", "pkt-srcaddr", "pkt-dstaddr"];
+
+function vpcRecord(names: readonly string[], columns: readonly string[], line: string): LogRecord {
+  const fields: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  for (const [index, column] of columns.entries()) {
+    const value = unquoted(column);
+    if (value !== "-") fields[names[index]!] = value;
+  }
+  const renamed = {
+    src_ip: ["pkt-srcaddr", "srcaddr"],
+    dst_ip: ["pkt-dstaddr", "dstaddr"],
+    src_port: ["srcport"],
+    dst_port: ["dstport"],
+  };
+  for (const [name, from] of Object.entries(renamed)) {
+    const value = from.map((column) => fields[column]).find((found) => found !== undefined);
+    if (value !== undefined) fields[name] = value;
+  }
+  return { source: FIREWALL, fields, text: line, time: timeOf(fields["start"]) };
 }
 
 /** What W3C logs call fields that Sigma names otherwise. */
@@ -206,40 +215,43 @@ function w3c(header: readonly string[] | undefined): (line: string) => Reading {
     const own = names ?? W3C_ORDERS.find((order) => fitsW3c(order, columns));
     if (own === undefined) return undefined;
     if (columns.length !== own.length) return names !== undefined && columns.length > 4 ? "malformed" : undefined;
-    const fields: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-    for (const [index, column] of columns.entries()) {
-      if (column !== "-" && column !== "") fields[W3C_NAMES[own[index]!] ?? own[index]!] = column;
-    }
-    const time = timeOf(`${String(fields["date"])} ${String(fields["time"])}`);
-    const stem = fields["cs-uri-stem"] ?? fields["cs-uri-path"];
-    const uri = fields["cs-uri"] ?? fields["c-uri"];
-    if (stem === undefined && uri === undefined && valueOf(fields, "dst") !== undefined)
-      return [recordOf(FIREWALL, firewallFields(fields), line, time)];
-    const proxied =
-      fields["cs-uri-scheme"] !== undefined || fields["s-hierarchy"] !== undefined || fields["r-ip"] !== undefined;
-    if (typeof uri === "string" || proxied) {
-      const whole = uri ?? String(stem ?? "");
-      const own = {
-        ...fields,
-        src_ip: fields["c-ip"],
-        "c-uri": whole,
-        // `s-ip` is the proxy's own.
-        dst_ip:
-          fields["r-ip"] ?? fields["s-supplier-ip"] ?? (fields["cs-host"] === undefined ? fields["s-ip"] : undefined),
-        "c-useragent": fields["cs-user-agent"],
-      };
-      return [recordOf(PROXY, own, line, time)];
-    }
-    // What CloudFront and IIS log encoded once more: `+` and `%20` for spaces.
-    return [
-      recordOf(
-        WEBSERVER,
-        fields["cs-uri-query"] === undefined ? { ...fields, ...requestTarget(stem) } : fields,
-        line,
-        time,
-      ),
-    ];
+    return [() => w3cRecord(own, columns, line)];
   };
+}
+
+/** What a line of such a log tells, by the names of its columns. */
+function w3cRecord(names: readonly string[], columns: readonly string[], line: string): LogRecord {
+  const fields: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  for (const [index, column] of columns.entries()) {
+    if (column !== "-" && column !== "") fields[W3C_NAMES[names[index]!] ?? names[index]!] = column;
+  }
+  const time = timeOf(`${String(fields["date"])} ${String(fields["time"])}`);
+  const stem = fields["cs-uri-stem"] ?? fields["cs-uri-path"];
+  const uri = fields["cs-uri"] ?? fields["c-uri"];
+  if (stem === undefined && uri === undefined && valueOf(fields, "dst") !== undefined)
+    return recordOf(FIREWALL, firewallFields(fields), line, time);
+  const proxied =
+    fields["cs-uri-scheme"] !== undefined || fields["s-hierarchy"] !== undefined || fields["r-ip"] !== undefined;
+  if (typeof uri === "string" || proxied) {
+    const whole = uri ?? String(stem ?? "");
+    const own = {
+      ...fields,
+      src_ip: fields["c-ip"],
+      "c-uri": whole,
+      // `s-ip` is the proxy's own.
+      dst_ip:
+        fields["r-ip"] ?? fields["s-supplier-ip"] ?? (fields["cs-host"] === undefined ? fields["s-ip"] : undefined),
+      "c-useragent": fields["cs-user-agent"],
+    };
+    return recordOf(PROXY, own, line, time);
+  }
+  // What CloudFront and IIS log encoded once more: `+` and `%20` for spaces.
+  return recordOf(
+    WEBSERVER,
+    fields["cs-uri-query"] === undefined ? { ...fields, ...requestTarget(stem) } : fields,
+    line,
+    time,
+  );
 }
 
 /** Columns between separators; one in double quotes may hold them. */

@@ -1,6 +1,7 @@
 /** Formats of free text lines: web servers and proxies, firewalls, hosts. */
 import { DNS, FIREWALL, HOST_SOURCES, PROXY, WEBSERVER, firewallRecords, hostSource, recordOf } from "./log-format.js";
 import type { LogFormat, Reading } from "./log-format.js";
+import { once } from "../base/lazy.js";
 import { requestTarget } from "./log-fields.js";
 import { hostOf } from "./log-json.js";
 import { quotedColumns } from "./log-table.js";
@@ -494,16 +495,17 @@ const BY_WORDS = 1;
 const TO_WORDS = /[\s,](?:to|dst|dest|destination|daddr|laddr)[ :]/i;
 const ARROWS = /[>\u2192\u21d2]/;
 
+/** What takes the two ends of a text apart, of those above. */
+function formOfEnds(part: string): RegExp | undefined {
+  const arrows = ARROWS.test(part);
+  return BETWEEN.find((between, index) => (index === BY_WORDS ? TO_WORDS.test(part) : arrows) && between.test(part));
+}
+
 /** The two ends of a connection that a text tells by an arrow, or by the words `from` and `to`, `src` and `dst`. */
 function endsInText(text: string): { readonly from: End; readonly to: End } | undefined {
   const part = text.slice(0, 16_384);
-  const arrows = ARROWS.test(part);
-  for (const [index, between] of BETWEEN.entries()) {
-    if (index === BY_WORDS ? !TO_WORDS.test(part) : !arrows) continue;
-    const groups = between.exec(part)?.groups;
-    if (groups !== undefined) return { from: endOf(groups, "from"), to: endOf(groups, "to") };
-  }
-  return undefined;
+  const groups = formOfEnds(part)?.exec(part)?.groups;
+  return groups && { from: endOf(groups, "from"), to: endOf(groups, "to") };
 }
 
 const EACH_END = new RegExp(String.raw`(?<![\w.:-])${END("one")}(?!\w)`, "gi");
@@ -537,9 +539,11 @@ function endOf(groups: Readonly<Record<string, string | undefined>>, name: strin
 
 /** Two ends with an arrow or words between: Suricata's and Snort's fast.log, Cisco IOS, Azure Firewall, tcpdump and others. */
 function arrow(line: string): Reading {
-  const ends = endsInText(line);
-  if (ends === undefined) return undefined;
-  const { from, to } = ends;
+  return formOfEnds(line.slice(0, 16_384)) === undefined ? undefined : [() => recordOfEnds(line)];
+}
+
+function recordOfEnds(line: string): LogRecord {
+  const { from, to } = endsInText(line)!;
   const request = /: HTTP: ([A-Z]{3,8}) (\S+)/.exec(line);
   const isAddress = ADDRESS.test(from.ip);
   const fields = {
@@ -554,7 +558,7 @@ function arrow(line: string): Reading {
     "cs-method": request?.[1],
     "c-uri": request?.[2],
   };
-  return [() => recordOf(FIREWALL, fields, line, timeIn(line))];
+  return recordOf(FIREWALL, fields, line, timeIn(line));
 }
 
 const SOCKET_LINE = new RegExp(
@@ -868,7 +872,8 @@ const AUDIT = /\btype=([A-Z_]+) msg=audit\(([\d/]+[ .]?[\d:.]*?):(\d+)\) ?:/;
 /** What a call of the system was made by. */
 interface AuditCall {
   readonly id: string;
-  readonly fields: Fields;
+  /** Worked out when a record that belongs to it is judged. */
+  readonly fields: () => Fields;
 }
 
 /**
@@ -883,53 +888,59 @@ function openAudit(): (line: string) => Reading {
 function audit(line: string, call: AuditCall | undefined, keep: (call: AuditCall) => void): Reading {
   const mark = AUDIT.exec(line);
   if (mark === null) return undefined;
-  const time = auditTime(mark[2]!);
+  const time = (): number | undefined => auditTime(mark[2]!);
   const pick = (name: string): string | undefined => auditValue(auditWord(name, line));
-  const own: Fields = {
-    Image: pick("exe"),
-    ProcessId: pick("pid"),
-    User: pick("UID") ?? pick("uid") ?? pick("auid"),
-    comm: pick("comm"),
-    action: mark[1] === "SYSCALL" && pick("success") === "no" ? "failed" : undefined,
-  };
-  const known = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
+  const own = once((): Fields => {
+    const fields = {
+      Image: pick("exe"),
+      ProcessId: pick("pid"),
+      User: pick("UID") ?? pick("uid") ?? pick("auid"),
+      comm: pick("comm"),
+      action: mark[1] === "SYSCALL" && pick("success") === "no" ? "failed" : undefined,
+    };
+    return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+  });
   const id = mark[3]!;
-  if (mark[1] === "SYSCALL") keep({ id, fields: known });
-  const shared: Fields = { ...(call?.id === id ? call.fields : {}), ...known, "audit.id": id };
+  if (mark[1] === "SYSCALL") keep({ id, fields: own });
+  const shared = once((): Fields => ({ ...(call?.id === id ? call.fields() : {}), ...own(), "audit.id": id }));
   if (mark[1] === "SOCKADDR" || line.includes("saddr=")) {
     const end = socketAddress(/\bsaddr=([0-9A-F]+)/i.exec(line)?.[1]) ?? {
       DestinationIp: pick("laddr"),
       DestinationPort: pick("lport"),
     };
     if (end.DestinationIp === undefined) return "other";
-    const fields = { ...shared, type: mark[1], saddr: /\bsaddr=(\w+)/.exec(line)?.[1], ...end };
+    const fields = once(() => ({ ...shared(), type: mark[1], saddr: /\bsaddr=(\w+)/.exec(line)?.[1], ...end }));
     return [
-      () => recordOf({ product: "linux", service: "auditd" }, fields, line, time),
-      () => recordOf(hostSource("network_connection", "/"), fields, line, time),
+      () => recordOf({ product: "linux", service: "auditd" }, fields(), line, time()),
+      () => recordOf(hostSource("network_connection", "/"), fields(), line, time()),
     ];
   }
   if (mark[1] === "EXECVE") {
-    const words = [...line.matchAll(/\ba\d+=("[^"]*"|\S+)/g)].map((match) => auditValue(match[1]) ?? "");
-    const byName = Object.fromEntries(words.slice(0, MOST_AUDIT_WORDS).map((word, index) => [`a${index}`, word]));
+    const words = once(() => [...line.matchAll(/\ba\d+=("[^"]*"|\S+)/g)].map((match) => auditValue(match[1]) ?? ""));
     return [
-      () => recordOf({ product: "linux", service: "auditd" }, { type: mark[1], ...shared, ...byName }, line, time),
-      recordOf(
-        hostSource("process_creation", "/"),
-        { ...shared, Image: shared["Image"] ?? words[0], CommandLine: words.join(" ") },
-        line,
-        time,
-      ),
+      () => {
+        const byName = words()
+          .slice(0, MOST_AUDIT_WORDS)
+          .map((word, index) => [`a${index}`, word] as const);
+        const fields = { type: mark[1], ...shared(), ...Object.fromEntries(byName) };
+        return recordOf({ product: "linux", service: "auditd" }, fields, line, time());
+      },
+      () =>
+        recordOf(
+          hostSource("process_creation", "/"),
+          { ...shared(), Image: shared()["Image"] ?? words()[0], CommandLine: words().join(" ") },
+          line,
+          time(),
+        ),
     ];
   }
   if (mark[1] === "PROCTITLE") {
-    const command = pick("proctitle")?.replaceAll("\0", " ");
     return [
-      recordOf(
-        hostSource("process_creation", "/"),
-        { ...shared, Image: command?.split(" ")[0], CommandLine: command },
-        line,
-        time,
-      ),
+      () => {
+        const command = pick("proctitle")?.replaceAll("\0", " ");
+        const fields = { ...shared(), Image: command?.split(" ")[0], CommandLine: command };
+        return recordOf(hostSource("process_creation", "/"), fields, line, time());
+      },
     ];
   }
   return "other";

@@ -194,7 +194,7 @@ export async function scan(
     let ahead = NOTHING_AHEAD;
     let failure: SourceSummary["failure"];
 
-    function onLine(buffer: Buffer, from: number, to: number, line: number): void {
+    function onLine(buffer: Buffer, from: number, to: number, line: number, frame = false): void {
       const text = buffer.toString("utf8", from, buffer[to - 1] === 0x0d ? to - 1 : to);
       // Of a line that no rule can match and that names no metadata service, what tells when it was is enough.
       const forRules =
@@ -228,7 +228,7 @@ export async function scan(
       readLines++;
       if (outcome.malformed) malformed++;
       if (outcome.format !== undefined) formats.set(outcome.format, (formats.get(outcome.format) ?? 0) + 1);
-      else if (thorough && text.trim() !== "" && !outcome.malformed) malformed++;
+      else if (thorough && !frame && text.trim() !== "" && !outcome.malformed) malformed++;
       if (!forRules && !seeksMore) return;
       let { judged } = outcome;
       const inside = outcome.packed.length === 0 ? text : [text, ...outcome.packed].join("\n");

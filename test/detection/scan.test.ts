@@ -9,6 +9,7 @@ import { openLog } from "../../src/detection/log-stream.js";
 import { scan } from "../../src/detection/scan.js";
 import type { ScanOptions } from "../../src/detection/scan.js";
 import type { ScanFinding } from "../../src/detection/scan-finding.js";
+import { LINES } from "./log-lines.js";
 import { bytesOf, sampleLines, SIGMA_RULES } from "./samples.js";
 import { fc } from "../support/properties.js";
 
@@ -187,6 +188,15 @@ describe("a record document of CloudTrail", () => {
     const { findings, summary } = await run({}, { name: "ct.json", stream: bytesOf(text) });
     expect(findings).toHaveLength(2);
     expect(summary.unjudged).toBe(0);
+  });
+
+  it.each([
+    ["CloudTrail", JSON.stringify({ Records: records })],
+    ["a list", JSON.stringify(records)],
+    ["XML", `<Events>\n${LINES["windows-xml"]!}\n${LINES["windows-xml"]!}\n</Events>\n`],
+  ])("has no malformed part for what stands around its records (%s)", async (_, text) => {
+    const { summary } = await run({ thorough: true }, { name: "document", stream: bytesOf(text) });
+    expect(summary.malformed).toBe(0);
   });
 
   it("that breaks off keeps what was read", async () => {
