@@ -82,4 +82,5 @@ export type { AccountOfKey, UnknownAccountReason } from "./aws/access-key.js";
 
 export type { Logger } from "./events/sinks.js";
 export { BULLETIN, CATALOGUE, EVENT_CHANNEL } from "./events/catalogue.js";
-export type { Action, Claimed, EventCode, EventEndpoint, GuardEvent, Responder, Severity } from "./events/catalogue.js";
+export type { Claimed, EventEndpoint, GuardEvent, Responder } from "./events/catalogue.js";
+export type { Action, EventCode, Severity } from "./events/weights.js";

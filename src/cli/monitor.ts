@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { terminalLine } from "../base/text.js";
 import type { GuardEvent } from "../events/catalogue.js";
-import { atLeast } from "../events/catalogue.js";
+import { atLeast } from "../events/weights.js";
 import { toText } from "../events/text.js";
 import { createGuard } from "../guard/create-guard.js";
 import { servicesOf } from "../guard/guard.js";

@@ -1,5 +1,5 @@
 /** What findings are signs of, in the words of MITRE ATT&CK, version 14 or later. */
-import type { EventCode } from "./catalogue.js";
+import type { EventCode } from "./weights.js";
 
 /** An id and its name. */
 export interface Named {

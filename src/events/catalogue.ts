@@ -1,5 +1,7 @@
 /** The catalogue of events: every thing imds-guard has to say, as one typed table. */
 import type { Evidence } from "../base/errors.js";
+import type { Action, EventCode, Severity } from "./weights.js";
+import { WEIGHTS } from "./weights.js";
 
 /** What a line of the events file can be: the event itself, or a document of one of the two schemas that SIEMs know. */
 export const EVENT_FORMATS = ["json", "ecs", "ocsf"] as const;
@@ -7,28 +9,81 @@ export const EVENT_FORMATS = ["json", "ecs", "ocsf"] as const;
 /** One of {@link EVENT_FORMATS}. */
 export type EventFormat = (typeof EVENT_FORMATS)[number];
 
-/** How much an event matters. `warning` and above reach stderr by default. */
-export type Severity = "info" | "notice" | "warning" | "error" | "critical";
+const TITLES: Readonly<Record<EventCode, string>> = {
+  "imds.refused_not_ec2": "IMDS not asked: this host is not EC2",
+  "imds.refused_unknown_host": "IMDS not asked: this host could not be identified",
+  "imds.refused_disabled": "IMDS not asked: it is disabled by a setting",
+  "imds.endpoint_override_refused": "IMDS endpoint override refused",
+  "imds.endpoint_override_accepted": "IMDS endpoint override on loopback accepted",
+  "imds.unattested_allowed": "IMDS allowed off EC2 without expected accounts",
+  "imds.emulator_allowed": "Emulator of IMDS allowed",
+  "imds.impersonation_detected": "Somebody answers as IMDS on a host that is not EC2",
+  "imds.unverified_responder": "Somebody answers as IMDS on a host that could not be identified",
+  "imds.v1_only_responder": "Responder offers IMDSv1 only",
+  "imds.redirect_refused": "Responder redirects",
+  "imds.malformed_answer": "Malformed answer refused",
+  "imds.oversized_answer": "Oversized answer refused",
+  "imds.peer_mismatch": "Connected peer is not the pinned address",
+  "imds.unavailable": "IMDS could not be used",
+  "imds.token_timeout": "No answer to the token request",
+  "imds.forbidden": "IMDS is disabled on this instance",
+  "imds.no_role": "No role is attached to this instance",
+  "imds.credentials_obtained": "Credentials obtained",
+  "imds.static_stability": "IMDS outage: earlier credentials extended",
+  "imds.attested": "AWS identity document verified",
+  "imds.attestation_unavailable": "Identity could not be verified, going on because the host is EC2",
+  "imds.attestation_failed": "Identity document does not prove AWS",
+  "imds.instance_mismatch": "Identity document belongs to another instance",
+  "imds.account_mismatch": "Access key belongs to another account than the instance",
+  "imds.identity_changed": "Account or instance changed during the life of the process",
+  "imds.role_changed": "Role of the instance changed",
+  "credentials.account_unexpected": "Credentials of an account that is not expected",
+  "credentials.foreign_account_signed": "Request signed with a key of an account that is not expected",
+  "egress.foreign_account": "Log shows a request signed for an account that is not expected",
+  "credentials.account_unknown": "Account of the credentials cannot be told",
+  "credentials.stated_account_dropped": "Account stated beside a key is not that of the key",
+  "credentials.container_unproved":
+    "Container credentials from a link-local address on a host that shows no container service",
+  "imds.account_not_told": "Access key tells no account in this partition",
+  "credentials.role_unexpected": "Role or region that is not expected",
+  "credentials.sts_mismatch": "STS names another identity than the one attested",
+  "firewall.connection_blocked": "Connection to IMDS blocked",
+  "firewall.unavailable": "The firewall cannot work in this JavaScript runtime",
+  "preload.module_unadapted": "A module of the AWS SDK is not led through the guard",
+  "firewall.connection_seen": "Connection to IMDS seen and let pass",
+  "credentials.sts_unavailable": "STS could not be asked whose credentials these are",
+  "monitor.responder_appeared": "Somebody answers at the IMDS address, but not as IMDSv2",
+  "monitor.responder_changed": "Responder at the IMDS address changed",
+  "monitor.responder_gone": "Responder at the IMDS address is gone",
+  "monitor.route_changed": "Way to the IMDS address changed",
+  "monitor.host_route": "Route of its own to the IMDS address on a host that is not EC2",
+  "monitor.local_address": "IMDS address is assigned to an interface of this host",
+  "monitor.neighbour_appeared": "Somebody on the link has the IMDS address",
+  "monitor.connection_seen": "Program of this host connects to IMDS where there is none",
+  "monitor.dns_answer": "DNS leads to the IMDS address on a host that is not EC2",
+  "roles_anywhere.session_obtained": "Credentials obtained with a certificate",
+  "roles_anywhere.failed": "No credentials could be obtained with the certificate",
+  "roles_anywhere.renewal_failed":
+    "Credentials could not be renewed with the certificate, those held are served to their end",
+  "roles_anywhere.certificate_ending": "Certificate ends soon",
+  "roles_anywhere.certificate_renewed": "Certificate was renewed",
+  "roles_anywhere.certificate_unusable": "Certificate or key cannot be used, the pair read before still serves",
+  "roles_anywhere.key_exposed": "Private key can be read by others on this host",
+  "roles_anywhere.passphrase_exposed": "Passphrase of a private key stands in a shared config file",
+  "roles_anywhere.clock_off": "Clock of this host is wrong",
+  "credentials.file_renewed": "Credentials were renewed in a shared file, and are used",
+  "gateway.refused": "Program of this host asked for IMDS where there is none",
+  "gateway.denied": "Rules of the gateway deny a request",
+  "gateway.v1_request": "Program still uses IMDSv1",
+  "gateway.rules_invalid": "Rules of the gateway cannot be used; the earlier ones stay",
+  "settings.file_unusable": "Shared config file cannot be used",
+  "settings.file_passed_over": "Shared config file of another user is passed over",
+  "settings.profile_missing": "Profile that is named does not exist",
+  "events.file_failing": "Events file cannot be written",
+  "settings.invalid": "Setting cannot be honoured",
+};
 
-/** What the guard did about what it saw. */
-export type Action = "blocked" | "refused" | "observed" | "accepted";
-
-interface Entry {
-  readonly severity: Severity;
-  readonly action: Action;
-  readonly title: string;
-}
-
-/** A table of calls is half as long in a bundle as one of objects. */
-const entry = <S extends Severity, A extends Action>(
-  severity: S,
-  action: A,
-  title: string,
-): {
-  readonly severity: S;
-  readonly action: A;
-  readonly title: string;
-} => ({ severity, action, title });
+type Catalogue = { readonly [Code in EventCode]: (typeof WEIGHTS)[Code] & { readonly title: string } };
 
 /**
  * Code -> severity, action and title. Codes are stable; titles are for people.
@@ -39,116 +94,17 @@ const entry = <S extends Severity, A extends Action>(
  * for (const [code, { severity, title }] of Object.entries(CATALOGUE)) console.log(code, severity, title);
  * ```
  */
-export const CATALOGUE = {
-  "imds.refused_not_ec2": entry("notice", "refused", "IMDS not asked: this host is not EC2"),
-  "imds.refused_unknown_host": entry("notice", "refused", "IMDS not asked: this host could not be identified"),
-  "imds.refused_disabled": entry("info", "refused", "IMDS not asked: it is disabled by a setting"),
-  "imds.endpoint_override_refused": entry("warning", "refused", "IMDS endpoint override refused"),
-  "imds.endpoint_override_accepted": entry("notice", "accepted", "IMDS endpoint override on loopback accepted"),
-  "imds.unattested_allowed": entry("warning", "accepted", "IMDS allowed off EC2 without expected accounts"),
-  "imds.emulator_allowed": entry("warning", "accepted", "Emulator of IMDS allowed"),
-  "imds.impersonation_detected": entry("critical", "observed", "Somebody answers as IMDS on a host that is not EC2"),
-  "imds.unverified_responder": entry(
-    "warning",
-    "observed",
-    "Somebody answers as IMDS on a host that could not be identified",
-  ),
-  "imds.v1_only_responder": entry("error", "blocked", "Responder offers IMDSv1 only"),
-  "imds.redirect_refused": entry("error", "blocked", "Responder redirects"),
-  "imds.malformed_answer": entry("error", "blocked", "Malformed answer refused"),
-  "imds.oversized_answer": entry("error", "blocked", "Oversized answer refused"),
-  "imds.peer_mismatch": entry("critical", "blocked", "Connected peer is not the pinned address"),
-  "imds.unavailable": entry("notice", "observed", "IMDS could not be used"),
-  "imds.token_timeout": entry("warning", "observed", "No answer to the token request"),
-  "imds.forbidden": entry("warning", "observed", "IMDS is disabled on this instance"),
-  "imds.no_role": entry("info", "observed", "No role is attached to this instance"),
-  "imds.credentials_obtained": entry("info", "accepted", "Credentials obtained"),
-  "imds.static_stability": entry("warning", "accepted", "IMDS outage: earlier credentials extended"),
-  "imds.attested": entry("info", "accepted", "AWS identity document verified"),
-  "imds.attestation_unavailable": entry(
-    "warning",
-    "accepted",
-    "Identity could not be verified, going on because the host is EC2",
-  ),
-  "imds.attestation_failed": entry("critical", "blocked", "Identity document does not prove AWS"),
-  "imds.instance_mismatch": entry("critical", "blocked", "Identity document belongs to another instance"),
-  "imds.account_mismatch": entry("critical", "blocked", "Access key belongs to another account than the instance"),
-  "imds.identity_changed": entry("critical", "blocked", "Account or instance changed during the life of the process"),
-  "imds.role_changed": entry("notice", "observed", "Role of the instance changed"),
-  "credentials.account_unexpected": entry("critical", "blocked", "Credentials of an account that is not expected"),
-  "credentials.foreign_account_signed": entry(
-    "critical",
-    "observed",
-    "Request signed with a key of an account that is not expected",
-  ),
-  "egress.foreign_account": entry(
-    "error",
-    "observed",
-    "Log shows a request signed for an account that is not expected",
-  ),
-  "credentials.account_unknown": entry("error", "blocked", "Account of the credentials cannot be told"),
-  "credentials.stated_account_dropped": entry(
-    "warning",
-    "accepted",
-    "Account stated beside a key is not that of the key",
-  ),
-  "credentials.container_unproved": entry(
-    "warning",
-    "accepted",
-    "Container credentials from a link-local address on a host that shows no container service",
-  ),
-  "imds.account_not_told": entry("notice", "accepted", "Access key tells no account in this partition"),
-  "credentials.role_unexpected": entry("critical", "blocked", "Role or region that is not expected"),
-  "credentials.sts_mismatch": entry("critical", "blocked", "STS names another identity than the one attested"),
-  "firewall.connection_blocked": entry("warning", "blocked", "Connection to IMDS blocked"),
-  "firewall.unavailable": entry("error", "observed", "The firewall cannot work in this JavaScript runtime"),
-  "preload.module_unadapted": entry("warning", "observed", "A module of the AWS SDK is not led through the guard"),
-  "firewall.connection_seen": entry("warning", "observed", "Connection to IMDS seen and let pass"),
-  "credentials.sts_unavailable": entry("error", "blocked", "STS could not be asked whose credentials these are"),
-  "monitor.responder_appeared": entry("notice", "observed", "Somebody answers at the IMDS address, but not as IMDSv2"),
-  "monitor.responder_changed": entry("error", "observed", "Responder at the IMDS address changed"),
-  "monitor.responder_gone": entry("notice", "observed", "Responder at the IMDS address is gone"),
-  "monitor.route_changed": entry("notice", "observed", "Way to the IMDS address changed"),
-  "monitor.host_route": entry("warning", "observed", "Route of its own to the IMDS address on a host that is not EC2"),
-  "monitor.local_address": entry("warning", "observed", "IMDS address is assigned to an interface of this host"),
-  "monitor.neighbour_appeared": entry("warning", "observed", "Somebody on the link has the IMDS address"),
-  "monitor.connection_seen": entry("warning", "observed", "Program of this host connects to IMDS where there is none"),
-  "monitor.dns_answer": entry("warning", "observed", "DNS leads to the IMDS address on a host that is not EC2"),
-  "roles_anywhere.session_obtained": entry("info", "accepted", "Credentials obtained with a certificate"),
-  "roles_anywhere.failed": entry("error", "observed", "No credentials could be obtained with the certificate"),
-  "roles_anywhere.renewal_failed": entry(
-    "warning",
-    "observed",
-    "Credentials could not be renewed with the certificate, those held are served to their end",
-  ),
-  "roles_anywhere.certificate_ending": entry("warning", "observed", "Certificate ends soon"),
-  "roles_anywhere.certificate_renewed": entry("info", "accepted", "Certificate was renewed"),
-  "roles_anywhere.certificate_unusable": entry(
-    "warning",
-    "observed",
-    "Certificate or key cannot be used, the pair read before still serves",
-  ),
-  "roles_anywhere.key_exposed": entry("warning", "observed", "Private key can be read by others on this host"),
-  "roles_anywhere.passphrase_exposed": entry(
-    "warning",
-    "observed",
-    "Passphrase of a private key stands in a shared config file",
-  ),
-  "roles_anywhere.clock_off": entry("warning", "observed", "Clock of this host is wrong"),
-  "credentials.file_renewed": entry("info", "accepted", "Credentials were renewed in a shared file, and are used"),
-  "gateway.refused": entry("warning", "refused", "Program of this host asked for IMDS where there is none"),
-  "gateway.denied": entry("warning", "refused", "Rules of the gateway deny a request"),
-  "gateway.v1_request": entry("warning", "observed", "Program still uses IMDSv1"),
-  "gateway.rules_invalid": entry("warning", "refused", "Rules of the gateway cannot be used; the earlier ones stay"),
-  "settings.file_unusable": entry("warning", "refused", "Shared config file cannot be used"),
-  "settings.file_passed_over": entry("warning", "observed", "Shared config file of another user is passed over"),
-  "settings.profile_missing": entry("warning", "observed", "Profile that is named does not exist"),
-  "events.file_failing": entry("warning", "observed", "Events file cannot be written"),
-  "settings.invalid": entry("error", "refused", "Setting cannot be honoured"),
-} satisfies Record<string, Entry>;
+export const CATALOGUE: Catalogue = /* @__PURE__ */ titled();
 
-/** Every event code. */
-export type EventCode = keyof typeof CATALOGUE;
+/** By a plain loop: every start of a program pays for it. */
+function titled(): Catalogue {
+  const all: Record<string, object> = {};
+  for (const code of Object.keys(WEIGHTS) as EventCode[]) {
+    const { severity, action } = WEIGHTS[code];
+    all[code] = { severity, action, title: TITLES[code] };
+  }
+  return all as Catalogue;
+}
 
 /** An address and port that was, or would have been, asked. */
 export interface EventEndpoint {
@@ -229,19 +185,3 @@ export const BULLETIN = "https://aws.amazon.com/security/security-bulletins/AWS-
  * ```
  */
 export const EVENT_CHANNEL = "imds-guard:event";
-
-const RANK: Readonly<Record<Severity, number>> = { info: 0, notice: 1, warning: 2, error: 3, critical: 4 };
-
-/** Whether `severity` is at least `threshold`. */
-export function atLeast(severity: Severity, threshold: Severity): boolean {
-  return RANK[severity] >= RANK[threshold];
-}
-
-/**
- * Whether a code is a verdict on whoever answered (impersonation, failed proof, an answer no genuine service gives), as
- * opposed to a decision or a state of the guard itself. Findings carry the bulletin and become alerts in a SIEM.
- */
-export function isFinding(code: EventCode): boolean {
-  // A setting or a certificate that cannot be used is an error of the configuration and accuses nobody.
-  return atLeast(CATALOGUE[code].severity, "error") && !/^(?:settings|roles_anywhere)\./.test(code);
-}

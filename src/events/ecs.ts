@@ -2,8 +2,10 @@
 import { ipVersion } from "./address.js";
 import { attacksOf } from "./attack.js";
 import type { Attack, Named } from "./attack.js";
-import { CATALOGUE, isFinding } from "./catalogue.js";
-import type { Action, EventCode, GuardEvent, Severity } from "./catalogue.js";
+import { CATALOGUE } from "./catalogue.js";
+import { isFinding } from "./weights.js";
+import type { GuardEvent } from "./catalogue.js";
+import type { Action, EventCode, Severity } from "./weights.js";
 import { programName } from "./program-name.js";
 import { snakeCased } from "./snake-case.js";
 

@@ -1,6 +1,7 @@
 /** Which event tells of which error. */
 import type { ImdsGuardError, ImdsGuardErrorCode } from "../base/errors.js";
-import type { EventCode, EventEndpoint } from "./catalogue.js";
+import type { EventEndpoint } from "./catalogue.js";
+import type { EventCode } from "./weights.js";
 import type { Reporter } from "./reporter.js";
 
 /** The event for each error code; codes that are not listed are plain unavailability. */

@@ -1,7 +1,7 @@
 /** Events as JSON lines appended to a file that survives rotation, deletion and a full disk. */
 import { closeSync, constants, fstatSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
-import { atLeast } from "./catalogue.js";
+import { atLeast } from "./weights.js";
 import type { GuardEvent } from "./catalogue.js";
 import { inBackground } from "./quietly.js";
 import type { Counted } from "./repeats.js";

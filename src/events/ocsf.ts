@@ -3,8 +3,10 @@
  */
 import { ipVersion } from "./address.js";
 import { attacksOf } from "./attack.js";
-import { BULLETIN, CATALOGUE, atLeast, isFinding } from "./catalogue.js";
-import type { Action, EventCode, GuardEvent, Severity } from "./catalogue.js";
+import { BULLETIN, CATALOGUE } from "./catalogue.js";
+import { atLeast, isFinding } from "./weights.js";
+import type { GuardEvent } from "./catalogue.js";
+import type { Action, EventCode, Severity } from "./weights.js";
 import { programName } from "./program-name.js";
 
 /** Version of the schema that {@link toOcsf} writes. */

@@ -2,8 +2,10 @@
 import { ImdsGuardSettingsError } from "../base/errors.js";
 import { PACKAGE_VERSION } from "../base/package-version.js";
 import { ipVersion } from "./address.js";
-import { CATALOGUE, isFinding } from "./catalogue.js";
-import type { GuardEvent, Severity } from "./catalogue.js";
+import { CATALOGUE } from "./catalogue.js";
+import { isFinding } from "./weights.js";
+import type { GuardEvent } from "./catalogue.js";
+import type { Severity } from "./weights.js";
 import { programName } from "./program-name.js";
 import type { Sink } from "./sinks.js";
 import { snakeCased } from "./snake-case.js";

@@ -3,10 +3,13 @@ import type { Evidence } from "../base/errors.js";
 import { ownProperties } from "../base/own-properties.js";
 import type { System } from "../base/system.js";
 import { boundText, maskAccessKeyId } from "../base/text.js";
-import { BULLETIN, CATALOGUE, isFinding } from "./catalogue.js";
-import type { Claimed, EventCode, EventDetails, EventEndpoint, GuardEvent, Responder } from "./catalogue.js";
+import { BULLETIN } from "./catalogue.js";
+import { isFinding, WEIGHTS } from "./weights.js";
+import type { Claimed, EventDetails, EventEndpoint, GuardEvent, Responder } from "./catalogue.js";
+import type { EventCode } from "./weights.js";
 import { inBackground, quietly } from "./quietly.js";
 import type { Sink } from "./sinks.js";
+import { titleOf } from "./title-of.js";
 
 /** Characters of a message or an advice. */
 export const MAX_MESSAGE = 500;
@@ -59,7 +62,7 @@ export function createReporter(options: ReporterOptions): Reporter {
   return {
     report(code, details = {}) {
       if (closing !== undefined) return;
-      const { severity } = CATALOGUE[code];
+      const { severity } = WEIGHTS[code];
       const wanting = sinks.filter((sink) => sink.wants?.(severity) ?? true);
       if (wanting.length > 0)
         deliver(buildEvent(system, code, typeof details === "function" ? details() : details), wanting);
@@ -83,7 +86,7 @@ async function closeAll(sinks: readonly Sink[]): Promise<void> {
 
 function buildEvent(system: System, code: EventCode, given: EventDetails): GuardEvent {
   const details = ownProperties(given);
-  const { severity, action, title } = CATALOGUE[code];
+  const { severity, action } = WEIGHTS[code];
   const finding = isFinding(code);
   const claimed = boundClaimed(details.claimed && ownProperties(details.claimed));
   const responder = boundResponder(details.responder && ownProperties(details.responder));
@@ -93,7 +96,7 @@ function buildEvent(system: System, code: EventCode, given: EventDetails): Guard
     code,
     severity,
     action,
-    message: boundText(details.message || title, MAX_MESSAGE),
+    message: boundText(details.message || titleOf(code), MAX_MESSAGE),
     ...(details.endpoint && { endpoint: boundEndpoint(details.endpoint) }),
     evidence: boundEvidence(details.evidence ?? []),
     ...(claimed && { claimed }),

@@ -3,8 +3,10 @@ import { channel } from "node:diagnostics_channel";
 import { writeSync } from "node:fs";
 import { shareInProcess } from "../base/process-wide.js";
 import { hostAndPort } from "./address.js";
-import { atLeast, EVENT_CHANNEL } from "./catalogue.js";
-import type { GuardEvent, Severity } from "./catalogue.js";
+import { EVENT_CHANNEL } from "./catalogue.js";
+import { atLeast } from "./weights.js";
+import type { GuardEvent } from "./catalogue.js";
+import type { Severity } from "./weights.js";
 import { inBackground, quietly } from "./quietly.js";
 import { toText } from "./text.js";
 

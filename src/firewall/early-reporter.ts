@@ -1,6 +1,7 @@
 /** Events of the firewall, before any guard exists: the reporter is made at the first of them. */
 import { isImdsGuardError } from "../base/errors.js";
-import type { EventCode, EventDetails, GuardEvent } from "../events/catalogue.js";
+import type { EventDetails, GuardEvent } from "../events/catalogue.js";
+import type { EventCode } from "../events/weights.js";
 import { encoderOf } from "../events/encode.js";
 import { fileSink, MAX_PENDING } from "../events/file-sink.js";
 import { createReporter } from "../events/reporter.js";

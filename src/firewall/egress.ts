@@ -6,7 +6,8 @@
 import { subscribe } from "node:diagnostics_channel";
 import { accountOfAccessKey } from "../aws/access-key.js";
 import { maskAccessKeyId } from "../base/text.js";
-import type { EventCode, EventDetails } from "../events/catalogue.js";
+import type { EventDetails } from "../events/catalogue.js";
+import type { EventCode } from "../events/weights.js";
 
 /** What is needed to look. */
 export interface EgressWatch {

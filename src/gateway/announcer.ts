@@ -1,6 +1,6 @@
 /** What of the requests is an event: refusals, denials and IMDSv1, each kind once in a while. */
 import { printable } from "../base/text.js";
-import type { EventCode } from "../events/catalogue.js";
+import type { EventCode } from "../events/weights.js";
 import type { Reporter } from "../events/reporter.js";
 import type { Exchange } from "./responder.js";
 import type { Caller } from "./rules.js";

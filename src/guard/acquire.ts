@@ -219,6 +219,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     lastRole = role;
     if (overdue === undefined)
       reporter.report("imds.credentials_obtained", {
+        message: "Credentials obtained",
         endpoint: session.pin,
         claimed: { roleName: role, accessKeyId: credentials.accessKeyId, accountId: attestation.document?.accountId },
       });
@@ -235,6 +236,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
 
   function reportRoleChange(before: string, now: string): void {
     reporter.report("imds.role_changed", {
+      message: "Role of the instance changed",
       endpoint: session.pin,
       claimed: { roleName: now },
       evidence: [{ source: "role listing", value: `${before} -> ${now}`, says: "another role is attached now" }],
@@ -332,6 +334,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     const { document } = attestation;
     if (!document) return;
     reporter.report("imds.attested", {
+      message: "AWS identity document verified",
       endpoint: session.pin,
       claimed: { accountId: document.accountId, instanceId: document.instanceId, region: document.region },
       evidence: attestation.unbound.map(({ what, why }) => ({ source: what, says: why })),

@@ -2,7 +2,7 @@
 import { IMDS_IPV4, IMDS_IPV6, isLocalOrPrivate, sameAddress } from "../base/addresses.js";
 import type { Evidence, RefusalCode } from "../base/errors.js";
 import { printable } from "../base/text.js";
-import type { EventCode } from "../events/catalogue.js";
+import type { EventCode } from "../events/weights.js";
 import type { Reporter } from "../events/reporter.js";
 import type { HostReport } from "../host/report.js";
 import type { EndpointOverride, Settings } from "../settings/options.js";

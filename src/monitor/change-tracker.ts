@@ -1,5 +1,6 @@
 /** What has been there before and what has not: turns one observation after another into appeared, changed and gone. */
-import type { EventCode, EventDetails } from "../events/catalogue.js";
+import type { EventDetails } from "../events/catalogue.js";
+import type { EventCode } from "../events/weights.js";
 
 /** One thing that an observation found. */
 export interface Sighting {

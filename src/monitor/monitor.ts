@@ -1,7 +1,8 @@
 /** Watches the metadata addresses for as long as a process lives, and reports what changes, once. */
 import { IMDS_IPV4, IMDS_IPV6 } from "../base/addresses.js";
 import { invalidArgument } from "../base/errors.js";
-import type { EventCode, EventEndpoint } from "../events/catalogue.js";
+import type { EventEndpoint } from "../events/catalogue.js";
+import type { EventCode } from "../events/weights.js";
 import { inBackground } from "../events/quietly.js";
 import type { Reporter } from "../events/reporter.js";
 import type { Verdict } from "../host/report.js";

@@ -1,7 +1,8 @@
 /** Events as RFC 5424 messages over a stream. */
 import { hostname } from "node:os";
 import { asciiJson, syslogField } from "../base/text.js";
-import type { GuardEvent, Severity } from "../events/catalogue.js";
+import type { GuardEvent } from "../events/catalogue.js";
+import type { Severity } from "../events/weights.js";
 
 /** Where a syslog receiver listens. */
 export type SyslogTarget =

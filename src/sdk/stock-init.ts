@@ -7,15 +7,15 @@ import type { ConfigFileLocations } from "../settings/locations.js";
 import { locate } from "../settings/locations.js";
 
 /** Every option that one of the SDK's providers reads. Where nobody said it, it would read what all objects inherit. */
-const READ = [
-  ..."profile filepath configFilepath ignoreCache logger clientConfig parentClientConfig callerClientConfig".split(" "),
-  ..."clientPlugins mfaCodeProvider roleAssumer roleAssumerWithWebIdentity".split(" "),
-  ..."ssoStartUrl ssoAccountId ssoRegion ssoRoleName ssoSession ssoClient".split(" "),
-  ..."webIdentityTokenFile webIdentityToken roleArn roleSessionName providerId policyArns policy".split(" "),
-  ..."durationSeconds awsContainerCredentialsRelativeUri awsContainerCredentialsFullUri".split(" "),
-  ..."awsContainerAuthorizationToken awsContainerAuthorizationTokenFile".split(" "),
-  ..."timeout maxRetries ec2MetadataV1Disabled".split(" "),
-];
+const READ = (
+  "profile filepath configFilepath ignoreCache logger clientConfig parentClientConfig callerClientConfig " +
+  "clientPlugins mfaCodeProvider roleAssumer roleAssumerWithWebIdentity " +
+  "ssoStartUrl ssoAccountId ssoRegion ssoRoleName ssoSession ssoClient " +
+  "webIdentityTokenFile webIdentityToken roleArn roleSessionName providerId policyArns policy " +
+  "durationSeconds awsContainerCredentialsRelativeUri awsContainerCredentialsFullUri " +
+  "awsContainerAuthorizationToken awsContainerAuthorizationTokenFile " +
+  "timeout maxRetries ec2MetadataV1Disabled"
+).split(" ");
 
 const unsaid = once((): object => Object.fromEntries(READ.map((name) => [name, undefined])));
 
@@ -44,17 +44,17 @@ export function stockCall<T extends object>(call: T | undefined): T {
 }
 
 /** Keys by which the SDK decides what a profile's credentials are. */
-const WAYS = [
-  ..."aws_access_key_id aws_secret_access_key aws_session_token role_arn source_profile credential_source".split(" "),
-  ..."credential_process web_identity_token_file login_session".split(" "),
-  ..."sso_session sso_start_url sso_account_id sso_region sso_role_name".split(" "),
-];
+const WAYS = (
+  "aws_access_key_id aws_secret_access_key aws_session_token role_arn source_profile credential_source " +
+  "credential_process web_identity_token_file login_session " +
+  "sso_session sso_start_url sso_account_id sso_region sso_role_name"
+).split(" ");
 
 /** Options that its provider of profiles does not hand on to those of sign-on and web identity, which read them. */
-const NOT_HANDED_ON = [
-  ..."filepath configFilepath ssoClient ssoStartUrl ssoAccountId ssoRegion ssoRoleName ssoSession".split(" "),
-  ..."webIdentityToken providerId policyArns policy durationSeconds".split(" "),
-];
+const NOT_HANDED_ON = (
+  "filepath configFilepath ssoClient ssoStartUrl ssoAccountId ssoRegion ssoRoleName ssoSession " +
+  "webIdentityToken providerId policyArns policy durationSeconds"
+).split(" ");
 
 /**
  * The SDK keeps profiles in plain objects, and makes plain options of them: what data has put on `Object.prototype` would

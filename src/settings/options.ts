@@ -1,5 +1,6 @@
 /** What the user may ask of the guard, and what it comes to once every source has been read. */
-import type { EventFormat, GuardEvent, Severity } from "../events/catalogue.js";
+import type { EventFormat, GuardEvent } from "../events/catalogue.js";
+import type { Severity } from "../events/weights.js";
 import type { Logger } from "../events/sinks.js";
 import type { Endpoint } from "./endpoint.js";
 

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { describe, expect, test } from "vitest";
-import { isFinding } from "../../src/events/catalogue.js";
+import { isFinding } from "../../src/events/weights.js";
 import { toEcs } from "../../src/events/ecs.js";
 import type { EcsDocument } from "../../src/events/ecs.js";
 import { GOLDEN } from "./golden.js";

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { describe, expect, test } from "vitest";
-import { isFinding } from "../../src/events/catalogue.js";
+import { isFinding } from "../../src/events/weights.js";
 import { OCSF_VERSION, toOcsf } from "../../src/events/ocsf.js";
 import { GOLDEN } from "./golden.js";
 import { CLASSES, faultsOfShape } from "./ocsf-schema.js";

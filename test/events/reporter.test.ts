@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
-import { BULLETIN, CATALOGUE, isFinding } from "../../src/events/catalogue.js";
+import { BULLETIN, CATALOGUE } from "../../src/events/catalogue.js";
+import { isFinding } from "../../src/events/weights.js";
 import type { EventDetails, GuardEvent } from "../../src/events/catalogue.js";
 import { CLOSE_DEADLINE_MS, MAX_EVIDENCE, MAX_MESSAGE, MAX_VALUE, createReporter } from "../../src/events/reporter.js";
 import type { Reporter } from "../../src/events/reporter.js";

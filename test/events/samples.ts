@@ -1,7 +1,8 @@
 /** Events and systems for the tests of this folder. */
 import type { Evidence } from "../../src/base/errors.js";
 import { CATALOGUE } from "../../src/events/catalogue.js";
-import type { EventCode, EventDetails, GuardEvent } from "../../src/events/catalogue.js";
+import type { EventDetails, GuardEvent } from "../../src/events/catalogue.js";
+import type { EventCode } from "../../src/events/weights.js";
 import { createReporter } from "../../src/events/reporter.js";
 import { realSystem } from "../../src/base/system.js";
 import type { System } from "../../src/base/system.js";

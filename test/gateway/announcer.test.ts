@@ -1,6 +1,7 @@
 /** Which requests are events, in which words, and how often. */
 import { describe, expect, it } from "vitest";
-import type { EventCode, EventDetails } from "../../src/events/catalogue.js";
+import type { EventDetails } from "../../src/events/catalogue.js";
+import type { EventCode } from "../../src/events/weights.js";
 import { createAnnouncer, seldom } from "../../src/gateway/announcer.js";
 import type { Exchange } from "../../src/gateway/responder.js";
 import type { Caller } from "../../src/gateway/rules.js";

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import type { Decision, DecisionSettings, Proof } from "../../src/guard/decide.js";
 import { decide, reportRefusal } from "../../src/guard/decide.js";
 import type { RefusalCode } from "../../src/base/errors.js";
-import type { EventCode } from "../../src/events/catalogue.js";
+import type { EventCode } from "../../src/events/weights.js";
 import type { HostReport, Verdict } from "../../src/host/report.js";
 import type { Endpoint } from "../../src/settings/endpoint.js";
 import { parseEndpoint } from "../../src/settings/endpoint.js";

@@ -14,12 +14,12 @@ const run = promisify(execFile);
 beforeAll(requireBuild);
 
 /** What the tarball may have in it. */
-const MOST_FILES = 77;
+const MOST_FILES = 78;
 /**
  * And what it may weigh: 350 kB, and since then 20 of Roles Anywhere, 35 of log formats, 35 of the gateway, and 250 of the
  * fleet, the accounts of keys, `init` with its parser, and the explanations of errors.
  */
-const MOST_BYTES = 700_000;
+const MOST_BYTES = 705_000;
 
 /** npm runs these on the machines of users. */
 const INSTALL_SCRIPTS = [
