@@ -173,6 +173,46 @@ export const FORMAT_LINES = {
     `${syslog(index, "ns1")} dnsmasq[512]: reply host${index}.example.net is ${peer(index)}`,
   "Envoy, text": (index) =>
     `[2026-11-23T10:11:${seconds(index)}.123Z] "GET /items/${index} HTTP/1.1" 200 - via_upstream - "-" 0 ${index % 9_999} 3 2 "-" "curl/8" "0b9c-${index}" "www.example.com" "10.0.0.6:80" outbound|80||a 10.0.0.5:5 10.0.0.7:80 ${host(index)}:${port(index)} - default`,
+  "Azure flow, network security group": (index) =>
+    JSON.stringify({
+      time: `2026-11-23T10:11:${seconds(index)}.123Z`,
+      category: "NetworkSecurityGroupFlowEvent",
+      properties: {
+        Version: 2,
+        flows: [
+          {
+            rule: "DefaultRule_AllowInternetOutBound",
+            flows: [
+              {
+                mac: "000D3AF87856",
+                flowTuples: [0, 1, 2, 3].map(
+                  (step) =>
+                    `17637192${seconds(index)},${host(index)},${peer(index + step)},${port(index)},443,T,O,A,B,,,,`,
+                ),
+              },
+            ],
+          },
+        ],
+      },
+    }),
+  "Cisco IOS": (index) =>
+    `<189>${index}: rtr1: *Nov 23 10:11:${seconds(index)}.123: %SEC-6-IPACCESSLOGP: list 101 denied tcp ${host(index)}(${port(index)}) -> ${peer(index)}(443), 1 packet`,
+  "columns without a header": (index) =>
+    `Nov 23 10:11:${seconds(index)} fw1 firewall: Allow 1-Trusted 0-External 60 tcp 20 127 ${host(index)} ${peer(index)} ${port(index)} 443 offset 10 S (Allow-00)`,
+  "CSV of no known columns": (index) =>
+    index === 0
+      ? "id,when,who,what,where"
+      : `${index},2026-11-23T10:11:${seconds(index)}Z,user${index % 97},opened,/items/${index}`,
+  "message of a program in syslog": (index) =>
+    `${syslog(index, "web1")} app[${index % 30_000}]: starting worker ${index % 64} for ${host(index)} after ${index % 1_000} ms`,
+  "JSON of no known format": (index) =>
+    JSON.stringify({
+      when: `2026-11-23T10:11:${seconds(index)}Z`,
+      level: "info",
+      task: `task-${index}`,
+      took: index % 997,
+      state: { attempt: index % 3, queue: "default" },
+    }),
   "AWS load balancer": (index) =>
     `https 2026-11-23T10:11:${seconds(index)}.186641Z app/lb/50dc6c495c0c9188 ${peer(index)}:${port(index)} 10.0.0.1:80 0.086 0.048 0.037 200 200 0 ${index % 9_999} "GET https://www.example.com:443/items/${index} HTTP/1.1" "curl/7.46.0" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/t/1`,
 };

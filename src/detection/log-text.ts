@@ -798,9 +798,12 @@ function row(line: string): Reading {
   // Prose has spaces, too. In quotes there may be more of them.
   if (separator === " " && !part.includes('"') && !SPACED_ENDS.test(part)) return undefined;
   const columns = quotedColumns(part, separator)
-    .map((column) => column.trim().replace(/^"(.*)"$/, "$1"))
+    .map((column) => {
+      const inner = column.trim();
+      return inner.startsWith('"') ? inner.replace(/^"(.*)"$/, "$1") : inner;
+    })
     .filter((column) => separator !== " " || column !== "");
-  const asked = columns.findIndex((column) => UMBRELLA_TYPE.test(column));
+  const asked = part.includes(" (") ? columns.findIndex((column) => UMBRELLA_TYPE.test(column)) : -1;
   if (asked !== -1 && columns.length > asked + 2) {
     const query = columns[asked + 2]!.replace(/\.$/, "");
     return [
@@ -808,13 +811,14 @@ function row(line: string): Reading {
         recordOf({ category: "dns" }, { src_ip: columns.find((one) => ADDRESS.test(one)), query }, line, timeIn(line)),
     ];
   }
+  if (separator === " ") return endsInRow(columns, true, line);
   const method = columns.findIndex(
     (column, index) => METHODS.has(column) && columns.slice(index + 1, index + 4).some(isTarget),
   );
   const url = columns.findIndex((column, index) =>
     method === -1 ? /^https?:\/\/\S+$/i.test(column) : index > method && isTarget(column),
   );
-  if (url !== -1 && separator !== " ") {
+  if (url !== -1) {
     const client = columns.find((column) => ADDRESS.test(column));
     const own = { src_ip: client, "c-ip": client, "cs-method": columns[method], "c-uri": columns[url] };
     const status = columns.slice(url).find((column) => STATUS.test(column));
@@ -822,14 +826,22 @@ function row(line: string): Reading {
       ? undefined
       : [() => recordOf(PROXY, { ...own, "sc-status": status, "cs-host": hostOf(columns[url]!) }, line, timeIn(line))];
   }
-  const ends = endsInColumns(columns, separator === " ");
+  return endsInRow(columns, false, line);
+}
+
+function endsInRow(columns: readonly string[], withPorts: boolean, line: string): Reading {
+  const ends = endsInColumns(columns, withPorts);
   if (ends === undefined) return undefined;
-  const action = columns.find((column) =>
-    /^(?:allow|accept|permit|pass|deny|drop|block|reject)(?:ed|ped|ted)?$/i.test(column),
-  );
   const [from, to] = ends;
-  const own = { src_ip: from.ip, src_port: from.port, dst_ip: to.ip, dst_port: to.port, action };
-  return [() => recordOf(FIREWALL, own, line, timeIn(line))];
+  return [
+    () => {
+      const action = columns.find((column) =>
+        /^(?:allow|accept|permit|pass|deny|drop|block|reject)(?:ed|ped|ted)?$/i.test(column),
+      );
+      const own = { src_ip: from.ip, src_port: from.port, dst_ip: to.ip, dst_port: to.port, action };
+      return recordOf(FIREWALL, own, line, timeIn(line));
+    },
+  ];
 }
 
 /** Whether there are six columns at least. */
