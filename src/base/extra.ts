@@ -2,7 +2,7 @@
 
 /** A part, by the name under which `imds-guard/extras` provides it. */
 export type ExtraName =
-  "answers" | "certificates" | "dns" | "encode" | "fileSink" | "monitor" | "openTelemetry" | "responder" | "sts";
+  "answers" | "certificates" | "dns" | "encode" | "monitor" | "openTelemetry" | "responder" | "sts";
 
 /**
  * Loads a part. In a bundle, whose form of this file is extra.bundled.ts, nothing can be loaded later.

@@ -27,7 +27,7 @@ export async function openReporter(
   if (file !== undefined) {
     // What is written as it is needs no encoder, and loading one costs time.
     const [{ fileSink }, encoders] = await Promise.all([
-      loadExtra("fileSink", "eventsFile", () => import("../events/file-sink.js")),
+      import("../events/file-sink.js"),
       eventFormat === "json"
         ? undefined
         : loadExtra("encode", `eventFormat ${eventFormat}`, () => import("../events/encode.js")),

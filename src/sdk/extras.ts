@@ -4,7 +4,6 @@
  * @module imds-guard/extras
  */
 import * as encode from "../events/encode.js";
-import * as fileSink from "../events/file-sink.js";
 import * as openTelemetry from "../events/opentelemetry.js";
 import { provideExtras } from "../base/extra.js";
 import * as certificates from "../guard/certificate-links.js";
@@ -14,4 +13,4 @@ import * as dns from "../network/dns.js";
 import * as responder from "../network/responder.js";
 import * as answers from "./metadata-answers.js";
 
-provideExtras({ answers, certificates, dns, encode, fileSink, monitor, openTelemetry, responder, sts });
+provideExtras({ answers, certificates, dns, encode, monitor, openTelemetry, responder, sts });
