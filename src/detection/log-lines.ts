@@ -135,6 +135,18 @@ const CLOSE_LIST = 0x5d;
 const LESS = 0x3c;
 /** Names of lists are shorter. */
 const LONGEST_NAME = 32;
+/** What is looked at in JSON: inside a text, and outside of one. The rest is passed over. */
+const IN_TEXT = bytesOf(QUOTE, BACKSLASH, NEWLINE);
+const BETWEEN = bytesOf(QUOTE, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST, NEWLINE);
+/** So many records are searched together at most. */
+const MOST_TOGETHER = 1_024;
+
+/** A table of all bytes, with 1 for these. */
+function bytesOf(...bytes: readonly number[]): Uint8Array {
+  const table = new Uint8Array(256);
+  for (const byte of bytes) table[byte] = 1;
+  return table;
+}
 
 /**
  * Cuts documents of JSON into records, however they are indented and one after the other: the elements of a list that
@@ -157,13 +169,20 @@ export function createDocumentSplitter(
   let atLineStart = true;
   /** Depth inside the list whose elements are cut out; 0 where there is none. */
   let listDepth = 0;
-  let name = "";
-  let lastName = "";
-  let afterColon = false;
+  /** The last text outside of such a list: what came of it in chunks before, and where it is in this one. */
+  let nameBefore = "";
+  let nameFrom = 0;
+  let nameTo = 0;
+  /** The last byte of the chunks before that is not blank. */
+  let lastByte = 0;
   /** Whether a list was cut out of the document. */
   let cut = false;
   const element = createPiece();
   const around = createPiece();
+  /** Records that lie whole in the chunk, three numbers each: where they begin and end, and the line. */
+  let whole: number[] = [];
+  /** So many of them are searched at once: ever more, until something is found. */
+  let together = 1;
 
   function createPiece() {
     return { parts: [] as Buffer[], length: 0, from: -1, line: 0 };
@@ -194,8 +213,51 @@ export function createDocumentSplitter(
     piece.length = 0;
   }
 
+  /**
+   * Searches the records that lie whole in the chunk, many at once where there is nothing of interest: a search of each
+   * would take longer to begin than to end.
+   */
+  function handOnWhole(chunk: Buffer): void {
+    const count = whole.length / 3;
+    const from = (index: number): number => whole[index * 3]!;
+    const to = (index: number): number => whole[index * 3 + 1]!;
+    for (let index = 0; index < count;) {
+      const next = Math.min(count, index + together);
+      const at = nextOfInterest === undefined ? from(index) : nextOfInterest(chunk, from(index), to(next - 1), true);
+      if (at === -1) {
+        index = next;
+        together = Math.min(together * 2, MOST_TOGETHER);
+        continue;
+      }
+      while (to(index) <= at) index++;
+      // What is between records is nobody's, and the next search begins behind it.
+      if (from(index) <= at) {
+        // Found in the one, something may be of interest only beside what another holds.
+        const alone = together === 1 || nextOfInterest?.(chunk, from(index), to(index), true) !== -1;
+        // In a buffer of its own: what is in front of it in the chunk is no line before it.
+        if (alone) onRecord(chunk.subarray(from(index), to(index)), 0, to(index) - from(index), whole[index * 3 + 2]!);
+        index++;
+      }
+      together = 1;
+    }
+    whole = [];
+  }
+
+  /** A record ends. */
+  function endPiece(piece: ReturnType<typeof createPiece>, chunk: Buffer, end: number): void {
+    if (piece.length > 0 || end - piece.from > maxBytes) {
+      pause(piece, chunk, end);
+      finish(piece);
+      return;
+    }
+    whole.push(piece.from, end, piece.line);
+    piece.from = -1;
+    if (whole.length >= MOST_TOGETHER * 3) handOnWhole(chunk);
+  }
+
   /** What was begun is no JSON: it and the rest are lines. */
   function giveUp(chunk: Buffer, at: number): void {
+    handOnWhole(chunk);
     pause(element, chunk, at);
     pause(around, chunk, at);
     finish(around);
@@ -206,63 +268,108 @@ export function createDocumentSplitter(
     lines.write(chunk.subarray(at));
   }
 
+  function nameIn(chunk: Buffer): string {
+    return nameBefore + chunk.toString("latin1", nameFrom, Math.min(nameTo, nameFrom + LONGEST_NAME));
+  }
+
+  /** Whether the list that begins at `at` is one of records. */
+  function isOfRecords(chunk: Buffer, at: number): boolean {
+    let before = at - 1;
+    while (before >= 0 && isBlank(chunk[before]!)) before--;
+    return (before < 0 ? lastByte : chunk[before]!) === COLON && isRecordList(nameIn(chunk));
+  }
+
+  /**
+   * Passes over what is inside a record or a document, from outside of its texts on: as far as a byte that may begin or
+   * end a record, a line that may be none of JSON, or the end of the chunk.
+   */
+  function passOver(chunk: Buffer, from: number): number {
+    const { length } = chunk;
+    const outermost = listDepth + 1;
+    let open = depth;
+    let newLines = 0;
+    let textFrom = -1;
+    let textTo = -1;
+    let at = from;
+    for (; at < length; at++) {
+      const byte = chunk[at]!;
+      if (BETWEEN[byte] === 0) continue;
+      if (byte === QUOTE) {
+        const end = endOfText(chunk, at + 1);
+        if (end === -1) break;
+        textFrom = at + 1;
+        textTo = at = end;
+      } else if (byte === CLOSE || byte === CLOSE_LIST) {
+        if (open === outermost) break;
+        open--;
+      } else if (byte === NEWLINE) newLines++;
+      else if (at === 0 || chunk[at - 1] === NEWLINE || (listDepth === 0 && byte === OPEN_LIST)) break;
+      else open++;
+    }
+    depth = open;
+    line += newLines;
+    if (textFrom !== -1) {
+      nameBefore = "";
+      nameFrom = textFrom;
+      nameTo = textTo;
+    }
+    return at;
+  }
+
   function write(chunk: Buffer): void {
     if (lines !== undefined) return lines.write(chunk);
-    for (let at = 0; at < chunk.length; at++) {
-      const byte = chunk[at]!;
-      if (byte === NEWLINE) {
-        // No text of JSON goes over the end of a line.
-        if (inText) return giveUp(chunk, at);
-        line++;
-        atLineStart = true;
-        continue;
-      }
-      const first = atLineStart;
-      atLineStart = false;
-      // Most of a document is in quotes, and in a list nobody asks what.
-      if (inText && listDepth > 0 && !escaped) {
-        let end = at;
-        for (; end < chunk.length; end++) {
-          const inside = chunk[end]!;
-          if (inside === QUOTE || inside === BACKSLASH || inside === NEWLINE) break;
-        }
-        if (end > at) {
-          at = end - 1;
-          continue;
-        }
-      }
+    const { length } = chunk;
+    for (let at = 0; at < length; at++) {
       if (inText) {
+        if (!escaped) {
+          while (at < length && IN_TEXT[chunk[at]!] === 0) at++;
+          if (at === length) break;
+        }
+        const byte = chunk[at]!;
+        // No text of JSON goes over the end of a line.
+        if (byte === NEWLINE) return giveUp(chunk, at);
         if (escaped) escaped = false;
         else if (byte === BACKSLASH) escaped = true;
-        else if (byte === QUOTE) {
+        else {
           inText = false;
-          if (listDepth > 0 && depth === listDepth) endElement(chunk, at + 1);
-          else lastName = name;
-        } else if (listDepth === 0 && name.length < LONGEST_NAME) name += String.fromCharCode(byte);
+          if (listDepth === 0) nameTo = at;
+          else if (depth === listDepth) endPiece(element, chunk, at + 1);
+        }
         continue;
       }
+      if (depth > 0) {
+        at = depth === listDepth ? nextBetween(chunk, at) : passOver(chunk, at);
+        if (at === length) break;
+      }
+      const byte = chunk[at]!;
       switch (byte) {
+        case NEWLINE:
+          line++;
+          break;
         case QUOTE:
           if (depth === 0) return giveUp(chunk, at);
           inText = true;
-          name = "";
-          if (listDepth > 0 && depth === listDepth) begin(element, at);
+          if (listDepth === 0) {
+            nameBefore = "";
+            nameFrom = at + 1;
+          } else if (depth === listDepth) begin(element, at);
           break;
         case OPEN:
         case OPEN_LIST:
           if (depth === 0) {
             begin(around, at);
-            lastName = "";
-            afterColon = false;
-          } else if (first && byte === OPEN && depth !== listDepth) return giveUp(chunk, at);
+            nameBefore = "";
+            nameFrom = nameTo = 0;
+          } else if (byte === OPEN && depth !== listDepth && (at === 0 ? atLineStart : chunk[at - 1] === NEWLINE)) {
+            return giveUp(chunk, at);
+          }
           if (listDepth > 0 && depth === listDepth) begin(element, at);
           depth++;
-          if (listDepth === 0 && byte === OPEN_LIST && (depth === 1 || (afterColon && isRecordList(lastName)))) {
+          if (listDepth === 0 && byte === OPEN_LIST && (depth === 1 || isOfRecords(chunk, at))) {
             listDepth = depth;
             cut = true;
             pause(around, chunk, at + 1);
           }
-          afterColon = false;
           break;
         case CLOSE:
         case CLOSE_LIST:
@@ -270,37 +377,46 @@ export function createDocumentSplitter(
           if (depth === listDepth) {
             listDepth = 0;
             around.from = at;
+            nameBefore = "";
+            nameFrom = nameTo = 0;
           }
           depth--;
-          if (listDepth > 0 && depth === listDepth) endElement(chunk, at + 1);
+          if (listDepth > 0 && depth === listDepth) endPiece(element, chunk, at + 1);
           else if (depth === 0) {
-            pause(around, chunk, at + 1);
-            finish(around, cut);
-            cut = false;
+            if (cut) {
+              handOnWhole(chunk);
+              pause(around, chunk, at + 1);
+              finish(around, true);
+              cut = false;
+            } else endPiece(around, chunk, at + 1);
           }
           break;
-        case COLON:
-          afterColon = true;
-          break;
-        case COMMA:
-          afterColon = false;
-          break;
         default:
-          if (depth === 0 && byte > 0x20) return giveUp(chunk, at);
+          if (byte > 0x20 && byte !== COLON && byte !== COMMA) return giveUp(chunk, at);
       }
     }
-    pause(element, chunk, chunk.length);
-    pause(around, chunk, chunk.length);
+    handOnWhole(chunk);
+    pause(element, chunk, length);
+    pause(around, chunk, length);
     if (depth > 0) {
       if (listDepth === 0) around.from = 0;
       else if (depth > listDepth || inText) element.from = 0;
     }
-    bytes += chunk.length;
+    keepEnd(chunk);
+    bytes += length;
   }
 
-  function endElement(chunk: Buffer, end: number): void {
-    pause(element, chunk, end);
-    finish(element);
+  /** What the next chunk has to know of the end of this one. */
+  function keepEnd(chunk: Buffer): void {
+    if (chunk.length === 0) return;
+    atLineStart = chunk.at(-1) === NEWLINE;
+    if (listDepth > 0) return;
+    if (inText) nameTo = chunk.length;
+    nameBefore = nameIn(chunk).slice(0, LONGEST_NAME);
+    nameFrom = nameTo = 0;
+    let last = chunk.length - 1;
+    while (last >= 0 && isBlank(chunk[last]!)) last--;
+    if (last >= 0) lastByte = chunk[last]!;
   }
 
   return {
@@ -315,6 +431,25 @@ export function createDocumentSplitter(
     lines: () => (lines === undefined ? (bytes === 0 ? linesBefore : line) : lines.lines()),
     oversized: () => oversized + (lines?.oversized() ?? 0),
   };
+}
+
+/** Where a text ends whose content begins at `from`, or -1 where it does not in this chunk, or goes over a line's end. */
+function endOfText(chunk: Buffer, from: number): number {
+  const { length } = chunk;
+  for (let at = from; at < length; at++) {
+    const byte = chunk[at]!;
+    if (byte > QUOTE && byte !== BACKSLASH) continue;
+    if (byte === QUOTE) return at;
+    if (byte === NEWLINE || (byte === BACKSLASH && chunk[++at] === NEWLINE)) return -1;
+  }
+  return -1;
+}
+
+/** The next place outside of texts that tells where something begins or ends, or the chunk's end. */
+function nextBetween(chunk: Buffer, from: number): number {
+  let at = from;
+  while (at < chunk.length && BETWEEN[chunk[at]!] === 0) at++;
+  return at;
 }
 
 /** Cuts behind each `</Event>`: an event of Windows may go over many lines. */

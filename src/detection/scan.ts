@@ -267,8 +267,9 @@ export async function scan(
         if (readLines < SAMPLED_LINES) return from;
         if (!thorough) return search(buffer, from, to, record);
         // Every line is read: which of them the rules look at is found out for many at once.
-        if (ahead.buffer !== buffer || (ahead.found !== -1 && ahead.found < from))
-          ahead = { buffer, from, to, found: prefilter!.next(buffer, from, to, record) };
+        // A record that goes over lines comes alone, and is looked at when it is read.
+        if (record !== true && (ahead.buffer !== buffer || (ahead.found !== -1 && ahead.found < from)))
+          ahead = { buffer, from, to, found: prefilter!.next(buffer, from, to) };
         return from;
       });
     const splitter = createSplitter(options.maxLineBytes ?? MAX_LINE_BYTES, onLine, interest);
