@@ -1,5 +1,5 @@
 // @ts-check
-/** Lines of logs that name no metadata service, one maker for each format; no two lines are the same. */
+/** Logs that name no metadata service, one maker of lines for each format; no two lines are the same. */
 import { closeSync, openSync, writeSync } from "node:fs";
 
 const BATCH_BYTES = 2 ** 20;
@@ -12,7 +12,7 @@ const syslog = (/** @type {number} */ index, /** @type {string} */ of) => `Nov 2
 const AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36";
 
 /** @type {Readonly<Record<string, (index: number) => string>>} */
-export const FORMAT_LINES = {
+const FORMAT_LINES = {
   "nginx, combined": (index) =>
     `${peer(index)} - - [23/Nov/2026:10:${seconds(index >> 6)}:${seconds(index)} +0000] "GET /items/${index}.js?v=${index % 97} HTTP/1.1" 200 ${index % 9_999} "https://www.example.com/page/${index}" "${AGENT}"`,
   squid: (index) =>
@@ -217,17 +217,50 @@ export const FORMAT_LINES = {
     `https 2026-11-23T10:11:${seconds(index)}.186641Z app/lb/50dc6c495c0c9188 ${peer(index)}:${port(index)} 10.0.0.1:80 0.086 0.048 0.037 200 200 0 ${index % 9_999} "GET https://www.example.com:443/items/${index} HTTP/1.1" "curl/7.46.0" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/t/1`,
 };
 
-/** Writes so many bytes of lines, and a little more. @param {string} path @param {string} format @param {number} bytes */
+/** Lines of a format as records of one document: in its one line as they are, or printed. */
+const DOCUMENTS = {
+  "CloudTrail, a document in one line": { format: "CloudTrail", list: "Records", indent: 0 },
+  "CloudTrail, a printed document": { format: "CloudTrail", list: "Records", indent: 2 },
+};
+
+/**
+ * What is put together into a log of each format.
+ *
+ * @type {Readonly<Record<string, { begin: string, record: (index: number) => string, between: string, end: string }>>}
+ */
+const LOGS = {
+  ...Object.fromEntries(
+    Object.entries(FORMAT_LINES).map(([format, record]) => [format, { begin: "", record, between: "\n", end: "\n" }]),
+  ),
+  ...Object.fromEntries(
+    Object.entries(DOCUMENTS).map(([name, { format, list, indent }]) => [
+      name,
+      {
+        begin: `{"${list}":[`,
+        record: (index) => JSON.stringify(JSON.parse(FORMAT_LINES[format]?.(index) ?? "null"), null, indent),
+        between: ",",
+        end: "]}",
+      },
+    ]),
+  ),
+};
+
+/** What logs can be written of. */
+export const LOGGED = Object.keys(LOGS);
+
+/** Writes so many bytes of a log, and a little more. @param {string} path @param {string} format @param {number} bytes */
 export function writeFormatLog(path, format, bytes) {
-  const line = FORMAT_LINES[format];
-  if (line === undefined) throw new Error(`no lines of ${format}`);
+  const log = LOGS[format];
+  if (log === undefined) throw new Error(`no log of ${format}`);
   const file = openSync(path, "w");
   try {
-    for (let index = 0, written = 0; written < bytes;) {
+    for (let index = 0, written = writeSync(file, log.begin); written < bytes;) {
       let batch = "";
-      while (batch.length < BATCH_BYTES && written + batch.length < bytes) batch += `${line(index++)}\n`;
+      while (batch.length < BATCH_BYTES && written + batch.length < bytes)
+        batch += (index === 0 ? "" : log.between) + log.record(index++);
       written += writeSync(file, batch);
     }
+    writeSync(file, log.end);
   } finally {
     closeSync(file);
   }

@@ -1,11 +1,11 @@
 // @ts-check
-/** What a scan of lines costs in which nothing is found, for each format: as it is, and where every line is parsed. */
+/** What a scan of lines and documents costs in which nothing is found, for each format: as it is, and where every line is parsed. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { builtApart } from "../build-modules.mjs";
 import { oursAtLeast } from "../figures.mjs";
-import { FORMAT_LINES, writeFormatLog } from "../format-logs.mjs";
+import { LOGGED, writeFormatLog } from "../format-logs.mjs";
 import { inTurns } from "../packages.mjs";
 import { withPlace } from "../place.mjs";
 import { LIFETIME_MS, SCANNER, SHIPPED } from "./scan.mjs";
@@ -21,7 +21,7 @@ export async function scanFormats({ short }) {
   const work = mkdtempSync(join(tmpdir(), "imds-guard-bench-"));
   try {
     const file = join(work, "lines.log");
-    const logs = Object.keys(FORMAT_LINES).map((format) => ({
+    const logs = LOGGED.map((format) => ({
       format,
       plain: /** @type {number[]} */ ([]),
       parsed: /** @type {number[]} */ ([]),
