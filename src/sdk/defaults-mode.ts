@@ -26,7 +26,7 @@ export function resolvedDefaultsMode(
 ): Provider<ResolvedDefaultsMode> {
   return async () => {
     const configured = typeof stated === "function" ? await stated() : stated;
-    const mode = configured ?? (await servicesOf(guard)).settings.defaultsMode;
+    const mode = configured ?? (await modeOfProfile(guard));
     const wanted = mode?.toLowerCase();
     if (wanted === undefined || wanted === "") return "legacy";
     if (MODES.includes(wanted)) return wanted as ResolvedDefaultsMode;
@@ -45,6 +45,19 @@ export function resolvedDefaultsMode(
 export function nestedClientConfig<C extends object>(guard: Guard, configured: C | undefined): C {
   const own = ownProperties(configured ?? {}) as { defaultsMode?: Stated };
   return { ...own, defaultsMode: resolvedDefaultsMode(guard, own.defaultsMode) } as unknown as C;
+}
+
+/**
+ * The key of the guard's profile; none where the guard is closed or its settings cannot be used. A client asks as it is
+ * made, and nobody catches what it is told before the first request; credentials and region tell the same then.
+ */
+async function modeOfProfile(guard: Guard): Promise<string | undefined> {
+  try {
+    return (await servicesOf(guard)).settings.defaultsMode;
+  } catch (error) {
+    if (isImdsGuardError(error)) return undefined;
+    throw error;
+  }
 }
 
 /** Where this host is: Lambda and ECS say so in the environment, EC2 in its signed document. Elsewhere nobody knows. */

@@ -87,3 +87,22 @@ describe("the configuration of a client that the SDK makes for itself", () => {
     expect(Object.keys(nestedClientConfig(guard, undefined) as object)).toEqual(["defaultsMode"]);
   });
 });
+
+it("is legacy, and no rejection, for a client that asks as it is made where the guard is closed since", async () => {
+  const { S3Client } = await import("@aws-sdk/client-s3");
+  const unowned: unknown[] = [];
+  const note = (reason: unknown): void => void unowned.push(reason);
+  process.on("unhandledRejection", note);
+  try {
+    const guard = createGuard({ mode: "deny", log: "off" });
+    const defaultsMode = resolvedDefaultsMode(guard);
+    const client = new S3Client({ region: "eu-west-1", defaultsMode });
+    await guard.close();
+    expect(await defaultsMode()).toBe("legacy");
+    await new Promise(setImmediate);
+    client.destroy();
+  } finally {
+    process.off("unhandledRejection", note);
+  }
+  expect(unowned).toEqual([]);
+});
