@@ -186,13 +186,14 @@ const SCHEME = /\b((?:bearer|basic)\s{1,4})(?=[^\s"'&,;|<>]{0,4096}\d)[^\s"'&,;|
 // Without ends of words: in front there may be the rest of an escape, as in `%3DASIA...`.
 const ACCESS_KEY = /(?:AKIA|ASIA)[A-Z2-7]{12,}/g;
 /** An equals sign or a colon, plain or encoded. */
-const EQUALS = String.raw`(?:[=:]|%(?:25){0,8}3[ad]|\\{1,8}(?:u00|x)3[ad]|&#x3[ad];)`;
+const EQUALS = "(?:[=:]|%(?:25){0,8}3[ad]|\\\\{1,8}(?:u00|x)3[ad]|&#x3[ad];)";
 /** Signatures of AWS: behind their name, and behind the key of an old Authorization header. */
-const SIGNATURE = new RegExp(
-  String.raw`(sig(?:nature)?["'\\]{0,4}\s{0,2}${EQUALS}["'\s\\]{0,4})([^\s"'&,;|<>]{8,})`,
-  "gi",
+const signature = /* @__PURE__ */ once(
+  () => new RegExp(String.raw`(sig(?:nature)?["'\\]{0,4}\s{0,2}${EQUALS}["'\s\\]{0,4})([^\s"'&,;|<>]{8,})`, "gi"),
 );
-const BEHIND_KEY = new RegExp(String.raw`((?:AKIA|ASIA)[A-Z2-7]{12,16}${EQUALS})([^\s"'&,;|<>]{8,})`, "gi");
+const behindKey = /* @__PURE__ */ once(
+  () => new RegExp(String.raw`((?:AKIA|ASIA)[A-Z2-7]{12,16}${EQUALS})([^\s"'&,;|<>]{8,})`, "gi"),
+);
 const BASIC_AUTH = /(\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s/@:]*:)([^\s/@]+)(?=@)/gi;
 const RUN = /[A-Za-z0-9+_=-]{40,}/g;
 const SECRET_KEY = /(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])/g;
@@ -204,8 +205,8 @@ const SECRET_KEY = /(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])/g;
  */
 export function maskSecrets(text: string): string {
   return text
-    .replace(BEHIND_KEY, (_, before: string) => before + MASK)
-    .replace(SIGNATURE, (_, before: string) => before + MASK)
+    .replace(behindKey(), (_, before: string) => before + MASK)
+    .replace(signature(), (_, before: string) => before + MASK)
     .replace(NAMED, (_, name: string) => name + MASK)
     .replace(SCHEME, (_, name: string) => name + MASK)
     .replace(BASIC_AUTH, (_, before: string) => before + MASK)

@@ -1,7 +1,7 @@
 /** The catalogue of events: every thing imds-guard has to say, as one typed table. */
 import type { Evidence } from "../base/errors.js";
-import type { Action, EventCode, Severity } from "./weights.js";
-import { WEIGHTS } from "./weights.js";
+import type { Action, EventCode, Severity, WeightOf } from "./weights.js";
+import { weightOf } from "./weights.js";
 
 /** What a line of the events file can be: the event itself, or a document of one of the two schemas that SIEMs know. */
 export const EVENT_FORMATS = ["json", "ecs", "ocsf"] as const;
@@ -83,7 +83,7 @@ const TITLES: Readonly<Record<EventCode, string>> = {
   "settings.invalid": "Setting cannot be honoured",
 };
 
-type Catalogue = { readonly [Code in EventCode]: (typeof WEIGHTS)[Code] & { readonly title: string } };
+type Catalogue = { readonly [Code in EventCode]: WeightOf<Code> & { readonly title: string } };
 
 /**
  * Code -> severity, action and title. Codes are stable; titles are for people.
@@ -99,8 +99,8 @@ export const CATALOGUE: Catalogue = /* @__PURE__ */ titled();
 /** By a plain loop: every start of a program pays for it. */
 function titled(): Catalogue {
   const all: Record<string, object> = {};
-  for (const code of Object.keys(WEIGHTS) as EventCode[]) {
-    const { severity, action } = WEIGHTS[code];
+  for (const code of Object.keys(TITLES) as EventCode[]) {
+    const { severity, action } = weightOf(code);
     all[code] = { severity, action, title: TITLES[code] };
   }
   return all as Catalogue;

@@ -4,7 +4,7 @@ import { ownProperties } from "../base/own-properties.js";
 import type { System } from "../base/system.js";
 import { boundText, maskAccessKeyId } from "../base/text.js";
 import { BULLETIN } from "./catalogue.js";
-import { isFinding, WEIGHTS } from "./weights.js";
+import { isFinding, weightOf } from "./weights.js";
 import type { Claimed, EventDetails, EventEndpoint, GuardEvent, Responder } from "./catalogue.js";
 import type { EventCode } from "./weights.js";
 import { inBackground, quietly } from "./quietly.js";
@@ -62,7 +62,7 @@ export function createReporter(options: ReporterOptions): Reporter {
   return {
     report(code, details = {}) {
       if (closing !== undefined) return;
-      const { severity } = WEIGHTS[code];
+      const { severity } = weightOf(code);
       const wanting = sinks.filter((sink) => sink.wants?.(severity) ?? true);
       if (wanting.length > 0)
         deliver(buildEvent(system, code, typeof details === "function" ? details() : details), wanting);
@@ -86,7 +86,7 @@ async function closeAll(sinks: readonly Sink[]): Promise<void> {
 
 function buildEvent(system: System, code: EventCode, given: EventDetails): GuardEvent {
   const details = ownProperties(given);
-  const { severity, action } = WEIGHTS[code];
+  const { severity, action } = weightOf(code);
   const finding = isFinding(code);
   const claimed = boundClaimed(details.claimed && ownProperties(details.claimed));
   const responder = boundResponder(details.responder && ownProperties(details.responder));

@@ -1,4 +1,5 @@
 /** How much each event matters, and what the guard does about what it tells: what a program that reports needs of them. */
+import { ownProperty } from "../base/own-properties.js";
 
 /** How much an event matters. `warning` and above reach stderr by default. */
 export type Severity = "info" | "notice" | "warning" | "error" | "critical";
@@ -24,7 +25,6 @@ const NOTICE_OBSERVED = /* @__PURE__ */ weight("notice", "observed");
 const NOTICE_REFUSED = /* @__PURE__ */ weight("notice", "refused");
 const WARNING_ACCEPTED = /* @__PURE__ */ weight("warning", "accepted");
 const WARNING_BLOCKED = /* @__PURE__ */ weight("warning", "blocked");
-const WARNING_OBSERVED = /* @__PURE__ */ weight("warning", "observed");
 const WARNING_REFUSED = /* @__PURE__ */ weight("warning", "refused");
 const ERROR_BLOCKED = /* @__PURE__ */ weight("error", "blocked");
 const ERROR_OBSERVED = /* @__PURE__ */ weight("error", "observed");
@@ -32,8 +32,33 @@ const ERROR_REFUSED = /* @__PURE__ */ weight("error", "refused");
 const CRITICAL_BLOCKED = /* @__PURE__ */ weight("critical", "blocked");
 const CRITICAL_OBSERVED = /* @__PURE__ */ weight("critical", "observed");
 
-/** Code -> severity and action. Codes are stable. */
-export const WEIGHTS = {
+/** The weight of most events, which the table leaves out: none of them is worth its bytes in every bundle. */
+const USUAL = /* @__PURE__ */ weight("warning", "observed");
+
+type UsualCode =
+  | "imds.unverified_responder"
+  | "imds.token_timeout"
+  | "imds.forbidden"
+  | "preload.module_unadapted"
+  | "firewall.connection_seen"
+  | "monitor.host_route"
+  | "monitor.local_address"
+  | "monitor.neighbour_appeared"
+  | "monitor.connection_seen"
+  | "monitor.dns_answer"
+  | "roles_anywhere.renewal_failed"
+  | "roles_anywhere.certificate_ending"
+  | "roles_anywhere.certificate_unusable"
+  | "roles_anywhere.key_exposed"
+  | "roles_anywhere.passphrase_exposed"
+  | "roles_anywhere.clock_off"
+  | "gateway.v1_request"
+  | "settings.file_passed_over"
+  | "settings.profile_missing"
+  | "events.file_failing";
+
+/** Code -> severity and action, where they are not the usual ones. Codes are stable. */
+const UNUSUAL = {
   "imds.refused_not_ec2": NOTICE_REFUSED,
   "imds.refused_unknown_host": NOTICE_REFUSED,
   "imds.refused_disabled": INFO_REFUSED,
@@ -42,15 +67,12 @@ export const WEIGHTS = {
   "imds.unattested_allowed": WARNING_ACCEPTED,
   "imds.emulator_allowed": WARNING_ACCEPTED,
   "imds.impersonation_detected": CRITICAL_OBSERVED,
-  "imds.unverified_responder": WARNING_OBSERVED,
   "imds.v1_only_responder": ERROR_BLOCKED,
   "imds.redirect_refused": ERROR_BLOCKED,
   "imds.malformed_answer": ERROR_BLOCKED,
   "imds.oversized_answer": ERROR_BLOCKED,
   "imds.peer_mismatch": CRITICAL_BLOCKED,
   "imds.unavailable": NOTICE_OBSERVED,
-  "imds.token_timeout": WARNING_OBSERVED,
-  "imds.forbidden": WARNING_OBSERVED,
   "imds.no_role": INFO_OBSERVED,
   "imds.credentials_obtained": INFO_ACCEPTED,
   "imds.static_stability": WARNING_ACCEPTED,
@@ -72,41 +94,33 @@ export const WEIGHTS = {
   "credentials.sts_mismatch": CRITICAL_BLOCKED,
   "firewall.connection_blocked": WARNING_BLOCKED,
   "firewall.unavailable": ERROR_OBSERVED,
-  "preload.module_unadapted": WARNING_OBSERVED,
-  "firewall.connection_seen": WARNING_OBSERVED,
   "credentials.sts_unavailable": ERROR_BLOCKED,
   "monitor.responder_appeared": NOTICE_OBSERVED,
   "monitor.responder_changed": ERROR_OBSERVED,
   "monitor.responder_gone": NOTICE_OBSERVED,
   "monitor.route_changed": NOTICE_OBSERVED,
-  "monitor.host_route": WARNING_OBSERVED,
-  "monitor.local_address": WARNING_OBSERVED,
-  "monitor.neighbour_appeared": WARNING_OBSERVED,
-  "monitor.connection_seen": WARNING_OBSERVED,
-  "monitor.dns_answer": WARNING_OBSERVED,
   "roles_anywhere.session_obtained": INFO_ACCEPTED,
   "roles_anywhere.failed": ERROR_OBSERVED,
-  "roles_anywhere.renewal_failed": WARNING_OBSERVED,
-  "roles_anywhere.certificate_ending": WARNING_OBSERVED,
   "roles_anywhere.certificate_renewed": INFO_ACCEPTED,
-  "roles_anywhere.certificate_unusable": WARNING_OBSERVED,
-  "roles_anywhere.key_exposed": WARNING_OBSERVED,
-  "roles_anywhere.passphrase_exposed": WARNING_OBSERVED,
-  "roles_anywhere.clock_off": WARNING_OBSERVED,
   "credentials.file_renewed": INFO_ACCEPTED,
   "gateway.refused": WARNING_REFUSED,
   "gateway.denied": WARNING_REFUSED,
-  "gateway.v1_request": WARNING_OBSERVED,
   "gateway.rules_invalid": WARNING_REFUSED,
   "settings.file_unusable": WARNING_REFUSED,
-  "settings.file_passed_over": WARNING_OBSERVED,
-  "settings.profile_missing": WARNING_OBSERVED,
-  "events.file_failing": WARNING_OBSERVED,
   "settings.invalid": ERROR_REFUSED,
 } satisfies Record<string, Weight>;
 
+type UnusualCode = keyof typeof UNUSUAL;
+
 /** Every event code. */
-export type EventCode = keyof typeof WEIGHTS;
+export type EventCode = UsualCode | UnusualCode;
+
+/** Severity and action of the events with this code. */
+export type WeightOf<Code extends EventCode> = Code extends UnusualCode ? (typeof UNUSUAL)[Code] : typeof USUAL;
+
+export function weightOf<Code extends EventCode>(code: Code): WeightOf<Code> {
+  return (ownProperty<Readonly<Partial<Record<EventCode, Weight>>>, Code>(UNUSUAL, code) ?? USUAL) as WeightOf<Code>;
+}
 
 const RANK: Readonly<Record<Severity, number>> = { info: 0, notice: 1, warning: 2, error: 3, critical: 4 };
 
@@ -121,5 +135,5 @@ export function atLeast(severity: Severity, threshold: Severity): boolean {
  */
 export function isFinding(code: EventCode): boolean {
   // A setting or a certificate that cannot be used is an error of the configuration and accuses nobody.
-  return atLeast(WEIGHTS[code].severity, "error") && !/^(?:settings|roles_anywhere)\./.test(code);
+  return atLeast(weightOf(code).severity, "error") && !/^(?:settings|roles_anywhere)\./.test(code);
 }

@@ -4,7 +4,7 @@ import { once } from "../base/lazy.js";
 import { isLoadedByNode } from "../base/loader.js";
 import type { System } from "../base/system.js";
 import { sayRefusal } from "../events/refusal-line.js";
-import { atLeast, WEIGHTS } from "../events/weights.js";
+import { atLeast, weightOf } from "../events/weights.js";
 import { detectHost } from "../host/detect.js";
 import type { HostReport } from "../host/report.js";
 import { NOWHERE } from "../settings/endpoint.js";
@@ -56,7 +56,7 @@ type Judged = Omit<Placed, "announce" | "speak" | "probe">;
 
 /** Where the event is printed it says the same; where `exec` shut IMDS, it has said why. */
 function speak({ decision, log }: Judged, system: System): void {
-  if (decision.kind !== "refuse" || log === "off" || atLeast(WEIGHTS[decision.event].severity, log)) return;
+  if (decision.kind !== "refuse" || log === "off" || atLeast(weightOf(decision.event).severity, log)) return;
   if (decision.code === "ERR_IMDS_DISABLED" && system.env["AWS_EC2_METADATA_SERVICE_ENDPOINT"] === NOWHERE) return;
   sayRefusal(decision, system.now());
 }
