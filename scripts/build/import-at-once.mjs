@@ -3,10 +3,13 @@
  * Makes the form for bundlers: nothing in it is loaded later.
  *
  * A bundle whose entry waits at its top level for what loads a chunk, which needs the entry, waits for ever (rollup).
- * So each `import("x")` becomes an import of the module, and `loadExtra(name, need, () => import("./x.js"))` is
- * left without what it would load: such a part is there if the application imports `imds-guard/extras`.
+ * So each `import("./x.js")` becomes an import of what that module exports, and `loadExtra(name, need, () =>
+ * import("./x.js"))` is left without what it would load: such a part is there if the application imports
+ * `imds-guard/extras`.
  */
+import { readFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
+import { dirname, resolve } from "node:path";
 import { parseAst } from "rolldown/parseAst";
 
 /** @returns {import("rolldown").Plugin} */
@@ -21,14 +24,23 @@ export function importAtOnce() {
       const heads = [];
       visit(parseAst(code, { lang: "ts", sourceType: "module" }), (node) => {
         if (node.type === "CallExpression" && node.callee.name === "loadExtra") {
-          const [, , load] = node.arguments;
-          changes.push({ start: load.start, end: load.end, text: "undefined" });
+          const [, need] = node.arguments;
+          changes.push({ start: need.end, end: node.end, text: ")" });
           return false;
         }
         if (node.type === "ImportExpression" && node.source.type === "Literal" && !isBuiltin(node.source.value)) {
-          const name = `loaded${heads.length}`;
-          heads.push(`import * as ${name} from ${JSON.stringify(node.source.value)};\n`);
-          changes.push({ start: node.start, end: node.end, text: `Promise.resolve(${name})` });
+          const path = node.source.value;
+          const own = `loaded${heads.length}`;
+          const names = path.startsWith(".")
+            ? exportsOf(resolve(dirname(id), path.replace(/\.js$/, ".ts")))
+            : undefined;
+          // An object of the names is smaller than that of the module, which has a getter for each. It inherits nothing,
+          // or promises would look for a `then` there.
+          const taken = names?.map((name) => `${name} as ${own}_${name}`).join(", ");
+          const members = names?.map((name) => `${name}: ${own}_${name}`).join(", ");
+          heads.push(`import ${names ? `{ ${taken} }` : `* as ${own}`} from ${JSON.stringify(path)};\n`);
+          const text = `Promise.resolve(${names ? `{ __proto__: null, ${members} }` : own})`;
+          changes.push({ start: node.start, end: node.end, text });
         }
         return true;
       });
@@ -39,6 +51,19 @@ export function importAtOnce() {
       return { code: heads.join("") + text, moduleType: "ts" };
     },
   };
+}
+
+/** What a module exports at run time, under names that stand in its declarations. @param {string} path */
+function exportsOf(path) {
+  /** @type {string[]} */
+  const names = [];
+  for (const { type, declaration, exportKind } of parseAst(readFileSync(path, "utf8"), { lang: "ts" }).body) {
+    if (type !== "ExportNamedDeclaration" || exportKind === "type") continue;
+    if (declaration === null) throw new Error(`${path} hands on names, which are not looked for`);
+    const declared = declaration.type === "VariableDeclaration" ? declaration.declarations : [declaration];
+    for (const { id } of declared) names.push(id.name);
+  }
+  return names;
 }
 
 /**
