@@ -13,6 +13,7 @@ import {
   namesVendor,
   XEN_VENDOR,
 } from "./ec2-identifiers.js";
+import { type Finding, wordsFor } from "./evidence-words.js";
 import { isNoEc2Mac } from "./macos-model.js";
 import type { Fact, HostFacts, PresentFact, SmbiosField } from "./facts.js";
 import type { HostEvidence, HostEvidenceWeight, Verdict } from "./report.js";
@@ -45,15 +46,13 @@ export function describeFacts(
     ...(Object.keys(SMBIOS_MEANING) as SmbiosField[]).flatMap((field) =>
       describe(smbios[field], SMBIOS_MEANING[field]),
     ),
-    ...describe(hypervisor?.type, () => neutral("the kind of hypervisor")),
+    ...describe(hypervisor?.type, () => neutral("hypervisor")),
     ...describe(hypervisor?.uuid, hypervisorUuid),
     ...describe(hypervisor?.versionExtra, hypervisorVersion),
     ...describe(facts.deviceTree, deviceTree),
     ...describe(facts.kernel, kernelBanner),
     ...describe(facts.macModel, macModel),
-    ...facts.container.facts.flatMap((fact) =>
-      describe(fact, () => neutral("a sign of a container, which says nothing about the host")),
-    ),
+    ...facts.container.facts.flatMap((fact) => describe(fact, () => neutral("container"))),
   ];
 }
 
@@ -75,21 +74,24 @@ function meaningOf(fact: Fact, read: Read, facts: HostFacts, verdict: Verdict): 
     case "present":
       return read(fact.value, facts, verdict);
     case "empty":
-      return neutral("there, and empty");
     case "absent":
-      return neutral("not there");
+      return neutral(fact.status);
     case "unreadable":
-      return neutral(`cannot be read: ${fact.why}`);
+      return { weight: "neutral", says: `cannot be read: ${fact.why}` };
   }
 }
 
-function neutral(says: string): Meaning {
-  return { weight: "neutral", says };
+function weighing(weight: HostEvidenceWeight): (finding: Finding) => Meaning {
+  return (finding) => ({ weight, says: wordsFor(finding) });
 }
 
+const neutral = /* @__PURE__ */ weighing("neutral");
+const supports = /* @__PURE__ */ weighing("supports");
+const contradicts = /* @__PURE__ */ weighing("contradicts");
+
 /** Marks that count only beside others: support where the host was found to be EC2, mere coincidence elsewhere. */
-function corroborating(verdict: Verdict, says: string): Meaning {
-  return { weight: verdict === "ec2" ? "supports" : "neutral", says };
+function corroborating(verdict: Verdict, finding: Finding): Meaning {
+  return verdict === "ec2" ? supports(finding) : neutral(finding);
 }
 
 const SMBIOS_MEANING: Readonly<Record<SmbiosField, Read>> = {
@@ -99,66 +101,56 @@ const SMBIOS_MEANING: Readonly<Record<SmbiosField, Read>> = {
   chassisVendor: partVendor,
   biosVersion: version,
   productVersion: version,
-  productName: () => neutral("the model; anybody may call a machine so"),
+  productName: () => neutral("model"),
   productUuid: (value, _facts, verdict) =>
-    beginsEc2(value)
-      ? corroborating(verdict, "begins with ec2, as one UUID in 2048 does by chance: never enough alone")
-      : { weight: "contradicts", says: "every EC2 instance has a UUID that begins with ec2 in one byte order" },
+    beginsEc2(value) ? corroborating(verdict, "UUID of EC2") : contradicts("no UUID of EC2"),
   boardAssetTag: (value, _facts, verdict) =>
-    isInstanceId(value) ? corroborating(verdict, "has the form of an instance id") : neutral("no instance id"),
+    isInstanceId(value) ? corroborating(verdict, "instance id") : neutral("no instance id"),
   chassisAssetTag: (value, _facts, verdict) =>
-    value === AMAZON_VENDOR
-      ? corroborating(verdict, "the tag that Nitro writes")
-      : neutral("not the tag that Nitro writes"),
+    value === AMAZON_VENDOR ? corroborating(verdict, "Nitro tag") : neutral("no Nitro tag"),
 };
 
 function kernelBanner(value: string): Meaning {
-  return isWslBanner(value)
-    ? { weight: "contradicts", says: "a Windows Subsystem for Linux" }
-    : neutral("the kernel's banner; a kernel runs anywhere");
+  return isWslBanner(value) ? contradicts("WSL") : neutral("kernel");
 }
 
 function macModel(value: string): Meaning {
-  return isNoEc2Mac(value)
-    ? { weight: "contradicts", says: "a model that EC2 does not have" }
-    : neutral("a model that EC2 may have");
+  return isNoEc2Mac(value) ? contradicts("no Mac of EC2") : neutral("Mac");
 }
 
 function partVendor(value: string, facts: HostFacts, verdict: Verdict): Meaning {
   return value !== AMAZON_VENDOR && value.startsWith("Amazon ")
-    ? neutral("a part of Amazon; the system's own vendor tells")
+    ? neutral("Amazon part")
     : vendor(value, facts, verdict);
 }
 
 function vendor(value: string, _facts: HostFacts, verdict: Verdict): Meaning {
-  if (value === AMAZON_VENDOR) return { weight: "supports", says: "the vendor of EC2's Nitro hosts" };
-  if (value === XEN_VENDOR) return corroborating(verdict, "Xen, on EC2 and elsewhere: its version tells");
-  if (!namesVendor(value)) return neutral("names nobody");
-  return { weight: "contradicts", says: `another vendor than "${AMAZON_VENDOR}"` };
+  if (value === AMAZON_VENDOR) return supports("Nitro vendor");
+  if (value === XEN_VENDOR) return corroborating(verdict, "Xen vendor");
+  if (!namesVendor(value)) return neutral("no vendor");
+  return contradicts("other vendor");
 }
 
 function version(value: string, { smbios }: HostFacts): Meaning {
-  if (isAmazonXenVersion(value)) return { weight: "supports", says: "Amazon's build of Xen" };
-  if (!namedVendors(smbios).some((fact) => fact.value === XEN_VENDOR))
-    return neutral("a version; only that of Xen tells anything");
-  return { weight: "contradicts", says: "not a version of Amazon's build of Xen" };
+  if (isAmazonXenVersion(value)) return supports("Amazon Xen");
+  if (!namedVendors(smbios).some((fact) => fact.value === XEN_VENDOR)) return neutral("version");
+  return contradicts("other Xen version");
 }
 
 function hypervisorUuid(value: string, { hypervisor }: HostFacts, verdict: Verdict): Meaning {
-  if (isZeroUuid(value)) return neutral("Xen's own domain 0, which has no UUID: counts as absent");
-  if (beginsEc2(value)) return corroborating(verdict, "begins with ec2: never enough alone");
-  if (guestUuid(hypervisor) === undefined) return neutral("the UUID of a hypervisor other than Xen");
-  return { weight: "contradicts", says: "every Xen guest of EC2 has a UUID that begins with ec2" };
+  if (isZeroUuid(value)) return neutral("domain 0");
+  if (beginsEc2(value)) return corroborating(verdict, "Xen UUID of EC2");
+  if (guestUuid(hypervisor) === undefined) return neutral("UUID of another hypervisor");
+  return contradicts("Xen UUID of another host");
 }
 
 function hypervisorVersion(value: string, { hypervisor }: HostFacts, verdict: Verdict): Meaning {
-  if (isAmazonXenExtra(value)) return corroborating(verdict, "Amazon's build of Xen");
-  if (verdict === "ec2" || guestUuid(hypervisor) === undefined)
-    return neutral("a hypervisor that is not the host's own");
-  return { weight: "contradicts", says: "not Amazon's build of Xen" };
+  if (isAmazonXenExtra(value)) return corroborating(verdict, "Amazon Xen");
+  if (verdict === "ec2" || guestUuid(hypervisor) === undefined) return neutral("foreign hypervisor");
+  return contradicts("other Xen");
 }
 
 function deviceTree(value: string): Meaning {
-  if (!namesBoard(value)) return neutral("the generated tree of a virtual machine");
-  return { weight: "contradicts", says: "a named board; EC2 has DMI and names none" };
+  if (!namesBoard(value)) return neutral("virtual tree");
+  return contradicts("named board");
 }

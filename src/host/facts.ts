@@ -77,10 +77,15 @@ export function readFact(system: System, kind: HostEvidenceKind, source: string,
     case "absent":
       return { kind, source, status: "absent" };
     case "unreadable":
-      return { kind, source, status: "unreadable", why: read.code };
+      return unreadable(kind, source, read.code);
     case "too-large":
-      return { kind, source, status: "unreadable", why: `more than ${read.limit} bytes` };
+      return unreadable(kind, source, `more than ${read.limit} bytes`);
   }
+}
+
+/** A fact that is kept from us. */
+export function unreadable(kind: HostEvidenceKind, source: string, why: string): Fact {
+  return { kind, source, status: "unreadable", why };
 }
 
 /**
@@ -95,6 +100,16 @@ export function textFact(kind: HostEvidenceKind, source: string, text: string): 
 /** Names and values as a command listed them. A name listed twice has two values. */
 export type Listing = ReadonlyMap<string, readonly string[]>;
 
+/** Name and value of the lines that match `pattern`, its two groups. */
+export function listingOf(text: string, pattern: RegExp): Listing {
+  return listing(
+    text.split("\n").flatMap((line) => {
+      const [, name, value] = pattern.exec(line) ?? [];
+      return name === undefined || value === undefined ? [] : [[name, value] as const];
+    }),
+  );
+}
+
 /** Collects `name, value` pairs without losing a repeated name. */
 export function listing(pairs: Iterable<readonly [name: string, value: string]>): Listing {
   const map = new Map<string, string[]>();
@@ -106,12 +121,40 @@ export function listing(pairs: Iterable<readonly [name: string, value: string]>)
   return map;
 }
 
+/** The one command of an operating system that lists what the firmware told it. */
+export interface Lister {
+  readonly kind: HostEvidenceKind;
+  readonly command: string;
+  readonly args: readonly string[];
+  /** What it is called where it failed. */
+  readonly called: string;
+  readonly parse: (stdout: string) => Listing;
+  /** What the sources have in front of their names. Default nothing. */
+  readonly within?: string;
+}
+
+/** Runs a lister and reads `names` (field -> name, which is looked up in lower case) as facts. */
+export async function readListed<Field extends SmbiosField>(
+  system: System,
+  { kind, command, args, called, parse, within = "" }: Lister,
+  names: Readonly<Record<Field, string>>,
+): Promise<Record<Field, Fact>> {
+  const result = await runListing(system, command, args);
+  const values = result.kind === "output" ? parse(result.stdout) : undefined;
+  const facts = Object.entries<string>(names).map(([field, name]) => [
+    field,
+    result.kind === "failed"
+      ? unreadable(kind, within + name, `${called}: ${result.reason}`)
+      : listedFact(kind, within + name, values?.get(name.toLowerCase())),
+  ]);
+  return Object.fromEntries(facts) as Record<Field, Fact>;
+}
+
 /** One name of a listing as a fact. A name with several values cannot be read as any of them. */
-export function listedFact(kind: HostEvidenceKind, source: string, values: readonly string[] | undefined): Fact {
+function listedFact(kind: HostEvidenceKind, source: string, values: readonly string[] | undefined): Fact {
   const [value, ...more] = values ?? [];
   if (value === undefined) return { kind, source, status: "absent" };
-  if (more.some((other) => other !== value))
-    return { kind, source, status: "unreadable", why: "listed with different values" };
+  if (more.some((other) => other !== value)) return unreadable(kind, source, "listed with different values");
   return textFact(kind, source, value);
 }
 

@@ -1,6 +1,6 @@
 /** SMBIOS strings as FreeBSD's loader leaves them in the kernel environment. */
 import type { System } from "../base/system.js";
-import { listedFact, type Listing, listing, runListing, type SmbiosFacts } from "./facts.js";
+import { type Listing, listingOf, readListed, type SmbiosFacts } from "./facts.js";
 
 /** SMBIOS field -> kernel variable. The loader sets no variable for an empty string. */
 const VARIABLES = {
@@ -17,25 +17,15 @@ const VARIABLES = {
 } as const;
 
 /** Reads the kernel environment with one `kenv`, which needs no privilege. */
-export async function readFreebsdKenv(system: System): Promise<SmbiosFacts> {
-  const result = await runListing(system, "/bin/kenv", []);
-  const values = result.kind === "output" ? parseKenv(result.stdout) : undefined;
-  const facts: { -readonly [K in keyof SmbiosFacts]: SmbiosFacts[K] } = {};
-  for (const [field, source] of Object.entries(VARIABLES) as [keyof typeof VARIABLES, string][]) {
-    facts[field] =
-      result.kind === "failed"
-        ? { kind: "kenv", source, status: "unreadable", why: `kenv: ${result.reason}` }
-        : listedFact("kenv", source, values?.get(source));
-  }
-  return facts;
+export function readFreebsdKenv(system: System): Promise<SmbiosFacts> {
+  return readListed(
+    system,
+    { kind: "kenv", command: "/bin/kenv", args: [], called: "kenv", parse: parseKenv },
+    VARIABLES,
+  );
 }
 
 /** The `smbios.*` variables of a `kenv` listing: `name="value"`, one a line, the value not escaped. */
 export function parseKenv(stdout: string): Listing {
-  const pairs: [string, string][] = [];
-  for (const line of stdout.split("\n")) {
-    const match = /^(smbios\.[a-z0-9_.]+)="(.*)"$/.exec(line);
-    if (match?.[1] !== undefined && match[2] !== undefined) pairs.push([match[1], match[2]]);
-  }
-  return listing(pairs);
+  return listingOf(stdout, /^(smbios\.[a-z0-9_.]+)="(.*)"$/);
 }

@@ -1,6 +1,7 @@
 /** The model of a Mac, and the models that EC2 never had. */
+import { ownProperty } from "../base/own-properties.js";
 import type { System } from "../base/system.js";
-import { type Fact, runListing, textFact } from "./facts.js";
+import { type Fact, runListing, textFact, unreadable } from "./facts.js";
 
 const SOURCE = "hw.model";
 
@@ -8,7 +9,7 @@ const SOURCE = "hw.model";
 export async function readMacModel(system: System): Promise<Fact> {
   const result = await runListing(system, "/usr/sbin/sysctl", ["-n", SOURCE]);
   return result.kind === "failed"
-    ? { kind: "sysctl", source: SOURCE, status: "unreadable", why: `sysctl: ${result.reason}` }
+    ? unreadable("sysctl", SOURCE, `sysctl: ${result.reason}`)
     : textFact("sysctl", SOURCE, result.stdout);
 }
 
@@ -19,16 +20,17 @@ export async function readMacModel(system: System): Promise<Fact> {
  * models (support.apple.com 102852, 102869, 108054).
  */
 export function isNoEc2Mac(model: string): boolean {
-  return /^(?:MacBook(?:Air|Pro)?|iMac(?:Pro)?)\d{1,2},\d{1,2}$/.test(model) || NEVER_AT_EC2.has(model);
+  if (/^(?:MacBook(?:Air|Pro)?|iMac(?:Pro)?)\d{1,2},\d{1,2}$/.test(model)) return true;
+  const [, series = "", number] = /^(Mac\d\d),([1-9]\d?)$/.exec(model) ?? [];
+  return ownProperty(NEVER_AT_EC2, series)?.includes(Number(number)) === true;
 }
 
 /** Since 2022 the name of a model tells no family any more. */
-const NEVER_AT_EC2: ReadonlySet<string> = new Set([
+const NEVER_AT_EC2: Readonly<Record<string, readonly number[]>> = {
   // MacBook Air and MacBook Pro with M2
-  ...["Mac14,2", "Mac14,15", "Mac14,5", "Mac14,6", "Mac14,7", "Mac14,9", "Mac14,10"],
+  Mac14: [2, 5, 6, 7, 9, 10, 15],
   // MacBook Air, MacBook Pro and iMac with M3
-  ...["Mac15,3", "Mac15,4", "Mac15,5", "Mac15,6", "Mac15,7", "Mac15,8", "Mac15,9", "Mac15,10", "Mac15,11", "Mac15,12"],
-  "Mac15,13",
+  Mac15: [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
   // MacBook Air, MacBook Pro and iMac with M4
-  ...["Mac16,1", "Mac16,2", "Mac16,3", "Mac16,5", "Mac16,6", "Mac16,7", "Mac16,8", "Mac16,12", "Mac16,13"],
-]);
+  Mac16: [1, 2, 3, 5, 6, 7, 8, 12, 13],
+};

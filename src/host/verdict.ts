@@ -33,6 +33,12 @@ interface Ruling {
   readonly advice?: string;
 }
 
+const ec2 = (rule: HostRule, reason: string, virtualization: HostVirtualization): Ruling => {
+  return { verdict: "ec2", rule, reason, virtualization };
+};
+const notEc2 = (rule: HostRule, reason: string): Ruling => ({ verdict: "not-ec2", rule, reason });
+const unknown = (rule: HostRule, reason: string): Ruling => ({ verdict: "unknown", rule, reason });
+
 /** Operating systems whose facts the rules are made for. */
 const JUDGED: ReadonlySet<NodeJS.Platform> = new Set(["linux", "win32", "freebsd", "openbsd"]);
 
@@ -64,11 +70,7 @@ function rule(facts: HostFacts, claim: Claim | undefined, contradictions: readon
   if (first !== undefined) {
     const { fact, says } = first;
     const value = fact.status === "present" ? shown(fact) : fact.status;
-    return {
-      verdict: "not-ec2",
-      rule: first.rule,
-      reason: `The host claims to be EC2, but ${fact.source} is ${value}: ${says}.`,
-    };
+    return notEc2(first.rule, `The host claims to be EC2, but ${fact.source} is ${value}: ${says}.`);
   }
   if (claim !== undefined) return upheld(claim, facts.smbios);
   return foreign(facts) ?? paravirtual(facts) ?? undecided(facts);
@@ -77,7 +79,7 @@ function rule(facts: HostFacts, claim: Claim | undefined, contradictions: readon
 function foreignMac({ macModel }: HostFacts): Ruling | undefined {
   if (macModel?.status !== "present" || !isNoEc2Mac(macModel.value)) return undefined;
   const reason = `The Mac is a ${shown(macModel)}, a model that EC2 does not have.`;
-  return { verdict: "not-ec2", rule: "foreign-mac", reason };
+  return notEc2("foreign-mac", reason);
 }
 
 function unjudged(platform: NodeJS.Platform): Ruling {
@@ -85,7 +87,7 @@ function unjudged(platform: NodeJS.Platform): Ruling {
     platform === "darwin"
       ? "An EC2 Mac instance looks like any other Mac, so nothing on macOS tells EC2 apart."
       : `No local evidence of EC2 is known on the platform ${platform}.`;
-  return { verdict: "unknown", rule: `platform-${platform}`, reason };
+  return unknown(`platform-${platform}`, reason);
 }
 
 /** A claim that nothing contradicts. It counts only when the system vendor itself makes it. */
@@ -94,18 +96,14 @@ function upheld(claim: Claim, smbios: SmbiosFacts): Ruling {
   const vendor = claim === "nitro" ? AMAZON_VENDOR : XEN_VENDOR;
   if (sysVendor?.status !== "present" || sysVendor.value !== vendor) {
     const where = sysVendor === undefined ? "the system vendor" : `${sysVendor.source} is ${sysVendor.status}`;
-    return {
-      verdict: "unknown",
-      rule: "inconclusive-dmi",
-      reason: `Some strings are those of EC2, but ${where}, and it has to be "${vendor}".`,
-    };
+    return unknown("inconclusive-dmi", `Some strings are those of EC2, but ${where}, and it has to be "${vendor}".`);
   }
   if (claim === "nitro") {
     const reason = `The system vendor is "${AMAZON_VENDOR}" and nothing readable contradicts it.`;
-    return { verdict: "ec2", rule: "nitro-dmi", reason, virtualization: "nitro" };
+    return ec2("nitro-dmi", reason, "nitro");
   }
   const reason = "The host runs on Amazon's build of Xen and nothing readable contradicts it.";
-  return { verdict: "ec2", rule: "xen-hvm-dmi", reason, virtualization: "xen-hvm" };
+  return ec2("xen-hvm-dmi", reason, "xen-hvm");
 }
 
 /** Facts of another host, on one that does not claim to be EC2. */
@@ -114,40 +112,34 @@ function foreign(facts: HostFacts): Ruling | undefined {
   const vendors = namedVendors(smbios);
   const vendor = vendors.find((fact) => fact.value !== XEN_VENDOR);
   if (vendor !== undefined) {
-    return {
-      verdict: "not-ec2",
-      rule: "foreign-dmi",
-      reason: `The vendor in ${vendor.source} is ${shown(vendor)}, not "${AMAZON_VENDOR}".`,
-    };
+    return notEc2("foreign-dmi", `The vendor in ${vendor.source} is ${shown(vendor)}, not "${AMAZON_VENDOR}".`);
   }
   const version = versionFacts(smbios).find((fact) => fact.status === "present");
   if (vendors.length > 0 && version !== undefined) {
     const reason = `The host runs on Xen, but ${version.source} is ${shown(version)}, not a build of Amazon's.`;
-    return { verdict: "not-ec2", rule: "foreign-dmi", reason };
+    return notEc2("foreign-dmi", reason);
   }
   const uuid = smbios.productUuid;
   if (uuid?.status === "present" && !beginsEc2(uuid.value)) {
-    return {
-      verdict: "not-ec2",
-      rule: "foreign-uuid",
-      reason: `The UUID in ${uuid.source} is ${shown(uuid)}; on EC2 it begins with ec2 in one byte order.`,
-    };
+    return notEc2(
+      "foreign-uuid",
+      `The UUID in ${uuid.source} is ${shown(uuid)}; on EC2 it begins with ec2 in one byte order.`,
+    );
   }
   const xen = foreignXen(facts);
   if (xen !== undefined) {
-    return {
-      verdict: "not-ec2",
-      rule: "foreign-hypervisor",
-      reason: `This is a guest of a Xen that is not Amazon's: ${xen.source} is ${shown(xen)}.`,
-    };
+    return notEc2(
+      "foreign-hypervisor",
+      `This is a guest of a Xen that is not Amazon's: ${xen.source} is ${shown(xen)}.`,
+    );
   }
   if (deviceTree?.status === "present" && namesBoard(deviceTree.value)) {
     const reason = `The device tree names the board ${shown(deviceTree)}; EC2 has DMI and names none.`;
-    return { verdict: "not-ec2", rule: "foreign-device-tree", reason };
+    return notEc2("foreign-device-tree", reason);
   }
   if (isWsl(kernel)) {
     const reason = "This is a Windows Subsystem for Linux, which is no EC2 instance.";
-    return { verdict: "not-ec2", rule: "foreign-wsl", reason };
+    return notEc2("foreign-wsl", reason);
   }
   return undefined;
 }
@@ -173,7 +165,7 @@ function paravirtual({ smbios, hypervisor }: HostFacts): Ruling | undefined {
   if (uuid === undefined || !beginsEc2(uuid.value)) return undefined;
   if (extra.status !== "present" || !isAmazonXenExtra(extra.value)) return undefined;
   const reason = "A paravirtual guest without DMI on Amazon's build of Xen, with a UUID of EC2.";
-  return { verdict: "ec2", rule: "xen-pv-hypervisor", reason, virtualization: "xen-pv" };
+  return ec2("xen-pv-hypervisor", reason, "xen-pv");
 }
 
 function undecided({ smbios }: HostFacts): Ruling {
@@ -183,7 +175,7 @@ function undecided({ smbios }: HostFacts): Ruling {
       smbios.productUuid?.status === "present"
         ? "A UUID that begins with ec2 is the only sign of EC2, and chance or a lookalike makes one."
         : "Some DMI strings can be read, but none that tells whose host this is.";
-    return { verdict: "unknown", rule: "inconclusive-dmi", reason };
+    return unknown("inconclusive-dmi", reason);
   }
   const unreadable = fields.find((fact) => fact.status === "unreadable");
   const reason =
@@ -194,7 +186,7 @@ function undecided({ smbios }: HostFacts): Ruling {
   const denied = fields.find((fact) => fact.status === "unreadable" && fact.why === DENIED_BY_NODE);
   const advice =
     denied && `Start Node.js with ${flagsToRead([`${posix.dirname(denied.source)}/*`])}, so that it may be told.`;
-  return { verdict: "unknown", rule: "nothing-readable", reason, ...(advice && { advice }) };
+  return { ...unknown("nothing-readable", reason), ...(advice && { advice }) };
 }
 
 function isWsl(kernel: Fact | undefined): boolean {

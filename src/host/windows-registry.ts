@@ -1,6 +1,6 @@
 /** SMBIOS strings as Windows keeps them in the registry, where every user may read them. */
 import type { System } from "../base/system.js";
-import { listedFact, type Listing, listing, runListing, type SmbiosFacts } from "./facts.js";
+import { type Listing, listing, readListed, type SmbiosFacts } from "./facts.js";
 
 const KEY = "HKLM\\HARDWARE\\DESCRIPTION\\System\\BIOS";
 const FULL_KEY = "hkey_local_machine\\hardware\\description\\system\\bios";
@@ -16,18 +16,9 @@ const VALUES = {
 } as const;
 
 /** Reads the key with one `reg query`, started by its full path so that PATH has no say. */
-export async function readWindowsRegistry(system: System): Promise<SmbiosFacts> {
-  const result = await runListing(system, regPath(system.env["SystemRoot"]), ["query", KEY]);
-  const values = result.kind === "output" ? parseRegQuery(result.stdout) : undefined;
-  const facts: { -readonly [K in keyof SmbiosFacts]: SmbiosFacts[K] } = {};
-  for (const [field, name] of Object.entries(VALUES) as [keyof typeof VALUES, string][]) {
-    const source = `${KEY}\\${name}`;
-    facts[field] =
-      result.kind === "failed"
-        ? { kind: "registry", source, status: "unreadable", why: `reg query: ${result.reason}` }
-        : listedFact("registry", source, values?.get(name.toLowerCase()));
-  }
-  return facts;
+export function readWindowsRegistry(system: System): Promise<SmbiosFacts> {
+  const lister = { command: regPath(system.env["SystemRoot"]), args: ["query", KEY], called: "reg query" };
+  return readListed(system, { kind: "registry", ...lister, parse: parseRegQuery, within: `${KEY}\\` }, VALUES);
 }
 
 /**
