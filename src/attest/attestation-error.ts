@@ -1,6 +1,6 @@
 /** The error raised where an identity document breaks one of its rules. */
 import { IDENTITY_PATH } from "../aws/imds-protocol.js";
-import { ImdsImpersonationError } from "../base/errors.js";
+import { fact, ImdsImpersonationError } from "../base/errors.js";
 import type { AttestationRule } from "./attestation-rules.js";
 import { breachOf } from "./attestation-rules.js";
 
@@ -10,7 +10,7 @@ export function attestationInvalid(rule: AttestationRule): ImdsImpersonationErro
     "ERR_IMDS_ATTESTATION_INVALID",
     `The instance identity document does not prove AWS: ${breachOf(rule)}`,
     {
-      evidence: [{ source: `GET ${IDENTITY_PATH}`, value: rule, says: breachOf(rule) }],
+      evidence: [fact(`GET ${IDENTITY_PATH}`, breachOf(rule), rule)],
       advice:
         "Whoever answered is not the instance metadata service of AWS, or something between it and this process changes " +
         "answers. Do not use its credentials; find out who answers at the metadata address.",

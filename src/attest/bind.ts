@@ -1,6 +1,6 @@
 /** Binds a signed identity to this host and to the credentials: a pure comparison of what each source says. */
-import { IDENTITY_PATH, ROLE_LIST_PATH } from "../aws/imds-protocol.js";
-import { ImdsImpersonationError } from "../base/errors.js";
+import { IDENTITY_PATH, INFO_PATH, ROLE_LIST_PATH } from "../aws/imds-protocol.js";
+import { fact, ImdsImpersonationError } from "../base/errors.js";
 import { maskAccessKeyId, printable } from "../base/text.js";
 import type { Evidence, ImpersonationCode } from "../base/errors.js";
 import { accountOfAccessKey, accountOfPrincipalId } from "../aws/access-key.js";
@@ -117,7 +117,7 @@ function checkInstance({ document, hostInstanceId, hostInstanceIdMissing }: Bind
     `The identity document is of instance ${document.instanceId}, but this host is ${shown(hostInstanceId)}`,
     [
       signedFact(document.instanceId, "the signed document is of this instance"),
-      { source: "host", value: shown(hostInstanceId), says: "this host is this instance" },
+      fact("host", "this host is this instance", shown(hostInstanceId)),
     ],
     "Somebody replays the genuine document of another instance. Do not use the credentials; find out who answers at the metadata address.",
   );
@@ -141,12 +141,12 @@ function checkKeyAccount({ document, accessKeyId, expectedAccounts = [] }: Bindi
 function checkAccountField(input: BindingInput): Finding {
   const claimed = input.accountIdField;
   if (claimed === undefined) return undefined;
-  const fact = { source: "AccountId", value: shown(claimed), says: "claimed beside the credentials" };
+  const claim = fact("AccountId", "claimed beside the credentials", shown(claimed));
   const { accessKeyId = "" } = input;
   const key = accountOfAccessKey(accessKeyId);
   if (key.kind === "unknown")
-    return checkClaim(input, { kind: "known", accountId: claimed }, "the AccountId field", fact);
-  return agree(key.accountId, claimed, "the access key", "the AccountId field", [keyFact(accessKeyId, key), fact]);
+    return checkClaim(input, { kind: "known", accountId: claimed }, "the AccountId field", claim);
+  return agree(key.accountId, claimed, "the access key", "the AccountId field", [keyFact(accessKeyId, key), claim]);
 }
 
 function checkInstanceProfileArn(input: BindingInput): Finding {
@@ -154,21 +154,15 @@ function checkInstanceProfileArn(input: BindingInput): Finding {
   if (arn === undefined) return undefined;
   const accountId = /^arn:aws(?:-[a-z]+)*:iam::(\d{12}):instance-profile\/[\x21-\x7e]+$/.exec(arn)?.[1];
   if (accountId === undefined) return { why: "InstanceProfileArn is not the ARN of an instance profile" };
-  return checkClaim(input, { kind: "known", accountId }, "the instance profile ARN", {
-    source: "GET /latest/meta-data/iam/info",
-    value: arn.slice(0, arn.indexOf("/")),
-    says: "claimed instance profile",
-  });
+  const claimed = fact(`GET ${INFO_PATH}`, "claimed instance profile", arn.slice(0, arn.indexOf("/")));
+  return checkClaim(input, { kind: "known", accountId }, "the instance profile ARN", claimed);
 }
 
 function checkInstanceProfileId(input: BindingInput): Finding {
   const id = input.instanceProfileId;
   if (id === undefined) return undefined;
-  return checkClaim(input, accountOfPrincipalId(id), "the instance profile id", {
-    source: "GET /latest/meta-data/iam/info",
-    value: printable(id, 32),
-    says: "claimed instance profile id",
-  });
+  const claimed = fact(`GET ${INFO_PATH}`, "claimed instance profile id", printable(id, 32));
+  return checkClaim(input, accountOfPrincipalId(id), "the instance profile id", claimed);
 }
 
 /** A claim of the responder is held against the signed account, or, without one, against that of the access key. */
@@ -176,15 +170,15 @@ function checkClaim(
   { document, accessKeyId }: BindingInput,
   claim: AccountOfKey,
   name: string,
-  fact: Evidence,
+  told: Evidence,
 ): Finding {
   if (claim.kind === "unknown") return { why: WHY_UNKNOWN[claim.reason] };
   if (document !== undefined)
-    return agree(document.accountId, claim.accountId, "the identity document", name, [signedAccount(document), fact]);
+    return agree(document.accountId, claim.accountId, "the identity document", name, [signedAccount(document), told]);
   const key = accountOfAccessKey(accessKeyId ?? "");
   if (accessKeyId === undefined || key.kind === "unknown")
     return { why: "neither a signed document nor the access key tells an account to compare with" };
-  return agree(key.accountId, claim.accountId, "the access key", name, [keyFact(accessKeyId, key), fact]);
+  return agree(key.accountId, claim.accountId, "the access key", name, [keyFact(accessKeyId, key), told]);
 }
 
 function checkRequestedRole({ roleName, requestedRole }: BindingInput): Finding {
@@ -211,7 +205,7 @@ function checkExpectedAccount(input: BindingInput): Finding {
     return unexpectedAccount(
       foreign[0][0],
       expectedAccounts,
-      foreign.map(([, fact]) => fact),
+      foreign.map(([, evidence]) => evidence),
     );
   if (accessKeyId !== undefined && key?.kind === "unknown") {
     // The account of the instance is not yet that of the credentials, so a signed document does not stand in for the
@@ -227,7 +221,7 @@ function checkExpectedRole({ roleName, expectedRoles = [] }: BindingInput): Find
   if (expectedRoles.includes(roleName)) return "bound";
   return failed(
     "ERR_IMDS_ROLE_UNEXPECTED",
-    `The credentials are of role ${printable(roleName)}, which is not among the expected roles (${listed(expectedRoles)})`,
+    notExpected("credentials", "role", printable(roleName), expectedRoles),
     [roleFact(roleName)],
     "If this instance is meant to have that role, add it to the expected roles. If not, find out who attached it or who answers.",
   );
@@ -239,7 +233,7 @@ function checkExpectedRegion({ document, expectedRegions = [] }: BindingInput): 
   if (expectedRegions.includes(document.region)) return "bound";
   return failed(
     "ERR_IMDS_REGION_UNEXPECTED",
-    `The identity document is of region ${document.region}, which is not among the expected regions (${listed(expectedRegions)})`,
+    notExpected("identity document", "region", document.region, expectedRegions),
     [signedFact(document.region, "the signed document is of this region")],
     "If this host is meant to run in that region, add it to the expected regions. If not, do not use what was answered.",
   );
@@ -278,7 +272,7 @@ function unexpectedAccount(
 ): ImdsImpersonationError {
   return failed(
     "ERR_IMDS_ACCOUNT_UNEXPECTED",
-    `The credentials are of account ${accountId}, which is not among the expected accounts (${listed(expected)})`,
+    notExpected("credentials", "account", accountId, expected),
     evidence,
     "If the account is yours, add it to the expected accounts. If not, these are somebody else's credentials: find out where they come from.",
   );
@@ -288,7 +282,7 @@ function unknownAccount(accessKeyId: string, reason: UnknownAccountReason): Imds
   return failed(
     "ERR_IMDS_ACCOUNT_UNKNOWN",
     `Accounts are expected, but the access key does not tell its account: ${WHY_UNKNOWN[reason]}`,
-    [{ source: "AccessKeyId", value: maskAccessKeyId(accessKeyId), says: reason }],
+    [fact("AccessKeyId", reason, maskAccessKeyId(accessKeyId))],
     "Replace the access key by a new one, or allow unknown accounts in the settings.",
   );
 }
@@ -307,28 +301,25 @@ function signedAccount(document: IdentityDocument): Evidence {
 }
 
 function signedFact(value: string, says: string): Evidence {
-  return { source: `GET ${IDENTITY_PATH}`, value, says };
+  return fact(`GET ${IDENTITY_PATH}`, says, value);
 }
 
 function keyFact(accessKeyId: string, key: { readonly accountId: string }): Evidence {
-  return {
-    source: "AccessKeyId",
-    value: maskAccessKeyId(accessKeyId),
-    says: `the access key is of account ${key.accountId}`,
-  };
+  return fact("AccessKeyId", `the access key is of account ${key.accountId}`, maskAccessKeyId(accessKeyId));
 }
 
 function roleFact(roleName: string): Evidence {
-  return {
-    source: `GET ${ROLE_LIST_PATH}`,
-    value: printable(roleName),
-    says: "the role offered",
-  };
+  return fact(`GET ${ROLE_LIST_PATH}`, "the role offered", printable(roleName));
 }
 
 /** Plain ids as they are, anything else quoted and escaped. */
 function shown(id: string): string {
   return /^[\w-]{1,40}$/.test(id) ? id : printable(id);
+}
+
+function notExpected(what: string, property: string, value: string, expected: readonly string[]): string {
+  const be = what.endsWith("s") ? "are" : "is";
+  return `The ${what} ${be} of ${property} ${value}, which is not among the expected ${property}s (${listed(expected)})`;
 }
 
 function listed(values: readonly string[]): string {

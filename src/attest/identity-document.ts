@@ -1,7 +1,8 @@
 /** Reads an instance identity document strictly, and attests one: shape, region's key, signature, in this order. */
 import { isAccountId } from "../aws/access-key.js";
 import { IDENTITY_PATH } from "../aws/imds-protocol.js";
-import { ImdsImpersonationError } from "../base/errors.js";
+import { fact, ImdsImpersonationError } from "../base/errors.js";
+import { textOf } from "../base/text.js";
 import { attestationInvalid } from "./attestation-error.js";
 import type { AttestationRule } from "./attestation-rules.js";
 import { matchesDigest, readSignedIdentity, verifySignedIdentity } from "./cms.js";
@@ -92,7 +93,7 @@ function isInstanceId(text: string): boolean {
 function decodeUtf8(content: Buffer): string {
   try {
     // A byte order mark is kept, and then is no JSON.
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
+    return textOf(content, "kept");
   } catch {
     throw attestationInvalid("document-utf8");
   }
@@ -132,11 +133,11 @@ function unknownRegion(region: string): ImdsImpersonationError {
     `No public key is known for the region ${region} that the instance identity document names`,
     {
       evidence: [
-        {
-          source: `GET ${IDENTITY_PATH}`,
-          value: region,
-          says: "the document names a region without a known key, so its signature cannot be verified",
-        },
+        fact(
+          `GET ${IDENTITY_PATH}`,
+          "the document names a region without a known key, so its signature cannot be verified",
+          region,
+        ),
       ],
       advice:
         "If this instance is in that region, add the region's RSA-2048 certificate from the AWS documentation to the trusted " +

@@ -1,7 +1,7 @@
 /** The public keys that a user trusts to sign identity documents, beside those of AWS: read from PEM text. */
 import type { KeyObject } from "node:crypto";
 import { isRegionName } from "../aws/region.js";
-import { ImdsGuardSettingsError } from "../base/errors.js";
+import { fact, ImdsGuardSettingsError } from "../base/errors.js";
 
 /** Region -> keys. */
 export type TrustedKeys = ReadonlyMap<string, readonly KeyObject[]>;
@@ -10,6 +10,8 @@ export type TrustedKeys = ReadonlyMap<string, readonly KeyObject[]>;
 export const MAX_PEM_BYTES = 64 * 1024;
 /** Most certificates and keys in one PEM text. */
 export const MAX_PEM_BLOCKS = 16;
+
+const PRIVATE_KEY = "a private key; only public keys and certificates belong there";
 
 /**
  * Reads the keys a user trusts for `region` from PEM text: `CERTIFICATE` and `PUBLIC KEY` blocks, at most 16 in 64 KiB,
@@ -22,8 +24,7 @@ export function parseTrustedKeys(region: string, pem: string): KeyObject[] {
   requireRegion(region);
   if (Buffer.byteLength(pem) > MAX_PEM_BYTES) throw unusable(region, "longer than 64 KiB");
   // Looked for first: a private key in a setting has to be named as such, however broken the rest is.
-  if (/-----BEGIN [^\r\n]*PRIVATE KEY/.test(pem))
-    throw unusable(region, "a private key; only public keys and certificates belong there");
+  if (/-----BEGIN [^\r\n]*PRIVATE KEY/.test(pem)) throw unusable(region, PRIVATE_KEY);
   const blocks = [...pem.matchAll(/-----BEGIN ([^\r\n-]*)-----[\sA-Za-z0-9+/=]*-----END \1-----/g)];
   const [begins, ends] = [/-----BEGIN/g, /-----END/g].map((edge) => pem.match(edge)?.length ?? 0);
   if (begins !== blocks.length || ends !== blocks.length) throw unusable(region, "a PEM block that is not well-formed");
@@ -55,7 +56,7 @@ function readBlock(region: string, block: string, label: string): KeyObject {
 }
 
 function requireStrongRsa(region: string, key: KeyObject): KeyObject {
-  if (key.type !== "public") throw unusable(region, "a private key; only public keys and certificates belong there");
+  if (key.type !== "public") throw unusable(region, PRIVATE_KEY);
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType !== "rsa") throw unusable(region, "a key that is not RSA");
   if (modulusLength < 2048 || modulusLength > 8192)
@@ -66,9 +67,9 @@ function requireStrongRsa(region: string, key: KeyObject): KeyObject {
 }
 
 function unusable(region: string, what: string, cause?: unknown): ImdsGuardSettingsError {
-  const of = region === "" ? "Trusted certificates" : `Trusted certificates of ${region}`;
-  return new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", `${of} cannot be used: ${what}`, {
-    evidence: [{ source: "trusted certificates", ...(region === "" ? {} : { value: region }), says: what }],
+  const of = region && ` of ${region}`;
+  return new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", `Trusted certificates${of} cannot be used: ${what}`, {
+    evidence: [fact("trusted certificates", what, region || undefined)],
     advice: "Give PEM certificates or public keys, RSA of at least 2048 bits, for one region at a time.",
     cause,
   });

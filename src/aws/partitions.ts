@@ -1,34 +1,46 @@
 /** AWS's partitions: how their regions begin, and how the names of their hosts end. */
+import { ownProperty } from "../base/own-properties.js";
 
-/** What sets a partition apart. */
-export interface Partition {
-  readonly name: string;
-  /** How its region names begin; the empty beginning of `aws` fits every other. */
-  readonly regions: string;
+/** How the names of a partition's hosts end. */
+export interface Suffixes {
   /** DNS suffix of service endpoints. */
   readonly suffix: string;
   /** DNS suffix of dual-stack endpoints, where there are any. */
   readonly dualStack?: string;
 }
 
+/** Beginning of region names -> partition. Every other region is one of `aws`. */
+const BEGINNINGS = [
+  ["cn-", "aws-cn"],
+  ["us-gov-", "aws-us-gov"],
+  ["eusc-", "aws-eusc"],
+  ["us-iso-", "aws-iso"],
+  ["us-isob-", "aws-iso-b"],
+  ["eu-isoe-", "aws-iso-e"],
+  ["us-isof-", "aws-iso-f"],
+] as const;
+
+/** The name of a partition. */
+export type Partition = "aws" | (typeof BEGINNINGS)[number][1];
+
 /** From the endpoint rules of the AWS SDKs (partitions.json). */
-const PARTITIONS: readonly Partition[] = [
-  { name: "aws-cn", regions: "cn-", suffix: "amazonaws.com.cn", dualStack: "api.amazonwebservices.com.cn" },
-  { name: "aws-us-gov", regions: "us-gov-", suffix: "amazonaws.com", dualStack: "api.aws" },
-  { name: "aws-eusc", regions: "eusc-", suffix: "amazonaws.eu", dualStack: "api.amazonwebservices.eu" },
-  { name: "aws-iso", regions: "us-iso-", suffix: "c2s.ic.gov" },
-  { name: "aws-iso-b", regions: "us-isob-", suffix: "sc2s.sgov.gov" },
-  { name: "aws-iso-e", regions: "eu-isoe-", suffix: "cloud.adc-e.uk" },
-  { name: "aws-iso-f", regions: "us-isof-", suffix: "csp.hci.ic.gov" },
-  { name: "aws", regions: "", suffix: "amazonaws.com", dualStack: "api.aws" },
-];
+const SUFFIXES: Readonly<Record<Partition, Suffixes>> = {
+  "aws-cn": { suffix: "amazonaws.com.cn", dualStack: "api.amazonwebservices.com.cn" },
+  "aws-us-gov": { suffix: "amazonaws.com", dualStack: "api.aws" },
+  "aws-eusc": { suffix: "amazonaws.eu", dualStack: "api.amazonwebservices.eu" },
+  "aws-iso": { suffix: "c2s.ic.gov" },
+  "aws-iso-b": { suffix: "sc2s.sgov.gov" },
+  "aws-iso-e": { suffix: "cloud.adc-e.uk" },
+  "aws-iso-f": { suffix: "csp.hci.ic.gov" },
+  aws: { suffix: "amazonaws.com", dualStack: "api.aws" },
+};
 
 /** The partition of a region, told by its name. */
 export function partitionOfRegion(region: string): Partition {
-  return PARTITIONS.find(({ regions }) => region.startsWith(regions)) as Partition;
+  return BEGINNINGS.find(([beginning]) => region.startsWith(beginning))?.[1] ?? "aws";
 }
 
-/** The suffix of a partition's service endpoints, such as `amazonaws.com`; undefined for an unknown partition. */
-export function suffixOfPartition(partition: string): string | undefined {
-  return PARTITIONS.find(({ name }) => name === partition)?.suffix;
+/** How hosts of a partition are named; undefined for an unknown partition. */
+export function suffixesOfPartition(partition: string): Suffixes | undefined {
+  return ownProperty(SUFFIXES as Readonly<Record<string, Suffixes>>, partition);
 }

@@ -4,6 +4,7 @@
  */
 import type { ClientRequest, ClientRequestArgs } from "node:http";
 import type { Socket, TcpNetConnectOpts } from "node:net";
+import { unsaid } from "./own-properties.js";
 
 /** What one request over a socket is about. */
 export interface RequestOverSocket {
@@ -24,57 +25,26 @@ export interface RequestOverSocket {
  */
 export function tcpOptions(host: string, port: number, autoSelectFamily?: boolean): TcpNetConnectOpts {
   const options = {
+    ...unsaid("autoSelectFamilyAttemptTimeout blockList family fd handle hints keepAlive keepAliveInitialDelay"),
+    ...unsaid("localAddress localPort lookup noDelay objectMode onread path readable signal timeout writable"),
     host: host.replace(/^\[(.*)\]$/, "$1"),
     port,
     autoSelectFamily,
-    autoSelectFamilyAttemptTimeout: undefined,
     allowHalfOpen: false,
-    blockList: undefined,
-    family: undefined,
-    fd: undefined,
-    handle: undefined,
-    hints: undefined,
-    keepAlive: undefined,
-    keepAliveInitialDelay: undefined,
-    localAddress: undefined,
-    localPort: undefined,
-    lookup: undefined,
-    noDelay: undefined,
-    objectMode: undefined,
-    onread: undefined,
-    path: undefined,
-    readable: undefined,
-    signal: undefined,
-    timeout: undefined,
-    writable: undefined,
   };
-  return options as unknown as TcpNetConnectOpts;
+  return options;
 }
 
 /** A request over this very socket: with an agent, a connection of the agent's would be used. */
 export function requestOptions(socket: Socket, { headers, ...request }: RequestOverSocket): ClientRequestArgs {
-  const options = {
+  return {
+    ...unsaid("_defaultAgent agent auth defaultPort highWaterMark hostname joinDuplicateHeaders localAddress lookup"),
+    ...unsaid("protocol setDefaultHeaders signal socketPath timeout uniqueHeaders"),
     ...request,
     headers: Object.assign(Object.create(null), headers) as Record<string, string>,
-    agent: undefined,
     createConnection: () => socket,
     insecureHTTPParser: false,
-    _defaultAgent: undefined,
-    auth: undefined,
-    defaultPort: undefined,
-    highWaterMark: undefined,
-    hostname: undefined,
-    joinDuplicateHeaders: undefined,
-    localAddress: undefined,
-    lookup: undefined,
-    protocol: undefined,
-    setDefaultHeaders: undefined,
-    signal: undefined,
-    socketPath: undefined,
-    timeout: undefined,
-    uniqueHeaders: undefined,
   };
-  return options;
 }
 
 /**

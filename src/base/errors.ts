@@ -12,6 +12,11 @@ export interface Evidence {
   readonly says: string;
 }
 
+/** {@link Evidence} of what was found. */
+export function fact(source: string, says: string, value?: string): Evidence {
+  return value === undefined ? { source, says } : { source, value, says };
+}
+
 /** Codes of decisions made before any packet is sent. */
 export type RefusalCode =
   | "ERR_IMDS_NOT_EC2"
@@ -338,8 +343,7 @@ const SHOWN = 4;
 export function carryEvidence(error: Error, evidence: readonly Evidence[] | (() => readonly Evidence[])): void {
   Object.assign(error, { evidence: typeof evidence === "function" ? evidence() : evidence });
   const hide = (name: string | symbol, value: () => unknown): void => {
-    const hidden = { value, configurable: true, writable: true, enumerable: false };
-    Object.defineProperty(error, name, ownProperties(hidden));
+    Object.defineProperty(error, name, ownProperties({ value, configurable: true, writable: true }));
   };
   hide(INSPECT, () => shown(error as ImdsGuardError));
   hide("toJSON", () => plain(error as ImdsGuardError));

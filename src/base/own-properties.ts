@@ -23,6 +23,11 @@ export function ownProperty<T extends object, K extends keyof T>(
   return object !== null && object !== undefined && Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
+/** An own `undefined` for each of these names (with spaces between them), where what is missing would be inherited. */
+export function unsaid(names: string): object {
+  return Object.fromEntries(names.split(" ").map((name) => [name, undefined]));
+}
+
 /** Whether a value of several shapes has the one with this own key. `in` would look at what all objects inherit. */
 export function hasOwnKey<T extends object, K extends string>(
   value: T,

@@ -170,6 +170,11 @@ export function withNodeOption(present: string | undefined, option: string): str
   return ` ${present} `.includes(` ${option} `) ? present : `${present} ${option}`;
 }
 
+/** The text of bytes. @throws TypeError where they are not UTF-8 */
+export function textOf(bytes: Uint8Array, byteOrderMark: "kept" | "dropped"): string {
+  return new TextDecoder("utf-8", { fatal: true, ignoreBOM: byteOrderMark === "kept" }).decode(bytes);
+}
+
 /** What stands in the place of a secret. */
 export const MASK = "***";
 

@@ -2,7 +2,7 @@
  * What is told of attempts, and of a firewall that cannot be: errors that explain themselves, events, and their limits.
  */
 import { sep } from "node:path";
-import { ImdsRefusedError } from "../base/errors.js";
+import { fact, ImdsRefusedError } from "../base/errors.js";
 import { maskArguments } from "../base/text.js";
 import { OWN_FOLDER } from "../base/own-folder.js";
 import type { EventDetails } from "../events/catalogue.js";
@@ -67,7 +67,7 @@ export function blockedError(attempt: Attempt): ImdsRefusedError {
   const { literal, service, via, stack } = attempt;
   const ofSdk = service === "imds" && stack !== undefined && SDK_FRAMES.test(stack);
   return new ImdsRefusedError("ERR_IMDS_CONNECTION_BLOCKED", `${connectionOf(attempt)} was blocked`, {
-    evidence: [{ source: via, value: literal, says: `the address of ${SERVICE_NAMES[service]}` }],
+    evidence: [fact(via, `the address of ${SERVICE_NAMES[service]}`, literal)],
     advice: ofSdk
       ? OF_SDK
       : (ADVICE[service] ?? `If this process needs it, allow it with IMDS_GUARD_FIREWALL_ALLOW=${service}.`),
@@ -91,15 +91,9 @@ export function attemptDetails(
     endpoint: { address: attempt.literal, port: attempt.port ?? 0 },
     evidence: [
       ...error.evidence,
-      { source: "process", value: `pid ${process.pid}`, says: maskArguments(process.argv, 400) },
-      ...frames.map((frame, index) => ({
-        source: `stack ${index + 1}`,
-        value: frame,
-        says: index === 0 ? "the caller" : "called by",
-      })),
-      ...(unreported > 0
-        ? [{ source: "imds-guard", says: `${unreported} earlier attempts were not reported one by one` }]
-        : []),
+      fact("process", maskArguments(process.argv, 400), `pid ${process.pid}`),
+      ...frames.map((frame, index) => fact(`stack ${index + 1}`, index === 0 ? "the caller" : "called by", frame)),
+      ...(unreported > 0 ? [fact("imds-guard", `${unreported} earlier attempts were not reported one by one`)] : []),
     ],
     advice: error.advice,
   };
@@ -155,9 +149,7 @@ function unavailability({ name, version }: ForeignRuntime, preloaded: boolean): 
     preloaded && name === "Bun" ? ", and what the AWS SDK asks of IMDS by itself is not led through a guard" : "";
   return {
     message: `There is no firewall in ${name}: connections of this process to metadata services are not stopped${sdk}`,
-    evidence: [
-      { source: "process.versions", value: `${name} ${version}`, says: "has no native handles that could be guarded" },
-    ],
+    evidence: [fact("process.versions", "has no native handles that could be guarded", `${name} ${version}`)],
     advice:
       "Import the credential providers of imds-guard, which work here; check URLs that users name with assertNotMetadataUrl; and block 169.254.169.254 and fd00:ec2::254 " +
       "on the host (imds-guard doctor --fix-plan). Or run the program with Node.js.",

@@ -3,7 +3,7 @@
  * @module imds-guard/firewall
  */
 import { subscribe } from "node:diagnostics_channel";
-import { ImdsGuardSettingsError, invalidArgument } from "../base/errors.js";
+import { fact, ImdsGuardSettingsError, invalidArgument } from "../base/errors.js";
 import { callbackSink } from "../events/sinks.js";
 import { EVENT_CHANNEL } from "../events/catalogue.js";
 import type { GuardEvent } from "../events/catalogue.js";
@@ -78,7 +78,7 @@ export function installFirewall(options: FirewallOptions = {}): FirewallReport {
       "ERR_IMDS_GUARD_SETTING",
       `firewallAnswers is ${settings.firewallAnswers}, and installFirewall() has no guard that could answer`,
       {
-        evidence: [{ source: "firewallAnswers", value: settings.firewallAnswers, says: "from environment or profile" }],
+        evidence: [fact("firewallAnswers", "from environment or profile", settings.firewallAnswers)],
         advice: "Use guard.installFirewall() of a guard, or the preload imds-guard/register. The firewall is on.",
       },
     );

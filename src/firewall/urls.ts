@@ -1,5 +1,5 @@
 /** For code that fetches what users name: refuses URLs that lead, or could be made to lead, to a metadata service. */
-import { ImdsRefusedError, invalidArgument } from "../base/errors.js";
+import { fact, ImdsRefusedError, invalidArgument } from "../base/errors.js";
 import type { MentionedService } from "../base/metadata-mention.js";
 import { findMention, judgeText, METADATA_NAMES, TOO_DEEP, withoutPercent } from "../base/metadata-mention.js";
 import { printable } from "../base/text.js";
@@ -169,7 +169,7 @@ function inWords(written: string, address: string, service = serviceOf(address))
 
 function refused(url: string, where: string, what: string): ImdsRefusedError {
   return new ImdsRefusedError("ERR_IMDS_URL_REFUSED", `The URL was refused: ${what}`, {
-    evidence: [{ source: where, value: printable(url, 120), says: what }],
+    evidence: [fact(where, what, printable(url, 120))],
     advice:
       "Do not fetch it. If users may name URLs, this one is an attempt to read instance metadata: log who sent it.",
   });

@@ -41,7 +41,7 @@ export async function fleetAccounts(options: AccountOptions): Promise<readonly F
   const identity = await apis.open(homeRegion, credentials).call("sts", "GetCallerIdentity", {});
   const own = textIn(identity, "Account") ?? "unknown";
   if (accountIds.length === 0) return [{ accountId: own, credentials }];
-  const partition = textIn(identity, "Arn")?.split(":")[1] ?? partitionOfRegion(homeRegion).name;
+  const partition = textIn(identity, "Arn")?.split(":")[1] ?? partitionOfRegion(homeRegion);
   return [...new Set(accountIds)].map((accountId): FleetAccount => {
     if (accountId === own) return { accountId, credentials };
     if (role === undefined) throw new RoleNeededError(accountId, own);

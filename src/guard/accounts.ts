@@ -1,7 +1,7 @@
 /** Holds credentials of any source against the accounts the user expects. */
 import { accountOfAccessKey, isAccountId } from "../aws/access-key.js";
 import type { Evidence } from "../base/errors.js";
-import { ImdsImpersonationError } from "../base/errors.js";
+import { fact, ImdsImpersonationError } from "../base/errors.js";
 import { maskAccessKeyId } from "../base/text.js";
 import type { Settings } from "../settings/options.js";
 
@@ -69,7 +69,7 @@ export function contradictionOf(
   const stated = credentials.accountId;
   if (stated === undefined || accountId === undefined || stated === accountId) return undefined;
   return [
-    { source: link, value: isAccountId(stated) ? stated : undefined, says: "states this account beside the key" },
+    fact(link, "states this account beside the key", isAccountId(stated) ? stated : undefined),
     keyEvidence(credentials, link, stsAccount),
   ];
 }
@@ -87,5 +87,5 @@ function keyEvidence({ accessKeyId }: Key, link: string, stsAccount: string | un
       : stsAccount === undefined
         ? key.reason
         : `STS says that it is of account ${stsAccount}`;
-  return { source: link, value: maskAccessKeyId(accessKeyId), says };
+  return fact(link, says, maskAccessKeyId(accessKeyId));
 }

@@ -8,7 +8,7 @@ import type { IdentityDocument } from "../attest/identity-document.js";
 import { checkAgainstDocument } from "./metadata.js";
 import type { KeyRing } from "../attest/key-ring.js";
 import type { Proof } from "./decide.js";
-import { ImdsImpersonationError, ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
+import { fact, ImdsImpersonationError, ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
 import type { Reporter } from "../events/reporter.js";
 import type { HostReport } from "../host/report.js";
 import type { RoleCredentials } from "../imds/responses.js";
@@ -239,7 +239,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
       message: "Role of the instance changed",
       endpoint: session.pin,
       claimed: { roleName: now },
-      evidence: [{ source: "role listing", value: `${before} -> ${now}`, says: "another role is attached now" }],
+      evidence: [fact("role listing", "another role is attached now", `${before} -> ${now}`)],
     });
   }
 
@@ -305,11 +305,9 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
       "ERR_IMDS_IDENTITY_CHANGED",
       "Documents of two instances were shown to this process, and this host does not tell which of them it is",
       {
-        evidence: Array.from(shown, (value) => ({
-          source: "IMDS",
-          value,
-          says: "a signed document is of this account and instance",
-        })),
+        evidence: Array.from(shown, (value) =>
+          fact("IMDS", "a signed document is of this account and instance", value),
+        ),
         advice:
           "Set expectedAccounts, so that documents of other accounts do not count, and start this process again; find out who shows them.",
       },
@@ -323,7 +321,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
       "ERR_IMDS_IDENTITY_CHANGED",
       `The ${what} behind IMDS changed from ${before} to ${now} during the life of this process`,
       {
-        evidence: [{ source: "IMDS", value: now, says: `earlier answers were of ${what} ${before}` }],
+        evidence: [fact("IMDS", `earlier answers were of ${what} ${before}`, now)],
         advice:
           "An instance keeps both for life. Somebody else answers now: do not use what it gave, and find out who it is.",
       },
@@ -336,8 +334,8 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     reporter.report("imds.attested", {
       message: "AWS identity document verified",
       endpoint: session.pin,
-      claimed: { accountId: document.accountId, instanceId: document.instanceId, region: document.region },
-      evidence: attestation.unbound.map(({ what, why }) => ({ source: what, says: why })),
+      claimed: document,
+      evidence: attestation.unbound.map(({ what, why }) => fact(what, why)),
     });
   }
 
@@ -347,8 +345,8 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
     reporter.report("imds.account_not_told", {
       endpoint: session.pin,
       message: `The access key tells no account, which is not known to be otherwise in ${document.region}; the signed document stands alone`,
-      claimed: { accountId: document.accountId, instanceId: document.instanceId, region: document.region, accessKeyId },
-      evidence: [{ source: "AccessKeyId", value: maskAccessKeyId(accessKeyId), says: key.reason }],
+      claimed: { ...document, accessKeyId },
+      evidence: [fact("AccessKeyId", key.reason, maskAccessKeyId(accessKeyId))],
       advice: "Set verifyWithSts to on, so that STS says whose key it is.",
     });
   }
@@ -371,7 +369,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
  * other than `aws` nobody has shown yet that keys do: there a signed document stands without it.
  */
 function requireFreshKey(accessKeyId: string, document: IdentityDocument | undefined): void {
-  const evidence = [{ source: "AccessKeyId", value: maskAccessKeyId(accessKeyId), says: "the access key from IMDS" }];
+  const evidence = [fact("AccessKeyId", "the access key from IMDS", maskAccessKeyId(accessKeyId))];
   const advice =
     "IMDS gives a new key of the role every few hours. Whoever gave this one is not the instance metadata service: find out who answers.";
   if (!/^ASIA[A-Z0-9]{16}$/.test(accessKeyId)) {
@@ -392,7 +390,7 @@ function requireFreshKey(accessKeyId: string, document: IdentityDocument | undef
 
 /** Whether no pair of access key and account is known of the partition that a document is of. */
 function tellsNoAccounts({ region }: IdentityDocument): boolean {
-  return partitionOfRegion(region).name !== "aws";
+  return partitionOfRegion(region) !== "aws";
 }
 
 function signal(): [reached: Promise<void>, reach: () => void] {

@@ -1,5 +1,5 @@
 /** Makes a plan for sessions of what code, environment and profile say. */
-import { RolesAnywhereError } from "../base/errors.js";
+import { fact, RolesAnywhereError } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import { isRegionName } from "../aws/region.js";
 import type { CertificateKind } from "../settings/certificate-names.js";
@@ -209,7 +209,7 @@ export function incomplete(what: string, kind: CertificateKind, missing: readonl
     "ERR_ROLES_ANYWHERE_SETTINGS",
     `${what} is named, and not said: ${missing.join(", ")}`,
     {
-      evidence: missing.map((word) => ({ source: keyOf(kind, word), says: "is not set" })),
+      evidence: missing.map((word) => fact(keyOf(kind, word), "is not set")),
       advice: `Set in code, in the environment (${missing.map((word) => variableOf(kind, word)).join(", ")}), or in the profile (${missing.map((word) => keyOf(kind, word)).join(", ")}).`,
     },
   );

@@ -1,4 +1,5 @@
 /** May IMDS be asked, where, and what must be proved? A pure function over settings and host report. */
+import { fact } from "../base/errors.js";
 import { IMDS_IPV4, IMDS_IPV6, isLocalOrPrivate, sameAddress } from "../base/addresses.js";
 import type { Evidence, RefusalCode } from "../base/errors.js";
 import { printable } from "../base/text.js";
@@ -114,7 +115,10 @@ const PROOF_ON_EC2: Readonly<Record<Settings["attestation"], Proof>> = {
 
 function targetOf(settings: DecisionSettings): Target {
   const endpoint = settings.override?.endpoint;
-  if (endpoint) return { kind: endpoint.kind, host: endpoint.host, port: endpoint.port };
+  if (endpoint) {
+    const { kind, host, port } = endpoint;
+    return { kind, host, port };
+  }
   const { endpointMode } = settings;
   const host = endpointMode === "IPv6" ? IMDS_IPV6 : IMDS_IPV4;
   return { kind: "address", host, port: 80, ...(endpointMode === undefined && { spare: IMDS_IPV6 }) };
@@ -130,7 +134,7 @@ function isEmulator(settings: DecisionSettings, { endpoint }: EndpointOverride):
 function emulated(override: EndpointOverride, target: Target): Contact {
   const notice = {
     code: "imds.emulator_allowed",
-    message: `${override.setting} names ${target.host} port ${target.port}, and emulator is on: whatever answers there is taken for IMDS`,
+    message: `${override.setting} names ${placeOf(target)}, and emulator is on: whatever answers there is taken for IMDS`,
     advice:
       "This is for development alone. Remove IMDS_GUARD_EMULATOR (emulator, imds_guard_emulator) everywhere else.",
   } as const;
@@ -142,7 +146,7 @@ function isPinned({ endpoint }: EndpointOverride): boolean {
   return (
     endpoint.kind === "address" &&
     endpoint.port === 80 &&
-    (sameAddress(endpoint.host, IMDS_IPV4) || sameAddress(endpoint.host, IMDS_IPV6))
+    [IMDS_IPV4, IMDS_IPV6].some((address) => sameAddress(endpoint.host, address))
   );
 }
 
@@ -157,7 +161,7 @@ function loopback(settings: DecisionSettings, override: EndpointOverride, target
   return contact(target, settings.attestation === "required" ? "required" : "none", [
     {
       code: "imds.endpoint_override_accepted",
-      message: `${override.setting} names ${target.host} port ${target.port} on this machine; it is asked without attestation`,
+      message: `${override.setting} names ${placeOf(target)} on this machine; it is asked without attestation`,
       advice:
         "Any process of this machine may listen there. Set expectedAccounts so that keys of another account are refused.",
     },
@@ -195,7 +199,7 @@ function refuse(
 }
 
 function disabled(setting: string, target: Target): Refusal {
-  const evidence = [{ source: setting, says: "disables the instance metadata service" }];
+  const evidence = [fact(setting, "disables the instance metadata service")];
   return refuse(
     "ERR_IMDS_DISABLED",
     "imds.refused_disabled",
@@ -212,12 +216,16 @@ function overrideRefused(override: EndpointOverride, target: Target): Refusal {
     "ERR_IMDS_ENDPOINT_OVERRIDE",
     "imds.endpoint_override_refused",
     target,
-    `${setting} points IMDS at ${target.host} port ${target.port}, which is neither the metadata address nor this machine`,
-    () => [{ source: setting, value: `${target.host} port ${target.port}`, says: "not an endpoint that may be asked" }],
+    `${setting} points IMDS at ${placeOf(target)}, which is neither the metadata address nor this machine`,
+    () => [fact(setting, "not an endpoint that may be asked", placeOf(target))],
     `Remove ${setting}. If it is meant, this is all it takes: IMDS_GUARD_MODE=allow, IMDS_GUARD_ENDPOINT=${urlOf(target)}, ` +
       "IMDS_GUARD_EXPECTED_ACCOUNTS=<ids of your accounts>, and IMDS_GUARD_ATTESTATION=off where it has no signed document to show. " +
       "An emulator for development needs IMDS_GUARD_EMULATOR=on alone.",
   );
+}
+
+function placeOf({ host, port }: Target): string {
+  return `${host} port ${port}`;
 }
 
 function urlOf({ host, port }: Target): string {
@@ -253,7 +261,7 @@ function unknownHost(
     "imds.refused_unknown_host",
     target,
     `it could not be told whether this host is EC2 (${host.reason}), and ${missing}`,
-    () => [...host.evidence, { source: "settings", says: `${missing}, so an answer could not be proved` }],
+    () => [...host.evidence, fact("settings", `${missing}, so an answer could not be proved`)],
     `${host.advice === undefined ? "" : `${host.advice} `}If this is EC2, ${missing === ATTESTATION_OFF ? "leave attestation on" : "set expectedAccounts to the ids of your accounts"}: ` +
       `that is enough, a signed identity document is then the proof. If it is not: ${OTHER_SOURCES}`,
   );

@@ -1,4 +1,5 @@
 /** Off EC2: asks once, in the background and without a secret, whether anybody answers as IMDS. */
+import { fact } from "../base/errors.js";
 import { TOKEN_PATH } from "../aws/imds-protocol.js";
 import type { Evidence } from "../base/errors.js";
 import { printable } from "../base/text.js";
@@ -65,11 +66,12 @@ export async function probeAndReport(
   const result = await probeImds(target, { timeoutMs: PROBE_TIMEOUT_MS, signal });
   if (result.kind !== "imdsv2") return;
   const responder = await network?.describeResponder(target.address, system).catch(() => undefined);
-  reporter.report(verdict === "not-ec2" ? "imds.impersonation_detected" : "imds.unverified_responder", {
-    message:
-      verdict === "not-ec2"
-        ? `${target.address} answers as the EC2 instance metadata service, but this host is not EC2`
-        : `${target.address} answers as the EC2 instance metadata service, and this host could not be identified`,
+  const [code, host] =
+    verdict === "not-ec2"
+      ? (["imds.impersonation_detected", "but this host is not EC2"] as const)
+      : (["imds.unverified_responder", "and this host could not be identified"] as const);
+  reporter.report(code, {
+    message: `${target.address} answers as the EC2 instance metadata service, ${host}`,
     endpoint: target,
     ...(responder && { responder }),
     evidence: probeEvidence(result, responder !== undefined),
@@ -80,14 +82,9 @@ export async function probeAndReport(
 }
 
 function probeEvidence(result: Extract<ProbeResult, { kind: "imdsv2" }>, described: boolean): Evidence[] {
-  const evidence: Evidence[] = [{ source: `PUT ${TOKEN_PATH}`, value: "200", says: "an IMDSv2 token was handed out" }];
+  const evidence: Evidence[] = [fact(`PUT ${TOKEN_PATH}`, "an IMDSv2 token was handed out", "200")];
   if (result.server !== undefined)
-    evidence.push({
-      source: "Server header",
-      value: printable(result.server),
-      says: "trivially copied, proves nothing",
-    });
-  if (!described)
-    evidence.push({ source: "responder", says: "its MAC address, interface and route could not be looked up" });
+    evidence.push(fact("Server header", "trivially copied, proves nothing", printable(result.server)));
+  if (!described) evidence.push(fact("responder", "its MAC address, interface and route could not be looked up"));
   return evidence;
 }

@@ -1,6 +1,7 @@
 /** Metadata by name: which paths may be asked for, and that nothing contradicts what the signed document states, too. */
 import type { IdentityDocument } from "../attest/identity-document.js";
-import { ImdsImpersonationError, invalidArgument } from "../base/errors.js";
+import { fact, ImdsImpersonationError, invalidArgument } from "../base/errors.js";
+import { ownProperty } from "../base/own-properties.js";
 import { printable } from "../base/text.js";
 
 const METADATA_PATH = /^\/(latest|\d{4}-\d{2}-\d{2})\/(meta-data|dynamic|user-data)(\/[A-Za-z0-9._:@+=,-]*)*$/;
@@ -42,7 +43,7 @@ const DOCUMENT_FIELDS = ["accountId", "instanceId", "region"] as const;
 export function checkAgainstDocument(path: string, body: Buffer, document: IdentityDocument | undefined): void {
   if (document === undefined) return;
   const name = path.replace(/^\/[^/]+\//, "").replace(/\/$/, "");
-  const field = Object.hasOwn(PATHS, name) ? PATHS[name] : undefined;
+  const field = ownProperty(PATHS, name);
   if (field !== undefined) compare(path, field, body.toString("utf8").trim(), document[field]);
   if (name === UNSIGNED_DOCUMENT) {
     const stated = objectIn(body);
@@ -66,8 +67,8 @@ function compare(path: string, field: string, stated: unknown, signed: string | 
     `The metadata of IMDS contradicts the document that AWS signed: another ${field}`,
     {
       evidence: [
-        { source: path, value: printable(String(stated)), says: `IMDS states this ${field}` },
-        { source: "instance identity document", value: signed, says: `AWS signed this ${field}` },
+        fact(path, `IMDS states this ${field}`, printable(String(stated))),
+        fact("instance identity document", `AWS signed this ${field}`, signed),
       ],
       advice:
         "Somebody relays the document of this instance, or has taken the address over since. Do not use what it gave, and find out who it is.",

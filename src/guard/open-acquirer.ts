@@ -3,7 +3,7 @@ import type { Acquirer } from "./acquire.js";
 import type { TrustedKeys } from "../attest/trusted-keys.js";
 import type { Contact } from "./decide.js";
 import { isLocalOrPrivate } from "../base/addresses.js";
-import { ImdsRefusedError } from "../base/errors.js";
+import { fact, ImdsRefusedError } from "../base/errors.js";
 import { loadExtra } from "../base/extra.js";
 import { addressesInHostsFile } from "../network/hosts-file.js";
 import type { Reporter } from "../events/reporter.js";
@@ -82,7 +82,7 @@ function noEmulator(host: string, address: string): ImdsRefusedError {
     "ERR_IMDS_ENDPOINT_OVERRIDE",
     `emulator is on, and ${host} leads to ${address}, which is neither of this machine nor private`,
     {
-      evidence: [{ source: host, value: address, says: "not where an emulator for development may be" }],
+      evidence: [fact(host, "not where an emulator for development may be", address)],
       advice: "Let the emulator listen on this machine or at a private address, or remove IMDS_GUARD_EMULATOR.",
     },
   );

@@ -1,4 +1,5 @@
 /** What the responder proves about itself: its signed document, and what it says beside it. */
+import { INFO_PATH } from "../aws/imds-protocol.js";
 import { readSignedIdentity } from "../attest/cms.js";
 import type { IdentityDocument } from "../attest/identity-document.js";
 import { attestDocument, parseIdentityDocument } from "../attest/identity-document.js";
@@ -46,7 +47,6 @@ export const NO_IDENTITY: Identity = {
   instanceProfileArn: undefined,
   instanceProfileId: undefined,
 };
-const IAM_INFO_PATH = "/latest/meta-data/iam/info";
 const MAX_IAM_INFO = 4_096;
 
 /** Makes a prover. Only what stands in a signed document is proved; the rest is held against it. */
@@ -100,7 +100,7 @@ async function iamInfo(
   deadline: Deadline,
 ): Promise<Pick<Identity, "instanceProfileArn" | "instanceProfileId">> {
   try {
-    const fields = parseObject(await session.get(IAM_INFO_PATH, MAX_IAM_INFO, deadline), `GET ${IAM_INFO_PATH}`);
+    const fields = parseObject(await session.get(INFO_PATH, MAX_IAM_INFO, deadline), `GET ${INFO_PATH}`);
     return {
       instanceProfileArn: asText(fields["InstanceProfileArn"]),
       instanceProfileId: asText(fields["InstanceProfileId"]),

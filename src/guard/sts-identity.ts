@@ -8,8 +8,8 @@ import * as net from "node:net";
 import type { SecureContext, TLSSocket } from "node:tls";
 import * as tls from "node:tls";
 import type { HashConstructor } from "@smithy/types";
-import { suffixOfPartition } from "../aws/partitions.js";
-import { ImdsImpersonationError, ImdsUnavailableError } from "../base/errors.js";
+import { suffixesOfPartition } from "../aws/partitions.js";
+import { fact, ImdsImpersonationError, ImdsUnavailableError } from "../base/errors.js";
 import { detachInherited, requestOptions, tcpOptions } from "../base/connection-options.js";
 import { secureContextOptions, tlsOptions } from "../base/tls-options.js";
 import { printable } from "../base/text.js";
@@ -115,7 +115,7 @@ async function getCallerIdentity(credentials: SignableCredentials, options: StsO
  * @throws ImdsUnavailableError `ERR_IMDS_STS_UNAVAILABLE` for a partition whose domain is not known
  */
 export function stsOrigin(region: string, partition = "aws"): string {
-  const domain = suffixOfPartition(partition);
+  const domain = suffixesOfPartition(partition)?.suffix;
   if (domain === undefined) throw unavailable(`no STS domain is known for partition ${printable(partition)}`);
   return `https://sts.${region}.${domain}`;
 }
@@ -308,7 +308,7 @@ function mismatch(identity: CallerIdentity, said: string, expected: string): Imd
     "ERR_IMDS_STS_MISMATCH",
     `STS says that these are credentials of ${said}, not of ${expected}`,
     {
-      evidence: [{ source: SOURCE, value: printable(identity.arn, 160), says: `expected ${expected}` }],
+      evidence: [fact(SOURCE, `expected ${expected}`, printable(identity.arn, 160))],
       advice: "Whoever handed them out is not the metadata service of this instance. Do not use them.",
     },
   );
@@ -316,7 +316,7 @@ function mismatch(identity: CallerIdentity, said: string, expected: string): Imd
 
 function rejected(status: number): ImdsImpersonationError {
   return new ImdsImpersonationError("ERR_IMDS_STS_MISMATCH", `STS does not accept the credentials (HTTP ${status})`, {
-    evidence: [{ source: SOURCE, value: String(status), says: "not valid credentials of this partition" }],
+    evidence: [fact(SOURCE, "not valid credentials of this partition", String(status))],
     advice: "They are expired, revoked or made up. If the clock of this host is wrong, correct it.",
   });
 }
@@ -326,7 +326,7 @@ function unavailable(why: string, cause?: unknown): ImdsUnavailableError {
     "ERR_IMDS_STS_UNAVAILABLE",
     `STS could not be asked whose credentials these are: ${why}`,
     {
-      evidence: [{ source: SOURCE, says: why }],
+      evidence: [fact(SOURCE, why)],
       advice: "verifyWithSts needs HTTPS to the regional STS endpoint (or a VPC endpoint for it).",
       // Going on to the next provider would hand out what was meant to be checked by somebody else.
       tryNextLink: false,

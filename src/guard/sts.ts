@@ -48,7 +48,7 @@ export function createStsGate({ settings, connection, sts }: StsGateOptions): St
     const region = known.region ?? (await knownRegion(settings.configuredRegion)) ?? DEFAULT_REGION;
     const identity = await verifyWithSts(credentials, expected, {
       region,
-      partition: partitionOfRegion(region).name,
+      partition: partitionOfRegion(region),
       timeoutMs: settings.timeout,
       ...connection,
       ...sts,

@@ -1,7 +1,7 @@
 /** Reads what IMDS answers, strictly: nothing is passed on that a genuine service would not say. */
 import { MAX_TTL_SECONDS, ROLE_LIST_PATH, TOKEN_PATH } from "../aws/imds-protocol.js";
-import { ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
-import { printable } from "../base/text.js";
+import { fact, ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
+import { printable, textOf } from "../base/text.js";
 
 /** Credentials of an instance role as IMDS gave them. */
 export interface RoleCredentials {
@@ -23,11 +23,18 @@ export const MAX_LIFETIME_MS = 24 * 60 * 60 * 1000;
 const ADVICE =
   "The responder is not the instance metadata service, or something changes its answers. Find out who answers at that address.";
 
-function malformed(source: string, says: string, value?: string): ImdsUntrustedError {
-  return new ImdsUntrustedError("ERR_IMDS_MALFORMED", `The answer to ${source} is not one that IMDS gives: ${says}`, {
-    evidence: [{ source, says, ...(value === undefined ? {} : { value }) }],
+/** What was asked (`source`) was answered as no genuine service does. */
+export function malformed(source: string, says: string, value?: string): ImdsUntrustedError {
+  const message = `The answer to ${source} is not one that IMDS gives: ${says}`;
+  return new ImdsUntrustedError("ERR_IMDS_MALFORMED", message, {
+    evidence: [fact(source, says, value)],
     advice: ADVICE,
   });
+}
+
+export function tooLarge(source: string, says: string): ImdsUntrustedError {
+  const message = `The answer to ${source} is larger than IMDS ever sends`;
+  return new ImdsUntrustedError("ERR_IMDS_TOO_LARGE", message, { evidence: [fact(source, says)], advice: ADVICE });
 }
 
 /** A session token of IMDSv2: opaque, URL-safe or standard base64, 56 characters today. Never shown. */
@@ -106,7 +113,7 @@ const MADE_UP_LIFETIME_MS = 60 * 60_000;
 export function parseObject(body: Buffer, source: string): Readonly<Record<string, unknown>> {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body));
+    value = JSON.parse(textOf(body, "kept"));
   } catch {
     throw malformed(source, "not JSON in UTF-8");
   }
@@ -133,7 +140,7 @@ function unsuccessful(
     "ERR_IMDS_CREDENTIALS_UNAVAILABLE",
     `IMDS has no credentials for the role of this instance (${code})`,
     {
-      evidence: [{ source, value: code, says: "the service states that it could not obtain credentials" }],
+      evidence: [fact(source, "the service states that it could not obtain credentials", code)],
       advice: "Check that the role exists and that its trust policy lets ec2.amazonaws.com assume it.",
     },
   );
@@ -157,7 +164,7 @@ export function expiredCredentials(
     "ERR_IMDS_CREDENTIALS_EXPIRED",
     `IMDS gave credentials that expired at ${expiration.toISOString()}`,
     {
-      evidence: [{ source: "role credentials", value: expiration.toISOString(), says: "expired when received" }],
+      evidence: [fact("role credentials", "expired when received", expiration.toISOString())],
       advice:
         Math.abs(difference) > CLOCK_TOLERANCE_MS
           ? `The clock of this host is ${minutes} minutes ${difference > 0 ? "behind" : "ahead of"} that of the responder: if it is wrong, correct it. Otherwise IMDS cannot renew at this moment.`

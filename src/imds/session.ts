@@ -2,14 +2,23 @@
 import {
   IDENTITY_PATH,
   MAX_TTL_SECONDS,
+  MODIFY_OPTIONS,
   ROLE_LIST_PATH,
   TOKEN_HEADER,
   TOKEN_PATH,
   TTL_HEADER,
 } from "../aws/imds-protocol.js";
-import { ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
+import { fact, ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
 import type { System } from "../base/system.js";
-import { MAX_CREDENTIALS, MAX_ROLE_LIST, MAX_TOKEN, parseRoleName, parseToken, parseTokenTtl } from "./responses.js";
+import {
+  MAX_CREDENTIALS,
+  MAX_ROLE_LIST,
+  MAX_TOKEN,
+  malformed,
+  parseRoleName,
+  parseToken,
+  parseTokenTtl,
+} from "./responses.js";
 import type { Deadline, ImdsRequest, ImdsResponse, Peer, Pin } from "./transport.js";
 import { exchange, hadNoRoute, wasReset, wasUnreachable } from "./transport.js";
 
@@ -154,7 +163,7 @@ export function createSession(options: SessionOptions): ImdsSession {
         if (!renewed) continue;
       }
       if (response.status !== 200) throw refused(path, response);
-      if (response.body.length === 0) throw emptyBody(path);
+      if (response.body.length === 0) throw malformed(`GET ${path}`, "HTTP 200 without a body");
       return response.body;
     }
   }
@@ -180,7 +189,8 @@ export function createSession(options: SessionOptions): ImdsSession {
       try {
         const name = parseRoleName(await get(ROLE_LIST_PATH, MAX_ROLE_LIST, deadline, onSent));
         // A responder that echoes would have the token appear wherever the role is named.
-        if (token && name.includes(token.value)) throw echoedToken();
+        if (token && name.includes(token.value))
+          throw malformed(`GET ${ROLE_LIST_PATH}`, "the request's own token, as the name of a role");
         return name;
       } catch (error) {
         if (error instanceof ImdsUnavailableError && error.code === "ERR_IMDS_NOT_FOUND") throw noRole(error);
@@ -208,8 +218,8 @@ function asTokenTimeout(error: unknown): unknown {
     {
       evidence: error.evidence,
       advice:
-        "In a container on EC2 this is what the default hop limit of 1 looks like: raise it with `aws ec2 modify-instance-metadata-options " +
-        "--instance-id <id> --http-put-response-hop-limit 2`. Otherwise check firewall and routes to the metadata address.",
+        `In a container on EC2 this is what the default hop limit of 1 looks like: raise it with \`${MODIFY_OPTIONS} ` +
+        "--http-put-response-hop-limit 2`. Otherwise check firewall and routes to the metadata address.",
       cause: error,
     },
   );
@@ -223,13 +233,7 @@ function tokenRefused(response: ImdsResponse): ImdsUnavailableError | ImdsUntrus
       "ERR_IMDS_V1_ONLY",
       `The responder has no IMDSv2 (HTTP ${status} to the token request)`,
       {
-        evidence: [
-          {
-            source: `PUT ${TOKEN_PATH}`,
-            value: String(status),
-            says: "no IMDSv2 token to be had; IMDSv1 is never used",
-          },
-        ],
+        evidence: [fact(`PUT ${TOKEN_PATH}`, "no IMDSv2 token to be had; IMDSv1 is never used", String(status))],
         advice:
           "Every EC2 instance offers IMDSv2. Whatever answers here is an old emulator, another cloud or an impersonator.",
       },
@@ -240,7 +244,7 @@ function tokenRefused(response: ImdsResponse): ImdsUnavailableError | ImdsUntrus
 
 function refused(path: string, response: ImdsResponse, method = "GET"): ImdsUnavailableError | ImdsUntrustedError {
   const { status } = response;
-  const evidence = [{ source: `${method} ${path}`, value: String(status), says: "status of the answer" }];
+  const evidence = [fact(`${method} ${path}`, "status of the answer", String(status))];
   if (status >= 300 && status < 400) {
     return new ImdsUntrustedError(
       "ERR_IMDS_REDIRECT",
@@ -254,8 +258,7 @@ function refused(path: string, response: ImdsResponse, method = "GET"): ImdsUnav
   if (status === 403) {
     return new ImdsUnavailableError("ERR_IMDS_FORBIDDEN", "IMDS is disabled on this instance (HTTP 403)", {
       evidence,
-      advice:
-        "Enable it with `aws ec2 modify-instance-metadata-options --instance-id <id> --http-endpoint enabled`, or look for a policy that blocks it.",
+      advice: `Enable it with \`${MODIFY_OPTIONS} --http-endpoint enabled\`, or look for a policy that blocks it.`,
     });
   }
   if (status === 401 && method === "GET") {
@@ -276,24 +279,6 @@ function refused(path: string, response: ImdsResponse, method = "GET"): ImdsUnav
       ? "The service is overloaded or throttles this instance; try again later."
       : "IMDS does not answer so; find out who does.",
   });
-}
-
-function emptyBody(path: string): ImdsUntrustedError {
-  return new ImdsUntrustedError("ERR_IMDS_MALFORMED", `The answer to GET ${path} is empty`, {
-    evidence: [{ source: `GET ${path}`, says: "HTTP 200 without a body" }],
-    advice: "IMDS never answers so; find out who does.",
-  });
-}
-
-function echoedToken(): ImdsUntrustedError {
-  return new ImdsUntrustedError(
-    "ERR_IMDS_MALFORMED",
-    `The answer to GET ${ROLE_LIST_PATH} is the session token itself`,
-    {
-      evidence: [{ source: `GET ${ROLE_LIST_PATH}`, says: "the request's own token came back as the name of a role" }],
-      advice: "Something answers every request alike; IMDS does not. Find out who answers at that address.",
-    },
-  );
 }
 
 function noRole(cause: ImdsUnavailableError): ImdsUnavailableError {

@@ -6,11 +6,13 @@ import type { IncomingMessage } from "node:http";
 import * as http from "node:http";
 import type { Socket } from "node:net";
 import * as net from "node:net";
+import { MODIFY_OPTIONS } from "../aws/imds-protocol.js";
 import type { ImdsGuardError } from "../base/errors.js";
-import { ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
+import { fact, ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
 import { isLoopback, parseIp, sameAddress } from "../base/addresses.js";
 import { detachInherited, requestOptions, tcpOptions } from "../base/connection-options.js";
 import { markOwn } from "../base/own-sockets.js";
+import { malformed, tooLarge } from "./responses.js";
 
 /** The addresses and the port that may be talked to. */
 export interface Pin {
@@ -197,17 +199,15 @@ const RESET_CODES = ["ECONNRESET", "EPIPE", "ECONNABORTED", "ENOTCONN"];
 const NO_ROUTE: readonly string[] = ["ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL"];
 
 function unreachable(peer: Peer, what: string, code = "EUNKNOWN", cause?: Error): ImdsUnavailableError {
-  return new ImdsUnavailableError(
-    "ERR_IMDS_UNREACHABLE",
-    `IMDS at ${peer.address} port ${peer.port} cannot be reached (${code})`,
-    {
-      evidence: [
-        { source: what, value: code, says: RESET_CODES.includes(code) ? "the connection was reset" : "no connection" },
-      ],
-      advice: adviceFor(peer, code),
-      cause,
-    },
-  );
+  return new ImdsUnavailableError("ERR_IMDS_UNREACHABLE", `${named(peer)} cannot be reached (${code})`, {
+    evidence: [fact(what, RESET_CODES.includes(code) ? "the connection was reset" : "no connection", code)],
+    advice: adviceFor(peer, code),
+    cause,
+  });
+}
+
+function named({ address, port }: Peer): string {
+  return `IMDS at ${address} port ${port}`;
 }
 
 function adviceFor({ address, port }: Peer, code: string): string {
@@ -215,29 +215,25 @@ function adviceFor({ address, port }: Peer, code: string): string {
     return `Nobody listens on port ${port} of this machine. Is aws_signing_helper serve, or what else is meant to answer there, running?`;
   if (NO_ROUTE.includes(code) && parseIp(address)?.family === 4)
     return (
-      "There is no route to the IPv4 address. On an instance that has IPv6 alone, enable IMDS over IPv6 (`aws ec2 modify-instance-metadata-options " +
-      "--instance-id <id> --http-protocol-ipv6 enabled`); with AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv6 nothing else is tried."
+      `There is no route to the IPv4 address. On an instance that has IPv6 alone, enable IMDS over IPv6 (\`${MODIFY_OPTIONS} ` +
+      "--http-protocol-ipv6 enabled`); with AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv6 nothing else is tried."
     );
   return "If this is an EC2 instance, check that IMDS is enabled and that no firewall or route of the host blocks it.";
 }
 
 function cutShort(what: string): ImdsUnavailableError {
   return new ImdsUnavailableError("ERR_IMDS_UNREACHABLE", "IMDS closed the connection in the middle of its answer", {
-    evidence: [{ source: what, value: "ECONNRESET", says: "the answer was cut short" }],
+    evidence: [fact(what, "the answer was cut short", "ECONNRESET")],
     advice: "Usually passing; if it stays, look at what stands between this process and IMDS.",
   });
 }
 
 function timedOut(peer: Peer, what: string): ImdsUnavailableError {
-  return new ImdsUnavailableError(
-    "ERR_IMDS_TIMEOUT",
-    `IMDS at ${peer.address} port ${peer.port} did not answer in time`,
-    {
-      evidence: [{ source: what, says: "no complete answer before the deadline" }],
-      advice:
-        "If this is an EC2 instance, check that IMDS is enabled and not throttled; the `timeout` setting gives it longer.",
-    },
-  );
+  return new ImdsUnavailableError("ERR_IMDS_TIMEOUT", `${named(peer)} did not answer in time`, {
+    evidence: [fact(what, "no complete answer before the deadline")],
+    advice:
+      "If this is an EC2 instance, check that IMDS is enabled and not throttled; the `timeout` setting gives it longer.",
+  });
 }
 
 function peerMismatch(peer: Peer, socket: Socket): ImdsUntrustedError {
@@ -246,11 +242,7 @@ function peerMismatch(peer: Peer, socket: Socket): ImdsUntrustedError {
     `The connected peer is not ${peer.address} port ${peer.port}`,
     {
       evidence: [
-        {
-          source: "connected socket",
-          value: `${socket.remoteAddress} port ${socket.remotePort}`,
-          says: "not the pinned address",
-        },
+        fact("connected socket", "not the pinned address", `${socket.remoteAddress} port ${socket.remotePort}`),
       ],
       advice: "Something in this process or host redirects connections. Find it before any credential is used.",
     },
@@ -262,25 +254,11 @@ function otherSocket(what: string, says: string): ImdsUntrustedError {
     "ERR_IMDS_PEER_MISMATCH",
     "Another connection than the one whose peer was checked is used for IMDS",
     {
-      evidence: [{ source: what, says: `${says} over another socket` }],
+      evidence: [fact(what, `${says} over another socket`)],
       advice:
         "A library of this process replaces the connections of node:http. Load imds-guard before it, or remove it.",
     },
   );
-}
-
-function tooLarge(what: string, says: string): ImdsUntrustedError {
-  return new ImdsUntrustedError("ERR_IMDS_TOO_LARGE", `The answer to ${what} is larger than IMDS ever sends`, {
-    evidence: [{ source: what, says }],
-    advice: "The responder is not the instance metadata service. Find out who answers at that address.",
-  });
-}
-
-function malformed(what: string, says: string): ImdsUntrustedError {
-  return new ImdsUntrustedError("ERR_IMDS_MALFORMED", `The answer to ${what} is not one that IMDS gives: ${says}`, {
-    evidence: [{ source: what, says }],
-    advice: "The responder is not the instance metadata service. Find out who answers at that address.",
-  });
 }
 
 /** Whether an exchange failed because the host has no way to that address. */

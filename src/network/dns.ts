@@ -5,7 +5,7 @@ import { createSocket } from "node:dgram";
 import { getServers } from "node:dns";
 import { randomInt } from "node:crypto";
 import { Socket } from "node:net";
-import { ImdsUnavailableError, invalidArgument } from "../base/errors.js";
+import { fact, ImdsUnavailableError, invalidArgument } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import type { Evidence } from "../base/errors.js";
 import { parseIp } from "../base/addresses.js";
@@ -46,19 +46,19 @@ export async function resolveHost(name: string, options: ResolveOptions): Promis
     const server = parseServer(text);
     const source = `DNS server ${printable(text)}`;
     if (server === undefined) {
-      evidence.push({ source, says: "this is no address of a DNS server" });
+      evidence.push(fact(source, "this is no address of a DNS server"));
       continue;
     }
     const left = deadline - performance.now();
     if (left < 1) {
-      evidence.push({ source, says: "this server was not asked: no time was left" });
+      evidence.push(fact(source, "this server was not asked: no time was left"));
       continue;
     }
     // A silent server must leave time for those behind it.
     const share = left / (servers.length - index);
     const verdict = combine(await Promise.all(TYPES.map((type) => ask(host, type, server, share, codec))));
     if (verdict.addresses.length > 0) return verdict.addresses;
-    evidence.push({ source, value: verdict.value, says: verdict.says });
+    evidence.push(fact(source, verdict.says, verdict.value));
     if (verdict.final) throw unresolved(name, verdict.says, evidence);
   }
   throw unresolved(

@@ -1,7 +1,7 @@
 /** Reads what CreateSession and the credential provider of AWS IoT answer, strictly, and holds it against the request. */
 import { accountOfAccessKey } from "../aws/access-key.js";
 import { isUtcTime } from "../base/utc-time.js";
-import { RolesAnywhereError } from "../base/errors.js";
+import { fact, RolesAnywhereError } from "../base/errors.js";
 import { maskAccessKeyId, printable } from "../base/text.js";
 import type { Arn } from "./arns.js";
 import { roleNameOf } from "./arns.js";
@@ -83,7 +83,7 @@ function otherAccount(account: string | undefined, wanted: string, accessKeyId: 
     "ERR_ROLES_ANYWHERE_ACCOUNT",
     `The session is of account ${account}, and the role of ${wanted}`,
     {
-      evidence: [{ source: CREATE_SESSION, value: maskAccessKeyId(accessKeyId), says: `is of account ${account}` }],
+      evidence: [fact(CREATE_SESSION, `is of account ${account}`, maskAccessKeyId(accessKeyId))],
       advice: "Find out who answers at the endpoint that is configured, and whose trust anchor it is.",
     },
   );
@@ -95,7 +95,7 @@ function otherRole(said: unknown, wanted: string): RolesAnywhereError {
     "ERR_ROLES_ANYWHERE_ROLE",
     `The session is of another role than ${printable(wanted, 200)}`,
     {
-      evidence: [{ source: CREATE_SESSION, value, says: "is not the role that was asked for" }],
+      evidence: [fact(CREATE_SESSION, "is not the role that was asked for", value)],
       advice: "Find out who answers at the endpoint that is configured.",
     },
   );
@@ -132,7 +132,7 @@ export function malformed(source: string, says: string, cause?: unknown): RolesA
     "ERR_ROLES_ANYWHERE_MALFORMED",
     `The answer to ${source} is not one that AWS gives: ${says}`,
     {
-      evidence: [{ source, says }],
+      evidence: [fact(source, says)],
       advice: "Find out who answers at that endpoint: a proxy, a portal or a stand-in does not speak for AWS.",
       cause,
     },

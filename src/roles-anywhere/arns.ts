@@ -1,5 +1,5 @@
 /** The three ARNs of a Roles Anywhere session, which have to agree before anything is sent. */
-import { RolesAnywhereError } from "../base/errors.js";
+import { fact, RolesAnywhereError } from "../base/errors.js";
 import { printable } from "../base/text.js";
 
 /** The parts of an ARN that matter here. */
@@ -90,7 +90,7 @@ export function roleNameOf(role: Arn): string {
 /** A setting that cannot work. */
 export function settingsError(message: string, source: string, advice?: string, cause?: unknown): RolesAnywhereError {
   return new RolesAnywhereError("ERR_ROLES_ANYWHERE_SETTINGS", message, {
-    evidence: [{ source, says: "cannot be used as written" }],
+    evidence: [fact(source, "cannot be used as written")],
     advice: advice ?? `Correct ${source}.`,
     cause,
   });

@@ -1,5 +1,5 @@
 /** The life of credentials that a certificate gives: one session for all callers, renewed ahead, held to its end. */
-import { ImdsGuardError, isImdsGuardError } from "../base/errors.js";
+import { fact, ImdsGuardError, isImdsGuardError } from "../base/errors.js";
 import type { Reporter } from "../events/reporter.js";
 import { createLifetime } from "../base/lifetime.js";
 import type { System } from "../base/system.js";
@@ -61,7 +61,7 @@ export function createCertificateLink(
     const words = clockInWords(seen) ?? "right again";
     reporter.report("roles_anywhere.clock_off", {
       message: `The clock of this host is ${words}, as ${service} shows; requests are signed with AWS's time`,
-      evidence: [{ source: "Date of the answer", value: new Date(now()).toISOString(), says: `this host is ${words}` }],
+      evidence: [fact("Date of the answer", `this host is ${words}`, new Date(now()).toISOString())],
       advice: "Set it right, and keep it so with NTP: every other signature for AWS depends on it, too.",
     });
   };
@@ -84,7 +84,7 @@ export function createCertificateLink(
   }
 
   function report({ message, evidence, advice, code }: ImdsGuardError): void {
-    const facts = [{ source: service, value: code, says: "is the code of the error" }, ...evidence];
+    const facts = [fact(service, "is the code of the error", code), ...evidence];
     if (until > now())
       reporter.report("roles_anywhere.renewal_failed", {
         message: `${message}. Credentials held are served to their end, ${new Date(until).toISOString()}`,

@@ -1,7 +1,7 @@
 /** Reads the certificate of a workload and its intermediates, and refuses what Roles Anywhere would refuse. */
 import type { KeyObject } from "node:crypto";
 import { X509Certificate } from "node:crypto";
-import { RolesAnywhereError } from "../base/errors.js";
+import { fact, RolesAnywhereError } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import type { PemBlock } from "./pem.js";
 import { insteadOf, readPem } from "./pem.js";
@@ -228,7 +228,7 @@ export function certificateError(source: string, says: string, advice: string, c
     "ERR_ROLES_ANYWHERE_CERTIFICATE",
     `The certificate (${source}) cannot be used: ${says}`,
     {
-      evidence: [{ source, says }],
+      evidence: [fact(source, says)],
       advice,
       cause,
     },

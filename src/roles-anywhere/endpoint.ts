@@ -1,7 +1,7 @@
 /** Where Roles Anywhere is asked: AWS's host for the region, or an endpoint of the user's own. */
 import { isLoopback } from "../base/addresses.js";
 import { printable } from "../base/text.js";
-import { partitionOfRegion } from "../aws/partitions.js";
+import { partitionOfRegion, suffixesOfPartition } from "../aws/partitions.js";
 import { settingsError } from "./arns.js";
 
 /** What decides the host. */
@@ -18,14 +18,14 @@ export interface EndpointChoice {
  */
 export function serviceEndpoint({ region, partition, fips, dualStack }: EndpointChoice): URL {
   const known = partitionOfRegion(region);
-  if (known.name !== partition)
+  if (known !== partition)
     throw settingsError(
-      `Region ${printable(region)} is of partition ${known.name}, and the trust anchor of ${printable(partition)}`,
+      `Region ${printable(region)} is of partition ${known}, and the trust anchor of ${printable(partition)}`,
       "trust anchor ARN",
     );
-  const suffix = dualStack ? known.dualStack : known.suffix;
+  const suffix = suffixesOfPartition(known)?.[dualStack ? "dualStack" : "suffix"];
   if (suffix === undefined)
-    throw settingsError(`Partition ${known.name} has no dual-stack endpoints`, "AWS_USE_DUALSTACK_ENDPOINT");
+    throw settingsError(`Partition ${known} has no dual-stack endpoints`, "AWS_USE_DUALSTACK_ENDPOINT");
   return new URL(`https://rolesanywhere${fips ? "-fips" : ""}.${region}.${suffix}`);
 }
 

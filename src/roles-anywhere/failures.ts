@@ -1,5 +1,5 @@
 /** What the errors of AWS mean for whoever has to mend them. */
-import { RolesAnywhereError } from "../base/errors.js";
+import { fact, RolesAnywhereError } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import type { ServiceError } from "./answer.js";
 
@@ -75,12 +75,8 @@ export function refused(
     `AWS refused ${source} (HTTP ${status}${type})${said === undefined ? "" : `: ${said}`}`,
     {
       evidence: [
-        {
-          source,
-          value: `${status}${type}`,
-          says: said === undefined ? "refused" : `says ${said}`,
-        },
-        ...(clock === undefined ? [] : [{ source: "Date of the answer", says: `the clock of this host is ${clock}` }]),
+        fact(source, said === undefined ? "refused" : `says ${said}`, `${status}${type}`),
+        ...(clock === undefined ? [] : [fact("Date of the answer", `the clock of this host is ${clock}`)]),
       ],
       advice: clock === undefined ? (advice ?? adviceFor(status, error, clock)) : adviceFor(status, error, clock),
     },
@@ -90,7 +86,7 @@ export function refused(
 /** Nobody there, no answer in time, or one that may pass. */
 export function unreachable(source: string, why: string, cause?: unknown): RolesAnywhereError {
   return new RolesAnywhereError("ERR_ROLES_ANYWHERE_UNREACHABLE", `No answer to ${source}: ${why}`, {
-    evidence: [{ source, says: why }],
+    evidence: [fact(source, why)],
     advice:
       "It may pass. If it does not: this host needs HTTPS to that endpoint (HTTPS_PROXY, AWS_CA_BUNDLE and a VPC endpoint count).",
     cause,

@@ -1,6 +1,6 @@
 /** Certificate and key from wherever they are kept, read again at each renewal, and only as a pair. */
 import { statSync } from "node:fs";
-import { RolesAnywhereError } from "../base/errors.js";
+import { fact, RolesAnywhereError } from "../base/errors.js";
 import { hasOwnKey } from "../base/own-properties.js";
 import { printable } from "../base/text.js";
 import type { Reporter } from "../events/reporter.js";
@@ -88,7 +88,7 @@ export function createIdentityLoader(sources: IdentitySources, options: LoaderOp
     const octal = `0${(mode & 0o777).toString(8)}`;
     reporter.report("roles_anywhere.key_exposed", {
       message: `The private key ${printable(key.file, 200)} can be used by others on this host (mode ${octal})`,
-      evidence: [{ source: key.file, value: octal, says: "is open to group or others" }],
+      evidence: [fact(key.file, "is open to group or others", octal)],
       advice: "Give it mode 0600, and to the user that runs the program.",
     });
   }
@@ -100,7 +100,7 @@ export function createIdentityLoader(sources: IdentitySources, options: LoaderOp
     once(`ending ${leaf.fingerprint256}`, () =>
       reporter.report("roles_anywhere.certificate_ending", {
         message: `The certificate (${nameOf(sources.certificate)}) ends at ${notAfter.toISOString()}`,
-        evidence: [{ source: nameOf(sources.certificate), value: notAfter.toISOString(), says: "is its end" }],
+        evidence: [fact(nameOf(sources.certificate), "is its end", notAfter.toISOString())],
         advice: "Have it renewed; the files are read again with each renewal of credentials.",
       }),
     );

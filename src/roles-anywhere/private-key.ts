@@ -1,7 +1,7 @@
 /** Reads the private key of a certificate, and tells which of the three signature algorithms it can make. */
 import type { KeyObject } from "node:crypto";
 import { createPrivateKey } from "node:crypto";
-import { RolesAnywhereError } from "../base/errors.js";
+import { fact, RolesAnywhereError } from "../base/errors.js";
 import type { PemBlock } from "./pem.js";
 import { insteadOf, readPem } from "./pem.js";
 
@@ -116,7 +116,7 @@ function decode(block: PemBlock, source: string, passphrase: string | undefined)
 /** An error of the key; `says` completes "because". */
 export function keyError(source: string, says: string, advice: string): RolesAnywhereError {
   return new RolesAnywhereError("ERR_ROLES_ANYWHERE_KEY", `The private key (${source}) cannot be used: ${says}`, {
-    evidence: [{ source, says }],
+    evidence: [fact(source, says)],
     advice,
   });
 }

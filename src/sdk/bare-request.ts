@@ -2,7 +2,7 @@
 import { lookup as systemLookup } from "node:dns";
 import type { RequestOptions } from "node:http";
 import type { LookupFunction } from "node:net";
-import { ImdsRefusedError } from "../base/errors.js";
+import { fact, ImdsRefusedError } from "../base/errors.js";
 import { canonicalAddress, serviceOf } from "../firewall/classify.js";
 
 /** What Node reads of a request; own properties, because what it is given inherits nothing of ours. */
@@ -83,7 +83,7 @@ function isImds(address: string): boolean {
 
 function refused(named: string, address: string): ImdsRefusedError {
   return new ImdsRefusedError("ERR_IMDS_CONNECTION_BLOCKED", `A bare HTTP request to ${named} was refused`, {
-    evidence: [{ source: "httpRequest", value: address, says: "an address of the instance metadata service" }],
+    evidence: [fact("httpRequest", "an address of the instance metadata service", address)],
     advice: "Use MetadataService of imds-guard, which decides, pins and proves before it asks.",
   });
 }

@@ -1,6 +1,6 @@
 /** Everything an SDK client would otherwise ask IMDS for, from the guard. */
 import type { Provider } from "@smithy/types";
-import { ImdsGuardSettingsError } from "../base/errors.js";
+import { fact, ImdsGuardSettingsError } from "../base/errors.js";
 import { ownPropertiesBut, ownProperty } from "../base/own-properties.js";
 import { printable } from "../base/text.js";
 import type { Guard } from "../guard/guard.js";
@@ -70,7 +70,7 @@ function mixedProfiles(asked: string, mine: string): ImdsGuardSettingsError {
     "ERR_IMDS_GUARD_SETTING",
     `The client names profile ${printable(asked)}, and its clientConfig() is of profile ${printable(mine)}`,
     {
-      evidence: [{ source: "profile of the client", value: asked, says: "another profile than that of its region" }],
+      evidence: [fact("profile of the client", "another profile than that of its region", asked)],
       advice: `Use clientConfig({ profile: ${JSON.stringify(asked)} }), so that region and credentials are of one profile.`,
     },
   );

@@ -2,6 +2,7 @@
  * Container credentials over a link-local address are as plain and as unproved as IMDS: on a host that shows no ECS, EKS
  * or Greengrass the variable, and not the host, is what leads there.
  */
+import { fact } from "../base/errors.js";
 import type { System } from "../base/system.js";
 import { printable } from "../base/text.js";
 import type { Guard } from "../guard/guard.js";
@@ -27,7 +28,7 @@ export async function warnOfContainerEndpoint(guard: Guard, system: System): Pro
   const [variable, host] = named;
   reporter.report("credentials.container_unproved", {
     message: `${variable} leads to ${host}, on a host that shows no ECS, EKS or Greengrass`,
-    evidence: [{ source: variable, value: printable(host), says: "a link-local address, by plain HTTP" }],
+    evidence: [fact(variable, "a link-local address, by plain HTTP", printable(host))],
     advice:
       "Whoever owns the network answers there. Set expectedAccounts, so that keys of another account are refused, or remove the variable.",
   });

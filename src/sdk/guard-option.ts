@@ -38,12 +38,10 @@ export function guardOf(init: SdkInit & GuardKey, speaks = false): Guard {
 }
 
 /** Settings of ours whose names mean nothing to a provider. */
-const BELONG_TO_GUARD = [
-  ..."expectedAccounts expectedRoles expectedRegions attestation onUnknownAccount verifyWithSts stsCa stsProxy".split(
-    " ",
-  ),
-  ..."emulator silenceMs firewall firewallAllow firewallAnswers".split(" "),
-];
+const BELONG_TO_GUARD = (
+  "expectedAccounts expectedRoles expectedRegions attestation onUnknownAccount verifyWithSts stsCa stsProxy " +
+  "emulator silenceMs firewall firewallAllow firewallAnswers"
+).split(" ");
 
 /**
  * Options of a provider that are no plain object (a promise, a Map, a class instance, a guard) would lose the guard that

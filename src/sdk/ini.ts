@@ -194,7 +194,7 @@ export function routeToImds(profiles: Profiles, name: string): readonly string[]
   const route: string[] = [];
   let current = name;
   for (;;) {
-    const profile = Object.hasOwn(profiles, current) ? profiles[current] : undefined;
+    const profile = ownProperty(profiles, current);
     if (!profile || route.includes(current)) return undefined;
     const { role_arn: role, source_profile: source, credential_source: origin } = profile;
     const nested = route.length > 0;
@@ -225,7 +225,7 @@ export interface CertificateRoute {
 export function routeToCertificate(profiles: Profiles, name: string): CertificateRoute | undefined {
   const route: string[] = [];
   for (let current = name; ;) {
-    const profile = Object.hasOwn(profiles, current) ? profiles[current] : undefined;
+    const profile = ownProperty(profiles, current);
     if (!profile) return undefined;
     const { role_arn: role, source_profile: source, credential_source: origin } = profile;
     const onward = role && source !== undefined && origin === undefined && !route.includes(current);

@@ -2,7 +2,9 @@
  * Keys that stand in a shared file, for as long as a process lives: whoever renews them there (amazon-ssm-agent,
  * `aws_signing_helper update`, a sign-on tool) is noticed, and what is being written is waited out.
  */
+import { fact } from "../base/errors.js";
 import type { AwsCredentialIdentity } from "@smithy/types";
+import { ownProperty } from "../base/own-properties.js";
 import { maskAccessKeyId, printable } from "../base/text.js";
 import type { GuardServices } from "../guard/guard.js";
 import type { ConfigFileLocations, Profile } from "../settings/config-files.js";
@@ -69,8 +71,7 @@ function createSharedKeys(
   let reported: AwsCredentialIdentity | undefined;
   let handed: ProfilesRead | undefined;
 
-  const profileIn = ({ profiles }: ProfilesRead): Profile | undefined =>
-    profiles !== undefined && Object.hasOwn(profiles, name) ? profiles[name] : undefined;
+  const profileIn = ({ profiles }: ProfilesRead): Profile | undefined => ownProperty(profiles, name);
 
   function refresh(now: boolean): ProfilesRead {
     const read = files.look(now);
@@ -115,7 +116,7 @@ function createSharedKeys(
       const seenNames = new Set<string>();
       for (let at: string | undefined = name; at !== undefined && !seenNames.has(at);) {
         seenNames.add(at);
-        const section: Profile | undefined = Object.hasOwn(read.profiles, at) ? read.profiles[at] : undefined;
+        const section: Profile | undefined = ownProperty(read.profiles, at);
         if (section === undefined) return false;
         at = section["source_profile"];
       }
@@ -129,11 +130,11 @@ function createSharedKeys(
       reporter.report("credentials.file_renewed", {
         message: `Renewed keys of profile ${printable(name)} are used, which stand in ${printable(locate("credentials", system, locations.filepath), 200)} or the config file`,
         evidence: [
-          {
-            source: `profile ${printable(name)}`,
-            value: maskAccessKeyId(keys.accessKeyId),
-            says: keys.expiration === undefined ? "states no end" : `ends at ${keys.expiration.toISOString()}`,
-          },
+          fact(
+            `profile ${printable(name)}`,
+            keys.expiration === undefined ? "states no end" : `ends at ${keys.expiration.toISOString()}`,
+            maskAccessKeyId(keys.accessKeyId),
+          ),
         ],
         advice: "",
       });

@@ -1,27 +1,27 @@
 /** What the SDK's own providers are given, so that they read nothing but what was said of them. */
 import { once } from "../base/lazy.js";
 import { loadSdkConfig } from "../base/load-sdk.js";
-import { ownProperties } from "../base/own-properties.js";
+import { ownProperties, unsaid } from "../base/own-properties.js";
 import type { System } from "../base/system.js";
 import type { ConfigFileLocations } from "../settings/locations.js";
 import { locate } from "../settings/locations.js";
 
 /** Every option that one of the SDK's providers reads. Where nobody said it, it would read what all objects inherit. */
-const READ = (
-  "profile filepath configFilepath ignoreCache logger clientConfig parentClientConfig callerClientConfig " +
-  "clientPlugins mfaCodeProvider roleAssumer roleAssumerWithWebIdentity " +
-  "ssoStartUrl ssoAccountId ssoRegion ssoRoleName ssoSession ssoClient " +
-  "webIdentityTokenFile webIdentityToken roleArn roleSessionName providerId policyArns policy " +
-  "durationSeconds awsContainerCredentialsRelativeUri awsContainerCredentialsFullUri " +
-  "awsContainerAuthorizationToken awsContainerAuthorizationTokenFile " +
-  "timeout maxRetries ec2MetadataV1Disabled"
-).split(" ");
-
-const unsaid = once((): object => Object.fromEntries(READ.map((name) => [name, undefined])));
+const read = once(() =>
+  unsaid(
+    "profile filepath configFilepath ignoreCache logger clientConfig parentClientConfig callerClientConfig " +
+      "clientPlugins mfaCodeProvider roleAssumer roleAssumerWithWebIdentity " +
+      "ssoStartUrl ssoAccountId ssoRegion ssoRoleName ssoSession ssoClient " +
+      "webIdentityTokenFile webIdentityToken roleArn roleSessionName providerId policyArns policy " +
+      "durationSeconds awsContainerCredentialsRelativeUri awsContainerCredentialsFullUri " +
+      "awsContainerAuthorizationToken awsContainerAuthorizationTokenFile " +
+      "timeout maxRetries ec2MetadataV1Disabled",
+  ),
+);
 
 /** The same options; what is missing is an own `undefined`, which goes along where the SDK spreads them. */
 export function stockInit<T extends object>(init: T | undefined): T {
-  return { ...unsaid(), ...init } as T;
+  return { ...read(), ...init } as T;
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Profile } from "./config-files.js";
 import { ENDPOINT_FORM, parseEndpoint } from "./endpoint.js";
 import type { Environment } from "./environment.js";
 import type { EndpointOverride } from "./options.js";
-import { ROLE_NAME } from "./table.js";
+import { ROLE_NAME, ROLE_NAME_FORM } from "./table.js";
 
 /** What AWS's settings come to. */
 export interface AwsSettings {
@@ -95,6 +95,6 @@ function roleName(env: Environment, profile: Profile): string | undefined {
   const aws = textOf("roleName", env, profile);
   if (!aws) return undefined;
   const name = aws.text.trim();
-  if (!ROLE_NAME.test(name)) throw wrongSetting(aws.written, aws.text, "an instance profile or role name");
+  if (!ROLE_NAME.test(name)) throw wrongSetting(aws.written, aws.text, ROLE_NAME_FORM);
   return name;
 }

@@ -3,6 +3,7 @@
  * a word for each, behind `IMDS_GUARD_ROLES_ANYWHERE_`, `imds_guard_roles_anywhere_`, `IMDS_GUARD_IOT_` or
  * `imds_guard_iot_`.
  */
+import { ownProperty } from "../base/own-properties.js";
 import type { System } from "../base/system.js";
 
 /** Which of the two. */
@@ -86,6 +87,6 @@ export function namesCertificate(profile: Keys): boolean {
 
 /** An own property that is not empty. */
 export function ownText(keys: Keys, name: string): string | undefined {
-  const value = Object.hasOwn(keys, name) ? keys[name] : undefined;
+  const value = ownProperty(keys, name);
   return value === undefined || value.trim() === "" ? undefined : value;
 }

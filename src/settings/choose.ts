@@ -1,5 +1,5 @@
 /** One setting out of all its sources: options, environment, credentials file, config file, and the machine's own file. */
-import { ImdsGuardSettingsError } from "../base/errors.js";
+import { fact, ImdsGuardSettingsError } from "../base/errors.js";
 import { hasOwnKey } from "../base/own-properties.js";
 import { printable } from "../base/text.js";
 import type { OwnKeys } from "./config-files.js";
@@ -83,7 +83,7 @@ function withinFile(setting: SettingSpec, values: readonly Candidate[]): Candida
     "ERR_IMDS_GUARD_SETTING",
     `${setting.key} has two values in one profile: ${printable(shown(first.value))} and ${printable(shown(other.value))}`,
     {
-      evidence: [{ source: setting.key, says: "stands twice in a file, perhaps in [default] and [profile default]" }],
+      evidence: [fact(setting.key, "stands twice in a file, perhaps in [default] and [profile default]")],
       advice: "Keep one of them.",
     },
   );
@@ -151,7 +151,7 @@ function nothingLeft(name: string, lists: string): ImdsGuardSettingsError {
 /** The error for a text that is none of the words allowed. */
 export function wrongSetting(written: string, text: string, allowed: string, cause?: unknown): ImdsGuardSettingsError {
   return new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", complaint(written, text, allowed), {
-    evidence: [{ source: written, says: `not one of: ${allowed}` }],
+    evidence: [fact(written, `not one of: ${allowed}`)],
     advice: `Set ${written} to one of: ${allowed}; or remove it.`,
     cause,
   });

@@ -1,5 +1,5 @@
 /** The shared config and credentials files: read through one bounded reader, judged, and taken apart by profile. */
-import { ImdsGuardSettingsError } from "../base/errors.js";
+import { fact, ImdsGuardSettingsError } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import type { System } from "../base/system.js";
 import type { IniSection } from "./ini.js";
@@ -181,6 +181,6 @@ function unusable({ path }: Location, complaint: string, advice: string): ImdsGu
   return new ImdsGuardSettingsError(
     "ERR_IMDS_GUARD_CONFIG_FILE",
     `The shared config file ${printable(path, 200)} cannot be used: ${complaint}`,
-    { evidence: [{ source: path, says: complaint }], advice },
+    { evidence: [fact(path, complaint)], advice },
   );
 }

@@ -2,7 +2,7 @@
  * Reads the text of shared config files as the AWS SDK for JavaScript does (`parseIni` and `getConfigData` of
  * `@smithy/core`), line by line and in linear time, and says where that is not what was meant.
  */
-import { printable } from "../base/text.js";
+import { printable, textOf } from "../base/text.js";
 import type { FileKind } from "./locations.js";
 import { withoutInvisible } from "./locations.js";
 
@@ -61,7 +61,7 @@ export function parseIni(text: string, kind: FileKind): IniSection[] {
 export function complaintAbout(bytes: Buffer, kind: FileKind, profile: string): string | undefined {
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    text = textOf(bytes, "dropped");
   } catch {
     return "it is not UTF-8 text";
   }

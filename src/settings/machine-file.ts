@@ -1,6 +1,6 @@
 /** The settings of the whole machine, by which its administrator tightens what programs and users say. */
-import { ImdsGuardSettingsError } from "../base/errors.js";
-import { printable } from "../base/text.js";
+import { fact, ImdsGuardSettingsError } from "../base/errors.js";
+import { printable, textOf } from "../base/text.js";
 import type { System } from "../base/system.js";
 import { adviceToAllow, MACHINE_FILE } from "./locations.js";
 import { nearest } from "./nearest.js";
@@ -30,7 +30,7 @@ export function readMachineFile(system: Pick<System, "readFile" | "platform" | "
 function parse(bytes: Buffer): ReadonlyMap<string, string> {
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    text = textOf(bytes, "dropped");
   } catch {
     throw unusable("it is not UTF-8 text");
   }
@@ -64,6 +64,6 @@ function unusable(complaint: string, advice = repair()): ImdsGuardSettingsError 
   return new ImdsGuardSettingsError(
     "ERR_IMDS_GUARD_CONFIG_FILE",
     `The settings of this machine, ${MACHINE_FILE}, cannot be used: ${complaint}`,
-    { evidence: [{ source: MACHINE_FILE, says: complaint }], advice },
+    { evidence: [fact(MACHINE_FILE, complaint)], advice },
   );
 }

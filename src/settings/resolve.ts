@@ -1,5 +1,5 @@
 /** Brings the settings of one profile together, out of all sources. */
-import { ImdsGuardSettingsError } from "../base/errors.js";
+import { fact, ImdsGuardSettingsError } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import { ownProperties } from "../base/own-properties.js";
 import type { System } from "../base/system.js";
@@ -153,7 +153,7 @@ function profileMissing(name: string): SettingsWarning {
   return {
     code: "settings.profile_missing",
     message: `Profile ${printable(name)} is named, and no shared config file has it`,
-    evidence: [{ source: "profile", value: name, says: "in neither file" }],
+    evidence: [fact("profile", "in neither file", name)],
     advice: "Correct the name, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, which tell where the files are.",
   };
 }
@@ -181,7 +181,7 @@ function reject(stated: readonly string[], known: readonly string[], what: strin
     "ERR_IMDS_GUARD_SETTING",
     `${printable(unknown)} is no known ${what}${near === undefined ? "" : `; did you mean ${near}?`}`,
     {
-      evidence: [{ source: unknown, says: "not a setting of imds-guard" }],
+      evidence: [fact(unknown, "not a setting of imds-guard")],
       advice: `Remove or correct it. Known: ${known.join(", ")}.`,
     },
   );

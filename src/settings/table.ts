@@ -89,6 +89,7 @@ function text(allowed: string, form: RegExp): Pick<SettingSpec, "allowed" | "rea
 
 /** Role and instance profile names: IAM API, `[\w+=,.@-]+`, at most 64 and 128 characters; never a path step. */
 export const ROLE_NAME = /^(?!\.{1,2}$)[A-Za-z0-9_+=,.@-]{1,128}$/;
+export const ROLE_NAME_FORM = "an instance profile or role name";
 
 const ENDPOINT: Pick<SettingSpec, "allowed" | "read" | "check"> = {
   allowed: ENDPOINT_FORM,
@@ -138,7 +139,7 @@ export const SETTINGS: readonly SettingSpec[] = [
   spec("timeout", integer(50, 60_000, " (milliseconds)")),
   spec("maxRetries", integer(0, 2, "")),
   spec("silenceMs", integer(0, 3_600_000, " (milliseconds)")),
-  spec("ec2InstanceProfileName", text("an instance profile or role name", ROLE_NAME)),
+  spec("ec2InstanceProfileName", text(ROLE_NAME_FORM, ROLE_NAME)),
   spec("firewall", words(["block", "report", "off"]), { words: ["off", "report", "block"], byDefault: "block" }),
   spec(
     "firewallAllow",
