@@ -25,6 +25,7 @@ import { minifySync } from "rolldown/experimental";
 import { clientsInside } from "./build/clients-inside.mjs";
 import { cutByLoading, runtimeIn } from "./build/cut-by-loading.mjs";
 import { importAtOnce } from "./build/import-at-once.mjs";
+import { namesAsRequired } from "./build/names-as-required.mjs";
 import { noDetours } from "./build/no-detours.mjs";
 import { noticeOf } from "./build/notice.mjs";
 import { ownDescriptors } from "./build/own-descriptors.mjs";
@@ -101,6 +102,8 @@ const CUTS = [
     with: modules("base/package-version", "base/plain-load", "base/own-folder", "base/own-sockets"),
     withAll: [PROGRAM.cli, REQUIRED.providers],
   },
+  // With the rest of what the package has names for: Node.js scans a file that is imported, and the entry hands on alone.
+  { name: "ground", with: modules("sdk/metadata-service") },
   { name: "ground", withAll: [LIBRARY.index, REQUIRED.providers] },
   { name: "firewall-hooks", with: [LIBRARY.register, source("firewall/install.ts")] },
   {
@@ -110,6 +113,11 @@ const CUTS = [
       REQUIRED.providers,
       ...modules("base/connection-options", "base/utc-time", "base/members-of", "base/lifetime", "aws/imds-protocol"),
     ],
+  },
+  // What Linux does without.
+  {
+    name: "listings",
+    with: modules("host/windows-registry", "host/freebsd-kenv", "host/openbsd-sysctl", "host/macos-sysctl"),
   },
   { name: "connection", with: modules("guard/live", "guard/metadata") },
   // Loaded while a token is awaited.
@@ -194,6 +202,7 @@ async function buildForNode() {
       runtimeIn("ground.cjs"),
       plainExports(),
       noDetours("providers.cjs", "link-providers.cjs"),
+      namesAsRequired(),
       ownDescriptors("ground.cjs"),
       ...(whole ? [clientsInside()] : []),
     ],
@@ -215,7 +224,8 @@ async function buildForNode() {
 
 /**
  * Makes what Node.js loads smaller. What runs in applications keeps its lines and the names of its functions, so that a
- * stack says where it was; what only the program loads keeps neither.
+ * stack says where it was; what only the program loads keeps neither. Nor does a file that only hands on names: where it
+ * is imported, Node.js scans it letter by letter, with code of its own that has not run yet.
  *
  * @param {Awaited<ReturnType<typeof buildForNode>>} output
  */
@@ -226,9 +236,10 @@ function shrink(output) {
     output.map((file) => [file.fileName, file.type === "chunk" ? [...file.imports, ...file.dynamicImports] : []]),
   );
   for (const name of inApplications) for (const loaded of loads.get(name) ?? []) inApplications.add(loaded);
+  const handsOn = new Set(output.filter(handsOnAlone).map(({ fileName }) => fileName));
   for (const { fileName } of output) {
     const path = join(OUTPUT, fileName);
-    const readable = inApplications.has(fileName);
+    const readable = inApplications.has(fileName) && !handsOn.has(fileName);
     const { code, errors } = minifySync(fileName, readFileSync(path, "utf8"), {
       compress: true,
       mangle: { toplevel: !readable },
@@ -241,6 +252,11 @@ function shrink(output) {
       chmodSync(path, 0o755);
     } else writeFileSync(path, code);
   }
+}
+
+/** Whether a file has no code of its own. @param {Awaited<ReturnType<typeof buildForNode>>[number]} file */
+function handsOnAlone(file) {
+  return file.type === "chunk" && Object.values(file.modules).every(({ renderedLength }) => renderedLength === 0);
 }
 
 /** Every name is written out, so that Node.js need not scan the core for them. */

@@ -3,16 +3,14 @@
  * AWS is answering before it hands out a credential.
  * @module imds-guard
  */
+export { createGuard, fromGuardedRegion, fromInstanceMetadata } from "./sdk/providers.js";
 export {
-  createGuard,
-  fromGuardedRegion,
   fromIni,
-  fromInstanceMetadata,
   fromIotRoleAlias,
   fromNodeProviderChain,
   fromRolesAnywhere,
   fromTemporaryCredentials,
-} from "./sdk/providers.js";
+} from "./sdk/link-providers.js";
 export type { FromNodeProviderChainInit } from "./sdk/node-chain.js";
 export type { FromInstanceMetadataInit } from "./sdk/instance-metadata.js";
 export type { FromIniInit } from "./sdk/ini.js";

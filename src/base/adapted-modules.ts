@@ -12,10 +12,10 @@ export function noteAdapted(adapted: object, original: object): void {
 }
 
 /**
- * A CommonJS module as `import()` gives it, without adaptations: this package's own links are held by the guard of their
- * provider, and not once more by one of the preload's.
+ * A CommonJS module as `require` or `import()` gives it, without adaptations: this package's own links are held by the
+ * guard of their provider, and not once more by one of the preload's.
  */
 export function unadapted<Module extends object>(module: Module & { readonly default?: unknown }): Module {
-  const { default: exports } = module;
+  const { default: exports = module } = module;
   return ((typeof exports === "object" && exports !== null && originals().get(exports)) || module) as Module;
 }

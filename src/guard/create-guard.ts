@@ -1,6 +1,7 @@
 /** Creates guards: joins settings, host, decision, session, proof, life and events into one. */
 import { ImdsGuardError } from "../base/errors.js";
 import { loadExtra } from "../base/extra.js";
+import { once } from "../base/lazy.js";
 import { ownProperties, ownProperty } from "../base/own-properties.js";
 import type { System } from "../base/system.js";
 import { realSystem } from "../base/system.js";
@@ -59,13 +60,13 @@ export function createGuard(init: GuardOptions = {}, dependencies: GuardDependen
   const profileToRead = (): string => profileRead || profileIn(system.env);
   const links: Links = new Map();
   /** Ends what goes on in the background. */
-  const ending = new AbortController();
+  const ending = once(() => new AbortController());
   const stages = createStages({
     open: () => {
       profileRead = profileToRead();
       return openGuard({ options: { ...options, profile: named }, keysOfOptions, system, locations, sts });
     },
-    place: (opened) => placeGuard(opened, system, ending.signal),
+    place: (opened) => placeGuard(opened, system, () => ending().signal),
     live: (allowed) =>
       family.life(sameLife(allowed), async () => (await import("./live.js")).startLife(allowed, system, family)),
   });
@@ -167,7 +168,7 @@ export function createGuard(init: GuardOptions = {}, dependencies: GuardDependen
     },
     attestation: () => stages.latest()?.attestation,
     async close() {
-      ending.abort();
+      ending().abort();
       for (const link of links.values()) link.drop();
       links.clear();
       const { opened, living: life } = await stages.close();

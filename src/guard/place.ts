@@ -13,10 +13,10 @@ import { decide, reportRefusal } from "./decide.js";
 import type { Opened, Placed } from "./stages.js";
 
 /**
- * `ending` ends what goes on in the background.
+ * The signal that `ending` gives ends what goes on in the background.
  * @throws ImdsGuardSettingsError for files that cannot be used; that is an event, too
  */
-export async function placeGuard(opened: Opened, system: System, ending: AbortSignal): Promise<Placed> {
+export async function placeGuard(opened: Opened, system: System, ending: () => AbortSignal): Promise<Placed> {
   const { settings, reporter, problem } = opened;
   if (problem) {
     const event = problem.code === "ERR_IMDS_GUARD_CONFIG_FILE" ? "settings.file_unusable" : "settings.invalid";
@@ -65,7 +65,7 @@ function speak({ decision, log }: Judged, system: System): void {
 export function createProbe(
   { decision, settings, host, reporter }: Pick<Placed, "decision" | "settings" | "host" | "reporter">,
   system: System,
-  ending: AbortSignal,
+  ending: () => AbortSignal,
 ): () => void {
   let begun = false;
   return () => {
@@ -76,7 +76,7 @@ export function createProbe(
     // The next refusal tries again.
     const look = (): void => {
       import("./impersonator-probe.js")
-        .then(({ probeOnce }) => probeOnce(target, host.verdict, reporter, system, ending))
+        .then(({ probeOnce }) => probeOnce(target, host.verdict, reporter, system, ending()))
         .catch(() => {
           begun = false;
         });

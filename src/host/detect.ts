@@ -5,14 +5,10 @@ import type { System } from "../base/system.js";
 import { readContainer } from "./container.js";
 import { defineLazy } from "../base/lazy.js";
 import type { HostFacts } from "./facts.js";
-import { readFreebsdKenv } from "./freebsd-kenv.js";
 import { readLinuxDmi } from "./linux-dmi.js";
 import { readDeviceTree, readKernelBanner } from "./linux-platform.js";
-import { readMacModel } from "./macos-model.js";
-import { readOpenbsdSysctl } from "./openbsd-sysctl.js";
 import type { HostReport } from "./report.js";
 import { judge } from "./verdict.js";
-import { readWindowsRegistry } from "./windows-registry.js";
 import { readXenHypervisor } from "./xen-hypervisor.js";
 
 /**
@@ -27,20 +23,31 @@ export async function detectHost(system: System): Promise<HostReport> {
 }
 
 async function gatherFacts(system: System): Promise<HostFacts> {
-  const { platform } = system;
-  switch (platform) {
-    case "linux":
-      return linuxFacts(system);
-    case "win32":
-      return inContainer({ platform, smbios: await readWindowsRegistry(system) }, system);
-    case "freebsd":
-      return inContainer({ platform, smbios: await readFreebsdKenv(system) }, system);
-    case "openbsd":
-      return inContainer({ platform, smbios: await readOpenbsdSysctl(system) }, system);
-    case "darwin":
-      return inContainer({ platform, smbios: {}, macModel: await readMacModel(system) }, system);
+  if (system.platform === "linux") return linuxFacts(system);
+  return inContainer({ platform: system.platform, ...(await listedFacts(system)) }, system);
+}
+
+/** What another operating system lists, and each does so in a way of its own. */
+async function listedFacts(system: System): Promise<Pick<HostFacts, "smbios" | "macModel">> {
+  switch (system.platform) {
+    case "win32": {
+      const { readWindowsRegistry } = await import("./windows-registry.js");
+      return { smbios: await readWindowsRegistry(system) };
+    }
+    case "freebsd": {
+      const { readFreebsdKenv } = await import("./freebsd-kenv.js");
+      return { smbios: await readFreebsdKenv(system) };
+    }
+    case "openbsd": {
+      const { readOpenbsdSysctl } = await import("./openbsd-sysctl.js");
+      return { smbios: await readOpenbsdSysctl(system) };
+    }
+    case "darwin": {
+      const { readMacModel } = await import("./macos-sysctl.js");
+      return { smbios: {}, macModel: await readMacModel(system) };
+    }
     default:
-      return inContainer({ platform, smbios: {} }, system);
+      return { smbios: {} };
   }
 }
 

@@ -1,6 +1,7 @@
 /** SMBIOS strings as FreeBSD's loader leaves them in the kernel environment. */
 import type { System } from "../base/system.js";
-import { type Listing, listingOf, readListed, type SmbiosFacts } from "./facts.js";
+import type { SmbiosFacts } from "./facts.js";
+import { type Listing, listingOf, readListed } from "./listing.js";
 
 /** SMBIOS field -> kernel variable. The loader sets no variable for an empty string. */
 const VARIABLES = {

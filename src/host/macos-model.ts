@@ -1,17 +1,5 @@
-/** The model of a Mac, and the models that EC2 never had. */
+/** The models of Macs that EC2 never had. */
 import { ownProperty } from "../base/own-properties.js";
-import type { System } from "../base/system.js";
-import { type Fact, runListing, textFact, unreadable } from "./facts.js";
-
-const SOURCE = "hw.model";
-
-/** Reads the model with one `sysctl`, which needs no privilege. */
-export async function readMacModel(system: System): Promise<Fact> {
-  const result = await runListing(system, "/usr/sbin/sysctl", ["-n", SOURCE]);
-  return result.kind === "failed"
-    ? unreadable("sysctl", SOURCE, `sysctl: ${result.reason}`)
-    : textFact("sysctl", SOURCE, result.stdout);
-}
 
 /**
  * Whether EC2 never had this model: portables and Macs with a screen, as of November 2026. EC2 has Mac mini and Mac Studio

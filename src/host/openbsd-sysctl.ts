@@ -1,6 +1,7 @@
 /** SMBIOS strings as OpenBSD's kernel shows them under `hw`. */
 import type { System } from "../base/system.js";
-import { type Listing, listingOf, readListed, type SmbiosFacts, unreadable } from "./facts.js";
+import { type SmbiosFacts, unreadable } from "./facts.js";
+import { type Listing, listingOf, readListed } from "./listing.js";
 
 /** SMBIOS field -> variable. The kernel shows one vendor, the system's, and no version of the BIOS. */
 const VARIABLES = {

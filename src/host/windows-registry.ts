@@ -1,6 +1,7 @@
 /** SMBIOS strings as Windows keeps them in the registry, where every user may read them. */
 import type { System } from "../base/system.js";
-import { type Listing, listing, readListed, type SmbiosFacts } from "./facts.js";
+import type { SmbiosFacts } from "./facts.js";
+import { type Listing, listing, readListed } from "./listing.js";
 
 const KEY = "HKLM\\HARDWARE\\DESCRIPTION\\System\\BIOS";
 const FULL_KEY = "hkey_local_machine\\hardware\\description\\system\\bios";

@@ -1,11 +1,4 @@
 /** What applications call, in one module, so that Node.js can load it with the first call. */
-export {
-  fromIni,
-  fromIotRoleAlias,
-  fromNodeProviderChain,
-  fromRolesAnywhere,
-  fromTemporaryCredentials,
-} from "./link-providers.js";
 export { fromInstanceMetadata } from "./instance-metadata.js";
 export { fromGuardedRegion } from "./region.js";
 export { createGuard } from "./application-guard.js";

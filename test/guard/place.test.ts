@@ -183,7 +183,7 @@ describe("the look for who answers", () => {
         reporter,
       } as Parameters<typeof createProbe>[0],
       system,
-      ending.signal,
+      () => ending.signal,
     );
     return { look, heard: () => heard, close: () => server.close() };
   }
