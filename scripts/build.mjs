@@ -201,7 +201,7 @@ async function buildForNode() {
       demoInside,
       runtimeIn("ground.cjs"),
       plainExports(),
-      noDetours("providers.cjs", "link-providers.cjs"),
+      noDetours("providers.cjs", "link-providers.cjs", "settings-and-events.cjs"),
       namesAsRequired(),
       ownDescriptors("ground.cjs"),
       ...(whole ? [clientsInside()] : []),

@@ -10,6 +10,7 @@ import { install } from "../firewall/install.js";
 import type { Answers } from "../firewall/redirect.js";
 import type { EarlySettings } from "../settings/early-defaults.js";
 import { isUnconfigured, reportingVariables, EARLY_DEFAULTS } from "../settings/early-defaults.js";
+import { isImdsGuardError } from "../base/errors.js";
 import { loadExtra } from "../base/extra.js";
 import { loadPlainly } from "../base/plain-load.js";
 import { realSystem } from "../base/system.js";
@@ -25,7 +26,7 @@ const { setTimeout: later } = globalThis;
 
 function settings(): EarlySettings {
   if (isUnconfigured(realSystem)) return EARLY_DEFAULTS;
-  const { earlyReporter, isImdsGuardError, readEarlySettings } = settingsAndEvents();
+  const { earlyReporter, readEarlySettings } = settingsAndEvents();
   try {
     return readEarlySettings({}, realSystem);
   } catch (error) {
