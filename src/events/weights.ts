@@ -35,28 +35,6 @@ const CRITICAL_OBSERVED = /* @__PURE__ */ weight("critical", "observed");
 /** The weight of most events, which the table leaves out: none of them is worth its bytes in every bundle. */
 const USUAL = /* @__PURE__ */ weight("warning", "observed");
 
-type UsualCode =
-  | "imds.unverified_responder"
-  | "imds.token_timeout"
-  | "imds.forbidden"
-  | "preload.module_unadapted"
-  | "firewall.connection_seen"
-  | "monitor.host_route"
-  | "monitor.local_address"
-  | "monitor.neighbour_appeared"
-  | "monitor.connection_seen"
-  | "monitor.dns_answer"
-  | "roles_anywhere.renewal_failed"
-  | "roles_anywhere.certificate_ending"
-  | "roles_anywhere.certificate_unusable"
-  | "roles_anywhere.key_exposed"
-  | "roles_anywhere.passphrase_exposed"
-  | "roles_anywhere.clock_off"
-  | "gateway.v1_request"
-  | "settings.file_passed_over"
-  | "settings.profile_missing"
-  | "events.file_failing";
-
 /** Code -> severity and action, where they are not the usual ones. Codes are stable. */
 const UNUSUAL = {
   "imds.refused_not_ec2": NOTICE_REFUSED,
@@ -110,14 +88,36 @@ const UNUSUAL = {
   "settings.invalid": ERROR_REFUSED,
 } satisfies Record<string, Weight>;
 
-type UnusualCode = keyof typeof UNUSUAL;
-
 /** Every event code. */
-export type EventCode = UsualCode | UnusualCode;
+export type EventCode =
+  | keyof typeof UNUSUAL
+  | "imds.unverified_responder"
+  | "imds.token_timeout"
+  | "imds.forbidden"
+  | "preload.module_unadapted"
+  | "firewall.connection_seen"
+  | "monitor.host_route"
+  | "monitor.local_address"
+  | "monitor.neighbour_appeared"
+  | "monitor.connection_seen"
+  | "monitor.dns_answer"
+  | "roles_anywhere.renewal_failed"
+  | "roles_anywhere.certificate_ending"
+  | "roles_anywhere.certificate_unusable"
+  | "roles_anywhere.key_exposed"
+  | "roles_anywhere.passphrase_exposed"
+  | "roles_anywhere.clock_off"
+  | "gateway.v1_request"
+  | "settings.file_passed_over"
+  | "settings.profile_missing"
+  | "events.file_failing";
 
 /** Severity and action of the events with this code. */
-export type WeightOf<Code extends EventCode> = Code extends UnusualCode ? (typeof UNUSUAL)[Code] : typeof USUAL;
+export type WeightOf<Code extends EventCode> = Code extends keyof typeof UNUSUAL
+  ? (typeof UNUSUAL)[Code]
+  : typeof USUAL;
 
+/** The weight of the event with this code. */
 export function weightOf<Code extends EventCode>(code: Code): WeightOf<Code> {
   return (ownProperty<Readonly<Partial<Record<EventCode, Weight>>>, Code>(UNUSUAL, code) ?? USUAL) as WeightOf<Code>;
 }
