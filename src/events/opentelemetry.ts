@@ -1,5 +1,6 @@
 /** Events as log records and as a counter of OpenTelemetry, through whichever API the application has installed. */
 import { ImdsGuardSettingsError } from "../base/errors.js";
+import { loadInstalled } from "../base/load-installed.js";
 import { PACKAGE_VERSION } from "../base/package-version.js";
 import { ipVersion } from "./address.js";
 import { CATALOGUE } from "./catalogue.js";
@@ -111,11 +112,7 @@ export async function openTelemetrySink(): Promise<Sink> {
     cause = error;
     return {};
   };
-  // Not written out as literals: a bundler would insist on what may be missing. What some bundlers say of that is
-  // hushed by the comments.
-  const loaded = await Promise.all(
-    APIS.map((name) => (import(/* webpackIgnore: true */ /* @vite-ignore */ name) as Promise<ApiModule>).catch(absent)),
-  );
+  const loaded = await Promise.all(APIS.map((name) => (loadInstalled(name) as Promise<ApiModule>).catch(absent)));
   const apis = loaded.flatMap(({ logs }) => logs ?? []);
   if (apis.length === 0) {
     throw new ImdsGuardSettingsError(
