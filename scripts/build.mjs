@@ -24,6 +24,7 @@ import { rolldown } from "rolldown";
 import { minifySync } from "rolldown/experimental";
 import { clientsInside } from "./build/clients-inside.mjs";
 import { cutByLoading, runtimeIn } from "./build/cut-by-loading.mjs";
+import { writeBundledManifest, writeEntryFolders } from "./build/for-tools.mjs";
 import { importAtOnce } from "./build/import-at-once.mjs";
 import { namesAsRequired } from "./build/names-as-required.mjs";
 import { noDetours } from "./build/no-detours.mjs";
@@ -332,6 +333,8 @@ if (!whole) {
   shrink(forNode);
   const outputs = [...forNode, ...(await buildForBundlers())];
   writeWrappers();
+  writeEntryFolders(ROOT, manifest.exports);
+  writeBundledManifest(join(OUTPUT, "esm"), manifest.sideEffects);
   const notice = noticeOf(ROOT, outputs);
   const noticePath = join(ROOT, "NOTICE");
   if (!existsSync(noticePath) || readFileSync(noticePath, "utf8") !== notice) writeFileSync(noticePath, notice);

@@ -18,6 +18,7 @@ interface Manifest {
   readonly exports: Readonly<Record<string, string | { readonly import?: Target; readonly require?: Target }>>;
   readonly dependencies: Readonly<Record<string, string>>;
   readonly scripts: Readonly<Record<string, string>>;
+  readonly sideEffects: readonly string[];
   readonly bin?: Readonly<Record<string, string>> | undefined;
 }
 

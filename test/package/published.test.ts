@@ -14,7 +14,7 @@ const run = promisify(execFile);
 beforeAll(requireBuild);
 
 /** What the tarball may have in it. */
-const MOST_FILES = 79;
+const MOST_FILES = 84;
 /**
  * And what it may weigh: 350 kB, and since then 20 of Roles Anywhere, 35 of log formats, 35 of the gateway, and 250 of the
  * fleet, the accounts of keys, `init` with its parser, and the explanations of errors.
@@ -138,4 +138,38 @@ describe("a consumer's program compiles", () => {
       rmSync(folder, { recursive: true });
     }
   });
+});
+
+test.each(entries.filter(({ specifier }) => specifier.includes("/")))(
+  "$specifier is found by tools that do not read exports",
+  ({ specifier, cjs }) => {
+    const folder = join(ROOT, specifier.slice(specifier.indexOf("/")));
+    const told = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Record<string, string>;
+    const found = Object.fromEntries(Object.entries(told).map(([field, path]) => [field, join(folder, path)]));
+    const there = ([field, path]: readonly [string, string]): [string, string] => [field, join(ROOT, path)];
+    expect(found).toEqual(
+      Object.fromEntries(
+        (
+          [
+            ["main", cjs.default],
+            ["module", cjs.module],
+            ["types", cjs.types],
+          ] as const
+        ).map(there),
+      ),
+    );
+  },
+);
+
+test("what is for bundlers is not said to be a module of Node.js, and keeps its side effects", () => {
+  const inside = JSON.parse(readFileSync(join(ROOT, "dist/esm/package.json"), "utf8")) as Record<string, unknown>;
+  expect(inside).not.toHaveProperty("type");
+  const effects = (inside["sideEffects"] as string[]).map((path) => join("dist/esm", path));
+  expect(effects.toSorted()).toEqual(
+    manifest.sideEffects
+      .map((path) => join(path))
+      .filter((path) => path.startsWith(join("dist/esm/")))
+      .toSorted(),
+  );
+  expect(effects.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
 });

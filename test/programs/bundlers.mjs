@@ -19,6 +19,7 @@ const TOOLS = [
   "vite",
   "tsup",
   "bun",
+  "parcel",
   "typescript",
   "@types/node",
 ];
@@ -26,7 +27,10 @@ const TOOLS = [
 const PACKAGES = new Map([
   ["Rspack", "@rspack/core"],
   ["ncc", "@vercel/ncc"],
+  ["Nitro", "nitropack"],
 ]);
+/** Each in a folder of its own: they bring many packages along. */
+const NITRO = ["nitropack"];
 const NEXT = ["next", "react", "react-dom"];
 const TYPESCRIPT_5 = "5.9.3";
 /** Bytes of a client with the chain; with the stock chain it is 416 kB. */
@@ -41,6 +45,7 @@ const FORMS = {
   "esbuild, ES module, split": "mjs",
   "webpack, CommonJS": "cjs",
   "webpack, ES module": "mjs",
+  "webpack, conditions of Node.js": "cjs",
   "Rspack, CommonJS": "cjs",
   "Rspack, ES module": "mjs",
   "ncc, ES module": "mjs",
@@ -52,6 +57,7 @@ const FORMS = {
   "tsup, CommonJS": "cjs",
   "tsup, ES module": "mjs",
   "Bun's bundler": "mjs",
+  Parcel: "cjs",
 };
 const QUICK = ["esbuild, CommonJS, minified", "esbuild, ES module", "webpack, CommonJS"];
 /** Program -> what it is for. Only ES modules may wait at their top. */
@@ -74,9 +80,10 @@ export async function bundlerRows(newest) {
     name: "bundlers",
     dependencies: { ...sdk, ...(await versions(TOOLS)), typescript5: `npm:typescript@${TYPESCRIPT_5}` },
   };
+  const withNitro = { name: "nitro", dependencies: { ...sdk, ...(await versions(NITRO)) } };
   const withNext = { name: "next", dependencies: { ...sdk, ...(await versions(NEXT)) } };
   const named = (/** @type {string} */ tool) =>
-    Object.entries({ ...wants.dependencies, ...withNext.dependencies }).find(
+    Object.entries({ ...wants.dependencies, ...withNext.dependencies, ...withNitro.dependencies }).find(
       ([name]) => PACKAGES.get(tool) === name || name === tool.toLowerCase().replace(/'s bundler$/, ""),
     )?.[1] ?? "";
   const title = (/** @type {string} */ form) =>
@@ -104,16 +111,16 @@ export async function bundlerRows(newest) {
             : { hosts: /** @type {import("./hosts.mjs").Host[]} */ (["impersonator", "EC2"]) }),
         })),
     ),
-    ...["webpack", "Turbopack"].map((bundler) => ({
+    ...["Next, webpack", "Next, Turbopack", "Nitro"].map((form) => ({
       group: GROUP,
-      name: title(`Next, ${bundler}`),
+      name: title(form),
       form: "imds-guard",
       quick: false,
-      wants: withNext,
-      prepare: (/** @type {string} */ folder) => build(folder, `Next, ${bundler}`),
+      wants: form === "Nitro" ? withNitro : withNext,
+      prepare: (/** @type {string} */ folder) => build(folder, form),
       start: (/** @type {string} */ folder) => ({
-        program: join(folder, "bundled/next-app/serve.mjs"),
-        options: { env: { DIST_DIR: `.next-${bundler.toLowerCase()}`, NODE_ENV: "production" } },
+        program: join(folder, `bundled/${form === "Nitro" ? "nitro" : "next"}-app/serve.mjs`),
+        options: { env: { DIST_DIR: `.next-${form.replace("Next, ", "").toLowerCase()}`, NODE_ENV: "production" } },
       }),
       judge: judgeWithOwn(1),
     })),

@@ -37,8 +37,8 @@ async function esbuild({ format, minify = false, entries = ENTRIES, ...more }) {
   return { warnings: warnings.map(({ text, location }) => `${location?.file ?? ""} ${text}`) };
 }
 
-/** @param {string} packer "webpack", or what has its interface */
-async function webpack(modules, packer = "webpack") {
+/** @param {string} packer "webpack", or what has its interface @param {object} [more] settings */
+async function webpack(modules, packer = "webpack", more = {}) {
   const { default: pack } = await import(packer);
   const compiler = pack({
     mode: "production",
@@ -52,6 +52,7 @@ async function webpack(modules, packer = "webpack") {
           output: { path: out, filename: "[name].mjs", module: true, chunkFormat: "module" },
         }
       : { output: { path: out, filename: "[name].cjs" } }),
+    ...more,
   });
   const stats = await promisify(compiler.run.bind(compiler))();
   const { errors = [], warnings = [] } = stats.toJson({ all: false, errors: true, warnings: true });
@@ -185,6 +186,54 @@ async function bun() {
   return { warnings: `${stdout}\n${stderr}`.split("\n").filter((line) => /warn/i.test(line)) };
 }
 
+/** Reads no `exports` of packages. */
+async function parcel() {
+  const { Parcel } = await import("@parcel/core");
+  const warnings = [];
+  const bundler = new Parcel({
+    entries: Object.values(inputs(ENTRIES)),
+    defaultConfig: "@parcel/config-default",
+    shouldDisableCache: true,
+    targets: {
+      programs: {
+        distDir: out,
+        context: "node",
+        engines: { node: ">=20" },
+        includeNodeModules: true,
+        outputFormat: "commonjs",
+        optimize: false,
+        sourceMap: false,
+      },
+    },
+  });
+  await bundler.run();
+  for (const name of ENTRIES) writeFileSync(join(out, `${name}.cjs`), `require("./${name}.js");\n`);
+  return { warnings };
+}
+
+/** A server that leaves packages beside its bundle and copies of each what it traces. */
+async function nitro() {
+  const { createNitro, prepare, build } = await import("nitropack");
+  const warnings = [];
+  const server = await createNitro({
+    rootDir: join(here, "nitro-app"),
+    dev: false,
+    preset: "node-listener",
+    compatibilityDate: "2026-11-30",
+    logLevel: 1,
+    output: { dir: join(out, "server") },
+    rollupConfig: {
+      onwarn: ({ code, message, id, ids }) => {
+        if ([id, ...(ids ?? []), message].join(" ").includes("imds-guard")) warnings.push(`${code} ${message}`);
+      },
+    },
+  });
+  await prepare(server);
+  await build(server);
+  await server.close();
+  return { warnings };
+}
+
 async function next(bundler) {
   const { stdout, stderr } = await run(bin("next"), ["build", ...(bundler === "webpack" ? ["--webpack"] : [])], {
     cwd: join(here, "next-app"),
@@ -249,6 +298,8 @@ const FORMS = {
   "esbuild, ES module, split": () => esbuild({ format: "esm", splitting: true, entries: [...ENTRIES, "await"] }),
   "webpack, CommonJS": () => webpack(false),
   "webpack, ES module": () => webpack(true),
+  "webpack, conditions of Node.js": () =>
+    webpack(false, "webpack", { resolve: { conditionNames: ["node", "import", "require", "default"] } }),
   "Rspack, CommonJS": () => webpack(false, "@rspack/core"),
   "Rspack, ES module": () => webpack(true, "@rspack/core"),
   "ncc, ES module": ncc,
@@ -260,6 +311,8 @@ const FORMS = {
   "tsup, CommonJS": () => tsup("cjs"),
   "tsup, ES module": () => tsup("esm"),
   "Bun's bundler": bun,
+  Parcel: parcel,
+  Nitro: nitro,
   "Next, webpack": () => next("webpack"),
   "Next, Turbopack": () => next("turbopack"),
   "TypeScript, nodenext": () => typescript("typescript", "nodenext", "nodenext", "types.mts"),
