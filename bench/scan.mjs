@@ -117,12 +117,12 @@ try {
 
   const filter =
     'select(."id.resp_h" == "169.254.169.254" or ."id.resp_h" == "fd00:ec2::254" or ."id.orig_h" == "169.254.169.254" or ."id.orig_h" == "fd00:ec2::254")';
-  beside("jq, file", `jq -c '${filter}' "$1" | wc -l`);
+  measureBeside("jq, file", `jq -c '${filter}' "$1" | wc -l`);
   // The address in one spelling, in the locale in which grep is fastest.
-  beside("grep -F, file", `LC_ALL=C grep -cF 169.254.169.254 "$1"`);
+  measureBeside("grep -F, file", `LC_ALL=C grep -cF 169.254.169.254 "$1"`);
 
   /** Runs somebody else's program on the same file. @param {string} name @param {string} command */
-  function beside(name, command) {
+  function measureBeside(name, command) {
     const start = performance.now();
     const run = spawnSync("bash", ["-c", `TIMEFORMAT='%U %S'; time ${command}`, "bash", file], { encoding: "utf8" });
     if (run.status !== 0 || !/^[\d.]+ [\d.]+$/m.test(run.stderr)) {

@@ -39,7 +39,7 @@ export function ec2() {
 async function measure(place, delayMs) {
   await place.serve(genuine(delayMs));
   /** @param {number} runs @param {object} order */
-  const beside = async (runs, order) => {
+  const answersOf = async (runs, order) => {
     const answers = /** @type {Record<Variant, Answer[]>} */ ({ stock: [], attested: [], "attestation off": [] });
     const variants = /** @type {Variant[]} */ (Object.keys(VARIANTS));
     await inTurns(
@@ -56,7 +56,7 @@ async function measure(place, delayMs) {
   // A service that answers at once is nobody's; it shows what the processor takes, and has no goal.
   const goal = (/** @type {number} */ atMost) => (delayMs === 0 ? undefined : atMost);
   for (const [door, name] of Object.entries(DOORS)) {
-    const cold = await beside(COLD_RUNS, { door });
+    const cold = await answersOf(COLD_RUNS, { door });
     rows.push(
       ...compare(
         `${name}: import and first call of a process that has a client`,
@@ -66,12 +66,12 @@ async function measure(place, delayMs) {
       ),
     );
     rows.push(...compare(`${name}: of that, the first call`, cold, ({ first }) => [first]));
-    const warm = await beside(WARM_RUNS, { door, fresh: SAMPLES, refreshes: SAMPLES });
+    const warm = await answersOf(WARM_RUNS, { door, fresh: SAMPLES, refreshes: SAMPLES });
     rows.push(...compare(`${name}: new provider, modules loaded`, warm, (answer) => answer.warm, goal(1.1)));
     rows.push(...compare(`${name}: refresh`, warm, (answer) => answer.refresh, goal(0.4)));
   }
   if (delayMs === BARE_DELAY_MS) {
-    const bare = await beside(COLD_RUNS, { door: "chain", clientLoaded: false });
+    const bare = await answersOf(COLD_RUNS, { door: "chain", clientLoaded: false });
     rows.push(
       ...compare(
         "fromNodeProviderChain: import and first call of a process without a client",

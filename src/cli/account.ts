@@ -55,7 +55,7 @@ export const command: Command = {
 };
 
 /** What one id says. */
-interface Told {
+interface Described {
   /** As it was given, or as much of it as may be shown. */
   readonly id: string;
   readonly kind: string;
@@ -75,17 +75,17 @@ async function judge(
   { json, ui }: CommandContext,
 ): Promise<ExitCode> {
   const own = accounts && new Set(accounts);
-  const keys: Told[] = [];
+  const keys: Described[] = [];
   let count = 0;
   let foreign = 0;
   let unknown = 0;
   for await (const id of ids) {
-    const told = tell(id, own);
-    if (told.account === undefined) unknown++;
-    else if (told.listed === false) foreign++;
+    const described = describeId(id, own);
+    if (described.account === undefined) unknown++;
+    else if (described.listed === false) foreign++;
     if (++count > MOST_IN_JSON && json) throw new UsageError(`--json takes at most ${MOST_IN_JSON} keys`);
-    if (json) keys.push(told);
-    else printTold(told, ui);
+    if (json) keys.push(described);
+    else printDescribed(described, ui);
   }
   if (count === 0) throw new UsageError("there was no access key id on standard input");
   if (json) ui.json({ version: 1, keys });
@@ -111,14 +111,14 @@ const REASONS: Readonly<Record<UnknownAccountReason, string>> = {
   "not-a-principal-id": "no principal id: those have 21 characters, capital letters and digits",
 };
 
-function tell(id: string, own: ReadonlySet<string> | undefined): Told {
+function describeId(id: string, own: ReadonlySet<string> | undefined): Described {
   const prefix = id.slice(0, 4);
   const principal = ["AROA", "AIDA", "AIPA"].includes(prefix);
-  const told = principal ? accountOfPrincipalId(id) : accountOfAccessKey(id);
+  const owner = principal ? accountOfPrincipalId(id) : accountOfAccessKey(id);
   const kind =
-    told.kind === "unknown" && told.reason.startsWith("not-a") ? "unknown" : (KINDS[prefix] ?? "unknown prefix");
-  if (told.kind === "unknown") return { id: shown(id, told.reason), kind, reason: told.reason };
-  const { accountId: account } = told;
+    owner.kind === "unknown" && owner.reason.startsWith("not-a") ? "unknown" : (KINDS[prefix] ?? "unknown prefix");
+  if (owner.kind === "unknown") return { id: shown(id, owner.reason), kind, reason: owner.reason };
+  const { accountId: account } = owner;
   const prefixes = principal ? prefix : "(AKIA|ASIA)";
   return {
     id,
@@ -135,7 +135,7 @@ function shown(id: string, reason: UnknownAccountReason): string {
   return terminalLine(long ? `${id.slice(0, 4)}... (${id.length} characters)` : id);
 }
 
-function printTold({ id, kind, account, reason, pattern, listed }: Told, ui: Ui): void {
+function printDescribed({ id, kind, account, reason, pattern, listed }: Described, ui: Ui): void {
   const said =
     account === undefined
       ? [ui.paint("unknown     ", "unknown"), REASONS[reason!]]

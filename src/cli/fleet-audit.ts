@@ -232,13 +232,13 @@ async function printTables(
     ui.line();
   }
   for (const { title: heading, lines } of sectionsOf(findings)) {
-    let begun = false;
+    let hasLines = false;
     for await (const line of lines) {
-      if (!begun) ui.line(ui.paint(`${heading}:`, "strong"));
-      begun = true;
+      if (!hasLines) ui.line(ui.paint(`${heading}:`, "strong"));
+      hasLines = true;
       ui.table([["  -", terminalLine(line)]]);
     }
-    if (begun) ui.line();
+    if (hasLines) ui.line();
   }
   const { toDo, gaps } = summary;
   ui.line(

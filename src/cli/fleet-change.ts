@@ -136,7 +136,7 @@ export async function runUndo(context: CommandContext, path: string): Promise<Ex
     const look = await lookAt(options, undefined);
     if (look.gaps.length > 0 && refused({ ...look, standpoints: [] }, "", ui)) return 3;
     const steps = look.standpoints
-      .filter(({ standing }) => standing.is === "after" || (standing.is !== "other" && standing.begun === true))
+      .filter(({ standing }) => standing.is === "after" || (standing.is !== "other" && standing.started === true))
       .map(({ step }) => step);
     const others = look.standpoints.filter(({ standing }) => standing.is === "other");
     for (const { step, standing } of others.slice(0, SHOWN))
@@ -316,7 +316,7 @@ function sayOutcome(
         id: step.kind === "metadata-defaults" ? undefined : step.id,
       })),
     });
-  else ui.line(`${changed} ${verb}, ${failures.length} failed, ${left} not begun`);
+  else ui.line(`${changed} ${verb}, ${failures.length} failed, ${left} not started`);
   if (left > 0)
     ui.note(`${signal.aborted ? "interrupted" : "too many failed"}; run the same again to go on with the rest`);
   return failures.length + left > 0 ? 3 : 0;

@@ -13,12 +13,12 @@ export function runPermissions({ options, ui, json }: CommandContext): Promise<E
   const policies = fleetPolicies(partitionOf(options), roleOf(options["role"]), accountsOf(options) ?? []);
   if (json) ui.json(policies);
   else {
-    const told = [
+    const documents = [
       ["for fleet audit and fleet plan, which only read", policies.audit],
       ["for fleet apply and fleet undo, beside the other", policies.apply],
       ["for whoever takes the role in the accounts", policies.caller],
     ] as const;
-    for (const [title, document] of told) {
+    for (const [title, document] of documents) {
       if (document === undefined) continue;
       ui.line(ui.paint(`# ${title}`, "strong"));
       ui.line(JSON.stringify(document, undefined, 2));

@@ -142,8 +142,8 @@ export function printSummary(summary: ScanSummary, ui: Ui, seen: AccountsSummary
     !listed && groups.length > SHOWN
       ? ` (the first ${SHOWN} of ${groups.length} kinds are shown; --list shows all, --html makes a page)`
       : "";
-  const told = `${findings} finding${findings === 1 ? "" : "s"}`;
-  const end = `${ui.paint(told, findings > 0 ? "finding" : incomplete ? "unknown" : "ok")}${rest} in ${lines} lines, ${amount(bytes)}${formats === "" ? "" : ` of ${formats}`}${odd.length > 0 ? `; ${odd.join(", ")}` : ""}`;
+  const count = `${findings} finding${findings === 1 ? "" : "s"}`;
+  const end = `${ui.paint(count, findings > 0 ? "finding" : incomplete ? "unknown" : "ok")}${rest} in ${lines} lines, ${amount(bytes)}${formats === "" ? "" : ` of ${formats}`}${odd.length > 0 ? `; ${odd.join(", ")}` : ""}`;
   for (const part of wrap(end, ui.columns)) ui.line(part);
 }
 

@@ -217,8 +217,8 @@ function printLearned({ lines, sources }: ScanSummary, seen: AccountsSummary, js
   }
   ui.line(`# Accounts in ${lines} lines: strike out what is not yours.`);
   for (const { account, count, forms, first, last } of seen.accounts) {
-    const told = Object.entries(forms).map(([form, times]) => `${form} ${times}`);
-    ui.line(`${account}  # ${count}: ${told.join(", ")}${first === undefined ? "" : `; ${first} to ${last}`}`);
+    const counts = Object.entries(forms).map(([form, times]) => `${form} ${times}`);
+    ui.line(`${account}  # ${count}: ${counts.join(", ")}${first === undefined ? "" : `; ${first} to ${last}`}`);
   }
   if (seen.unknownKeys > 0) ui.line(`# ${seen.unknownKeys} keys tell no account: made before about 2019, or examples`);
   if (seen.uncounted > 0) ui.line(`# ${seen.uncounted} lines have further accounts: there are too many different ones`);

@@ -62,7 +62,7 @@ export function createUi({ stdout, stderr, env }: UiDependencies): Ui {
   const terminal = stdout.isTTY === true;
   const coloured = wantsColour(terminal, env);
   const columns = terminal ? Math.max(40, stdout.columns ?? 80) : 80;
-  let begun: number | undefined;
+  let startedAt: number | undefined;
   let shownAt = 0;
   let shown = false;
 
@@ -104,13 +104,13 @@ export function createUi({ stdout, stderr, env }: UiDependencies): Ui {
     },
     progress: (text) => {
       if (text === undefined) {
-        begun = undefined;
+        startedAt = undefined;
         return clear();
       }
       if (stderr.isTTY !== true) return;
       const now = performance.now();
-      begun ??= now;
-      if (now - begun < QUIET_MS || now - shownAt < PROGRESS_EVERY_MS) return;
+      startedAt ??= now;
+      if (now - startedAt < QUIET_MS || now - shownAt < PROGRESS_EVERY_MS) return;
       shownAt = now;
       shown = true;
       stderr.write(

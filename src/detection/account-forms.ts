@@ -150,8 +150,8 @@ function isPassedOver(
   if (kind === "number" && written.length > 12) return !BEGINS_ESCAPE.test(text.charAt(index - 1));
   if (passOver === undefined || passOver.size === 0) return false;
   if (kind === "number") return passOver.has(written);
-  const told = kind === "key" ? accountOfAccessKey(written) : accountOfPrincipalId(written);
-  return told.kind === "known" && passOver.has(told.accountId);
+  const owner = kind === "key" ? accountOfAccessKey(written) : accountOfPrincipalId(written);
+  return owner.kind === "known" && passOver.has(owner.accountId);
 }
 
 /** A line, and what each of its keys would ask of the whole of it. */
@@ -227,11 +227,11 @@ function keyAt(upTo: string, after: string, line: Line, index: number): AccountS
   } else if (scope !== null || credential?.[2] === "=") form = /AWS4-ECDSA/i.test(before) ? "sigv4a" : "sigv4";
   else if (HEADER_V2.test(before) && after.startsWith(":")) form = "sigv2";
   else if (QUERY_V2.test(before)) form = "presigned-v2";
-  const told = accountOfAccessKey(accessKeyId);
+  const owner = accountOfAccessKey(accessKeyId);
   const host = hostBefore(line.text, index);
   return {
     form,
-    account: told.kind === "known" ? told.accountId : undefined,
+    account: owner.kind === "known" ? owner.accountId : undefined,
     accessKeyId,
     ...(scope?.[2] !== undefined && { region: scope[2].toLowerCase() }),
     ...(scope?.[3] !== undefined && { service: scope[3].toLowerCase() }),
@@ -255,8 +255,8 @@ const SESSION = /^:i-[0-9a-f]{8}(?:[0-9a-f]{9})?(?![A-Za-z0-9])/;
 function principalAt(upTo: string, after: string, { accountOfSession }: LineContext): AccountSeen | undefined {
   const id = PRINCIPAL.exec(upTo)?.[0];
   if (id === undefined) return undefined;
-  const told = accountOfPrincipalId(id);
-  const account = told.kind === "known" ? told.accountId : undefined;
+  const owner = accountOfPrincipalId(id);
+  const account = owner.kind === "known" ? owner.accountId : undefined;
   if (SESSION.test(after)) return { form: "instance-session", account: account ?? accountOfSession?.() };
   return account === undefined ? undefined : { form: "principal", account };
 }

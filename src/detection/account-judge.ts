@@ -88,8 +88,8 @@ export function createAccountJudge({ accounts, learn = false }: AccountJudgeOpti
     next: (buffer, from, to) => nextAccount(buffer, from, to, numbers),
     line(line) {
       const verdicts: Verdict[] = [];
-      const told = new ToldByLine(line);
-      const seenHere = accountsIn(line.text, { passOver, accountOfSession: () => told.accountOfSession });
+      const context = new LineContext(line);
+      const seenHere = accountsIn(line.text, { passOver, accountOfSession: () => context.accountOfSession });
       for (const seen of strongest(withColumns(seenHere, line))) {
         const { account } = seen;
         if (account === undefined) {
@@ -97,12 +97,12 @@ export function createAccountJudge({ accounts, learn = false }: AccountJudgeOpti
           continue;
         }
         if (!learn && own.has(account)) continue;
-        const host = seen.host ?? told.host;
+        const host = seen.host ?? context.host;
         const whole = { ...seen, account, ...(host !== undefined && { host }) };
-        const tally = count(whole, told.time);
+        const tally = count(whole, context.time);
         if (learn) continue;
         verdicts.push({
-          rule: { ...RULE, level: levelOf(seen.form, told) },
+          rule: { ...RULE, level: levelOf(seen.form, context) },
           foreign: {
             ...whole,
             ...(seen.accessKeyId !== undefined && { accessKeyId: maskAccessKeyId(seen.accessKeyId) }),
@@ -193,7 +193,7 @@ function strongest(all: readonly AccountSeen[]): readonly AccountSeen[] {
 
 const HIGH: ReadonlySet<AccountForm> = new Set(["sigv4", "sigv4a", "sigv2", "post-form", "instance-session"]);
 
-function levelOf(form: AccountForm, line: ToldByLine): Level {
+function levelOf(form: AccountForm, line: LineContext): Level {
   if (HIGH.has(form)) return "high";
   if (form === "host-name") return "medium";
   // Browsers follow presigned URLs of strangers all day; who writes to one gives data away.
@@ -260,7 +260,7 @@ function accountOfSession({ text, records }: ReadLine): string | undefined {
 }
 
 /** What a line tells beside its accounts: looked for once, and only where an account of it asks. */
-class ToldByLine {
+class LineContext {
   readonly #line: ReadLine;
   #writes: boolean | undefined;
   #host: { readonly is: string | undefined } | undefined;

@@ -76,14 +76,14 @@ const WHAT: Readonly<Record<AccountForm, string>> = {
 /** What goes on is reported again after so long. */
 const AGAIN_MS = 3_600_000;
 /** Keys that are told apart; later ones count for their account. */
-const MOST_TOLD = 10_000;
+const MOST_REPORTED = 10_000;
 
 /** Starts to watch. What stands in the logs already is `scan`'s. */
 export function watchAccounts(options: AccountWatchOptions): AccountWatch {
   const { accounts, system, reporter, onState } = options;
   const judge = createAccountJudge({ accounts });
   const counts = new Map<string, { account: string; form: AccountForm; level: Level; count: number }>();
-  const told = new Map<string, { at: number; since: number }>();
+  const lastReports = new Map<string, { at: number; since: number }>();
   const ending = new AbortController();
   let reported = 0;
 
@@ -95,18 +95,18 @@ export function watchAccounts(options: AccountWatchOptions): AccountWatch {
     else count("other", form, level);
   }
 
-  function tell(finding: ScanFinding, log: string): void {
+  function report(finding: ScanFinding, log: string): void {
     const { account = "", accessKeyId } = finding;
     const now = system.monotonic();
     const whole = `${account} ${accessKeyId ?? ""}`;
-    const what = told.has(whole) || told.size < MOST_TOLD ? whole : account;
-    const last = told.get(what);
+    const what = lastReports.has(whole) || lastReports.size < MOST_REPORTED ? whole : account;
+    const last = lastReports.get(what);
     if (last !== undefined && now - last.at < AGAIN_MS) {
       last.since++;
       return;
     }
-    if (last === undefined && told.size >= 2 * MOST_TOLD) return;
-    told.set(what, { at: now, since: 0 });
+    if (last === undefined && lastReports.size >= 2 * MOST_REPORTED) return;
+    lastReports.set(what, { at: now, since: 0 });
     reported++;
     reporter.report("egress.foreign_account", () => detailsOf(finding, log, last?.since ?? 0));
   }
@@ -138,7 +138,7 @@ export function watchAccounts(options: AccountWatchOptions): AccountWatch {
         if (account === undefined || form === undefined || finding.line <= headLines) return;
         count(account, form, finding.rule.level);
         // What browsers follow and what a resource is called is counted, and wakes nobody.
-        if (finding.rule.level === "high") tell(finding, log);
+        if (finding.rule.level === "high") report(finding, log);
       },
     }).then(
       () => undefined,

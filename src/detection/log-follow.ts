@@ -43,7 +43,7 @@ export async function* followLog(
   let looked = false;
   let state: string | undefined = "not looked for yet";
   let whole = true;
-  const tell = (code: string | undefined): void => {
+  const report = (code: string | undefined): void => {
     if (state === code) return;
     state = code;
     onState?.(code);
@@ -71,7 +71,7 @@ export async function* followLog(
         }
         looked = true;
         let bytes = await read(file, at, CHUNK_BYTES);
-        tell(undefined);
+        report(undefined);
         if (bytes.length === 0) {
           const [{ size }, now] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
           const replaced = now !== undefined && idOf(now) !== id;
@@ -94,7 +94,7 @@ export async function* followLog(
         looked = true;
         await file?.close().catch(() => undefined);
         file = undefined;
-        tell((error as NodeJS.ErrnoException).code ?? "EUNKNOWN");
+        report((error as NodeJS.ErrnoException).code ?? "EUNKNOWN");
       }
       await sleep(everyMs, undefined, { signal, ref: false }).catch(() => undefined);
     }

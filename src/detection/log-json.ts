@@ -399,10 +399,10 @@ const firewallRecord = (fields: Fields, text: string): LogRecord =>
   recordOf(FIREWALL, firewallFields(fields), text, usualTime(fields) ?? timeOf(fields["start"]));
 
 const falco: LogFormat = entry("falco", "Falco, JSON", HOST_SOURCES, [["rule", "output_fields"]], (fields, text) => {
-  const told = once(() => falcoFields(object(fields["output_fields"])));
+  const named = once(() => falcoFields(object(fields["output_fields"])));
   const time = timeOf(fields["time"]);
   return (["network_connection", "process_creation"] as const).map(
-    (category) => () => recordOf(hostSource(category, told()["Image"]), told(), text, time),
+    (category) => () => recordOf(hostSource(category, named()["Image"]), named(), text, time),
   );
 });
 

@@ -261,10 +261,10 @@ export function createDocumentSplitter(
     pause(element, chunk, at);
     pause(around, chunk, at);
     finish(around);
-    const begun = element.parts;
+    const parts = element.parts;
     lines = createLineSplitter(maxBytes, onRecord, nextOfInterest, element.length > 0 ? element.line - 1 : line - 1);
     if (element.length > maxBytes) oversized++;
-    for (const part of begun) lines.write(part);
+    for (const part of parts) lines.write(part);
     lines.write(chunk.subarray(at));
   }
 

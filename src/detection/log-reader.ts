@@ -488,9 +488,9 @@ function chooser(line: readonly Opened[], last: readonly Opened[]): (text: strin
   const beginnings: Beginning[] = [];
 
   function beginning(first: number): Beginning {
-    const begun = ({ begins }: Opened): boolean =>
+    const mayBegin = ({ begins }: Opened): boolean =>
       begins === undefined || (first > 0 && begins.test(String.fromCharCode(first)));
-    const [ofLine, ofLast] = [line.filter(begun), last.filter(begun)];
+    const [ofLine, ofLast] = [line.filter(mayBegin), last.filter(mayBegin)];
     const asked = [...ofLine, ...ofLast].reduce((mask, one) => mask | masks.get(one)!, 0);
     return { line: ofLine, last: ofLast, parts: asked, known: new Map() };
   }
@@ -606,10 +606,10 @@ function parsedIn(outer: Place, value: unknown): Place {
 
 /** What stands around a place: the outer first, so that the inner says what both do. */
 function envelopeAt({ outer, peeled, object: fields, behind }: Place, now: () => number): Envelope {
-  let told = outer === undefined ? NOWHERE : envelopeAt(outer, now);
-  if (peeled !== undefined) told = joined(told, peeled.wrapper.envelope(peeled.whole, now));
-  if (fields !== undefined) told = joined(told, envelopeOf(fields));
-  return behind === undefined ? told : joined(told, behind.wrapper.envelope(behind.whole, now));
+  let envelope = outer === undefined ? NOWHERE : envelopeAt(outer, now);
+  if (peeled !== undefined) envelope = joined(envelope, peeled.wrapper.envelope(peeled.whole, now));
+  if (fields !== undefined) envelope = joined(envelope, envelopeOf(fields));
+  return behind === undefined ? envelope : joined(envelope, behind.wrapper.envelope(behind.whole, now));
 }
 
 /** What stands in that place of something, or `undefined`. */
@@ -629,8 +629,8 @@ function isSame(one: Route, other: Route): boolean {
     one.name === other.name &&
     one.steps.length === other.steps.length &&
     one.steps.every((step, index) => {
-      const beside = other.steps[index]!;
-      return step === beside || (memberOf(step) !== undefined && memberOf(step) === memberOf(beside));
+      const counterpart = other.steps[index]!;
+      return step === counterpart || (memberOf(step) !== undefined && memberOf(step) === memberOf(counterpart));
     })
   );
 }

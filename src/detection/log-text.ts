@@ -722,11 +722,11 @@ function apiGateway(line: string): Reading {
   const parts = API_GATEWAY.exec(line);
   if (parts === null) return undefined;
   const [start, step, about = "URI"] = parts;
-  const told = line.slice(start.length);
+  const rest = line.slice(start.length);
   // What the gateway itself asks for.
-  if (about === "URI") return [() => recordOf(PROXY, { "c-uri": told, "cs-host": hostOf(told) }, line, undefined)];
+  if (about === "URI") return [() => recordOf(PROXY, { "c-uri": rest, "cs-host": hostOf(rest) }, line, undefined)];
   const name = { path: "cs-uri-stem", "query string": "cs-uri-query", body: "cs-body" }[about] ?? "message";
-  return [() => recordOf(WEBSERVER, { [name]: told, step }, line, undefined)];
+  return [() => recordOf(WEBSERVER, { [name]: rest, step }, line, undefined)];
 }
 
 const PROXY_HINT = /host | connect | Request: /;
@@ -857,20 +857,20 @@ const isTarget = (column: string): boolean => /^(?:\/|https?:\/\/)\S*$/i.test(co
 function endsInColumns(columns: readonly string[], withPorts: boolean): readonly [End, End] | undefined {
   for (const [at, ip] of columns.entries()) {
     if (!ADDRESS.test(ip)) continue;
-    const beside = columns.slice(at + 1, at + 5);
+    const next = columns.slice(at + 1, at + 5);
     const found = [
       // address port address port
-      [beside[1], beside[0], beside[2]],
+      [next[1], next[0], next[2]],
       // address address port port, and with a service between
-      [beside[0], beside[1], beside[2]],
-      [beside[0], beside[2], beside[3]],
+      [next[0], next[1], next[2]],
+      [next[0], next[2], next[3]],
     ].find(([other = "", port = "", otherPort = ""]) => ADDRESS.test(other) && PORT.test(port) && PORT.test(otherPort));
     if (found !== undefined) {
       const own: End = { ip, port: found[1] };
       const other: End = { ip: found[0]!, port: found[2] };
       return Number(own.port) < 1_024 && Number(other.port) >= 1_024 ? [other, own] : [own, other];
     }
-    if (!withPorts && ADDRESS.test(beside[0] ?? "")) return [{ ip }, { ip: beside[0]! }];
+    if (!withPorts && ADDRESS.test(next[0] ?? "")) return [{ ip }, { ip: next[0]! }];
   }
   return undefined;
 }

@@ -99,9 +99,9 @@ function shortPart({ detection }: DetectionRule): readonly string[] | undefined 
 
 function inEveryCase(text: string): readonly string[] {
   return Array.from(text).reduce<readonly string[]>(
-    (begun, char) => {
+    (prefixes, char) => {
       const cases = [...new Set([char.toLowerCase(), char.toUpperCase()])];
-      return begun.flatMap((start) => cases.map((one) => start + one));
+      return prefixes.flatMap((start) => cases.map((one) => start + one));
     },
     [""],
   );

@@ -31,16 +31,16 @@ let watching: { readonly see: (host: string, authorization: unknown) => void } |
 export function watchEgress({ expectedAccounts, report }: EgressWatch): void {
   if (expectedAccounts.length === 0) return;
   const expected = new Set(expectedAccounts);
-  const told = new Set<string>();
+  const reported = new Set<string>();
   const first = watching === undefined;
   watching = {
     see(host, authorization) {
       if (typeof authorization !== "string") return;
       const key = CREDENTIAL.exec(authorization.slice(0, LONGEST))?.[1];
-      if (key === undefined || told.has(key)) return;
+      if (key === undefined || reported.has(key)) return;
       const account = accountOfAccessKey(key);
-      if (account.kind !== "known" || expected.has(account.accountId) || told.size >= MOST_KEYS) return;
-      told.add(key);
+      if (account.kind !== "known" || expected.has(account.accountId) || reported.size >= MOST_KEYS) return;
+      reported.add(key);
       report("credentials.foreign_account_signed", {
         message: `This process signs requests to ${host.slice(0, 253)} with an access key of account ${account.accountId}, which is not expected`,
         claimed: { accountId: account.accountId, accessKeyId: maskAccessKeyId(key) },

@@ -134,7 +134,7 @@ export async function change(
 ): Promise<Outcome> {
   const failures: Failure[] = [];
   let changed = 0;
-  let begun = 0;
+  let started = 0;
   let next = performance.now();
   const stopped = (): boolean => signal.aborted || failures.length >= MOST_FAILURES;
 
@@ -144,7 +144,7 @@ export async function change(
     next = at + 1_000 / rate;
     await sleep(Math.max(0, at - performance.now()));
     if (stopped()) return;
-    begun += 1;
+    started += 1;
     try {
       const api = apiFor(accountId, region);
       const tag = how === "make" ? plan.exceptionTag : undefined;
@@ -152,7 +152,7 @@ export async function change(
       if (standing?.is === "other") throw new ChangeError(standing.why);
       if (standing === undefined || standing.is === "gone") return;
       if (how === "make" && standing.is === "before") await make(api, step, plan.id);
-      if (how === "take-back" && (standing.is === "after" || standing.begun === true))
+      if (how === "take-back" && (standing.is === "after" || standing.started === true))
         await takeBack(api, step, plan.id);
       changed += 1;
       onChanged(step, changed);
@@ -172,7 +172,7 @@ export async function change(
   if (how === "make") await all(others, 1);
   await all(instances, WORKERS);
   if (how === "take-back") await all(others.toReversed(), 1);
-  return { changed, failures, left: steps.length - begun };
+  return { changed, failures, left: steps.length - started };
 }
 
 const ACTIONS: Readonly<Record<Step["kind"], string>> = {

@@ -68,21 +68,21 @@ const ACCOUNTS_AT_ONCE = 8;
 export async function audit(options: AuditOptions): Promise<void> {
   const { accounts, onRecord, onProgress, signal } = options;
   const progress = { regions: 0, ofRegions: 0, instances: 0, gaps: 0 };
-  const tell = (record: FleetRecord): void => {
+  const emit = (record: FleetRecord): void => {
     if (record.kind === "instance") progress.instances += 1;
     if (record.kind === "gap") progress.gaps += 1;
     onRecord(record);
   };
   async function inAccount(account: FleetAccount): Promise<readonly string[]> {
     const home = options.apis.open(options.homeRegion, account.credentials);
-    const look = lookerFor({ accountId: account.accountId, region: undefined }, tell, signal);
+    const look = lookerFor({ accountId: account.accountId, region: undefined }, emit, signal);
     const regions = options.regions === "all" ? await enabledRegions(home, look) : options.regions;
     progress.ofRegions += regions.length;
     // Nothing else is to be had where not even the regions are told.
     if (regions.length > 0)
       for (const role of (await look("iam:GetAccountAuthorizationDetails", () => readRoles(home, account.accountId))) ??
         ([] as readonly RoleRecord[]))
-        tell(role);
+        emit(role);
     return regions;
   }
   async function* places(): AsyncGenerator<readonly [FleetAccount, string]> {
@@ -110,7 +110,7 @@ export async function audit(options: AuditOptions): Promise<void> {
       if (next.done === true) return;
       signal.throwIfAborted();
       const [account, region] = next.value;
-      await auditRegion(options, account, region, tell);
+      await auditRegion(options, account, region, emit);
       progress.regions += 1;
       onProgress?.({ ...progress });
     }
@@ -123,7 +123,7 @@ type Look = <T>(action: string, work: () => Promise<T>) => Promise<T | undefined
 
 function lookerFor(
   { accountId, region }: { readonly accountId: string; readonly region: string | undefined },
-  tell: (record: FleetRecord) => void,
+  emit: (record: FleetRecord) => void,
   signal: AbortSignal,
 ): Look {
   return async (action, work) => {
@@ -131,7 +131,7 @@ function lookerFor(
       return await work();
     } catch (error) {
       signal.throwIfAborted();
-      tell({ kind: "gap", ...gapOf(error, accountId, region, action) });
+      emit({ kind: "gap", ...gapOf(error, accountId, region, action) });
       return undefined;
     }
   };
@@ -146,11 +146,11 @@ async function auditRegion(
   { apis, start, end, exceptionTag, evidence, signal }: AuditOptions,
   { accountId, credentials }: FleetAccount,
   region: string,
-  tell: (record: FleetRecord) => void,
+  emit: (record: FleetRecord) => void,
 ): Promise<void> {
   const api = apis.open(region, credentials);
   const place: Place = { accountId, region };
-  const look = lookerFor(place, tell, signal);
+  const look = lookerFor(place, emit, signal);
   const defaults = await look("ec2:GetInstanceMetadataDefaults", () => readDefaults(api, place));
   const groups = (await look("autoscaling:DescribeAutoScalingGroups", () => readGroups(api))) ?? [];
   const held = new Map<string, string>();
@@ -170,7 +170,7 @@ async function auditRegion(
           counts === undefined ? "CloudWatch could not be asked" : counts.get(instance.instanceId);
         const record = instanceRecord(place, instance, known, exceptionTag, evidence);
         instances += 1;
-        tell(record);
+        emit(record);
         if (record.verdict === "fine" || record.verdict === "safe") continue;
         for (const id of templatesOf(record, groups))
           if (!held.has(id)) held.set(id, `${record.instanceId} from it is ${HELD[record.verdict]}`);
@@ -189,7 +189,7 @@ async function auditRegion(
     const context = { tag: exceptionTag, defaults: stated, followed, held };
     for await (const record of describeTemplates(api, place, context)) {
       // Where it could not be told which instances come from a template, all of them might still need version 1.
-      tell(seen === undefined ? { ...record, heldBy: record.heldBy ?? "its instances could not be read" } : record);
+      emit(seen === undefined ? { ...record, heldBy: record.heldBy ?? "its instances could not be read" } : record);
       const unstated = [record.defaultVersion, record.latestVersion].some(
         ({ options }) => options.HttpTokens === undefined,
       );
@@ -197,16 +197,16 @@ async function auditRegion(
         unstatedHeld ??= `${record.launchTemplateId} states nothing, and ${record.heldBy ?? `is ${record.reason}`}`;
     }
   });
-  if (defaults !== undefined) tell({ ...defaults, heldBy: unstatedHeld });
+  if (defaults !== undefined) emit({ ...defaults, heldBy: unstatedHeld });
   await look("autoscaling:DescribeLaunchConfigurations", async () => {
-    for await (const record of describeConfigurations(api, place, groups, stated)) tell(record);
+    for await (const record of describeConfigurations(api, place, groups, stated)) emit(record);
   });
   const pinned = await look("ec2:DescribeLaunchTemplateVersions", () => readPinned(api, groups));
-  for (const record of groupRecords(place, groups, pinned ?? new Map(), stated)) tell(record);
+  for (const record of groupRecords(place, groups, pinned ?? new Map(), stated)) emit(record);
   await look("ec2:DescribeImages", async () => {
-    for await (const record of describeImages(api, place)) tell(record);
+    for await (const record of describeImages(api, place)) emit(record);
   });
-  tell({ kind: "region", ...place, instances });
+  emit({ kind: "region", ...place, instances });
 }
 
 const HELD = { used: "still used by version 1", excepted: "excepted", unknown: "not known to do without version 1" };

@@ -16,7 +16,7 @@ import { requires } from "./plan.js";
 export type Standing =
   | {
       readonly is: "before" | "after" | "gone";
-      /** Begun: there is something to take back. */ readonly begun?: boolean;
+      /** Begun: there is something to take back. */ readonly started?: boolean;
     }
   | { readonly is: "other"; readonly why: string };
 
@@ -217,7 +217,7 @@ async function templateStanding(api: AwsApi, step: TemplateStep, planId: string)
   const latestKept = from.latestVersion === from.defaultVersion || now.latest.description === `${mark(planId)} latest`;
   const after = requires(now.default.options) && requires(now.latest.options) && latestKept;
   const latestChanged = latestMatters(step) && requires(now.latest.options);
-  return { is: after ? "after" : "before", begun: moved || latestChanged };
+  return { is: after ? "after" : "before", started: moved || latestChanged };
 }
 
 async function makeTemplate(api: AwsApi, step: TemplateStep, planId: string): Promise<void> {

@@ -102,8 +102,8 @@ export function createFindings(folder: SpoolFolder): Findings {
 
 /** The verdicts as a line: `3 fine, 1 used`. */
 export function verdictsText(instances: FleetSummary["instances"]): string {
-  const told = VERDICTS.filter((verdict) => instances[verdict] > 0).map(
+  const counts = VERDICTS.filter((verdict) => instances[verdict] > 0).map(
     (verdict) => `${instances[verdict]} ${verdict}`,
   );
-  return told.length === 0 ? "no instances" : told.join(", ");
+  return counts.length === 0 ? "no instances" : counts.join(", ");
 }

@@ -48,8 +48,8 @@ export function sameOptions(a: MetadataOptions, b: MetadataOptions): boolean {
 
 /** `HttpTokens optional, hop limit 2`: what differs from `other`, or all that is stated. */
 export function optionsText(options: MetadataOptions, other: MetadataOptions = {}): string {
-  const told = Object.entries(options).filter(
+  const stated = Object.entries(options).filter(
     ([name, value]) => value !== undefined && value !== other[name as keyof MetadataOptions],
   );
-  return told.length === 0 ? "nothing stated" : told.map(([name, value]) => `${name} ${value}`).join(", ");
+  return stated.length === 0 ? "nothing stated" : stated.map(([name, value]) => `${name} ${value}`).join(", ");
 }

@@ -210,11 +210,11 @@ function fileText(
   lists: Readonly<Record<string, readonly object[]>>,
 ): string {
   const head = { format, version: VERSION, id, made, days, exceptionTag: tagText(exceptionTag), role };
-  const told = Object.entries(lists).map(([name, items]) => {
+  const members = Object.entries(lists).map(([name, items]) => {
     const lines = items.map((item) => `    ${JSON.stringify(item)}`).join(",\n");
     return `  "${name}": [\n${lines}${lines === "" ? "" : "\n"}  ]`;
   });
-  return `${[JSON.stringify(head, undefined, 2).slice(0, -2), ...told].join(",\n")}\n}\n`;
+  return `${[JSON.stringify(head, undefined, 2).slice(0, -2), ...members].join(",\n")}\n}\n`;
 }
 
 /** Reads a plan. @throws PlanError naming what is wrong */

@@ -126,13 +126,13 @@ async function* htmlParts(
         yield `<tr data-verdict="${verdict}">${COLUMNS.map(([, value]) => `<td>${htmlText(String(value(record) ?? ""))}</td>`).join("")}</tr>\n`;
   yield "</tbody></table></div>\n";
   for (const { title, lines } of sectionsOf(findings)) {
-    let begun = false;
+    let hasLines = false;
     for await (const line of lines) {
-      if (!begun) yield `<h2>${htmlText(title)}</h2>\n<ul>\n`;
-      begun = true;
+      if (!hasLines) yield `<h2>${htmlText(title)}</h2>\n<ul>\n`;
+      hasLines = true;
       yield `<li>${htmlText(line)}</li>\n`;
     }
-    if (begun) yield "</ul>\n";
+    if (hasLines) yield "</ul>\n";
   }
   yield `<script>${SCRIPT}</script>\n</html>\n`;
 }

@@ -54,16 +54,16 @@ export async function readDefaults(api: AwsApi, place: Place): Promise<DefaultsR
   const options = statedOptions(answer);
   const enforced = textIn(answer, "HttpTokensEnforced");
   const managedBy = textIn(answer, "ManagedBy");
-  const told = { kind: "metadata-defaults", ...placeOf(place), options, enforced, managedBy } as const;
+  const described = { kind: "metadata-defaults", ...placeOf(place), options, enforced, managedBy } as const;
   if (options.HttpTokens === "required")
-    return { ...told, standing: "fine", reason: "new instances get required tokens" };
+    return { ...described, standing: "fine", reason: "new instances get required tokens" };
   const reason =
     options.HttpTokens === undefined || options.HttpTokens === "no-preference"
       ? "the account has no default for HttpTokens"
       : `the default for HttpTokens is ${options.HttpTokens}`;
   return managedBy === "declarative-policy"
-    ? { ...told, standing: "to-do", reason: `${reason}, and a declarative policy of the organization sets it` }
-    : { ...told, standing: "to-do", reason };
+    ? { ...described, standing: "to-do", reason: `${reason}, and a declarative policy of the organization sets it` }
+    : { ...described, standing: "to-do", reason };
 }
 
 /** What a template's record rests on besides the template. */
@@ -156,7 +156,7 @@ function templateRecord(
   { tag, defaults, followed, held }: TemplateContext,
 ): TemplateRecord {
   const { defaultVersion, latestVersion } = versions;
-  const told = {
+  const described = {
     kind: "launch-template",
     ...placeOf(place),
     launchTemplateId,
@@ -173,10 +173,10 @@ function templateRecord(
       : [judgeOptions(latestVersion.options, defaults, `version ${latestVersion.version}, the latest,`)]),
   ];
   const open = judged.find(({ standing }) => standing !== "fine");
-  if (open === undefined) return { ...told, ...(judged[0] as { standing: Standing; reason: string }) };
+  if (open === undefined) return { ...described, ...(judged[0] as { standing: Standing; reason: string }) };
   const exceptedBy = exceptionIn(tagsIn(template), tag);
-  if (exceptedBy !== undefined) return { ...told, standing: "excepted", reason: `tagged ${exceptedBy}` };
-  return { ...told, ...open };
+  if (exceptedBy !== undefined) return { ...described, standing: "excepted", reason: `tagged ${exceptedBy}` };
+  return { ...described, ...open };
 }
 
 /** What instances of it get. Where nothing is stated, the defaults of the account decide. */
@@ -240,7 +240,7 @@ export function groupRecords(
         ? []
         : [judgeOptions(options, defaults, `${launchTemplateId} version ${version}, which it is pinned to,`)];
     });
-    const told = {
+    const described = {
       kind: "auto-scaling-group",
       ...placeOf(place),
       name,
@@ -249,7 +249,7 @@ export function groupRecords(
     };
     const open = judged.find(({ standing }) => standing !== "fine");
     return {
-      ...told,
+      ...described,
       ...(open ?? {
         standing: "fine",
         reason: launchConfiguration === undefined ? "as its launch template" : "as its launch configuration",

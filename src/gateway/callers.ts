@@ -199,8 +199,8 @@ export function createCallerLookup(options: CallerLookupOptions): CallerLookup {
 
   return {
     async userOf(connection) {
-      const told = diag?.ownerOf(connection);
-      if (told !== undefined) return told;
+      const owner = diag?.ownerOf(connection);
+      if (owner !== undefined) return owner;
       // The kernel goes through all its buckets for a table, which is most of what a request costs: the likelier one
       // first. For the same reason it may miss one whose neighbours come and go meanwhile: what is led here to loopback
       // has an owner, and is looked for once more.

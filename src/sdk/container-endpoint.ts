@@ -16,15 +16,15 @@ const RUNTIMES = ["ecs", "ecs-fargate", "kubernetes"];
 /** What CodeBuild and AWS IoT Greengrass set for what they run. */
 const SURROUNDINGS = ["CODEBUILD_BUILD_ID", "GGC_VERSION"];
 
-const told = new WeakSet<Guard>();
+const warned = new WeakSet<Guard>();
 
 /** Tells once for each guard of such an endpoint where no account is expected, and nothing shows that it belongs here. */
 export async function warnOfContainerEndpoint(guard: Guard, system: System): Promise<void> {
   const named = endpointIn(system);
-  if (named === undefined || told.has(guard)) return;
+  if (named === undefined || warned.has(guard)) return;
   const { settings, reporter } = await servicesOf(guard);
-  if (settings.expectedAccounts.length > 0 || belongsHere(system) || told.has(guard)) return;
-  told.add(guard);
+  if (settings.expectedAccounts.length > 0 || belongsHere(system) || warned.has(guard)) return;
+  warned.add(guard);
   const [variable, host] = named;
   reporter.report("credentials.container_unproved", {
     message: `${variable} leads to ${host}, on a host that shows no ECS, EKS or Greengrass`,

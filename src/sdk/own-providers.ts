@@ -17,14 +17,14 @@ export interface Asked {
   readonly call: { readonly forceRefresh?: boolean } | undefined;
 }
 
-type Given = Readonly<Record<string, unknown>>;
+type StockInit = Readonly<Record<string, unknown>>;
 
 /**
  * Whether the credentials asked for are named by a certificate, or are keys that stand in a shared file.
  * @throws CredentialsProviderError where settings or files cannot be used
  */
 export async function isForOwn(kind: "profile" | "chain", guard: Guard, asked: Asked): Promise<boolean> {
-  const init = asked.init as Given | undefined;
+  const init = asked.init as StockInit | undefined;
   try {
     const services = await servicesOf(guard);
     const { env } = services.system;
