@@ -23,8 +23,8 @@ import { reportFinding } from "./findings.js";
 import type { Guard, GuardInternals } from "./guard.js";
 import { INTERNALS } from "./guard.js";
 import { openGuard, trustedKeysOf } from "./open.js";
-import { placeGuard, refusalError } from "./place.js";
-import type { Living, Placed } from "./stages.js";
+import { locate, refusalError } from "./locate.js";
+import type { Living, Located } from "./stages.js";
 import { createStages } from "./stages.js";
 import type { StsGateOptions } from "./sts.js";
 import { verifyCredentials } from "./verify.js";
@@ -66,19 +66,19 @@ export function createGuard(init: GuardOptions = {}, dependencies: GuardDependen
       profileRead = profileToRead();
       return openGuard({ options: { ...options, profile: named }, keysOfOptions, system, locations, sts });
     },
-    place: (opened) => placeGuard(opened, system, () => ending().signal),
+    locate: (opened) => locate(opened, system, () => ending().signal),
     live: (allowed) =>
       family.life(sameLife(allowed), async () => (await import("./live.js")).startLife(allowed, system, family)),
   });
 
   /** @throws ImdsRefusedError where IMDS may not be asked */
-  async function living(speaks = false): Promise<Living & Pick<Placed, "reporter" | "decision">> {
-    const placed = await stages.placed();
-    const { reporter, decision } = placed;
-    placed.announce();
+  async function living(speaks = false): Promise<Living & Pick<Located, "reporter" | "decision">> {
+    const located = await stages.located();
+    const { reporter, decision } = located;
+    located.announce();
     if (decision.kind === "contact") return { ...(await stages.living()), reporter, decision };
-    if (speaks && own.speaks === true) placed.speak();
-    placed.probe();
+    if (speaks && own.speaks === true) located.speak();
+    located.probe();
     throw refusalError(decision);
   }
 
@@ -145,7 +145,7 @@ export function createGuard(init: GuardOptions = {}, dependencies: GuardDependen
       if (settings.configuredRegion !== undefined) return checkedRegion(settings.configuredRegion);
       // Where credentials come from elsewhere, IMDS is asked for nothing.
       if (kindsInEnvironment(system.env).length > 0 || namesCertificate(profile)) throw noRegion();
-      const { decision, announce } = await stages.placed();
+      const { decision, announce } = await stages.located();
       if (decision.kind === "refuse") {
         announce();
         throw noRegion(decision);
@@ -162,7 +162,7 @@ export function createGuard(init: GuardOptions = {}, dependencies: GuardDependen
     metadataToken: () => ask((acquirer) => acquirer.token(), true),
     verify: async (credentials, link) => verifyCredentials(credentials, link, await stages.opened()),
     async whereAmI() {
-      const { host, decision } = await stages.placed();
+      const { host, decision } = await stages.located();
       // Plain values, with everything that is worked out only for those who ask.
       return { host: { ...host }, decision: { ...decision } };
     },

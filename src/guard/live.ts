@@ -6,7 +6,7 @@ import type { Acquired } from "./acquire.js";
 import type { GuardFamily } from "./family.js";
 import { reportFinding } from "./findings.js";
 import { openAcquirer } from "./open-acquirer.js";
-import { endpointOf } from "./place.js";
+import { endpointOf } from "./locate.js";
 import type { Allowed, Living } from "./stages.js";
 
 /** @throws ImdsUnavailableError `ERR_IMDS_ENDPOINT_UNRESOLVED`; that is an event, too */

@@ -1,5 +1,5 @@
 /**
- * The stages of a guard, each reached once and from the one before: opened (settings are read), placed (this host is
+ * The stages of a guard, each reached once and from the one before: opened (settings are read), located (this host is
  * known, and whether IMDS may be asked), living (IMDS is asked), closed.
  */
 import type { Acquired, Acquirer } from "./acquire.js";
@@ -22,7 +22,7 @@ export interface Opened extends Resolved {
 }
 
 /** What follows from them on this host. */
-export interface Placed extends Whereabouts, Opened {
+export interface Located extends Whereabouts, Opened {
   /** Reports the decision, once: to whoever wants something of IMDS, and not to those who only ask where they are. */
   readonly announce: () => void;
   /** Says a refusal on stderr, where no event of it is printed there. */
@@ -32,7 +32,7 @@ export interface Placed extends Whereabouts, Opened {
 }
 
 /** Where IMDS may be asked. */
-export type Allowed = Placed & { readonly decision: Contact };
+export type Allowed = Located & { readonly decision: Contact };
 
 /** What asks IMDS, and what it gave. */
 export interface Living {
@@ -45,21 +45,21 @@ export interface Living {
 type State =
   | { readonly stage: "created" }
   | { readonly stage: "opened"; readonly opened: Opened }
-  | { readonly stage: "placed"; readonly opened: Opened; readonly placed: Placed }
-  | { readonly stage: "living"; readonly opened: Opened; readonly placed: Placed; readonly living: Living }
+  | { readonly stage: "located"; readonly opened: Opened; readonly located: Located }
+  | { readonly stage: "living"; readonly opened: Opened; readonly located: Located; readonly living: Living }
   | { readonly stage: "closed" };
 
 /** How each stage is reached from the one before. */
 export interface Steps {
   readonly open: () => Promise<Opened>;
-  readonly place: (opened: Opened) => Promise<Placed>;
+  readonly locate: (opened: Opened) => Promise<Located>;
   readonly live: (allowed: Allowed) => Promise<Living>;
 }
 
 /** Each throws `ERR_IMDS_GUARD_CLOSED` once the guard is closed, even where that happened while it waited. */
 export interface Stages {
   opened(): Promise<Opened>;
-  placed(): Promise<Placed>;
+  located(): Promise<Located>;
   /** Only for a host on which IMDS may be asked. */
   living(): Promise<Living>;
   /** The last credentials that were obtained, until it is closed. */
@@ -79,9 +79,9 @@ export function createStages(steps: Steps): Stages {
       case "created":
         return { stage: "opened", opened: await steps.open() };
       case "opened":
-        return { ...from, stage: "placed", placed: await steps.place(from.opened) };
-      case "placed":
-        return { ...from, stage: "living", living: await steps.live(from.placed as Allowed) };
+        return { ...from, stage: "located", located: await steps.locate(from.opened) };
+      case "located":
+        return { ...from, stage: "living", living: await steps.live(from.located as Allowed) };
       default:
         return from;
     }
@@ -113,7 +113,7 @@ export function createStages(steps: Steps): Stages {
 
   return {
     opened: () => reach((reached) => (hasOwnKey(reached, "opened") ? reached.opened : undefined)),
-    placed: () => reach((reached) => (hasOwnKey(reached, "placed") ? reached.placed : undefined)),
+    located: () => reach((reached) => (hasOwnKey(reached, "located") ? reached.located : undefined)),
     living: () => reach((reached) => (hasOwnKey(reached, "living") ? reached.living : undefined)),
     latest: () => (state.stage === "living" ? state.living.latest() : undefined),
     get closed() {

@@ -2,7 +2,7 @@
 import { reportRefusal } from "../guard/decide.js";
 import type { Guard } from "../guard/guard.js";
 import { servicesOf } from "../guard/guard.js";
-import { endpointOf, isOffEc2 } from "../guard/place.js";
+import { endpointOf, isOffEc2 } from "../guard/locate.js";
 
 /**
  * Reports that IMDS may not be asked, and asks once, without a secret, whether anybody answers there; what is found

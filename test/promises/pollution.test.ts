@@ -25,7 +25,7 @@ const NAMES = [
   ..."credentials clientConfig parentClientConfig callerClientConfig region forceRefresh ignoreCache".split(" "),
   ..."agent lookup createConnection family localAddress socketPath rejectUnauthorized ca cert servername".split(" "),
   ..."host hostname port method headers setHost defaultPort insecureHTTPParser fd hints keepAlive onread".split(" "),
-  ..."execArgv argv env eval shell cwd uid name code message cause errors opened placed living stage x".split(" "),
+  ..."execArgv argv env eval shell cwd uid name code message cause errors opened located living stage x".split(" "),
 ];
 /** What takes part in a property, a URL, a file that is opened or a loop that is left: Node.js lives on with it where its modules were loaded before. */
 const WORDS = ["get", "set", "value", "writable", "enumerable", "configurable", "path", "auth", "signal", "return"];

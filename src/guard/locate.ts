@@ -10,13 +10,13 @@ import type { HostReport } from "../host/report.js";
 import { NOWHERE } from "../settings/endpoint.js";
 import type { Decision, Refusal, Target } from "./decide.js";
 import { decide, reportRefusal } from "./decide.js";
-import type { Opened, Placed } from "./stages.js";
+import type { Opened, Located } from "./stages.js";
 
 /**
  * The signal that `ending` gives ends what goes on in the background.
  * @throws ImdsGuardSettingsError for files that cannot be used; that is an event, too
  */
-export async function placeGuard(opened: Opened, system: System, ending: () => AbortSignal): Promise<Placed> {
+export async function locate(opened: Opened, system: System, ending: () => AbortSignal): Promise<Located> {
   const { settings, reporter, problem } = opened;
   if (problem) {
     const event = problem.code === "ERR_IMDS_GUARD_CONFIG_FILE" ? "settings.file_unusable" : "settings.invalid";
@@ -25,12 +25,12 @@ export async function placeGuard(opened: Opened, system: System, ending: () => A
   }
   const host = await hostOf(system);
   const decision = decide(settings, host);
-  const placed = { ...opened, host, decision };
+  const located = { ...opened, host, decision };
   return {
-    ...placed,
-    announce: once(() => announce(placed)),
-    speak: () => speak(placed, system),
-    probe: createProbe(placed, system, ending),
+    ...located,
+    announce: once(() => announce(located)),
+    speak: () => speak(located, system),
+    probe: createProbe(located, system, ending),
   };
 }
 
@@ -46,13 +46,13 @@ function hostOf(system: System): Promise<HostReport> {
   return host;
 }
 
-function announce({ decision, reporter }: Pick<Placed, "decision" | "reporter">): void {
+function announce({ decision, reporter }: Pick<Located, "decision" | "reporter">): void {
   if (decision.kind === "refuse") return reportRefusal(reporter, decision);
   for (const notice of decision.notices)
     reporter.report(notice.code, { ...notice, endpoint: endpointOf(decision.target) });
 }
 
-type Judged = Omit<Placed, "announce" | "speak" | "probe">;
+type Judged = Omit<Located, "announce" | "speak" | "probe">;
 
 /** Where the event is printed it says the same; where `exec` shut IMDS, it has said why. */
 function speak({ decision, log }: Judged, system: System): void {
@@ -63,7 +63,7 @@ function speak({ decision, log }: Judged, system: System): void {
 
 /** Looks, at the first call after a refusal off EC2, whether anybody answers as IMDS; never where it is not to look. */
 export function createProbe(
-  { decision, settings, host, reporter }: Pick<Placed, "decision" | "settings" | "host" | "reporter">,
+  { decision, settings, host, reporter }: Pick<Located, "decision" | "settings" | "host" | "reporter">,
   system: System,
   ending: () => AbortSignal,
 ): () => void {

@@ -8,7 +8,7 @@ import type { GuardEvent } from "../../src/events/catalogue.js";
 import type { Decision, Refusal } from "../../src/guard/decide.js";
 import { createGuard } from "../../src/guard/create-guard.js";
 import type { Guard } from "../../src/guard/guard.js";
-import { createProbe, endpointOf, isOffEc2, refusalError } from "../../src/guard/place.js";
+import { createProbe, endpointOf, isOffEc2, refusalError } from "../../src/guard/locate.js";
 import type { GuardOptions } from "../../src/settings/options.js";
 import type { ImdsServer } from "../support/imds-server.mjs";
 import { stderrOf } from "../support/stderr-lines.js";
