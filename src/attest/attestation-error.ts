@@ -1,4 +1,5 @@
 /** The error raised where an identity document breaks one of its rules. */
+import { NOT_GENUINE } from "../base/advice.js";
 import { IDENTITY_PATH } from "../aws/imds-protocol.js";
 import { fact, ImdsImpersonationError } from "../base/errors.js";
 import type { AttestationRule } from "./attestation-rules.js";
@@ -11,9 +12,7 @@ export function attestationInvalid(rule: AttestationRule): ImdsImpersonationErro
     `The instance identity document does not prove AWS: ${breachOf(rule)}`,
     {
       evidence: [fact(`GET ${IDENTITY_PATH}`, breachOf(rule), rule)],
-      advice:
-        "Whoever answered is not the instance metadata service of AWS, or something between it and this process changes " +
-        "answers. Do not use its credentials; find out who answers at the metadata address.",
+      advice: NOT_GENUINE,
     },
   );
 }

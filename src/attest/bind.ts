@@ -1,4 +1,5 @@
 /** Binds a signed identity to this host and to the credentials: a pure comparison of what each source says. */
+import { DISTRUST } from "../base/advice.js";
 import { IDENTITY_PATH, INFO_PATH, ROLE_LIST_PATH } from "../aws/imds-protocol.js";
 import { fact, ImdsImpersonationError } from "../base/errors.js";
 import { maskAccessKeyId, printable } from "../base/text.js";
@@ -119,7 +120,7 @@ function checkInstance({ document, hostInstanceId, hostInstanceIdMissing }: Bind
       signedFact(document.instanceId, "the signed document is of this instance"),
       fact("host", "this host is this instance", shown(hostInstanceId)),
     ],
-    "Somebody replays the genuine document of another instance. Do not use the credentials; find out who answers at the metadata address.",
+    `Somebody replays the genuine document of another instance. ${DISTRUST}`,
   );
 }
 
@@ -176,8 +177,7 @@ function checkClaim(
   if (document !== undefined)
     return agree(document.accountId, claim.accountId, "the identity document", name, [signedAccount(document), told]);
   const key = accountOfAccessKey(accessKeyId ?? "");
-  if (accessKeyId === undefined || key.kind === "unknown")
-    return { why: "neither a signed document nor the access key tells an account to compare with" };
+  if (accessKeyId === undefined || key.kind === "unknown") return { why: NO_ACCOUNT };
   return agree(key.accountId, claim.accountId, "the access key", name, [keyFact(accessKeyId, key), told]);
 }
 
@@ -212,7 +212,7 @@ function checkExpectedAccount(input: BindingInput): Finding {
     // key.
     return onUnknownAccount === "refuse" ? unknownAccount(accessKeyId, key.reason) : { why: WHY_UNKNOWN[key.reason] };
   }
-  return known.length > 0 ? "bound" : { why: "neither a signed document nor an access key tells an account" };
+  return known.length > 0 ? "bound" : { why: NO_ACCOUNT };
 }
 
 function checkExpectedRole({ roleName, expectedRoles = [] }: BindingInput): Finding {
@@ -240,6 +240,7 @@ function checkExpectedRegion({ document, expectedRegions = [] }: BindingInput): 
 }
 
 const NO_DOCUMENT = "there is no signed identity document";
+const NO_ACCOUNT = "neither a signed document nor an access key tells an account";
 
 const WHY_UNKNOWN: Readonly<Record<UnknownAccountReason, string>> = {
   documentation: "the id is one of the documentation's, of no account",
@@ -261,7 +262,7 @@ function agree(
     "ERR_IMDS_ACCOUNT_MISMATCH",
     `Account ${shown(left)} of ${leftName} is not account ${shown(right)} of ${rightName}`,
     evidence,
-    "The credentials were not issued to this instance. Do not use them; find out who answers at the metadata address.",
+    `The credentials were not issued to this instance. ${DISTRUST}`,
   );
 }
 

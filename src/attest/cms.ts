@@ -63,10 +63,10 @@ export function readSignedIdentity(body: Uint8Array): SignedIdentity {
   if (signedData.length > 4) throw attestationInvalid("certificates-embedded");
   const [version, digests, encapsulated, signers] = exactly(signedData, 4, "signed-data");
   requireOne(version, "signed-data-version");
-  const [digest] = exactly(partsOf(digests, TAG.set, "digest-algorithms"), 1, "digest-algorithms");
+  const [digest] = exactPartsOf(digests, TAG.set, 1, "digest-algorithms");
   requireAlgorithm(digest, [OID.sha256], "digest-algorithms");
   const content = contentOf(encapsulated);
-  const [signer] = exactly(partsOf(signers, TAG.set, "signer-count"), 1, "signer-count");
+  const [signer] = exactPartsOf(signers, TAG.set, 1, "signer-count");
   return { content, ...readSigner(signer) };
 }
 
@@ -100,9 +100,9 @@ function decodeBase64(body: Uint8Array): Buffer {
 }
 
 function signedDataOf(message: BerElement): readonly BerElement[] {
-  const [type, wrapper] = exactly(partsOf(message, TAG.sequence, "content-info"), 2, "content-info");
+  const [type, wrapper] = exactPartsOf(message, TAG.sequence, 2, "content-info");
   requireOid(type, [OID.signedData], "content-info");
-  const [signedData] = exactly(partsOf(wrapper, TAG.context0, "content-info"), 1, "content-info");
+  const [signedData] = exactPartsOf(wrapper, TAG.context0, 1, "content-info");
   return partsOf(signedData, TAG.sequence, "signed-data");
 }
 
@@ -111,7 +111,7 @@ function contentOf(encapsulated: BerElement): Buffer {
   if (parts.length === 1) throw attestationInvalid("content-missing");
   const [type, wrapper] = exactly(parts, 2, "content-type");
   requireOid(type, [OID.data], "content-type");
-  const [octets] = exactly(partsOf(wrapper, TAG.context0, "content-octets"), 1, "content-octets");
+  const [octets] = exactPartsOf(wrapper, TAG.context0, 1, "content-octets");
   if (octets.tag === TAG.octets) return octets.body;
   const pieces = partsOf(octets, TAG.octetsOfParts, "content-octets");
   return Buffer.concat(pieces.map((piece) => bodyOf(piece, TAG.octets, "content-octets")));
@@ -124,7 +124,7 @@ function readSigner(signer: BerElement): Omit<SignedIdentity, "content"> {
   if (!parts.some((part) => part.tag === TAG.context0)) throw attestationInvalid("signed-attributes");
   const [version, identifier, digest, attributes, algorithm, signature] = exactly(parts, 6, "signer-info");
   requireOne(version, "signer-version");
-  const [issuer, serial] = exactly(partsOf(identifier, TAG.sequence, "signer-identifier"), 2, "signer-identifier");
+  const [issuer, serial] = exactPartsOf(identifier, TAG.sequence, 2, "signer-identifier");
   partsOf(issuer, TAG.sequence, "signer-identifier");
   bodyOf(serial, TAG.integer, "signer-identifier");
   requireAlgorithm(digest, [OID.sha256], "signer-digest");
@@ -138,15 +138,16 @@ function readSigner(signer: BerElement): Omit<SignedIdentity, "content"> {
 function readAttributes(
   attributes: BerElement,
 ): Pick<SignedIdentity, "signedAttributes" | "messageDigest" | "signingTime"> {
+  const rule = "signed-attributes";
   const values = new Map<string, BerElement>();
-  for (const attribute of partsOf(attributes, TAG.context0, "signed-attributes")) {
-    const [type, set] = exactly(partsOf(attribute, TAG.sequence, "signed-attributes"), 2, "signed-attributes");
-    const name = bodyOf(type, TAG.oid, "signed-attributes").toString("hex");
+  for (const attribute of partsOf(attributes, TAG.context0, rule)) {
+    const [type, set] = exactPartsOf(attribute, TAG.sequence, 2, rule);
+    const name = bodyOf(type, TAG.oid, rule).toString("hex");
     if (values.has(name)) throw attestationInvalid("attribute-twice");
-    const [value] = exactly(partsOf(set, TAG.set, "signed-attributes"), 1, "signed-attributes");
+    const [value] = exactPartsOf(set, TAG.set, 1, rule);
     values.set(name, value);
   }
-  if (!attributes.definite) throw attestationInvalid("signed-attributes");
+  if (!attributes.definite) throw attestationInvalid(rule);
   requireOid(values.get(OID.contentType), [OID.data], "attribute-content-type");
   const messageDigest = bodyOf(values.get(OID.messageDigest), TAG.octets, "attribute-message-digest");
   if (messageDigest.length !== 32) throw attestationInvalid("attribute-message-digest");
@@ -180,6 +181,15 @@ function exactly<N extends number>(
 ): Tuple<N, BerElement> {
   if (parts.length !== count) throw attestationInvalid(rule);
   return parts as unknown as Tuple<N, BerElement>;
+}
+
+function exactPartsOf<N extends number>(
+  element: BerElement,
+  tag: number,
+  count: N,
+  rule: AttestationRule,
+): Tuple<N, BerElement> {
+  return exactly(partsOf(element, tag, rule), count, rule);
 }
 
 function partsOf(element: BerElement, tag: number, rule: AttestationRule): readonly BerElement[] {

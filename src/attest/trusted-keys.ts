@@ -1,7 +1,8 @@
 /** The public keys that a user trusts to sign identity documents, beside those of AWS: read from PEM text. */
 import type { KeyObject } from "node:crypto";
 import { isRegionName } from "../aws/region.js";
-import { fact, ImdsGuardSettingsError } from "../base/errors.js";
+import type { ImdsGuardSettingsError } from "../base/errors.js";
+import { fact, settingError } from "../base/errors.js";
 
 /** Region -> keys. */
 export type TrustedKeys = ReadonlyMap<string, readonly KeyObject[]>;
@@ -68,9 +69,10 @@ function requireStrongRsa(region: string, key: KeyObject): KeyObject {
 
 function unusable(region: string, what: string, cause?: unknown): ImdsGuardSettingsError {
   const of = region && ` of ${region}`;
-  return new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", `Trusted certificates${of} cannot be used: ${what}`, {
-    evidence: [fact("trusted certificates", what, region || undefined)],
-    advice: "Give PEM certificates or public keys, RSA of at least 2048 bits, for one region at a time.",
+  return settingError(
+    `Trusted certificates${of} cannot be used: ${what}`,
+    "Give PEM certificates or public keys, RSA of at least 2048 bits, for one region at a time.",
+    fact("trusted certificates", what, region || undefined),
     cause,
-  });
+  );
 }

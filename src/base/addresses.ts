@@ -156,8 +156,8 @@ const network6 = (...bytes: number[]): IpNetwork => ({
 });
 const PRIVATE = [network4(10, 0, 8), network4(172, 16, 12), network4(192, 168, 16), network6(0xfc)];
 const AMAZON6 = network6(0xfd, 0x00, 0x0e, 0xc2);
-const IMDS4 = Uint8Array.of(169, 254, 169, 254);
-const IMDS6 = Uint8Array.of(0xfd, 0x00, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54);
+const IMDS4 = /* @__PURE__ */ Uint8Array.of(169, 254, 169, 254);
+const IMDS6 = /* @__PURE__ */ Uint8Array.of(0xfd, 0x00, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54);
 
 const QUAD = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 

@@ -4,7 +4,7 @@
  */
 import type { ClientRequest, ClientRequestArgs } from "node:http";
 import type { Socket, TcpNetConnectOpts } from "node:net";
-import { unsaid } from "./own-properties.js";
+import { ownProperties, unsaid } from "./own-properties.js";
 
 /** What one request over a socket is about. */
 export interface RequestOverSocket {
@@ -41,7 +41,7 @@ export function requestOptions(socket: Socket, { headers, ...request }: RequestO
     ...unsaid("_defaultAgent agent auth defaultPort highWaterMark hostname joinDuplicateHeaders localAddress lookup"),
     ...unsaid("protocol setDefaultHeaders signal socketPath timeout uniqueHeaders"),
     ...request,
-    headers: Object.assign(Object.create(null), headers) as Record<string, string>,
+    headers: ownProperties(headers),
     createConnection: () => socket,
     insecureHTTPParser: false,
   };

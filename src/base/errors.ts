@@ -273,6 +273,20 @@ export class ImdsGuardSettingsError extends ImdsGuardError {
   }
 }
 
+/** A setting cannot be honoured as it stands. */
+export function settingError(
+  message: string,
+  advice: string,
+  evidence?: Evidence,
+  cause?: unknown,
+): ImdsGuardSettingsError {
+  return new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", message, {
+    evidence: evidence === undefined ? [] : [evidence],
+    advice,
+    cause,
+  });
+}
+
 /**
  * Credentials could not be had with a certificate, from IAM Roles Anywhere or a role alias of AWS IoT: the settings,
  * the certificate or the key cannot work (nothing was sent), the service refused, could not be reached, or gave what

@@ -1,5 +1,5 @@
 /** The form of extra.ts in a bundle: a part is there if the application imports `imds-guard/extras`, or not at all. */
-import { ImdsGuardSettingsError } from "./errors.js";
+import { settingError } from "./errors.js";
 import type { ExtraName } from "./extra.js";
 import { PACKAGE_VERSION } from "./package-version.js";
 import { processWide, shareInProcess } from "./process-wide.js";
@@ -13,10 +13,9 @@ export function loadExtra<Part extends object>(name: ExtraName, neededBy: string
   const part = (processWide(EXTRAS) as Parts | undefined)?.[name];
   if (part !== undefined) return Promise.resolve(part as Part);
   return Promise.reject(
-    new ImdsGuardSettingsError(
-      "ERR_IMDS_GUARD_SETTING",
+    settingError(
       `${neededBy} needs a part of imds-guard that this bundle does not have`,
-      { advice: `Add import "imds-guard/extras" to the application, beside its import of imds-guard.` },
+      `Add import "imds-guard/extras" to the application, beside its import of imds-guard.`,
     ),
   );
 }

@@ -1,7 +1,7 @@
 /** The outside world as one object, so that every room can be shown a machine of a test's own making. */
 import type { Stats } from "node:fs";
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
-import { ownProperties } from "./own-properties.js";
+import { ownProperties, ownProperty } from "./own-properties.js";
 
 /** Who has a file, as its handle tells: numeric user id, and the permission bits of its mode. */
 export interface FileOwner {
@@ -48,12 +48,11 @@ const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
  */
 const ownEnvironment: System["env"] = new Proxy<Record<string, string | undefined>>(
   Object.create(null) as Record<string, string | undefined>,
-  Object.assign(Object.create(null) as ProxyHandler<Record<string, string | undefined>>, {
-    get: (_: unknown, name: string | symbol) =>
-      typeof name === "string" && Object.hasOwn(process.env, name) ? process.env[name] : undefined,
-    has: (_: unknown, name: string | symbol) => Object.hasOwn(process.env, name),
+  ownProperties<ProxyHandler<Record<string, string | undefined>>>({
+    get: (_, name) => (typeof name === "string" ? ownProperty(process.env, name) : undefined),
+    has: (_, name) => Object.hasOwn(process.env, name),
     ownKeys: () => Object.keys(process.env),
-    getOwnPropertyDescriptor: (_: unknown, name: string | symbol) => {
+    getOwnPropertyDescriptor: (_, name) => {
       if (typeof name !== "string" || !Object.hasOwn(process.env, name)) return undefined;
       return ownProperties({ value: process.env[name], enumerable: true, configurable: true, writable: true });
     },
@@ -168,4 +167,10 @@ async function runCommand(command: string, args: readonly string[], timeoutMs: n
       resolve({ kind: "failed", reason: String((error as NodeJS.ErrnoException).code) });
     }
   });
+}
+
+/** A file of Windows itself. Variables may hold anything: one that is no path of a folder counts as none. */
+export function inSystem32(systemRoot: string | undefined, file: string): string {
+  const root = systemRoot !== undefined && /^[a-z]:\\[^"<>|*?\0]+$/i.test(systemRoot) ? systemRoot : "C:\\Windows";
+  return `${root}\\System32\\${file}`;
 }

@@ -1,5 +1,5 @@
 /** Turns what a room has to say into one complete, bounded and frozen event, and hands it to every sink. */
-import type { Evidence } from "../base/errors.js";
+import { type Evidence, fact } from "../base/errors.js";
 import { ownProperties } from "../base/own-properties.js";
 import type { System } from "../base/system.js";
 import { boundText, maskAccessKeyId } from "../base/text.js";
@@ -10,6 +10,8 @@ import type { EventCode } from "./weights.js";
 import { inBackground, quietly } from "./quietly.js";
 import type { Sink } from "./sinks.js";
 import { titleOf } from "./title-of.js";
+
+const { freeze } = Object;
 
 /** Characters of a message or an advice. */
 export const MAX_MESSAGE = 500;
@@ -90,7 +92,7 @@ function buildEvent(system: System, code: EventCode, given: EventDetails): Guard
   const finding = isFinding(code);
   const claimed = boundClaimed(details.claimed && ownProperties(details.claimed));
   const responder = boundResponder(details.responder && ownProperties(details.responder));
-  return Object.freeze({
+  return freeze({
     id: randomId(system.random),
     time: new Date(system.now()).toISOString(),
     code,
@@ -101,9 +103,9 @@ function buildEvent(system: System, code: EventCode, given: EventDetails): Guard
     evidence: boundEvidence(details.evidence ?? []),
     ...(claimed && { claimed }),
     ...(responder && { responder }),
-    caller: Object.freeze({ pid: system.pid, argv0: boundText(system.argv0, MAX_VALUE) }),
+    caller: freeze({ pid: system.pid, argv0: boundText(system.argv0, MAX_VALUE) }),
     advice: boundText(details.advice || (finding ? FINDING_ADVICE : ""), MAX_MESSAGE),
-    refs: Object.freeze(finding ? [BULLETIN] : []),
+    refs: freeze(finding ? [BULLETIN] : []),
   });
 }
 
@@ -122,23 +124,20 @@ function randomId(random: () => number): string {
 }
 
 function boundEndpoint({ address, port }: EventEndpoint): EventEndpoint {
-  return Object.freeze({ address: boundText(address, MAX_VALUE), port });
+  return freeze({ address: boundText(address, MAX_VALUE), port });
 }
 
 function boundEvidence(evidence: readonly Evidence[]): readonly Evidence[] {
   const kept = evidence.slice(0, evidence.length > MAX_EVIDENCE ? MAX_EVIDENCE - 1 : MAX_EVIDENCE).map(boundItem);
   if (kept.length < evidence.length) {
-    kept.push(Object.freeze({ source: "imds-guard", says: `${evidence.length - kept.length} more left out` }));
+    kept.push(freeze(fact("imds-guard", `${evidence.length - kept.length} more left out`)));
   }
-  return Object.freeze(kept);
+  return freeze(kept);
 }
 
 function boundItem({ source, value, says }: Evidence): Evidence {
-  return Object.freeze({
-    source: boundText(source, MAX_VALUE),
-    ...(value !== undefined && { value: boundText(value, MAX_VALUE) }),
-    says: boundText(says, MAX_VALUE),
-  });
+  const shown = value === undefined ? undefined : boundText(value, MAX_VALUE);
+  return freeze(fact(boundText(source, MAX_VALUE), boundText(says, MAX_VALUE), shown));
 }
 
 function boundClaimed(claimed: Claimed | undefined): Claimed | undefined {
@@ -167,5 +166,5 @@ function present<Key extends string>(
     const value = from[key];
     if (value !== undefined) kept[key] = boundText(value, MAX_VALUE);
   }
-  return Object.keys(kept).length === 0 ? undefined : Object.freeze(kept);
+  return Object.keys(kept).length === 0 ? undefined : freeze(kept);
 }

@@ -1,4 +1,5 @@
 /** One acquisition: proof and credentials over one session, bound to each other before anything is handed out. */
+import { DISTRUST, OTHER_SOURCES } from "../base/advice.js";
 import { accountOfAccessKey } from "../aws/access-key.js";
 import { partitionOfRegion } from "../aws/partitions.js";
 import { maskAccessKeyId } from "../base/text.js";
@@ -87,7 +88,9 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   const { proof, settings, host, reporter, system } = options;
   const prove = createProver(options);
   let session = options.session ?? options.openSession();
-  let identity: Identity | undefined = proof === "none" ? NO_IDENTITY : undefined;
+  /** Who it is before it has proved anything. */
+  const unproved = proof === "none" ? NO_IDENTITY : undefined;
+  let identity: Identity | undefined = unproved;
   let roleName = settings.roleName;
   let lastRole: string | undefined;
   /** Whose verified documents were shown, where nothing on this host tells which is its own. At most two. */
@@ -152,7 +155,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
 
   function forget(): void {
     session = options.openSession();
-    identity = proof === "none" ? NO_IDENTITY : undefined;
+    identity = unproved;
     roleName = settings.roleName;
   }
 
@@ -229,7 +232,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
   /** The remembered role is gone: whoever names another one has to prove itself again, now or whenever it answers. */
   async function changeRole(deadline: Deadline): Promise<Acquired> {
     roleName = undefined;
-    identity = proof === "none" ? NO_IDENTITY : undefined;
+    identity = unproved;
     const [offered, proved] = await whileProving(deadline, offerOfListedRole);
     return accept(offered, proved);
   }
@@ -322,8 +325,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
       `The ${what} behind IMDS changed from ${before} to ${now} during the life of this process`,
       {
         evidence: [fact("IMDS", `earlier answers were of ${what} ${before}`, now)],
-        advice:
-          "An instance keeps both for life. Somebody else answers now: do not use what it gave, and find out who it is.",
+        advice: `An instance keeps both for life. ${DISTRUST}`,
       },
     );
   }
@@ -370,8 +372,7 @@ export function createAcquirer(options: AcquireOptions): Acquirer {
  */
 function requireFreshKey(accessKeyId: string, document: IdentityDocument | undefined): void {
   const evidence = [fact("AccessKeyId", "the access key from IMDS", maskAccessKeyId(accessKeyId))];
-  const advice =
-    "IMDS gives a new key of the role every few hours. Whoever gave this one is not the instance metadata service: find out who answers.";
+  const advice = `IMDS gives a new key of the role every few hours. ${DISTRUST}`;
   if (!/^ASIA[A-Z0-9]{16}$/.test(accessKeyId)) {
     throw new ImdsUntrustedError(
       "ERR_IMDS_MALFORMED",
@@ -407,7 +408,7 @@ function nobodyAnswers(cause: ImdsUnavailableError, ago: number, silenceMs: numb
       evidence: cause.evidence,
       advice:
         `It is asked again in ${seconds(silenceMs - ago)} s, or at once with forceRefresh; silenceMs sets how long this is remembered. ` +
-        "If this host is not EC2, give this process credentials of another kind.",
+        `If this host is not EC2: ${OTHER_SOURCES}`,
       cause,
     },
   );

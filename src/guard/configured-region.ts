@@ -1,6 +1,6 @@
 /** The region that somebody configured, checked, and the error where there is none. */
 import type { Evidence } from "../base/errors.js";
-import { ImdsGuardSettingsError, ImdsUnavailableError } from "../base/errors.js";
+import { ImdsUnavailableError, settingError } from "../base/errors.js";
 import type { ConfiguredRegion } from "../aws/region.js";
 import { isConfiguredRegion } from "../aws/region.js";
 import { complaint } from "../settings/table.js";
@@ -11,17 +11,9 @@ import { complaint } from "../settings/table.js";
  */
 export function checkedRegion(region: string): ConfiguredRegion {
   if (isConfiguredRegion(region)) return region;
-  throw new ImdsGuardSettingsError(
-    "ERR_IMDS_GUARD_SETTING",
-    complaint(
-      "The configured region (AWS_REGION, AWS_DEFAULT_REGION or profile key region)",
-      region,
-      "a region name such as eu-central-1, or another label of a host name",
-    ),
-    {
-      advice: "Correct it where it is set.",
-    },
-  );
+  const setting = "The configured region (AWS_REGION, AWS_DEFAULT_REGION or profile key region)";
+  const form = "a region name such as eu-central-1, or another label of a host name";
+  throw settingError(complaint(setting, region, form), "Correct it where it is set.");
 }
 
 /** The error where neither a setting nor a signed document tells a region, because IMDS is not asked for `refused`. */

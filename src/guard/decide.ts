@@ -1,4 +1,5 @@
 /** May IMDS be asked, where, and what must be proved? A pure function over settings and host report. */
+import { EXPECT_ACCOUNTS, OTHER_SOURCES } from "../base/advice.js";
 import { fact } from "../base/errors.js";
 import { IMDS_IPV4, IMDS_IPV6, isLocalOrPrivate, sameAddress } from "../base/addresses.js";
 import type { Evidence, RefusalCode } from "../base/errors.js";
@@ -162,8 +163,7 @@ function loopback(settings: DecisionSettings, override: EndpointOverride, target
     {
       code: "imds.endpoint_override_accepted",
       message: `${override.setting} names ${placeOf(target)} on this machine; it is asked without attestation`,
-      advice:
-        "Any process of this machine may listen there. Set expectedAccounts so that keys of another account are refused.",
+      advice: `Any process of this machine may listen there. ${EXPECT_ACCOUNTS}`,
     },
   ]);
 }
@@ -179,8 +179,7 @@ function allowed(settings: DecisionSettings, target: Target, although: string): 
           {
             code: "imds.unattested_allowed",
             message: `mode allow: ${target.host} is asked although ${although}, and no account is expected`,
-            advice:
-              "Set expectedAccounts to the ids of your accounts, so that credentials of a stranger's account are refused.",
+            advice: EXPECT_ACCOUNTS,
           },
         ]
       : [],
@@ -231,8 +230,6 @@ function placeOf({ host, port }: Target): string {
 function urlOf({ host, port }: Target): string {
   return `http://${host.includes(":") ? `[${host}]` : host}${port === 80 ? "" : `:${port}`}`;
 }
-
-const OTHER_SOURCES = "Give this process credentials of another kind (environment, profile, SSO, IAM Roles Anywhere).";
 
 function notEc2(host: Pick<HostReport, "reason" | "evidence">, target: Target): Refusal {
   return refuse(

@@ -1,4 +1,5 @@
 /** Finds out where a guard is, and what follows from it: the verdict on this host, and whether IMDS may be asked. */
+import { detailsOf } from "../events/failure-events.js";
 import { ImdsRefusedError } from "../base/errors.js";
 import { once } from "../base/lazy.js";
 import { isLoadedByNode } from "../base/loader.js";
@@ -20,7 +21,7 @@ export async function locate(opened: Opened, system: System, ending: () => Abort
   const { settings, reporter, problem } = opened;
   if (problem) {
     const event = problem.code === "ERR_IMDS_GUARD_CONFIG_FILE" ? "settings.file_unusable" : "settings.invalid";
-    reporter.report(event, { message: problem.message, evidence: problem.evidence, advice: problem.advice });
+    reporter.report(event, detailsOf(problem));
     throw problem;
   }
   const host = await hostOf(system);

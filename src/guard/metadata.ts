@@ -1,4 +1,5 @@
 /** Metadata by name: which paths may be asked for, and that nothing contradicts what the signed document states, too. */
+import { DISTRUST } from "../base/advice.js";
 import type { IdentityDocument } from "../attest/identity-document.js";
 import { fact, ImdsImpersonationError, invalidArgument } from "../base/errors.js";
 import { ownProperty } from "../base/own-properties.js";
@@ -70,8 +71,7 @@ function compare(path: string, field: string, stated: unknown, signed: string | 
         fact(path, `IMDS states this ${field}`, printable(String(stated))),
         fact("instance identity document", `AWS signed this ${field}`, signed),
       ],
-      advice:
-        "Somebody relays the document of this instance, or has taken the address over since. Do not use what it gave, and find out who it is.",
+      advice: `Somebody relays the document of this instance, or has taken the address over since. ${DISTRUST}`,
     },
   );
 }

@@ -1,4 +1,5 @@
 /** Opens a guard: reads its settings, and makes what rests on them alone. */
+import { detailsOf } from "../events/failure-events.js";
 import type { TrustedKeys } from "../attest/trusted-keys.js";
 import { parseTrustedKeys } from "../attest/trusted-keys.js";
 import { ImdsGuardError } from "../base/errors.js";
@@ -34,8 +35,7 @@ export async function openGuard({ options, keysOfOptions, system, locations, sts
     return { ...resolved, trustedKeys, askSts, reporter };
   } catch (error) {
     const fallback = plainReporter(options, system);
-    if (error instanceof ImdsGuardError)
-      fallback.report("settings.invalid", { message: error.message, evidence: error.evidence, advice: error.advice });
+    if (error instanceof ImdsGuardError) fallback.report("settings.invalid", detailsOf(error));
     throw error;
   }
 }

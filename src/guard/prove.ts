@@ -1,4 +1,5 @@
 /** What the responder proves about itself: its signed document, and what it says beside it. */
+import { detailsOf } from "../events/failure-events.js";
 import { INFO_PATH } from "../aws/imds-protocol.js";
 import { readSignedIdentity } from "../attest/cms.js";
 import type { IdentityDocument } from "../attest/identity-document.js";
@@ -67,9 +68,7 @@ export function createProver({ proof, settings, keyRing, reporter }: ProverOptio
       if (!isVouchedFor(claim.region, settings)) throw error;
       reporter.report("imds.attestation_unavailable", {
         endpoint: session.pin,
-        message: error.message,
-        evidence: error.evidence,
-        advice: error.advice,
+        ...detailsOf(error),
       });
       return { document: undefined, claim };
     }

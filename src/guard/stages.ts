@@ -9,7 +9,7 @@ import type { StsGate } from "./sts.js";
 import type { TrustedKeys } from "../attest/trusted-keys.js";
 import { ImdsRefusedError } from "../base/errors.js";
 import type { Lifetime } from "../base/lifetime.js";
-import { hasOwnKey } from "../base/own-properties.js";
+import { hasOwnKey, ownProperty } from "../base/own-properties.js";
 import type { Reporter } from "../events/reporter.js";
 import type { Resolved } from "../settings/resolve.js";
 
@@ -48,6 +48,12 @@ type State =
   | { readonly stage: "located"; readonly opened: Opened; readonly located: Located }
   | { readonly stage: "living"; readonly opened: Opened; readonly located: Located; readonly living: Living }
   | { readonly stage: "closed" };
+
+interface Reached {
+  readonly opened: Opened;
+  readonly located: Located;
+  readonly living: Living;
+}
 
 /** How each stage is reached from the one before. */
 export interface Steps {
@@ -101,20 +107,20 @@ export function createStages(steps: Steps): Stages {
     }
   }
 
-  /** Takes steps until `find` finds what it looks for in the state. */
-  async function reach<Found>(find: (reached: State) => Found | undefined): Promise<Found> {
+  /** Takes steps until the state has this. */
+  async function reach<K extends keyof Reached>(what: K): Promise<Reached[K]> {
     for (;;) {
       if (state.stage === "closed") throw closedError();
-      const found = find(state);
+      const found = ownProperty<Partial<Reached>, K>(state as Partial<Reached>, what);
       if (found !== undefined) return found;
       await (step ??= take(state));
     }
   }
 
   return {
-    opened: () => reach((reached) => (hasOwnKey(reached, "opened") ? reached.opened : undefined)),
-    located: () => reach((reached) => (hasOwnKey(reached, "located") ? reached.located : undefined)),
-    living: () => reach((reached) => (hasOwnKey(reached, "living") ? reached.living : undefined)),
+    opened: () => reach("opened"),
+    located: () => reach("located"),
+    living: () => reach("living"),
     latest: () => (state.stage === "living" ? state.living.latest() : undefined),
     get closed() {
       return state.stage === "closed";

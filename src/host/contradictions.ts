@@ -8,7 +8,7 @@ import {
   namesVendor,
   XEN_VENDOR,
 } from "./ec2-identifiers.js";
-import type { Fact, HostFacts, HypervisorFacts, PresentFact, SmbiosFacts } from "./facts.js";
+import { type Fact, type HostFacts, type HypervisorFacts, type PresentFact, shows, type SmbiosFacts } from "./facts.js";
 import type { HostRule } from "./report.js";
 
 /** Which kind of EC2 host the DMI strings claim, by any one of them. */
@@ -24,7 +24,7 @@ export interface Contradiction {
 /** The vendor fields that name somebody. */
 export function namedVendors(smbios: SmbiosFacts): PresentFact[] {
   const fields = [smbios.sysVendor, smbios.biosVendor, smbios.boardVendor, smbios.chassisVendor];
-  return fields.filter((fact) => fact?.status === "present").filter((fact) => namesVendor(fact.value));
+  return fields.filter((fact) => shows(fact, namesVendor));
 }
 
 /** The two places where Xen writes its version into the DMI of a guest. */
@@ -34,17 +34,15 @@ export function versionFacts(smbios: SmbiosFacts): Fact[] {
 
 /** A hypervisor's uuid that belongs to this guest. Domain 0 shows zeros: there the hypervisor is the host's own. */
 export function guestUuid(hypervisor: HypervisorFacts | undefined): PresentFact | undefined {
-  if (hypervisor?.type.status !== "present" || hypervisor.type.value !== "xen") return undefined;
-  const { uuid } = hypervisor;
-  return uuid.status === "present" && !isZeroUuid(uuid.value) ? uuid : undefined;
+  if (!shows(hypervisor?.type, (type) => type === "xen")) return undefined;
+  const uuid = hypervisor?.uuid;
+  return shows(uuid, (value) => !isZeroUuid(value)) ? uuid : undefined;
 }
 
 /** What the DMI strings claim. One field is enough for a claim; it takes all of them to uphold it. */
 export function claimOf(smbios: SmbiosFacts): Claim | undefined {
   if (namedVendors(smbios).some((fact) => fact.value === AMAZON_VENDOR)) return "nitro";
-  if (versionFacts(smbios).some((fact) => fact.status === "present" && isAmazonXenVersion(fact.value)))
-    return "xen-hvm";
-  return undefined;
+  return versionFacts(smbios).some((fact) => shows(fact, isAmazonXenVersion)) ? "xen-hvm" : undefined;
 }
 
 /** Every fact against a claim, the most telling kind first. */
@@ -86,8 +84,7 @@ function versionContradictions(smbios: SmbiosFacts): Contradiction[] {
 
 function uuidContradictions(facts: HostFacts): Contradiction[] {
   return [facts.smbios.productUuid, guestUuid(facts.hypervisor)]
-    .filter((fact) => fact?.status === "present")
-    .filter((fact) => !beginsEc2(fact.value))
+    .filter((fact) => shows(fact, (uuid) => !beginsEc2(uuid)))
     .map((fact) => ({ rule: "veto-uuid", fact, says: "on EC2 this UUID begins with ec2 in one byte order" }));
 }
 
@@ -95,6 +92,6 @@ function hypervisorContradictions(hypervisor: HypervisorFacts | undefined): Cont
   // Without a guest's uuid this may be domain 0, whose hypervisor says nothing about the host below.
   if (hypervisor === undefined || guestUuid(hypervisor) === undefined) return [];
   const { versionExtra: fact } = hypervisor;
-  if (fact.status !== "present" || isAmazonXenExtra(fact.value)) return [];
+  if (!shows(fact, (extra) => !isAmazonXenExtra(extra))) return [];
   return [{ rule: "veto-hypervisor", fact, says: 'on EC2 the version of Xen ends with ".amazon"' }];
 }

@@ -62,6 +62,11 @@ export interface HostFacts {
   readonly container: ContainerFacts;
 }
 
+/** Whether a fact is there, and its text is what is looked for. */
+export function shows(fact: Fact | undefined, wanted: (value: string) => boolean): fact is PresentFact {
+  return fact?.status === "present" && wanted(fact.value);
+}
+
 /** A sysfs attribute is one page at most. */
 const FILE_LIMIT = 4096;
 

@@ -19,7 +19,7 @@ import {
   XEN_VENDOR,
 } from "./ec2-identifiers.js";
 import { describeFacts, shown } from "./evidence.js";
-import type { Fact, HostFacts, SmbiosFacts } from "./facts.js";
+import { type Fact, type HostFacts, shows, type SmbiosFacts } from "./facts.js";
 import { defineLazy } from "../base/lazy.js";
 import { DENIED_BY_NODE, flagsToRead } from "../base/permission.js";
 import { isNoEc2Mac } from "./macos-model.js";
@@ -53,9 +53,7 @@ export function judge(facts: HostFacts): HostReport {
     rule: ruling.rule,
     reason: ruling.reason,
     ...(ruling.advice !== undefined && { advice: ruling.advice }),
-    ...(ruling.virtualization === "nitro" &&
-      tag?.status === "present" &&
-      isInstanceId(tag.value) && { instanceId: tag.value }),
+    ...(ruling.virtualization === "nitro" && shows(tag, isInstanceId) && { instanceId: tag.value }),
     ...(ruling.virtualization !== undefined && { virtualization: ruling.virtualization }),
   };
   // The explanation takes longer than the verdict, and most verdicts are never explained.
@@ -69,15 +67,14 @@ function rule(facts: HostFacts, claim: Claim | undefined, contradictions: readon
   const [first] = contradictions;
   if (first !== undefined) {
     const { fact, says } = first;
-    const value = fact.status === "present" ? shown(fact) : fact.status;
-    return notEc2(first.rule, `The host claims to be EC2, but ${fact.source} is ${value}: ${says}.`);
+    return notEc2(first.rule, `The host claims to be EC2, but ${fact.source} is ${shown(fact)}: ${says}.`);
   }
   if (claim !== undefined) return upheld(claim, facts.smbios);
   return foreign(facts) ?? paravirtual(facts) ?? undecided(facts);
 }
 
 function foreignMac({ macModel }: HostFacts): Ruling | undefined {
-  if (macModel?.status !== "present" || !isNoEc2Mac(macModel.value)) return undefined;
+  if (!shows(macModel, isNoEc2Mac)) return undefined;
   const reason = `The Mac is a ${shown(macModel)}, a model that EC2 does not have.`;
   return notEc2("foreign-mac", reason);
 }
@@ -94,7 +91,7 @@ function unjudged(platform: NodeJS.Platform): Ruling {
 function upheld(claim: Claim, smbios: SmbiosFacts): Ruling {
   const { sysVendor } = smbios;
   const vendor = claim === "nitro" ? AMAZON_VENDOR : XEN_VENDOR;
-  if (sysVendor?.status !== "present" || sysVendor.value !== vendor) {
+  if (!shows(sysVendor, (value) => value === vendor)) {
     const where = sysVendor === undefined ? "the system vendor" : `${sysVendor.source} is ${sysVendor.status}`;
     return unknown("inconclusive-dmi", `Some strings are those of EC2, but ${where}, and it has to be "${vendor}".`);
   }
@@ -120,7 +117,7 @@ function foreign(facts: HostFacts): Ruling | undefined {
     return notEc2("foreign-dmi", reason);
   }
   const uuid = smbios.productUuid;
-  if (uuid?.status === "present" && !beginsEc2(uuid.value)) {
+  if (shows(uuid, (value) => !beginsEc2(value))) {
     return notEc2(
       "foreign-uuid",
       `The UUID in ${uuid.source} is ${shown(uuid)}; on EC2 it begins with ec2 in one byte order.`,
@@ -133,11 +130,11 @@ function foreign(facts: HostFacts): Ruling | undefined {
       `This is a guest of a Xen that is not Amazon's: ${xen.source} is ${shown(xen)}.`,
     );
   }
-  if (deviceTree?.status === "present" && namesBoard(deviceTree.value)) {
+  if (shows(deviceTree, namesBoard)) {
     const reason = `The device tree names the board ${shown(deviceTree)}; EC2 has DMI and names none.`;
     return notEc2("foreign-device-tree", reason);
   }
-  if (isWsl(kernel)) {
+  if (shows(kernel, isWslBanner)) {
     const reason = "This is a Windows Subsystem for Linux, which is no EC2 instance.";
     return notEc2("foreign-wsl", reason);
   }
@@ -149,7 +146,7 @@ function foreignXen({ hypervisor }: HostFacts): Fact | undefined {
   if (uuid === undefined || hypervisor === undefined) return undefined;
   if (!beginsEc2(uuid.value)) return uuid;
   const extra = hypervisor.versionExtra;
-  return extra.status === "present" && !isAmazonXenExtra(extra.value) ? extra : undefined;
+  return shows(extra, (value) => !isAmazonXenExtra(value)) ? extra : undefined;
 }
 
 /**
@@ -162,8 +159,7 @@ function paravirtual({ smbios, hypervisor }: HostFacts): Ruling | undefined {
   if (Object.values(worldReadable).some((fact) => fact.status !== "absent")) return undefined;
   const uuid = guestUuid(hypervisor);
   const extra = hypervisor.versionExtra;
-  if (uuid === undefined || !beginsEc2(uuid.value)) return undefined;
-  if (extra.status !== "present" || !isAmazonXenExtra(extra.value)) return undefined;
+  if (!shows(uuid, beginsEc2) || !shows(extra, isAmazonXenExtra)) return undefined;
   const reason = "A paravirtual guest without DMI on Amazon's build of Xen, with a UUID of EC2.";
   return ec2("xen-pv-hypervisor", reason, "xen-pv");
 }
@@ -187,8 +183,4 @@ function undecided({ smbios }: HostFacts): Ruling {
   const advice =
     denied && `Start Node.js with ${flagsToRead([`${posix.dirname(denied.source)}/*`])}, so that it may be told.`;
   return { ...unknown("nothing-readable", reason), ...(advice && { advice }) };
-}
-
-function isWsl(kernel: Fact | undefined): boolean {
-  return kernel?.status === "present" && isWslBanner(kernel.value);
 }

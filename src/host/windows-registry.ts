@@ -1,4 +1,5 @@
 /** SMBIOS strings as Windows keeps them in the registry, where every user may read them. */
+import { inSystem32 } from "../base/system.js";
 import type { System } from "../base/system.js";
 import type { SmbiosFacts } from "./facts.js";
 import { type Listing, listing, readListed } from "./listing.js";
@@ -18,7 +19,11 @@ const VALUES = {
 
 /** Reads the key with one `reg query`, started by its full path so that PATH has no say. */
 export function readWindowsRegistry(system: System): Promise<SmbiosFacts> {
-  const lister = { command: regPath(system.env["SystemRoot"]), args: ["query", KEY], called: "reg query" };
+  const lister = {
+    command: inSystem32(system.env["SystemRoot"], "reg.exe"),
+    args: ["query", KEY],
+    called: "reg query",
+  };
   return readListed(system, { kind: "registry", ...lister, parse: parseRegQuery, within: `${KEY}\\` }, VALUES);
 }
 
@@ -38,9 +43,4 @@ export function parseRegQuery(stdout: string): Listing {
     if (match?.[1] !== undefined) pairs.push([match[1].toLowerCase(), match[2] ?? ""]);
   }
   return listing(pairs);
-}
-
-function regPath(systemRoot: string | undefined): string {
-  const root = systemRoot !== undefined && /^[a-z]:\\[^"<>|*?\0]+$/i.test(systemRoot) ? systemRoot : "C:\\Windows";
-  return `${root}\\System32\\reg.exe`;
 }

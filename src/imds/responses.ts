@@ -1,6 +1,8 @@
 /** Reads what IMDS answers, strictly: nothing is passed on that a genuine service would not say. */
+import { NOT_GENUINE } from "../base/advice.js";
 import { MAX_TTL_SECONDS, ROLE_LIST_PATH, TOKEN_PATH } from "../aws/imds-protocol.js";
 import { fact, ImdsUnavailableError, ImdsUntrustedError } from "../base/errors.js";
+import { ownProperties } from "../base/own-properties.js";
 import { printable, textOf } from "../base/text.js";
 
 /** Credentials of an instance role as IMDS gave them. */
@@ -20,21 +22,18 @@ export const MAX_CREDENTIALS = 64 * 1_024;
 /** Farthest `Expiration` that is believed: role sessions last 12 hours at most, and clocks differ. */
 export const MAX_LIFETIME_MS = 24 * 60 * 60 * 1000;
 
-const ADVICE =
-  "The responder is not the instance metadata service, or something changes its answers. Find out who answers at that address.";
-
 /** What was asked (`source`) was answered as no genuine service does. */
 export function malformed(source: string, says: string, value?: string): ImdsUntrustedError {
   const message = `The answer to ${source} is not one that IMDS gives: ${says}`;
   return new ImdsUntrustedError("ERR_IMDS_MALFORMED", message, {
     evidence: [fact(source, says, value)],
-    advice: ADVICE,
+    advice: NOT_GENUINE,
   });
 }
 
 export function tooLarge(source: string, says: string): ImdsUntrustedError {
   const message = `The answer to ${source} is larger than IMDS ever sends`;
-  return new ImdsUntrustedError("ERR_IMDS_TOO_LARGE", message, { evidence: [fact(source, says)], advice: ADVICE });
+  return new ImdsUntrustedError("ERR_IMDS_TOO_LARGE", message, { evidence: [fact(source, says)], advice: NOT_GENUINE });
 }
 
 /** A session token of IMDSv2: opaque, URL-safe or standard base64, 56 characters today. Never shown. */
@@ -118,7 +117,7 @@ export function parseObject(body: Buffer, source: string): Readonly<Record<strin
     throw malformed(source, "not JSON in UTF-8");
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed(source, "not a JSON object");
-  return Object.assign(Object.create(null), value) as Record<string, unknown>;
+  return ownProperties(value as Record<string, unknown>);
 }
 
 function text(fields: Readonly<Record<string, unknown>>, name: string, form: RegExp, source: string): string {

@@ -245,40 +245,44 @@ function tokenRefused(response: ImdsResponse): ImdsUnavailableError | ImdsUntrus
 function refused(path: string, response: ImdsResponse, method = "GET"): ImdsUnavailableError | ImdsUntrustedError {
   const { status } = response;
   const evidence = [fact(`${method} ${path}`, "status of the answer", String(status))];
+  const told = (advice: string) => ({ evidence, advice });
   if (status >= 300 && status < 400) {
     return new ImdsUntrustedError(
       "ERR_IMDS_REDIRECT",
       `The responder redirects ${method} ${path} (HTTP ${status}); IMDS never does`,
-      {
-        evidence,
-        advice: "A captive portal, a proxy or an impersonator answers at the metadata address. It was not followed.",
-      },
+      told("A captive portal, a proxy or an impersonator answers at the metadata address. It was not followed."),
     );
   }
   if (status === 403) {
-    return new ImdsUnavailableError("ERR_IMDS_FORBIDDEN", "IMDS is disabled on this instance (HTTP 403)", {
-      evidence,
-      advice: `Enable it with \`${MODIFY_OPTIONS} --http-endpoint enabled\`, or look for a policy that blocks it.`,
-    });
+    return new ImdsUnavailableError(
+      "ERR_IMDS_FORBIDDEN",
+      "IMDS is disabled on this instance (HTTP 403)",
+      told(`Enable it with \`${MODIFY_OPTIONS} --http-endpoint enabled\`, or look for a policy that blocks it.`),
+    );
   }
   if (status === 401 && method === "GET") {
-    return new ImdsUnavailableError("ERR_IMDS_UNAUTHORIZED", "IMDS refused two fresh tokens in a row (HTTP 401)", {
-      evidence,
-      advice: "Something between this process and IMDS drops or changes the token header.",
-    });
+    return new ImdsUnavailableError(
+      "ERR_IMDS_UNAUTHORIZED",
+      "IMDS refused two fresh tokens in a row (HTTP 401)",
+      told("Something between this process and IMDS drops or changes the token header."),
+    );
   }
   if (status === 404) {
-    return new ImdsUnavailableError("ERR_IMDS_NOT_FOUND", `IMDS has nothing at ${path}`, {
-      evidence,
-      advice: "See the evidence for the path that was asked.",
-    });
+    return new ImdsUnavailableError(
+      "ERR_IMDS_NOT_FOUND",
+      `IMDS has nothing at ${path}`,
+      told("See the evidence for the path that was asked."),
+    );
   }
-  return new ImdsUnavailableError("ERR_IMDS_STATUS", `IMDS answered ${method} ${path} with HTTP ${status}`, {
-    evidence,
-    advice: isOverloaded(status)
-      ? "The service is overloaded or throttles this instance; try again later."
-      : "IMDS does not answer so; find out who does.",
-  });
+  return new ImdsUnavailableError(
+    "ERR_IMDS_STATUS",
+    `IMDS answered ${method} ${path} with HTTP ${status}`,
+    told(
+      isOverloaded(status)
+        ? "The service is overloaded or throttles this instance; try again later."
+        : "IMDS does not answer so; find out who does.",
+    ),
+  );
 }
 
 function noRole(cause: ImdsUnavailableError): ImdsUnavailableError {

@@ -1,5 +1,6 @@
 /** Names that the administrator of this host gave to addresses: the hosts file, which comes before DNS. */
 import { parseIp } from "../base/addresses.js";
+import { inSystem32 } from "../base/system.js";
 import type { System } from "../base/system.js";
 
 /** Larger files are not read. */
@@ -27,7 +28,5 @@ export function parseHosts(text: string, name: string): readonly string[] {
 }
 
 function hostsFile(platform: System["platform"], systemRoot: string | undefined): string {
-  if (platform !== "win32") return "/etc/hosts";
-  const root = systemRoot !== undefined && /^[a-z]:\\[^"<>|*?\0]+$/i.test(systemRoot) ? systemRoot : "C:\\Windows";
-  return `${root}\\System32\\drivers\\etc\\hosts`;
+  return platform === "win32" ? inSystem32(systemRoot, "drivers\\etc\\hosts") : "/etc/hosts";
 }

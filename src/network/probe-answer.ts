@@ -13,6 +13,8 @@ export type ProbeAnswer =
 /** Bytes of the answer that are looked at; an IMDS token with its headers takes about 300. */
 export const MAX_ANSWER_BYTES = 8 * 1024;
 
+const NO_HTTP: ProbeAnswer = { kind: "answers", detail: "sent something that is not HTTP" };
+
 /**
  * Judges what has arrived so far, given as latin1 text, of which only the first {@link MAX_ANSWER_BYTES} count.
  * `undefined` asks for more and comes only while `ended` is false. Line ends may be bare LF: some client accepts them.
@@ -21,10 +23,10 @@ export function readProbeAnswer(received: string, ended: boolean): ProbeAnswer |
   const text = received.slice(0, MAX_ANSWER_BYTES);
   const last = ended || received.length >= MAX_ANSWER_BYTES;
   if (text === "") return last ? { kind: "answers", detail: "took the connection and sent nothing" } : undefined;
-  if (!startsAsHttp(text)) return { kind: "answers", detail: "sent something that is not HTTP" };
+  if (!startsAsHttp(text)) return NO_HTTP;
   const head = readHead(text);
   if (head === undefined) return last ? { kind: "answers", detail: "sent an unfinished HTTP head" } : undefined;
-  if (head.status === undefined) return { kind: "answers", detail: "sent something that is not HTTP" };
+  if (head.status === undefined) return NO_HTTP;
   // An interim answer announces the real one.
   if (head.status >= 100 && head.status < 200 && head.status !== 101) return readProbeAnswer(head.rest, ended || last);
   const server = serverName(head.headers);

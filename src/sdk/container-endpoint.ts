@@ -2,6 +2,7 @@
  * Container credentials over a link-local address are as plain and as unproved as IMDS: on a host that shows no ECS, EKS
  * or Greengrass the variable, and not the host, is what leads there.
  */
+import { EXPECT_ACCOUNTS } from "../base/advice.js";
 import { fact } from "../base/errors.js";
 import type { System } from "../base/system.js";
 import { printable } from "../base/text.js";
@@ -9,6 +10,8 @@ import type { Guard } from "../guard/guard.js";
 import { servicesOf } from "../guard/guard.js";
 import { readContainer } from "../host/container.js";
 
+export const RELATIVE_URI = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+export const FULL_URI = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 /** The agent of ECS, and the one of EKS Pod Identity over IPv4 and IPv6 (Amazon ECS and EKS user guides). */
 const ENDPOINTS = ["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"];
 /** Runtimes whose agents answer there. */
@@ -29,19 +32,16 @@ export async function warnOfContainerEndpoint(guard: Guard, system: System): Pro
   reporter.report("credentials.container_unproved", {
     message: `${variable} leads to ${host}, on a host that shows no ECS, EKS or Greengrass`,
     evidence: [fact(variable, "a link-local address, by plain HTTP", printable(host))],
-    advice:
-      "Whoever owns the network answers there. Set expectedAccounts, so that keys of another account are refused, or remove the variable.",
+    advice: `Whoever owns the network answers there. ${EXPECT_ACCOUNTS} Or remove the variable.`,
   });
 }
 
 function endpointIn({ env }: System): readonly [string, string] | undefined {
-  if (env["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]) return ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "169.254.170.2"];
-  const full = env["AWS_CONTAINER_CREDENTIALS_FULL_URI"] ?? "";
+  if (env[RELATIVE_URI]) return [RELATIVE_URI, "169.254.170.2"];
+  const full = env[FULL_URI] ?? "";
   if (!URL.canParse(full)) return undefined;
   const { protocol, hostname } = new URL(full);
-  return protocol === "http:" && ENDPOINTS.includes(hostname)
-    ? ["AWS_CONTAINER_CREDENTIALS_FULL_URI", hostname]
-    : undefined;
+  return protocol === "http:" && ENDPOINTS.includes(hostname) ? [FULL_URI, hostname] : undefined;
 }
 
 function belongsHere(system: System): boolean {

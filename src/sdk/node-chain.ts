@@ -10,7 +10,7 @@ import type { System } from "../base/system.js";
 import { realSystem } from "../base/system.js";
 import { loadSdkConfig, loadSdkProviders } from "../base/load-sdk.js";
 import { loadPlainly } from "../base/plain-load.js";
-import { warnOfContainerEndpoint } from "./container-endpoint.js";
+import { FULL_URI, RELATIVE_URI, warnOfContainerEndpoint } from "./container-endpoint.js";
 import { fromIni, isAfterCertificate } from "./ini.js";
 import type { GuardKey } from "./guard-option.js";
 import { shareInProcess } from "../base/process-wide.js";
@@ -110,8 +110,7 @@ function chainLinks(init: StockInit, guard: Guard, { system, chosen, name }: Sur
   const sso = ssoStartUrl || ssoAccountId || ssoRegion || ssoRoleName || ssoSession;
   const verbose = init.logger !== undefined;
   const files = verbose || hasSharedFiles(own, system);
-  const inContainer =
-    system.env["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] || system.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+  const inContainer = system.env[RELATIVE_URI] || system.env[FULL_URI];
   const container: typeof sdkLink = async (begin) => {
     await warnOfContainerEndpoint(guard, system);
     return sdkLink(begin);
@@ -203,8 +202,7 @@ const WARNED = Symbol.for("imds-guard.warned-of-two-sources.1");
 
 /** The SDK's own warning, once, for the one case in which it prefers the less obvious of two sources. */
 function warnOfTwoSources(init: StockInit): void {
-  const { env } = realSystem;
-  if (!env["AWS_ACCESS_KEY_ID"] || !env["AWS_SECRET_ACCESS_KEY"]) return;
+  if (!hasEnvironmentKeys(realSystem)) return;
   const warned = shareInProcess(WARNED, "data", () => ({ yes: false }));
   if (warned.yes) return;
   warned.yes = true;

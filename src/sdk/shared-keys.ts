@@ -183,13 +183,10 @@ function keysOf(profile: Profile): AwsCredentialIdentity {
   };
 }
 
+const COMPARED = ["accessKeyId", "secretAccessKey", "sessionToken", "accountId", "credentialScope"] as const;
+
 function areSame(one: AwsCredentialIdentity, other: AwsCredentialIdentity): boolean {
   return (
-    one.accessKeyId === other.accessKeyId &&
-    one.secretAccessKey === other.secretAccessKey &&
-    one.sessionToken === other.sessionToken &&
-    one.accountId === other.accountId &&
-    one.credentialScope === other.credentialScope &&
-    one.expiration?.getTime() === other.expiration?.getTime()
+    COMPARED.every((name) => one[name] === other[name]) && one.expiration?.getTime() === other.expiration?.getTime()
   );
 }

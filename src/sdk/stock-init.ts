@@ -6,22 +6,24 @@ import type { System } from "../base/system.js";
 import type { ConfigFileLocations } from "../settings/locations.js";
 import { locate } from "../settings/locations.js";
 
-/** Every option that one of the SDK's providers reads. Where nobody said it, it would read what all objects inherit. */
-const read = once(() =>
-  unsaid(
-    "profile filepath configFilepath ignoreCache logger clientConfig parentClientConfig callerClientConfig " +
-      "clientPlugins mfaCodeProvider roleAssumer roleAssumerWithWebIdentity " +
-      "ssoStartUrl ssoAccountId ssoRegion ssoRoleName ssoSession ssoClient " +
-      "webIdentityTokenFile webIdentityToken roleArn roleSessionName providerId policyArns policy " +
-      "durationSeconds awsContainerCredentialsRelativeUri awsContainerCredentialsFullUri " +
-      "awsContainerAuthorizationToken awsContainerAuthorizationTokenFile " +
-      "timeout maxRetries ec2MetadataV1Disabled",
-  ),
-);
+/** Options that the SDK's provider of profiles does not hand on to those of sign-on and web identity, which read them. */
+const NOT_HANDED_ON =
+  "filepath configFilepath ssoClient ssoStartUrl ssoAccountId ssoRegion ssoRoleName ssoSession " +
+  "webIdentityToken providerId policyArns policy durationSeconds";
+
+/** Every other option that one of the SDK's providers reads. */
+const READ =
+  "profile ignoreCache logger clientConfig parentClientConfig callerClientConfig clientPlugins mfaCodeProvider " +
+  "roleAssumer roleAssumerWithWebIdentity webIdentityTokenFile roleArn roleSessionName " +
+  "awsContainerCredentialsRelativeUri awsContainerCredentialsFullUri " +
+  "awsContainerAuthorizationToken awsContainerAuthorizationTokenFile timeout maxRetries ec2MetadataV1Disabled";
+
+/** Where nobody said an option, a provider would read what all objects inherit. */
+const unsaidOptions = once(() => ({ ...unsaid(READ), ...unsaid(NOT_HANDED_ON) }));
 
 /** The same options; what is missing is an own `undefined`, which goes along where the SDK spreads them. */
 export function stockInit<T extends object>(init: T | undefined): T {
-  return { ...read(), ...init } as T;
+  return { ...unsaidOptions(), ...init } as T;
 }
 
 /**
@@ -50,19 +52,13 @@ const WAYS = (
   "sso_session sso_start_url sso_account_id sso_region sso_role_name"
 ).split(" ");
 
-/** Options that its provider of profiles does not hand on to those of sign-on and web identity, which read them. */
-const NOT_HANDED_ON = (
-  "filepath configFilepath ssoClient ssoStartUrl ssoAccountId ssoRegion ssoRoleName ssoSession " +
-  "webIdentityToken providerId policyArns policy durationSeconds"
-).split(" ");
-
 /**
  * The SDK keeps profiles in plain objects, and makes plain options of them: what data has put on `Object.prototype` would
  * be a key of every profile, and its credentials, or a program that is run for them.
  * @throws CredentialsProviderError; the chain goes on behind it where the profile names no credentials of its own
  */
 export async function requireOwnKeys(profile: object | undefined, name: string): Promise<void> {
-  const stray = [...WAYS, ...NOT_HANDED_ON].find((key) => Reflect.has(Object.prototype, key));
+  const stray = [...WAYS, ...NOT_HANDED_ON.split(" ")].find((key) => Reflect.has(Object.prototype, key));
   if (stray === undefined) return;
   const { CredentialsProviderError } = await loadSdkConfig();
   throw new CredentialsProviderError(

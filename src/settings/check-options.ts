@@ -6,7 +6,14 @@ import type { GuardOptions } from "./options.js";
 import type { CodeOnlyOption } from "./table.js";
 import { parseSetting, SETTINGS } from "./table.js";
 
-const OTHER_OPTIONS: readonly CodeOnlyOption[] = ["profile", "stsCa", "stsProxy", "onEvent", "logger"];
+/** What else code may pass: whether a value is allowed, and the words for what is. */
+const OTHER_OPTIONS: Readonly<Record<CodeOnlyOption, readonly [(value: unknown) => boolean, string]>> = {
+  profile: [(value) => typeof value === "string", "a profile name"],
+  stsCa: [isCertificate, "certificates in PEM"],
+  stsProxy: [isHttpProxy, "http://[user:password@]host[:port]"],
+  onEvent: [(value) => typeof value === "function", "a function"],
+  logger: [isObject, "an object with debug, info, warn and error"],
+};
 
 /**
  * The options as they are now, without a prototype, lists and certificates copied.
@@ -16,7 +23,7 @@ const OTHER_OPTIONS: readonly CodeOnlyOption[] = ["profile", "stsCa", "stsProxy"
 export function snapshotOptions(options: GuardOptions): GuardOptions {
   if (!isPlainObject(options))
     throw invalidArgument("guard", options, "a plain object of options, or a guard that createGuard returned");
-  const names: readonly string[] = [...SETTINGS.map((setting) => setting.name), ...OTHER_OPTIONS];
+  const names: readonly string[] = [...SETTINGS.map((setting) => setting.name), ...Object.keys(OTHER_OPTIONS)];
   const snapshot = Object.create(null) as Record<string, unknown>;
   for (const name of Object.getOwnPropertyNames(options)) {
     const value: unknown = (options as Record<string, unknown>)[name];
@@ -33,18 +40,17 @@ export function snapshotOptions(options: GuardOptions): GuardOptions {
       throw invalidArgument("guard", name, `${near === undefined ? "" : `did you mean ${near}? `}${names.join(", ")}`);
     }
   }
-  const { profile, stsCa, stsProxy, onEvent, logger } = snapshot;
-  if (profile !== undefined && typeof profile !== "string")
-    throw invalidArgument("guard.profile", profile, "a profile name");
-  if (stsCa !== undefined && !isCertificate(stsCa)) throw invalidArgument("guard.stsCa", stsCa, "certificates in PEM");
-  // Not shown: it may hold a password.
-  if (stsProxy !== undefined && !isHttpProxy(stsProxy))
-    throw invalidArgument("guard.stsProxy", {}, "http://[user:password@]host[:port]");
-  if (onEvent !== undefined && typeof onEvent !== "function")
-    throw invalidArgument("guard.onEvent", onEvent, "a function");
-  if (logger !== undefined && (typeof logger !== "object" || logger === null || Array.isArray(logger)))
-    throw invalidArgument("guard.logger", logger, "an object with debug, info, warn and error");
+  for (const [name, [isAllowed, allowed]] of Object.entries(OTHER_OPTIONS)) {
+    const value = snapshot[name];
+    if (value === undefined || isAllowed(value)) continue;
+    // A proxy is not shown: it may hold a password.
+    throw invalidArgument(`guard.${name}`, name === "stsProxy" ? {} : value, allowed);
+  }
   return Object.freeze(snapshot) as GuardOptions;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isCertificate(value: unknown): boolean {

@@ -1,5 +1,6 @@
 /** One setting out of all its sources: options, environment, credentials file, config file, and the machine's own file. */
-import { fact, ImdsGuardSettingsError } from "../base/errors.js";
+import type { ImdsGuardSettingsError } from "../base/errors.js";
+import { fact, settingError } from "../base/errors.js";
 import { hasOwnKey } from "../base/own-properties.js";
 import { printable } from "../base/text.js";
 import type { OwnKeys } from "./config-files.js";
@@ -79,13 +80,10 @@ function withinFile(setting: SettingSpec, values: readonly Candidate[]): Candida
   if (isExpected(setting)) return amongSources(setting, values);
   const other = others.find(({ value }) => JSON.stringify(value) !== JSON.stringify(first.value));
   if (other === undefined) return first;
-  throw new ImdsGuardSettingsError(
-    "ERR_IMDS_GUARD_SETTING",
+  throw settingError(
     `${setting.key} has two values in one profile: ${printable(shown(first.value))} and ${printable(shown(other.value))}`,
-    {
-      evidence: [fact(setting.key, "stands twice in a file, perhaps in [default] and [profile default]")],
-      advice: "Keep one of them.",
-    },
+    "Keep one of them.",
+    fact(setting.key, "stands twice in a file, perhaps in [default] and [profile default]"),
   );
 }
 
@@ -141,18 +139,18 @@ function shown(value: unknown): string {
 }
 
 function nothingLeft(name: string, lists: string): ImdsGuardSettingsError {
-  return new ImdsGuardSettingsError(
-    "ERR_IMDS_GUARD_SETTING",
+  return settingError(
     `Nothing is left of ${name}: its sources have no entry in common (${lists})`,
-    { advice: "Each source of an expected list can only narrow the others. Make them agree on at least one entry." },
+    "Each source of an expected list can only narrow the others. Make them agree on at least one entry.",
   );
 }
 
 /** The error for a text that is none of the words allowed. */
 export function wrongSetting(written: string, text: string, allowed: string, cause?: unknown): ImdsGuardSettingsError {
-  return new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", complaint(written, text, allowed), {
-    evidence: [fact(written, `not one of: ${allowed}`)],
-    advice: `Set ${written} to one of: ${allowed}; or remove it.`,
+  return settingError(
+    complaint(written, text, allowed),
+    `Set ${written} to one of: ${allowed}; or remove it.`,
+    fact(written, `not one of: ${allowed}`),
     cause,
-  });
+  );
 }

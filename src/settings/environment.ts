@@ -1,5 +1,6 @@
 /** The environment as settings are read from it. */
-import { fact, ImdsGuardSettingsError } from "../base/errors.js";
+import type { ImdsGuardSettingsError } from "../base/errors.js";
+import { fact, settingError } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import type { System } from "../base/system.js";
 
@@ -30,8 +31,5 @@ export function profileIn(env: Environment): string {
 
 function ambiguous(name: string, one: string, other: string): ImdsGuardSettingsError {
   const says = `is set twice in different letters, to ${printable(one)} and ${printable(other)}`;
-  return new ImdsGuardSettingsError("ERR_IMDS_GUARD_SETTING", `${name} ${says}`, {
-    evidence: [fact(name, says)],
-    advice: `Set ${name} once.`,
-  });
+  return settingError(`${name} ${says}`, `Set ${name} once.`, fact(name, says));
 }

@@ -23,6 +23,7 @@ export interface IniSection {
 }
 
 const LINE_END = /\r?\n/;
+const UNCLOSED = "begins a section and does not close it";
 
 /** The sections of a file that are profiles, in their order. */
 export function parseIni(text: string, kind: FileKind): IniSection[] {
@@ -74,13 +75,13 @@ export function complaintAbout(bytes: Buffer, kind: FileKind, profile: string): 
     const line = withoutComment(raw);
     if (inner !== undefined) {
       const code = inner.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
-      if (line.startsWith("[")) return `${at} begins a section and does not close it: it goes on behind U+${code}`;
+      if (line.startsWith("[")) return `${at} ${UNCLOSED}: it goes on behind U+${code}`;
       return `${at} has a line end within (U+${code}) that the AWS SDK for JavaScript does not take for one`;
     }
     if (line === "") continue;
     if (line.startsWith("[")) {
       if (/\][;#]/.test(line)) return `${at} has a comment right behind a section; a space has to stand between them`;
-      if (!line.endsWith("]")) return `${at} begins a section and does not close it`;
+      if (!line.endsWith("]")) return `${at} ${UNCLOSED}`;
       const complaint = complaintAboutSection(line.slice(1, -1), kind, profile);
       if (complaint !== undefined) return `${at} ${complaint}`;
       inSection = true;
@@ -144,7 +145,8 @@ function sectionIn(line: string): string | undefined {
   return line.startsWith("[") && line.endsWith("]") ? line.slice(1, -1) : undefined;
 }
 
-function withoutComment(line: string): string {
+/** A line without its comment, which begins with `#` or `;` behind white space. */
+export function withoutComment(line: string): string {
   const at = line.search(/(?:^|\s)[;#]/);
   return (at === -1 ? line : line.slice(0, at)).trim();
 }

@@ -1,4 +1,5 @@
 /** The settings of the whole machine, by which its administrator tightens what programs and users say. */
+import { withoutComment } from "./ini.js";
 import { fact, ImdsGuardSettingsError } from "../base/errors.js";
 import { printable, textOf } from "../base/text.js";
 import type { System } from "../base/system.js";
@@ -36,8 +37,7 @@ function parse(bytes: Buffer): ReadonlyMap<string, string> {
   }
   const keys = new Map<string, string>();
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
-    const comment = raw.search(/(?:^|\s)[;#]/);
-    const line = (comment === -1 ? raw : raw.slice(0, comment)).trim();
+    const line = withoutComment(raw);
     if (line === "" || line === "[default]") continue;
     const at = `line ${index + 1}`;
     const equals = line.indexOf("=");

@@ -1,5 +1,6 @@
 /** Brings the settings of one profile together, out of all sources. */
-import { fact, ImdsGuardSettingsError } from "../base/errors.js";
+import type { ImdsGuardSettingsError } from "../base/errors.js";
+import { fact, settingError } from "../base/errors.js";
 import { printable } from "../base/text.js";
 import { ownProperties } from "../base/own-properties.js";
 import type { System } from "../base/system.js";
@@ -177,13 +178,10 @@ function reject(stated: readonly string[], known: readonly string[], what: strin
   const unknown = stated.find((name) => !known.includes(name));
   if (unknown === undefined) return;
   const near = nearest(unknown, known);
-  throw new ImdsGuardSettingsError(
-    "ERR_IMDS_GUARD_SETTING",
+  throw settingError(
     `${printable(unknown)} is no known ${what}${near === undefined ? "" : `; did you mean ${near}?`}`,
-    {
-      evidence: [fact(unknown, "not a setting of imds-guard")],
-      advice: `Remove or correct it. Known: ${known.join(", ")}.`,
-    },
+    `Remove or correct it. Known: ${known.join(", ")}.`,
+    fact(unknown, "not a setting of imds-guard"),
   );
 }
 

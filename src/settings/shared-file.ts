@@ -9,14 +9,21 @@ import type { FileRead, System } from "../base/system.js";
 import type { Location } from "./locations.js";
 import { MAX_CONFIG_FILE } from "./locations.js";
 
+/**
+ * It exists and cannot be used; `says` completes "cannot be used: ...". `endless`: nothing tells what is in it, and
+ * whoever opens it may wait or read for ever. `byNode`: Node.js was started with `--permission` and without the flag.
+ */
+interface Unusable {
+  readonly kind: "unusable";
+  readonly says: string;
+  readonly endless: boolean;
+  readonly byNode?: boolean;
+}
+
 /** What came of reading a file of settings. */
 export type SharedFileRead =
   | Extract<FileRead, { readonly kind: "content" | "absent" }>
-  /**
-   * It exists and cannot be used; `says` completes "cannot be used: ...". `endless`: nothing tells what is in it, and
-   * whoever opens it may wait or read for ever. `byNode`: Node.js was started with `--permission` and without the flag.
-   */
-  | { readonly kind: "unusable"; readonly says: string; readonly endless: boolean; readonly byNode?: boolean }
+  | Unusable
   /** The default file in the home of another user, which this one may not read. */
   | { readonly kind: "of-another-user"; readonly says: string };
 
@@ -39,19 +46,27 @@ export function readSharedFile(
   const read = system.readFile(path, MAX_CONFIG_FILE);
   if (read.kind === "content" || read.kind === "absent") return read;
   if (read.kind === "too-large") return tooLarge();
-  if (read.code === "EISDIR") return { kind: "unusable", says: "it is a directory", endless: false };
+  if (read.code === "EISDIR") return unusable("it is a directory", false);
   if (read.code === "ENOTREG") return readSpecialFile(path);
-  const says = `it cannot be read (${read.code})`;
+  const says = unreadable(read);
   const denied = read.code === "EACCES" || read.code === "EPERM";
   return denied && !named && belongsToAnother(path)
     ? { kind: "of-another-user", says }
-    : { kind: "unusable", says, endless: false, byNode: read.code === DENIED_BY_NODE };
+    : { ...unusable(says, false), byNode: read.code === DENIED_BY_NODE };
 }
 
 const EMPTY: SharedFileRead = { kind: "content", bytes: Buffer.alloc(0) };
 
+function unusable(says: string, endless = true): Unusable {
+  return { kind: "unusable", says, endless };
+}
+
+function unreadable({ code }: { readonly code?: string | undefined }): string {
+  return `it cannot be read (${code})`;
+}
+
 function tooLarge(): SharedFileRead {
-  return { kind: "unusable", says: `it is larger than ${MAX_CONFIG_FILE} bytes`, endless: true };
+  return unusable(`it is larger than ${MAX_CONFIG_FILE} bytes`);
 }
 
 function readSpecialFile(path: string): SharedFileRead {
@@ -60,9 +75,9 @@ function readSpecialFile(path: string): SharedFileRead {
     if (stat.isCharacterDevice() && stat.rdev === statSync("/dev/null").rdev) return EMPTY;
     if (stat.isFIFO() && isAnonymousPipe(path)) return readPipe(path, `${stat.dev}:${stat.ino}`);
     const what = stat.isFIFO() ? "a named pipe" : stat.isSocket() ? "a socket" : "a device";
-    return { kind: "unusable", says: `it is ${what} and no regular file (ENOTREG)`, endless: true };
+    return unusable(`it is ${what} and no regular file (ENOTREG)`);
   } catch (error) {
-    return { kind: "unusable", says: `it cannot be read (${(error as NodeJS.ErrnoException).code})`, endless: true };
+    return unusable(unreadable(error as NodeJS.ErrnoException));
   }
 }
 
@@ -104,8 +119,7 @@ function drain(path: string): SharedFileRead {
       if (read === 0) return { kind: "content", bytes: Buffer.from(bytes.subarray(0, total)) };
       total += read ?? 0;
       if (total > MAX_CONFIG_FILE) return tooLarge();
-      if (performance.now() > end)
-        return { kind: "unusable", says: `it is a pipe that did not end within ${PIPE_TIMEOUT_MS} ms`, endless: true };
+      if (performance.now() > end) return unusable(`it is a pipe that did not end within ${PIPE_TIMEOUT_MS} ms`);
       if (read === undefined) Atomics.wait(sleeper, 0, 0, PIPE_POLL_MS);
     }
   } finally {

@@ -47,10 +47,12 @@ export type Tightening =
 
 const INVALID = undefined;
 
+const trimmed = (text: string): string => text.trim();
+
 function words(allowed: readonly string[]): Pick<SettingSpec, "allowed" | "read" | "check"> {
   return {
     allowed: allowed.join(", "),
-    read: (text) => text.trim(),
+    read: trimmed,
     check: (value) => (allowed.includes(value as string) ? value : INVALID),
   };
 }
@@ -82,7 +84,7 @@ function list(form: string, isItem: (text: string) => boolean): Pick<SettingSpec
 function text(allowed: string, form: RegExp): Pick<SettingSpec, "allowed" | "read" | "check"> {
   return {
     allowed,
-    read: (value) => value.trim(),
+    read: trimmed,
     check: (value) => (typeof value === "string" && form.test(value) ? value : INVALID),
   };
 }
@@ -93,7 +95,7 @@ export const ROLE_NAME_FORM = "an instance profile or role name";
 
 const ENDPOINT: Pick<SettingSpec, "allowed" | "read" | "check"> = {
   allowed: ENDPOINT_FORM,
-  read: (value) => value.trim(),
+  read: trimmed,
   check: (value) => (typeof value === "string" && hasOwnKey(parseEndpoint(value), "host") ? value : INVALID),
 };
 

@@ -50,7 +50,7 @@ it.each([
   expect(event?.message).toBe(`${source} leads to ${host}, on a host that shows no ECS, EKS or Greengrass`);
   expect(event?.evidence).toEqual([{ source, value: `"${host}"`, says: "a link-local address, by plain HTTP" }]);
   expect(event?.advice).toBe(
-    "Whoever owns the network answers there. Set expectedAccounts, so that keys of another account are refused, or remove the variable.",
+    "Whoever owns the network answers there. Set expectedAccounts to the ids of your accounts, so that keys of any other account are refused. Or remove the variable.",
   );
 });
 
