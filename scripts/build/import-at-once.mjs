@@ -22,23 +22,36 @@ export function importAtOnce() {
       const changes = [];
       /** @type {string[]} */
       const heads = [];
+      const imported = (/** @type {string} */ path, /** @type {readonly string[] | undefined} */ names) => {
+        const own = `loaded${heads.length}`;
+        const what = names ? `{ ${names.map((name) => `${name} as ${own}_${name}`).join(", ")} }` : `* as ${own}`;
+        heads.push(`import ${what} from ${JSON.stringify(path)};\n`);
+        return own;
+      };
       visit(parseAst(code, { lang: "ts", sourceType: "module" }), (node) => {
         if (node.type === "CallExpression" && node.callee.name === "loadExtra") {
           const [, need] = node.arguments;
           changes.push({ start: need.end, end: node.end, text: ")" });
           return false;
         }
+        // What is awaited and taken apart at once is named where it is used.
+        const taken = takenFrom(node);
+        if (taken !== undefined) {
+          const own = imported(taken.path, taken.names);
+          const members = taken.names.map((name) => `${name}: ${own}_${name}`).join(", ");
+          const text = taken.alone ? `${own}_${taken.names[0]}` : `{ ${members} }`;
+          changes.push({ start: taken.start, end: taken.end, text });
+          return false;
+        }
         if (node.type === "ImportExpression" && node.source.type === "Literal" && !isBuiltin(node.source.value)) {
           const path = node.source.value;
-          const own = `loaded${heads.length}`;
           const names = path.startsWith(".")
             ? exportsOf(resolve(dirname(id), path.replace(/\.js$/, ".ts")))
             : undefined;
+          const own = imported(path, names);
           // An object of the names is smaller than that of the module, which has a getter for each. It inherits nothing,
           // or promises would look for a `then` there.
-          const taken = names?.map((name) => `${name} as ${own}_${name}`).join(", ");
           const members = names?.map((name) => `${name}: ${own}_${name}`).join(", ");
-          heads.push(`import ${names ? `{ ${taken} }` : `* as ${own}`} from ${JSON.stringify(path)};\n`);
           const text = `Promise.resolve(${names ? `{ __proto__: null, ${members} }` : own})`;
           changes.push({ start: node.start, end: node.end, text });
         }
@@ -51,6 +64,26 @@ export function importAtOnce() {
       return { code: heads.join("") + text, moduleType: "ts" };
     },
   };
+}
+
+/**
+ * The names in `const { a, b } = await import("./x.js")` and `(await import("./x.js")).a`, and the part of the text that
+ * loads them.
+ *
+ * @param {any} node
+ * @returns {{ path: string, names: string[], start: number, end: number, alone: boolean } | undefined}
+ */
+function takenFrom(node) {
+  const alone = node.type === "MemberExpression" && !node.computed;
+  const all = node.type === "VariableDeclarator" && node.id.type === "ObjectPattern";
+  if (!alone && !all) return undefined;
+  let awaited = alone ? node.object : node.init;
+  if (awaited?.type === "ParenthesizedExpression") awaited = awaited.expression;
+  const loading = awaited?.type === "AwaitExpression" ? awaited.argument : undefined;
+  if (loading?.type !== "ImportExpression" || !loading.source.value?.startsWith(".")) return undefined;
+  const names = alone ? [node.property.name] : node.id.properties.map((/** @type {any} */ each) => each.key.name);
+  const { start, end } = alone ? node : node.init;
+  return { path: loading.source.value, names, start, end, alone };
 }
 
 /** What a module exports at run time, under names that stand in its declarations. @param {string} path */
