@@ -33,8 +33,11 @@ const PACKAGES = new Map([
 const NITRO = ["nitropack"];
 const NEXT = ["next", "react", "react-dom"];
 const TYPESCRIPT_5 = "5.9.3";
-/** Bytes of a client with the chain; with the stock chain it is 416 kB. */
-const MOST_BYTES = 560_000;
+/**
+ * Bytes of a client with the chain, where the stock chain comes to 416 kB: 560 kB, and 15 kB for what a chain has to know
+ * of IAM Roles Anywhere.
+ */
+const MOST_BYTES = 575_000;
 
 /** Form -> the extension of what it makes. */
 const FORMS = {
@@ -139,7 +142,6 @@ export async function bundlerRows(newest) {
       group: GROUP,
       name: title("esbuild, a client and the chain, minified"),
       form: `at most ${MOST_BYTES / 1_000} kB`,
-      // Not met yet: the full run says by how much.
       quick: false,
       wants,
       prepare: async (folder) => (await build(folder, "size")) ?? oversize(folder),
