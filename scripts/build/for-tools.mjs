@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 
 /**
- * A folder for each entry, for tools that do not read `exports`: Parcel, Browserify, Jest before 28, TypeScript's
+ * A folder for each entry, for tools that do not read `exports`: Parcel, Jest before 28, TypeScript's
  * `node10`. All others never look there.
  *
  * @param {string} root of the package

@@ -1,0 +1,1 @@
+export default { files: ["suites/*.ava.test.mjs"] };

@@ -1,0 +1,4 @@
+const { deepEqual } = require("node:assert/strict");
+const service = require("./service.cjs");
+
+require("./checks.cjs")({ test: it, equal: deepEqual, service });
