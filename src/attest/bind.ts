@@ -202,8 +202,9 @@ function checkExpectedAccount(input: BindingInput): Finding {
   if (document !== undefined) known.push([document.accountId, signedAccount(document)]);
   const foreign = known.filter(([accountId]) => !expectedAccounts.includes(accountId));
   if (foreign[0] !== undefined)
-    return unexpectedAccount(
-      foreign[0][0],
+    return unexpected(
+      "ERR_IMDS_ACCOUNT_UNEXPECTED",
+      ["The credentials are", "account", foreign[0][0]],
       expectedAccounts,
       foreign.map(([, evidence]) => evidence),
     );
@@ -219,24 +220,17 @@ function checkExpectedRole({ roleName, expectedRoles = [] }: BindingInput): Find
   if (expectedRoles.length === 0) return undefined;
   if (roleName === undefined) return { why: "no role was named" };
   if (expectedRoles.includes(roleName)) return "bound";
-  return failed(
-    "ERR_IMDS_ROLE_UNEXPECTED",
-    notExpected("credentials", "role", printable(roleName), expectedRoles),
-    [roleFact(roleName)],
-    "If this instance is meant to have that role, add it to the expected roles. If not, find out who attached it or who answers.",
-  );
+  const found = ["The credentials are", "role", printable(roleName)] as const;
+  return unexpected("ERR_IMDS_ROLE_UNEXPECTED", found, expectedRoles, [roleFact(roleName)]);
 }
 
 function checkExpectedRegion({ document, expectedRegions = [] }: BindingInput): Finding {
   if (expectedRegions.length === 0) return undefined;
   if (document === undefined) return { why: NO_DOCUMENT };
   if (expectedRegions.includes(document.region)) return "bound";
-  return failed(
-    "ERR_IMDS_REGION_UNEXPECTED",
-    notExpected("identity document", "region", document.region, expectedRegions),
-    [signedFact(document.region, "the signed document is of this region")],
-    "If this host is meant to run in that region, add it to the expected regions. If not, do not use what was answered.",
-  );
+  const found = ["The identity document is", "region", document.region] as const;
+  const evidence = [signedFact(document.region, "the signed document is of this region")];
+  return unexpected("ERR_IMDS_REGION_UNEXPECTED", found, expectedRegions, evidence);
 }
 
 const NO_DOCUMENT = "there is no signed identity document";
@@ -266,16 +260,17 @@ function agree(
   );
 }
 
-function unexpectedAccount(
-  accountId: string,
+function unexpected(
+  code: ImpersonationCode,
+  [subject, property, value]: readonly [subject: string, property: string, value: string],
   expected: readonly string[],
   evidence: readonly Evidence[],
 ): ImdsImpersonationError {
   return failed(
-    "ERR_IMDS_ACCOUNT_UNEXPECTED",
-    notExpected("credentials", "account", accountId, expected),
+    code,
+    `${subject} of ${property} ${value}, which is not among the expected ${property}s (${listed(expected)})`,
     evidence,
-    "If the account is yours, add it to the expected accounts. If not, these are somebody else's credentials: find out where they come from.",
+    `If this ${property} is meant, add it to the expected ${property}s. If not: ${DISTRUST}`,
   );
 }
 
@@ -316,11 +311,6 @@ function roleFact(roleName: string): Evidence {
 /** Plain ids as they are, anything else quoted and escaped. */
 function shown(id: string): string {
   return /^[\w-]{1,40}$/.test(id) ? id : printable(id);
-}
-
-function notExpected(what: string, property: string, value: string, expected: readonly string[]): string {
-  const be = what.endsWith("s") ? "are" : "is";
-  return `The ${what} ${be} of ${property} ${value}, which is not among the expected ${property}s (${listed(expected)})`;
 }
 
 function listed(values: readonly string[]): string {
