@@ -1,11 +1,14 @@
 /**
  * The permission model of Node.js (`node --permission`), under which a process may not read what the system would let
- * its user read. Source: https://nodejs.org/api/permissions.html
+ * its user read. Source: https://nodejs.org/api/permissions.html. Deno has one of its own:
+ * https://docs.deno.com/runtime/fundamentals/security/
  */
 import { shellWord } from "./text.js";
 
 /** The code with which it refuses. */
 export const DENIED_BY_NODE = "ERR_ACCESS_DENIED";
+/** The name of the error, which has no code, with which Deno refuses. What is in `/sys` it reads with all permissions only. */
+export const DENIED_BY_DENO = "NotCapable";
 
 interface PermissionModel {
   has(scope: "fs.read", path: string): boolean;

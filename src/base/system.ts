@@ -150,7 +150,8 @@ function specialFile(stat: Stats): FileRead | undefined {
 }
 
 function failedRead(error: unknown): FileRead {
-  const code = (error as NodeJS.ErrnoException).code ?? "EUNKNOWN";
+  // Deno's refusals have a name, and no code.
+  const { code = (error as Error).name } = error as NodeJS.ErrnoException;
   return code === "ENOENT" || code === "ENOTDIR" ? { kind: "absent" } : { kind: "unreadable", code };
 }
 

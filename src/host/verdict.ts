@@ -21,7 +21,7 @@ import {
 import { describeFacts, shown } from "./evidence.js";
 import { type Fact, type HostFacts, shows, type SmbiosFacts } from "./facts.js";
 import { defineLazy } from "../base/lazy.js";
-import { DENIED_BY_NODE, flagsToRead } from "../base/permission.js";
+import { DENIED_BY_DENO, DENIED_BY_NODE, flagsToRead } from "../base/permission.js";
 import { isNoEc2Mac } from "./macos-model.js";
 import type { HostReport, HostRule, HostVirtualization, Verdict } from "./report.js";
 
@@ -178,9 +178,14 @@ function undecided({ smbios }: HostFacts): Ruling {
     unreadable?.status === "unreadable"
       ? `The DMI strings cannot be read (${unreadable.source}: ${unreadable.why}).`
       : "The host shows no DMI strings at all.";
-  // Node's permission model (`--permission`) and not the system's.
-  const denied = fields.find((fact) => fact.status === "unreadable" && fact.why === DENIED_BY_NODE);
+  // The permission model of the runtime and not the system's.
+  const deniedBy = (why: string): (typeof fields)[number] | undefined =>
+    fields.find((fact) => fact.status === "unreadable" && fact.why === why);
+  const byNode = deniedBy(DENIED_BY_NODE);
   const advice =
-    denied && `Start Node.js with ${flagsToRead([`${posix.dirname(denied.source)}/*`])}, so that it may be told.`;
+    byNode !== undefined
+      ? `Start Node.js with ${flagsToRead([`${posix.dirname(byNode.source)}/*`])}, so that it may be told.`
+      : deniedBy(DENIED_BY_DENO) &&
+        "Start Deno with --allow-all, without which it reads nothing there, so that it may be told.";
   return { ...unknown("nothing-readable", reason), ...(advice && { advice }) };
 }

@@ -358,6 +358,8 @@ describe("judge", () => {
     expect(judge({ ...host({}, {}), smbios }).advice).toBe(
       "Start Node.js with --allow-fs-read='/sys/class/dmi/id/*', so that it may be told.",
     );
+    const byDeno = { sysVendor: { ...smbios.sysVendor, why: "NotCapable" } };
+    expect(judge({ ...host({}, {}), smbios: byDeno }).advice).toMatch(/^Start Deno with --allow-all\b/);
   });
 
   test("carries the container without counting it", () => {
