@@ -171,14 +171,17 @@ function checkClaim(
   { document, accessKeyId }: BindingInput,
   claim: AccountOfKey,
   name: string,
-  told: Evidence,
+  evidence: Evidence,
 ): Finding {
   if (claim.kind === "unknown") return { why: WHY_UNKNOWN[claim.reason] };
   if (document !== undefined)
-    return agree(document.accountId, claim.accountId, "the identity document", name, [signedAccount(document), told]);
+    return agree(document.accountId, claim.accountId, "the identity document", name, [
+      signedAccount(document),
+      evidence,
+    ]);
   const key = accountOfAccessKey(accessKeyId ?? "");
   if (accessKeyId === undefined || key.kind === "unknown") return { why: NO_ACCOUNT };
-  return agree(key.accountId, claim.accountId, "the access key", name, [keyFact(accessKeyId, key), told]);
+  return agree(key.accountId, claim.accountId, "the access key", name, [keyFact(accessKeyId, key), evidence]);
 }
 
 function checkRequestedRole({ roleName, requestedRole }: BindingInput): Finding {

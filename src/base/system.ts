@@ -76,20 +76,17 @@ export const realSystem: System = {
 };
 
 function readRegularFile(path: string, limit: number): FileRead {
-  return path.startsWith("/sys/") || path === CONTROL_GROUPS ? readAttribute(path, limit) : readCapped(path, limit);
+  return path.startsWith("/sys/") ? readAttribute(path, limit) : readCapped(path, limit);
 }
 
 /** Where Linux shows the strings of the SMBIOS. */
 export const DMI_FOLDER = "/sys/class/dmi/id";
 
-/** Where Linux lists the control groups of this process. */
-export const CONTROL_GROUPS = "/proc/self/cgroup";
-
 /** The largest page of Linux, and so the most that an attribute of sysfs states as its size. */
 const MAX_PAGE = 64 * 1024;
 
 /**
- * An attribute of sysfs, or another text that the kernel keeps short: one call reads it, and for the first refusal of a
+ * An attribute of sysfs, which the kernel keeps below one page: one call reads it, and for the first verdict of a
  * process that counts. What somebody has put in its place (a device, a large file) is read like any other file, or not
  * at all.
  */

@@ -1,5 +1,5 @@
 /** Signs of a container, for the explanation only: images and environments travel, so they decide nothing. */
-import { CONTROL_GROUPS, type System } from "../base/system.js";
+import type { System } from "../base/system.js";
 import { type ContainerFacts, type Fact, readFact, textFact } from "./facts.js";
 
 /** Files and the runtime that makes them. Their being there is the sign, whatever they contain. */
@@ -25,6 +25,7 @@ const CGROUP_NAMES = [
   [/\/lxc[./]/, "lxc"],
 ] as const;
 
+const CGROUP_FILE = "/proc/self/cgroup";
 const CGROUP_LIMIT = 16 * 1024;
 
 /** Looks at marker files, the control group and the environment; of a variable only its being set is kept. */
@@ -46,7 +47,7 @@ export function readContainer(system: System): ContainerFacts {
 }
 
 function readLinuxMarkers(system: System, names: string[], facts: Fact[]): void {
-  const group = readFact(system, "container", CONTROL_GROUPS, CGROUP_LIMIT);
+  const group = readFact(system, "container", CGROUP_FILE, CGROUP_LIMIT);
   if (group.status === "present") {
     const known = CGROUP_NAMES.find(([pattern]) => pattern.test(group.value));
     if (known !== undefined) {

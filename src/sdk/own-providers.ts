@@ -17,14 +17,12 @@ export interface Asked {
   readonly call: { readonly forceRefresh?: boolean } | undefined;
 }
 
-type StockInit = Readonly<Record<string, unknown>>;
-
 /**
  * Whether the credentials asked for are named by a certificate, or are keys that stand in a shared file.
  * @throws CredentialsProviderError where settings or files cannot be used
  */
 export async function isForOwn(kind: "profile" | "chain", guard: Guard, asked: Asked): Promise<boolean> {
-  const init = asked.init as StockInit | undefined;
+  const init = asked.init as Readonly<Record<string, unknown>> | undefined;
   try {
     const services = await servicesOf(guard);
     const { env } = services.system;
